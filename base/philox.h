@@ -31,7 +31,7 @@ struct Words4 {
 };
 
 /// The Philox4x32-10 bijection of a 128-bit counter under a 64-bit key.
-R2_HD inline Words4 philox4x32_10(Words4 counter, std::uint64_t key) {
+R2_FORMULA Words4 philox4x32_10(Words4 counter, std::uint64_t key) {
   auto key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = std::uint64_t{0xD2511F53} * counter.word[0];
@@ -47,7 +47,7 @@ R2_HD inline Words4 philox4x32_10(Words4 counter, std::uint64_t key) {
 }
 
 /// The four words at lanes 4 * block .. 4 * block + 3 of (seed; purpose, step, row). step < 2^48.
-R2_HD inline Words4 random_words(std::uint64_t seed, Purpose purpose, std::uint64_t step,
+R2_FORMULA Words4 random_words(std::uint64_t seed, Purpose purpose, std::uint64_t step,
                                  std::uint32_t row, std::uint32_t block) {
   const std::uint32_t high =
       static_cast<std::uint32_t>(purpose) << 16 | static_cast<std::uint32_t>(step >> 32);
@@ -55,18 +55,18 @@ R2_HD inline Words4 random_words(std::uint64_t seed, Purpose purpose, std::uint6
 }
 
 /// A word as a number in (0, 1): the middle of one of 2^23 equal cells, exact in float.
-R2_HD inline float unit_interval(std::uint32_t word) {
+R2_FORMULA float unit_interval(std::uint32_t word) {
   return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f;
 }
 
 /// Uniform on (0, 1).
-R2_HD inline float random_uniform(std::uint64_t seed, Purpose purpose, std::uint64_t step,
+R2_FORMULA float random_uniform(std::uint64_t seed, Purpose purpose, std::uint64_t step,
                                   std::uint32_t row, std::uint32_t lane) {
   return unit_interval(random_words(seed, purpose, step, row, lane / 4).word[lane % 4]);
 }
 
 /// Uniform integer in [0, bound), from 64 random bits; the bias is below bound / 2^64. bound < 2^32.
-R2_HD inline std::uint32_t random_below(std::uint64_t seed, Purpose purpose, std::uint64_t step,
+R2_FORMULA std::uint32_t random_below(std::uint64_t seed, Purpose purpose, std::uint64_t step,
                                         std::uint32_t row, std::uint32_t bound) {
   const Words4 words = random_words(seed, purpose, step, row, 0);
   const std::uint64_t low = std::uint64_t{words.word[1]} * bound >> 32;
@@ -74,7 +74,7 @@ R2_HD inline std::uint32_t random_below(std::uint64_t seed, Purpose purpose, std
 }
 
 /// Standard normal by Box and Muller; lanes 2i and 2i+1 are the cosine and sine of one pair of words.
-R2_HD inline float random_normal(std::uint64_t seed, Purpose purpose, std::uint64_t step,
+R2_FORMULA float random_normal(std::uint64_t seed, Purpose purpose, std::uint64_t step,
                                  std::uint32_t row, std::uint32_t lane) {
   const Words4 words = random_words(seed, purpose, step, row, lane / 4);
   const std::uint32_t pair = lane % 4 / 2 * 2;

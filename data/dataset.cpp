@@ -1,0 +1,114 @@
+#include "data/dataset.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "data/episodes.h"
+#include "data/load.h"
+
+namespace r2pac {
+namespace {
+
+std::string rows_text(const Finding& found) {
+  return std::to_string(found.rows) + (found.rows == 1 ? " row" : " rows") + " (first: " + std::to_string(found.first_row) + ")";
+}
+
+/// Copies the rows of each episode to their stored place; the closing rows stay zero.
+template <class T>
+std::vector<T> with_closing_rows(std::span<const T> source, std::int64_t width, const Dataset& dataset) {
+  std::vector<T> stored(static_cast<std::size_t>(dataset.stored_rows * width));
+  auto from = source.begin();
+  for (const Episode& episode : dataset.episodes) {
+    std::copy_n(from, episode.length * width, stored.begin() + episode.first * width);
+    from += episode.length * width;
+  }
+  return stored;
+}
+
+/// Calls `visit` with each closing row and the file's row that ended its episode.
+template <class Visit>
+void for_closing_rows(const Dataset& dataset, Visit visit) {
+  std::int64_t end = 0;
+  for (const Episode& episode : dataset.episodes) {
+    end += episode.length;
+    for (int k = 0; k < dataset.closing_rows; ++k) visit(episode.first + episode.length + k, end - 1);
+  }
+}
+
+/// `done(i)` is called when array i of kArrays is needed no more.
+template <class Done>
+Dataset build(const DsrlView& view, std::string path, int closing_rows, Done done) {
+  if (closing_rows < 1) throw InvalidArgument("make_dataset: closing_rows is " + std::to_string(closing_rows) + ", expected 1 or more");
+  for (std::size_t i = 0; i < 5; ++i)
+    if (const Finding bad = find_non_finite(view, i); bad.rows > 0)
+      throw Error(ExitCode::data, std::string("array `") + kArrays[i].name + "` holds NaN or infinity in " + rows_text(bad),
+                  path, "run `r2pac data check` on it and make the data set again without these rows");
+
+  Dataset d;
+  d.name = std::filesystem::path(path).stem().string();
+  d.path = std::move(path);
+  d.fingerprint = fingerprint_of(view);
+  d.rows = view.shape.rows;
+  d.observation_dim = view.shape.observation_dim;
+  d.action_dim = view.shape.action_dim;
+  d.closing_rows = closing_rows;
+  d.episodes = split_episodes(view);
+  d.stored_rows = d.rows + std::ssize(d.episodes) * closing_rows;
+  for (std::size_t e = 0; e < d.episodes.size(); ++e) d.episodes[e].first += static_cast<std::int64_t>(e) * closing_rows;
+
+  if (const Finding off = find_mismatches(view); off.rows > 0)
+    d.warnings.push_back("`next_observations` does not match the next row's observation in " + rows_text(off) +
+                         "; the next row's is used");
+  d.observations = with_closing_rows(view.observations, d.observation_dim, d);
+  done(0);
+  for_closing_rows(d, [&](std::int64_t closing, std::int64_t last) {
+    std::copy_n(view.next_observations.begin() + last * d.observation_dim, d.observation_dim,
+                d.observations.begin() + closing * d.observation_dim);
+  });
+  done(1);
+  if (const Finding outside = find_unbounded_actions(view); outside.rows > 0)
+    d.warnings.push_back("`actions` leaves [-1, 1] in " + rows_text(outside) + "; clipped");
+  d.actions = with_closing_rows(view.actions, d.action_dim, d);
+  for (float& action : d.actions) action = std::clamp(action, -1.0f, 1.0f);
+  done(2);
+  d.rewards = with_closing_rows(view.rewards, 1, d);
+  d.costs = with_closing_rows(view.costs, 1, d);
+  d.terminals = with_closing_rows(view.terminals, 1, d);
+  for_closing_rows(d, [&](std::int64_t closing, std::int64_t last) {
+    d.terminals[static_cast<std::size_t>(closing)] = view.terminals[static_cast<std::size_t>(last)];
+  });
+  if (!d.episodes.empty() && !d.episodes.back().finished)
+    d.warnings.push_back("the last episode is not flagged as ended; used as if cut by a timeout");
+  return d;
+}
+
+}  // namespace
+
+Dataset make_dataset(const DsrlColumns& columns, std::string path, int closing_rows) {
+  return build(view_of(columns), std::move(path), closing_rows, [](std::size_t) {});
+}
+
+Dataset load_dataset(const std::string& path, int closing_rows, const ReadLimits& limits) {
+  LoadedFile loaded = load_columns(path, limits);
+  return build(loaded.view, path, closing_rows, [&](std::size_t index) { loaded.release(index); });
+}
+
+std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length, bool pad_terminals) {
+  if (chunk_length < 1) throw InvalidArgument("window_starts: chunk_length is " + std::to_string(chunk_length) + ", expected 1 or more");
+  if (pad_terminals && dataset.closing_rows < chunk_length)
+    throw InvalidArgument("window_starts: padding needs closing_rows >= chunk_length, they are " +
+                          std::to_string(dataset.closing_rows) + " and " + std::to_string(chunk_length));
+  if (dataset.stored_rows >= std::int64_t{1} << 32) throw InvalidArgument("window_starts: 2^32 stored rows or more");
+  std::vector<std::uint32_t> starts;
+  for (const Episode& episode : dataset.episodes) {
+    const std::int64_t count = pad_terminals && episode.terminal ? episode.length : episode.length - chunk_length + 1;
+    for (std::int64_t t = 0; t < count; ++t) starts.push_back(static_cast<std::uint32_t>(episode.first + t));
+  }
+  if (starts.empty())
+    throw Error(ExitCode::data, no_windows(dataset.episodes, chunk_length), dataset.path,
+                "choose a chunk length no longer than the longest episode");
+  return starts;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,53 @@
+// A data set as training uses it: episodes and the starts of their windows.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dsrl.h"
+
+namespace r2pac {
+
+struct Episode {
+  std::int64_t first;   ///< row in the arrays it belongs to
+  std::int64_t length;  ///< rows, without closing rows
+  bool terminal;        ///< ended genuinely: nothing follows its last row. Otherwise it was cut
+  bool finished;        ///< false: the file ends before the episode is flagged; used as if cut there
+};
+
+/// Each episode's rows are followed by `closing_rows` extra rows that hold the state the episode ended in
+/// (the next observation of its last row) and zero action, reward and cost. So the successor of stored
+/// row t is always stored row t + 1, and no other next observation is kept.
+struct Dataset {
+  std::string path, name;   ///< the name is the file's stem
+  std::string fingerprint;  ///< XXH3-128 over the seven arrays' shapes and contents as in the file
+  std::int64_t rows = 0;    ///< of the file
+  std::int64_t stored_rows = 0;  ///< rows + episodes * closing_rows
+  int observation_dim = 0, action_dim = 0, closing_rows = 1;
+  std::vector<float> observations;      ///< [stored_rows, observation_dim]
+  std::vector<float> actions;           ///< [stored_rows, action_dim], in [-1, 1]
+  std::vector<float> rewards, costs;    ///< [stored_rows]
+  std::vector<std::uint8_t> terminals;  ///< [stored_rows]; 1 at a genuine terminal row and its closing rows
+  std::vector<Episode> episodes;        ///< `first` counts stored rows
+  std::vector<std::string> warnings;    ///< what was odd and how it was dealt with, one sentence each
+};
+
+/// Episodes end at terminals | timeouts (both at once: terminal). Actions outside [-1, 1] are clipped and
+/// an unfinished last episode is kept as if cut by a timeout, each with a warning; so is a next
+/// observation that does not match.
+/// closing_rows  1, or the chunk length when windows are to run past genuine terminals
+/// Throws Error(ExitCode::data) naming array and row of a number that is not finite.
+Dataset make_dataset(const DsrlColumns& columns, std::string path, int closing_rows = 1);
+
+/// The same from a file, without a copy of it in between. Throws as read_dsrl does, too.
+Dataset load_dataset(const std::string& path, int closing_rows = 1, const ReadLimits& limits = {});
+
+/// Every stored row t such that rows t .. t + chunk_length - 1 lie in one episode; ascending. The state
+/// after the window is stored row t + chunk_length.
+/// pad_terminals  also the last chunk_length - 1 rows of episodes that ended genuinely, whose windows run
+///                into the closing rows; needs closing_rows >= chunk_length (InvalidArgument)
+/// Throws Error(ExitCode::data) when there is no window at all.
+std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length, bool pad_terminals = false);
+
+}  // namespace r2pac

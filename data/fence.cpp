@@ -1,0 +1,251 @@
+#include "data/fence.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "base/error.h"
+
+namespace r2pac {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A reply travels as its kind, its length and its bytes, so that one cut short by a crash is told apart.
+// An error is its code and three texts, each ended by a zero byte.
+struct Frame {
+  char kind;  // 'r' reply, 'e' error
+  std::uint64_t bytes;
+};
+constexpr std::size_t kLongestReply = 1 << 16;
+
+std::string pack(const Error& error) {
+  std::string packed(1, static_cast<char>(error.code()));
+  for (const std::string& text : {std::string(error.what()), error.where(), error.todo()})
+    packed.append(text.substr(0, kLongestReply / 4).c_str()).push_back('\0');
+  return packed;
+}
+
+Error unpack(const std::string& packed) {
+  std::string text[3];
+  std::size_t at = 1;
+  for (std::string& t : text) {
+    t = packed.substr(std::min(at, packed.size())).c_str();
+    at += t.size() + 1;
+  }
+  return Error(static_cast<ExitCode>(packed.empty() ? 0 : packed[0]), text[0], text[1], text[2]);
+}
+
+void send(int pipe, char kind, const std::string& bytes) {
+  const Frame frame{kind, bytes.size()};
+  std::string message(reinterpret_cast<const char*>(&frame), sizeof frame);
+  message += bytes;
+  for (std::size_t sent = 0; sent < message.size();) {
+    const ssize_t n = write(pipe, message.data() + sent, message.size() - sent);
+    if (n < 0 && errno != EINTR) return;
+    if (n > 0) sent += static_cast<std::size_t>(n);
+  }
+}
+
+std::uint64_t address_space_in_use() {
+  unsigned long pages = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%lu", &pages) != 1) pages = 0;
+    std::fclose(file);
+  }
+  return std::uint64_t{pages} * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void restrict_child(const FenceLimits& limits) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU})
+    std::signal(signal, SIG_DFL);  // a crash is the parent's to report, not a handler's that was inherited
+  if (const int null = open("/dev/null", O_WRONLY); null >= 0) dup2(null, STDERR_FILENO);
+  const auto limit = [](__rlimit_resource resource, rlim_t value) {
+    rlimit now{};
+    if (getrlimit(resource, &now) != 0) return;
+    const rlimit wanted{std::min(value, now.rlim_max), std::min(value, now.rlim_max)};
+    setrlimit(resource, &wanted);
+  };
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_CPU, static_cast<rlim_t>(std::ceil(limits.seconds)) + 1);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these reserve terabytes
+  limit(RLIMIT_AS, address_space_in_use() + static_cast<rlim_t>(limits.bytes));
+#endif
+}
+
+[[noreturn]] void child_main(int worker, int pipe, const FenceLimits& limits, const std::string& file,
+                             const std::function<std::string(int)>& job) {
+  try {
+    restrict_child(limits);
+    send(pipe, 'r', job(worker));
+  } catch (const Error& error) {
+    send(pipe, 'e', pack(error));
+  } catch (const std::bad_alloc&) {
+    send(pipe, 'e', pack(Error(ExitCode::data, "reading needs more memory than is allowed", file)));
+  } catch (const std::exception& error) {
+    send(pipe, 'e', pack(Error(ExitCode::data, error.what(), file)));
+  } catch (...) {
+  }
+  _exit(0);  // neither flushes the parent's streams nor runs its exit handlers
+}
+
+struct Child {
+  pid_t pid = -1;
+  int pipe = -1;
+  std::string received;
+};
+
+/// The children of one call; the destructor ends and collects those that are left.
+class Children {
+ public:
+  ~Children() {
+    for (Child& child : all_) {
+      if (child.pipe >= 0) close(child.pipe);
+      if (child.pid > 0) {
+        kill(child.pid, SIGKILL);
+        wait_for(child);
+      }
+    }
+  }
+
+  void start(int worker, const FenceLimits& limits, const std::string& file,
+             const std::function<std::string(int)>& job) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) throw cannot_start(file);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      close(ends[0]);
+      child_main(worker, ends[1], limits, file, job);
+    }
+    close(ends[1]);  // before the next fork, or that child would hold this pipe open
+    all_.push_back({pid, ends[0], {}});
+    if (pid < 0) throw cannot_start(file);
+  }
+
+  /// Receives until every child has closed its pipe. False when the time is over.
+  bool receive(double seconds) {
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    for (;;) {
+      std::vector<pollfd> waiting;
+      for (const Child& child : all_)
+        if (child.pipe >= 0) waiting.push_back({child.pipe, POLLIN, 0});
+      if (waiting.empty()) return true;
+      const double left = std::chrono::duration<double>(end - Clock::now()).count();
+      if (left <= 0) return false;
+      poll(waiting.data(), waiting.size(), static_cast<int>(std::min(left, 1000.0) * 1000) + 1);
+      for (const pollfd& ready : waiting)
+        if (ready.revents != 0) receive_from(ready.fd);
+    }
+  }
+
+  /// The reply of a child that has closed its pipe, or its failure thrown.
+  std::string reply(std::size_t worker, const std::string& file) {
+    Child& child = all_[worker];
+    const int status = wait_for(child);
+    Frame frame{};
+    if (child.received.size() >= sizeof frame) {
+      std::memcpy(&frame, child.received.data(), sizeof frame);
+      std::string bytes = child.received.substr(sizeof frame);
+      if (frame.bytes == bytes.size()) {
+        if (frame.kind == 'r') return bytes;
+        throw unpack(bytes);
+      }
+    }
+    const std::string how = WIFSIGNALED(status) ? std::string(" (") + strsignal(WTERMSIG(status)) + ")" : "";
+    throw Error(ExitCode::data, "the file is damaged: the HDF5 library crashed while reading it" + how, file,
+                "get a fresh copy of the file");
+  }
+
+ private:
+  static Error cannot_start(const std::string& file) {
+    return Error(ExitCode::data, std::string("cannot start a process to read the file: ") + strerror(errno),
+                 file, "raise the limit on processes or free some memory");
+  }
+
+  static int wait_for(Child& child) {
+    int status = 0;
+    while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    child.pid = -1;
+    return status;
+  }
+
+  void receive_from(int pipe) {
+    for (Child& child : all_) {
+      if (child.pipe != pipe) continue;
+      char buffer[4096];
+      const ssize_t n = read(pipe, buffer, sizeof buffer);
+      if (n < 0 && errno == EINTR) return;
+      if (n > 0) child.received.append(buffer, static_cast<std::size_t>(n));
+      if (n <= 0 || child.received.size() > sizeof(Frame) + kLongestReply) {
+        close(pipe);
+        child.pipe = -1;
+      }
+    }
+  }
+
+  std::vector<Child> all_;
+};
+
+}  // namespace
+
+std::vector<std::string> run_fenced(int workers, const FenceLimits& limits, const std::string& file,
+                                    const std::function<std::string(int)>& job) {
+  Children children;
+  for (int worker = 0; worker < workers; ++worker) children.start(worker, limits, file, job);
+  if (!children.receive(limits.seconds)) {
+    char time[32];
+    std::snprintf(time, sizeof time, "%.3g s", limits.seconds);
+    throw Error(ExitCode::data, std::string("the file is damaged or its disk stalls: no end of reading after ") + time,
+                file, "get a fresh copy of the file, or put it on a faster disk");
+  }
+  std::vector<std::string> replies;
+  for (int worker = 0; worker < workers; ++worker)
+    replies.push_back(children.reply(static_cast<std::size_t>(worker), file));
+  return replies;
+}
+
+SharedMemory::SharedMemory() : file_(memfd_create("r2pac-data", MFD_CLOEXEC)) {
+  if (file_ < 0)
+    throw Error(ExitCode::data, std::string("cannot make shared memory to read into: ") + strerror(errno));
+}
+
+SharedMemory::~SharedMemory() {
+  if (block_) munmap(block_, static_cast<std::size_t>(bytes_));
+  close(file_);
+}
+
+std::byte* SharedMemory::map(std::int64_t bytes) {
+  struct stat now {};
+  const bool sized = fstat(file_, &now) == 0 && (now.st_size >= bytes || ftruncate(file_, bytes) == 0);
+  void* block = sized ? mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0)
+                      : MAP_FAILED;
+  if (block == MAP_FAILED)
+    throw Error(ExitCode::data, "cannot get " + std::to_string(bytes) + " bytes of shared memory to read into: " +
+                                    strerror(errno));
+  block_ = static_cast<std::byte*>(block);
+  bytes_ = bytes;
+  return block_;
+}
+
+void SharedMemory::release(std::int64_t first, std::int64_t bytes) {
+  const std::int64_t page = sysconf(_SC_PAGESIZE);
+  const std::int64_t begin = (first + page - 1) / page * page, end = (first + bytes) / page * page;
+  if (begin < end) madvise(block_ + begin, static_cast<std::size_t>(end - begin), MADV_REMOVE);
+}
+
+}  // namespace r2pac

@@ -1,0 +1,69 @@
+#include "data/load.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "base/error.h"
+#include "data/decode.h"
+
+namespace r2pac {
+namespace {
+
+constexpr int kMostWorkers = 4;
+// What a child may need besides the arrays: the library's chunk buffers and metadata.
+constexpr std::int64_t kWorkingBytes = std::int64_t{1} << 30;
+
+std::int64_t half_of_memory() { return std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2; }
+
+}  // namespace
+
+LoadedFile load_columns(const std::string& path, const ReadLimits& limits) {
+  const std::int64_t file_bytes = check_container(path);
+  const std::int64_t budget = limits.bytes > 0 ? limits.bytes : half_of_memory();
+  const double seconds = limits.seconds > 0 ? limits.seconds : 30.0 + static_cast<double>(file_bytes) / 1e7;
+  // A process costs a millisecond or two, a megabyte of file about ten to decode.
+  const int useful = static_cast<int>(std::min<std::int64_t>(kMostWorkers, 1 + (file_bytes >> 20)));
+  const int workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, useful);
+
+  LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
+  const auto job = [&](int worker) {
+    const Shape shape = decode(path, budget, worker, workers, [&](const Shape& wanted) {
+      return loaded.memory->map(offset_of(wanted, kArrays.size()));
+    });
+    return std::string(reinterpret_cast<const char*>(&shape), sizeof shape);
+  };
+  const auto replies = run_fenced(workers, {budget + kWorkingBytes, seconds}, path, job);
+  Shape shape;
+  if (replies[0].size() != sizeof shape || std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
+    throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path, "get a fresh copy of the file");
+  std::memcpy(&shape, replies[0].data(), sizeof shape);
+  loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
+  return loaded;
+}
+
+DsrlColumns read_dsrl(const std::string& path, const ReadLimits& limits) {
+  LoadedFile loaded = load_columns(path, limits);
+  const DsrlView& view = loaded.view;
+  DsrlColumns columns;
+  columns.rows = view.shape.rows;
+  columns.observation_dim = view.shape.observation_dim;
+  columns.action_dim = view.shape.action_dim;
+  std::size_t index = 0;
+  const auto take = [&](auto& column, auto source) {
+    column.assign(source.begin(), source.end());
+    loaded.release(index++);
+  };
+  take(columns.observations, view.observations);
+  take(columns.next_observations, view.next_observations);
+  take(columns.actions, view.actions);
+  take(columns.rewards, view.rewards);
+  take(columns.costs, view.costs);
+  take(columns.terminals, view.terminals);
+  take(columns.timeouts, view.timeouts);
+  return columns;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,49 @@
+// Operations that record themselves on a tape together with their gradients. Shapes are checked when they
+// are recorded; a mismatch throws InvalidArgument naming operation, argument, expected and actual shape.
+#pragma once
+
+#include <vector>
+
+#include "engine/parameters.h"
+#include "engine/tape.h"
+#include "kernels/optimizer.h"
+#include "kernels/pointwise.h"
+
+namespace r2pac {
+
+/// Throws InvalidArgument unless x has the expected shape.
+void require_shape(const char* operation, const char* argument, const Shape& expected, const Shape& actual);
+
+/// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. While gradients are enabled and the parameters
+/// are trainable it also provides their gradients (overwritten, so a layer may be applied once per tape).
+template <class T>
+Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
+                      Activation activation);
+
+/// Layer normalisation over columns, [K, B, D] -> [K, B, D].
+template <class T>
+Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x);
+
+/// [1, B, c1 + c2 + ...] from parts [1, B, ci]; gradients flow to the parts that want them. The parts that
+/// want one must be neighbours.
+template <class T>
+Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts);
+
+/// rows(r) = table(label(r)), with label [1, B, 1] and a table entry [1, labels, cols].
+template <class T>
+Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label);
+
+/// [K, B, 1] -> [1, B, 1]; no gradient.
+template <class T>
+Tensor<T> ensemble_min(Tape<T>& tape, Tensor<T> x);
+template <class T>
+Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x);
+
+/// Adam on every entry with index in [first, last), Polyak into `target` (null for none), and renewal of
+/// their packs. squares: a kept tensor [1, pieces, 1] that receives the sum of squared gradients of each net
+/// of each entry, in order. The optimiser's step count is state->step - first_step + 1. Last, ++state->step.
+template <class T>
+void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
+                    const AdamSettings& settings, StepState* state, unsigned long long first_step, Tensor<T> squares);
+
+}  // namespace r2pac

@@ -1,0 +1,108 @@
+#include "engine/parameters.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/philox.h"
+#include "kernels/dense.h"
+
+namespace r2pac {
+
+template <class T>
+int Parameters<T>::add(std::string name, Shape shape) {
+  if (values_.size() > 0) throw InvalidArgument("Parameters::add: `" + name + "` comes after allocate");
+  entries_.push_back({std::move(name), shape, size_});
+  size_ += (shape.size() + 15) / 16 * 16;
+  return static_cast<int>(entries_.size()) - 1;
+}
+
+template <class T>
+void Parameters<T>::allocate(bool trainable) {
+  values_ = Buffer<T>(size_);
+  if (!trainable) return;
+  gradients_ = Buffer<T>(size_);
+  first_moments_ = Buffer<T>(size_);
+  second_moments_ = Buffer<T>(size_);
+}
+
+template <class T>
+auto Parameters<T>::pack(int index, int first_row, int row_count, bool transposed) -> const Pack* {
+  for (const auto& pack : packs_)
+    if (pack->entry == index && pack->first_row == first_row && pack->row_count == row_count &&
+        pack->transposed == transposed)
+      return pack.get();
+  auto pack = std::make_unique<Pack>();
+  const Shape shape = entry(index).shape;
+  pack->entry = index;
+  pack->first_row = first_row;
+  pack->row_count = row_count;
+  pack->transposed = transposed;
+  const int depth = transposed ? shape.cols : row_count, cols = transposed ? row_count : shape.cols;
+  pack->net_size = (dense<T>().packed_size(depth, cols) + 15) / 16 * 16;
+  pack->memory = Buffer<T>(pack->net_size * static_cast<std::size_t>(shape.nets));
+  packs_.push_back(std::move(pack));
+  for (int net = 0; net < shape.nets; ++net) repack(index, net);
+  return packs_.back().get();
+}
+
+template <class T>
+void Parameters<T>::repack(int index, int net) const {
+  for (const auto& pack : packs_) {
+    if (pack->entry != index) continue;
+    const int stride = entry(index).shape.cols;
+    const int depth = pack->transposed ? stride : pack->row_count, cols = pack->transposed ? pack->row_count : stride;
+    const T* weight = value(index, net) + static_cast<std::ptrdiff_t>(pack->first_row) * stride;
+    dense<T>().pack(weight, depth, cols, stride, pack->transposed,
+                    pack->memory.data() + static_cast<std::size_t>(net) * pack->net_size);
+  }
+}
+
+template <class T>
+void Parameters<T>::repack() const {
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    for (int net = 0; net < entries_[i].shape.nets; ++net) repack(static_cast<int>(i), net);
+}
+
+template <class T>
+DenseLayer add_dense(Parameters<T>& parameters, const std::string& name, int nets, int in, int out) {
+  DenseLayer layer{0, 0, nets, in, out};
+  layer.weight = parameters.add(name + ".weight", {nets, in, out});
+  layer.bias = parameters.add(name + ".bias", {nets, 1, out});
+  return layer;
+}
+
+template <class T>
+NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width) {
+  NormLayer layer;
+  layer.gain = parameters.add(name + ".gain", {nets, 1, width});
+  layer.bias = parameters.add(name + ".bias", {nets, 1, width});
+  return layer;
+}
+
+template <class T>
+void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer, std::uint64_t seed) {
+  const bool torch = initializer == Initializer::torch;
+  const double weight_bound = torch ? 1 / std::sqrt(layer.in) : std::sqrt(6.0 / (layer.in + layer.out));
+  const auto fill = [&](int index, double bound) {
+    const auto& entry = parameters.entry(index);
+    std::vector<T> values(entry.shape.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const float u = random_uniform(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(index),
+                                     static_cast<std::uint32_t>(i));
+      values[i] = static_cast<T>((2.0 * static_cast<double>(u) - 1.0) * bound);
+    }
+    parameters.values().copy_in(values.data(), values.size(), entry.offset);
+  };
+  fill(layer.weight, weight_bound);
+  if (torch) fill(layer.bias, weight_bound);
+}
+
+#define R2_INSTANTIATE(T)                                                                          \
+  template class Parameters<T>;                                                                    \
+  template DenseLayer add_dense(Parameters<T>&, const std::string&, int, int, int);                \
+  template NormLayer add_norm(Parameters<T>&, const std::string&, int, int);                       \
+  template void initialize_dense(Parameters<T>&, const DenseLayer&, Initializer, std::uint64_t);
+R2_INSTANTIATE(float)
+R2_INSTANTIATE(double)
+
+}  // namespace r2pac

@@ -1,0 +1,99 @@
+// Trainable numbers: values, gradients and moments, each in one arena.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "kernels/memory.h"
+
+namespace r2pac {
+
+/// How a layer's weights start.
+enum class Initializer {
+  torch,   ///< weights and biases uniform on +-1/sqrt(fan in), as torch.nn.Linear
+  xavier,  ///< weights uniform on +-sqrt(6 / (fan in + fan out)), biases zero
+};
+
+template <class T>
+class Parameters {
+ public:
+  /// One tensor [nets, rows, cols] of the arena, for each net contiguous.
+  struct Entry {
+    std::string name;
+    Shape shape;
+    std::size_t offset = 0;  ///< of net 0, in values
+    std::size_t net_size() const { return shape.size() / static_cast<std::size_t>(shape.nets); }
+  };
+  /// A weight matrix (or some of its rows, transposed) in the layout that products want; derived data,
+  /// renewed whenever its entry changes.
+  struct Pack {
+    int entry = 0, first_row = 0, row_count = 0;
+    bool transposed = false;
+    std::size_t net_size = 0;
+    Buffer<T> memory;
+    const T* net(int k) const { return memory.data() + static_cast<std::size_t>(k) * net_size; }
+  };
+
+  /// Declares a tensor; returns its index. Names are part of the file formats.
+  int add(std::string name, Shape shape);
+  /// Allocates the arenas, `trainable` with gradients and moments. Once, after all declarations.
+  void allocate(bool trainable);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  const Entry& entry(int index) const { return entries_[static_cast<std::size_t>(index)]; }
+  std::size_t size() const { return size_; }
+  bool trainable() const { return gradients_.size() > 0; }
+
+  T* value(int index, int net = 0) const { return at(values_, index, net); }
+  T* gradient(int index, int net = 0) const { return at(gradients_, index, net); }
+  T* first_moment(int index, int net = 0) const { return at(first_moments_, index, net); }
+  T* second_moment(int index, int net = 0) const { return at(second_moments_, index, net); }
+  Buffer<T>& values() { return values_; }
+  Buffer<T>& gradients() { return gradients_; }
+  Buffer<T>& first_moments() { return first_moments_; }
+  Buffer<T>& second_moments() { return second_moments_; }
+
+  /// The pack of rows first_row .. first_row + row_count of a weight, made on first demand.
+  const Pack* pack(int index, int first_row, int row_count, bool transposed);
+  /// Renews the packs of one entry's net from its values.
+  void repack(int index, int net) const;
+  /// Renews all packs: after values were loaded or set.
+  void repack() const;
+
+ private:
+  T* at(const Buffer<T>& arena, int index, int net) const {
+    const Entry& e = entry(index);
+    return arena.data() + e.offset + static_cast<std::size_t>(net) * e.net_size();
+  }
+
+  std::vector<Entry> entries_;
+  std::vector<std::unique_ptr<Pack>> packs_;
+  std::size_t size_ = 0;
+  Buffer<T> values_, gradients_, first_moments_, second_moments_;
+};
+
+/// One dense layer of an ensemble: y = x W + b with W [nets, in, out] and b [nets, 1, out].
+struct DenseLayer {
+  int weight = 0, bias = 0;  ///< entries of the parameters
+  int nets = 1, in = 0, out = 0;
+};
+
+/// Gain and offset of a layer normalisation.
+struct NormLayer {
+  int gain = 0, bias = 0;
+};
+
+/// Declares `name.weight` and `name.bias`.
+template <class T>
+DenseLayer add_dense(Parameters<T>& parameters, const std::string& name, int nets, int in, int out);
+/// Declares `name.gain` and `name.bias`.
+template <class T>
+NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width);
+
+/// Sets the layer's weights: random numbers (seed; initial_weights, 0, entry, index within the entry).
+template <class T>
+void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer, std::uint64_t seed);
+
+}  // namespace r2pac

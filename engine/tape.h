@@ -1,0 +1,133 @@
+// The tape: a gradient step recorded once, then replayed without allocation.
+//
+// Recording appends calls in order; `backward` appends the gradient's calls; `finish` cuts the list into
+// phases, decides which values must be kept and where, and returns a Program that replays it.
+//
+// Two kinds of calls exist. A *row call* computes rows of its results from the same rows of its arguments;
+// neighbouring row calls form one phase in which each thread takes a few rows through all of them. A *task
+// call* is a list of independent pieces that may read all rows. A value that only one row phase touches
+// lives in that phase's tile of rows and is never written to memory as a whole.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/executor.h"
+#include "engine/tensor.h"
+#include "kernels/memory.h"
+
+namespace r2pac {
+
+/// Rows that a thread takes through a run of row calls at a time.
+constexpr int kTileRows = 64;
+
+/// A finished recording.
+class Program {
+ public:
+  /// Replays the recording once. Allocates nothing.
+  void run();
+
+  struct Statistics {
+    int calls = 0, phases = 0;
+    std::size_t stored_bytes = 0, tile_bytes = 0, scratch_bytes = 0;
+  };
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  template <class T>
+  friend class Tape;
+
+  std::shared_ptr<ThreadPool> pool_;
+  std::vector<Phase> phases_;
+  std::vector<Buffer<std::byte>> worker_memory_;
+  std::vector<std::byte*> worker_pointers_;
+  std::vector<std::shared_ptr<void>> owned_;  // the variables and stored values that the phases point into
+  Statistics statistics_;
+};
+
+template <class T>
+class Tape {
+ public:
+  using RowFunction = std::function<void(const Slice&)>;
+  using TaskFunction = std::function<void(int task, std::byte* scratch)>;
+
+  Tape();
+
+  /// A new value, its storage decided by `finish`.
+  Tensor<T> value(std::string name, Shape shape, bool requires_gradient = false);
+  /// A value that keeps its rows between phases and between replays, so that the caller can read or fill it.
+  Tensor<T> kept(std::string name, Shape shape);
+  /// Makes an existing value kept.
+  void keep(Tensor<T> x) { kept_.push_back(x); }
+  /// A value whose memory the caller owns: parameters, data.
+  Tensor<T> external(std::string name, Shape shape, T* data);
+
+  /// Appends a row call over `rows` rows. `touches`: every variable that it reads or writes.
+  void rows(std::string name, int rows, std::vector<Tensor<T>> touches, RowFunction run,
+            std::size_t scratch_bytes = 0);
+  /// Appends a task call. `joins`: the tasks do not depend on those of the task call before it, and may
+  /// share its phase.
+  void tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
+             std::size_t scratch_bytes = 0, bool joins = false);
+  /// While backward runs: appends a task call after all row calls of the gradient.
+  void deferred_tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
+                      std::size_t scratch_bytes = 0);
+
+  /// Whether operations recorded now should provide for a gradient.
+  bool gradient_enabled() const { return no_gradient_depth_ == 0; }
+  /// Operations recorded while such an object lives are constants to the gradient.
+  class NoGradient {
+   public:
+    explicit NoGradient(Tape& tape) : tape_(tape) { ++tape_.no_gradient_depth_; }
+    ~NoGradient() { --tape_.no_gradient_depth_; }
+    NoGradient(const NoGradient&) = delete;
+
+   private:
+    Tape& tape_;
+  };
+  /// The same values as a constant: no gradient flows back through the result.
+  Tensor<T> stop_gradient(Tensor<T> x);
+
+  /// Members first .. first + count of an ensemble, sharing its memory. If gradients flow through members,
+  /// they must flow through each of them.
+  Tensor<T> members(Tensor<T> x, int first, int count);
+
+  /// Registers what to append when the gradient is taken; runs in reverse order of registration.
+  void on_backward(std::function<void()> record);
+  /// The gradient of x: same shape as the columns of x that want one.
+  Tensor<T> gradient(Tensor<T> x);
+  /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add.
+  bool first_contribution(Tensor<T> x);
+  /// Appends the gradient of the sum of all losses recorded so far. Once per tape.
+  void backward();
+
+  /// Ends the recording. The tape is empty afterwards.
+  Program finish(std::shared_ptr<ThreadPool> pool);
+
+ private:
+  struct Call {
+    std::string name;
+    bool by_rows = false, joins = false;
+    int rows = 0, count = 0;
+    std::vector<Tensor<T>> touches;
+    RowFunction run_rows;
+    TaskFunction run_tasks;
+    std::size_t scratch_bytes = 0;
+  };
+  struct PhaseRange {
+    std::size_t begin, end;
+  };
+  std::vector<PhaseRange> cut_into_phases() const;
+  std::size_t place_values(const std::vector<PhaseRange>& phases, Program& program);
+
+  std::shared_ptr<std::deque<Variable<T>>> variables_;
+  std::vector<Call> calls_, deferred_;
+  std::vector<std::function<void()>> backward_;
+  std::vector<Tensor<T>> kept_;
+  int no_gradient_depth_ = 0;
+};
+
+}  // namespace r2pac

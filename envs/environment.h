@@ -1,0 +1,36 @@
+// What a policy acts in: many independent episodes stepped in lock-step.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace r2pac {
+
+/// A batch of copies of one environment, each running its own episode. Shapes: N copies, S observation
+/// width, A action width, all arrays row-major. The spans stay valid until the next reset or step.
+class VectorEnvironment {
+ public:
+  virtual ~VectorEnvironment() = default;
+
+  virtual int count() const = 0;            ///< N, at least 1
+  virtual int observation_dim() const = 0;  ///< S
+  virtual int action_dim() const = 0;       ///< A
+  virtual int episode_steps() const = 0;    ///< steps after which an episode is cut by a timeout
+
+  /// Starts episode `first_episode + i` in copy i. The start is a function of (seed, episode) alone.
+  virtual void reset(std::uint64_t seed, int first_episode) = 0;
+
+  virtual std::span<const float> observations() const = 0;  ///< [N, S], now
+
+  /// Advances every copy that is not finished by one step; a finished copy stays where it is and reports
+  /// reward 0 and cost 0. actions [N, A] are clipped to [-1, 1].
+  /// Throws InvalidArgument when the shape is wrong or an action of an unfinished copy is not finite.
+  virtual void step(std::span<const float> actions) = 0;
+
+  virtual std::span<const float> rewards() const = 0;           ///< [N], of the last step
+  virtual std::span<const float> costs() const = 0;             ///< [N], of the last step
+  virtual std::span<const std::uint8_t> terminals() const = 0;  ///< [N], 1 once the episode has truly ended
+  virtual std::span<const std::uint8_t> timeouts() const = 0;   ///< [N], 1 once it was cut by its length
+};
+
+}  // namespace r2pac

@@ -1,0 +1,17 @@
+// The instruction sets that the vectorised schedules are compiled for, and the choice among them.
+#pragma once
+
+#include <string>
+
+namespace r2pac {
+
+enum class Isa { baseline, avx2, avx512 };
+
+/// "baseline" (SSE2), "avx2" (with FMA) or "avx512" (F, BW, DQ and VL).
+const char* isa_name(Isa isa);
+
+/// The best set that this processor has, or what the environment variable R2PAC_ISA names. Decided once.
+/// Throws Error(settings) for an unknown name and for a set that the processor lacks.
+Isa current_isa();
+
+}  // namespace r2pac

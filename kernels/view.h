@@ -1,0 +1,30 @@
+// How kernels see a tensor: rows of an ensemble's matrices.
+#pragma once
+
+#include <cstddef>
+
+#include "base/host_device.h"
+
+namespace r2pac {
+
+/// Element (net, r, c) is data[net * net_stride + r * cols + c]. nets, rows, cols >= 1.
+template <class T>
+struct View {
+  T* data = nullptr;
+  std::size_t net_stride = 0;
+  int nets = 1, rows = 0, cols = 0;
+
+  /// First value of member `index`; a tensor that all members share (nets = 1) serves each of them.
+  R2_HD T* net(int index) const { return data + (nets == 1 ? 0 : static_cast<std::size_t>(index) * net_stride); }
+  R2_HD T* row(int r) const { return data + static_cast<std::size_t>(r) * static_cast<std::size_t>(cols); }
+  R2_HD T* row(int index, int r) const {
+    return net(index) + static_cast<std::size_t>(r) * static_cast<std::size_t>(cols);
+  }
+};
+
+/// Where a run stands. Kernels read it, so that a replayed recording sees the current step.
+struct StepState {
+  unsigned long long step = 0;  ///< gradient steps completed in the whole run, both phases
+};
+
+}  // namespace r2pac

@@ -1,0 +1,121 @@
+// Every hyper-parameter of a run: one structure, one table that describes it, one order of precedence.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/parameters.h"
+#include "kernels/critic.h"
+#include "kernels/pointwise.h"
+#include "model/tasks.h"
+
+namespace r2pac {
+
+/// sequential: the critics first, then the flow with finished critics. joint: both in every step.
+enum class Schedule { sequential, joint };
+
+/// Meaning, unit and range of each member: settings_fields(), printed by `r2pac config show`.
+struct Settings {
+  std::string task;
+  std::int64_t seed = 0;
+  Schedule schedule = Schedule::sequential;
+  std::int64_t steps = 600000;
+  std::int64_t critic_steps = -1;
+  std::vector<int> hidden = {512, 512, 512, 512};
+  int batch = 1024;
+  int chunk_length = 5;
+  double discount = 0.99;
+  double expectile = 0.9;
+  double alpha = 0.9;
+  double penalty = 1;
+  PenaltyReading penalty_reading = PenaltyReading::absorbing;
+  double reward_scale = 1;
+  double cost_scale = 1;
+  double cost_limit = 10;
+  double threshold_ema = 0;
+  bool timeouts_are_terminal = false;
+  bool pad_terminals = false;
+  bool normalize_observations = false;
+  bool twin_critics = true;
+  bool layer_norm = false;
+  Activation activation = Activation::gelu_erf;
+  Initializer initializer = Initializer::torch;
+  double learning_rate = 3e-4;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double polyak = 0.005;
+  double label_dropout = 0.1;
+  int label_dim = 32;
+  double guidance_scale = 2;
+  int flow_steps = 32;
+  int num_candidates = 16;
+  std::int64_t log_every = 1000;
+  std::int64_t checkpoint_every = 10000;
+  int keep_checkpoints = 2;
+
+  /// Steps of the critics: `critic_steps`, or `steps` where that is -1.
+  std::int64_t resolved_critic_steps() const { return critic_steps < 0 ? steps : critic_steps; }
+};
+
+/// What the table says about one setting.
+struct SettingInfo {
+  std::string_view key;
+  std::string_view doc;    ///< meaning and unit
+  std::string range;       ///< allowed values, in words
+  bool resumable = false;  ///< a resumed run may use another value: it changes no number that is computed
+};
+
+/// One entry for every member of Settings, in the order of the structure.
+std::vector<SettingInfo> settings_fields();
+
+/// Value of a setting as TOML spells it. Throws Error(ExitCode::settings) when the key is unknown.
+std::string setting_text(const Settings& settings, std::string_view key);
+
+/// Defaults with the task's cost limit, alpha, penalty, reward scale and chunk length.
+Settings preset(const Task& task);
+
+/// Where the values of a run come from. Later members of this list win: defaults, the task's preset,
+/// the file, `overrides`, `flags`.
+struct SettingsRequest {
+  std::string data_file;                                   ///< tells the task where nothing else does
+  std::string config_file;                                 ///< TOML; "" for none
+  std::vector<std::string> overrides;                      ///< `key=value` texts of `--set`
+  std::vector<std::pair<std::string, std::string>> flags;  ///< key and text of flags such as `--seed`
+};
+
+struct ResolvedSettings {
+  Settings values;
+  /// Per key: "default", "preset BallRun", "run.toml:7:1", "--set", "--seed" or "file name".
+  std::map<std::string, std::string> origin;
+};
+
+/// Puts the layers of `request` together. The task is resolved first and names the preset; `task` becomes
+/// its alias, or stays empty when nothing names one. Throws Error: usage for a bad flag, settings for a
+/// bad file or override; the error says key, value, allowed range or nearest name, and for a file
+/// `name:line:column`.
+ResolvedSettings resolve_settings(const SettingsRequest& request);
+
+/// The settings of a file, such as a run's `config.toml`: defaults, then the file, without a preset.
+/// Throws Error(ExitCode::settings).
+Settings read_settings(const std::string& path);
+
+/// All settings as TOML, each below a comment with its meaning and range and, where `resolved` knows it,
+/// its origin. read_settings() gives the same values back.
+void write_settings(std::ostream& out, const ResolvedSettings& resolved);
+
+struct SettingDifference {
+  std::string key;
+  std::string first, second;  ///< the values, as TOML spells them
+  bool resumable = false;     ///< as in SettingInfo
+};
+
+/// The settings in which `first` and `second` differ; empty when they are equal.
+std::vector<SettingDifference> differences(const Settings& first, const Settings& second);
+
+}  // namespace r2pac

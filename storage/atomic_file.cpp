@@ -1,0 +1,128 @@
+#include "storage/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <system_error>
+
+#include "storage/posix.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
+
+/// The file that a write to `path` replaces: links followed, and devices and folders refused.
+fs::path target_of(const fs::path& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (!fs::exists(status)) return path;
+  if (!fs::is_regular_file(status))
+    throw Error(ExitCode::disk, "cannot replace what is not a regular file", path.string(),
+                "give another file name");
+  return fs::canonical(path, ignored);
+}
+
+/// A new file beside its target, removed again unless released.
+class Temporary {
+ public:
+  Temporary(const fs::path& target, std::size_t bytes_wanted) {
+    // The number tells apart threads of this process and leftovers of a killed one that had its id.
+    for (int number = 0; number < 1000 && !file.valid(); ++number) {
+      path = target;
+      path += kTemporaryMark + std::to_string(::getpid()) + "-" + std::to_string(number);
+      file = open_descriptor(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+      if (!file.valid() && errno != EEXIST) break;
+    }
+    if (!file.valid()) throw disk_error(target, "creating a temporary file beside it", errno, bytes_wanted);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary() {
+    if (!released) ::unlink(path.c_str());
+  }
+
+  fs::path path;
+  Descriptor file;
+  bool released = false;
+};
+
+}  // namespace
+
+bool is_temporary(const fs::path& path) {
+  return path.filename().string().find(kTemporaryMark) != std::string::npos;
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> parts) {
+  std::size_t total = 0;
+  for (const auto& part : parts) total += part.size();
+  const fs::path target = target_of(path);
+  const auto need = [&](bool done, const char* step) {
+    if (!done) throw disk_error(path, step, errno, total);
+  };
+  Temporary temporary(target, total);
+  for (const auto& part : parts) need(write_fully(temporary.file.get(), part), "writing");
+  need(sync_fully(temporary.file.get()), "forcing it to the disk");
+  need(temporary.file.close(), "closing");
+  need(::rename(temporary.path.c_str(), target.c_str()) == 0, "renaming");
+  temporary.released = true;
+  sync_folder(folder_of(target));
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes) {
+  write_file_atomically(path, std::span(&bytes, 1));
+}
+
+void write_file_atomically(const fs::path& path, std::string_view text) {
+  write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+void sync_folder(const fs::path& folder) {
+  Descriptor descriptor = open_descriptor(folder, O_RDONLY | O_DIRECTORY);
+  // Some network file systems have no way to do this and say EINVAL.
+  if (!descriptor.valid() || (!sync_fully(descriptor.get()) && errno != EINVAL))
+    throw disk_error(folder, "forcing the folder to the disk", errno, 0);
+}
+
+std::vector<std::byte> read_file(const fs::path& path, std::size_t max_bytes, ExitCode code) {
+  const auto fail = [&](const std::string& what, const char* todo) {
+    throw Error(code, what, path.string(), todo);
+  };
+  const auto fail_system = [&] {
+    fail("cannot read the file: " + std::generic_category().message(errno),
+         "check the name and its permissions");
+  };
+  // Non-blocking, so that a pipe without a writer is an error and not a wait.
+  const Descriptor file = open_descriptor(path, O_RDONLY | O_NONBLOCK);
+  struct stat status {};
+  if (!file.valid() || ::fstat(file.get(), &status) != 0) fail_system();
+  if (!S_ISREG(status.st_mode)) fail("not a regular file", "give the name of a file");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size > max_bytes)
+    fail("the file has " + std::to_string(size) + " bytes, more than the limit of " +
+             std::to_string(max_bytes),
+         "check that this is the file you meant");
+  std::vector<std::byte> bytes;
+  try {
+    bytes.resize(size);
+  } catch (const std::bad_alloc&) {
+    fail("not enough memory for a file of " + std::to_string(size) + " bytes", "free memory and run again");
+  }
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t count = ::read(file.get(), bytes.data() + done, size - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_system();
+    if (count == 0) fail("the file became shorter while it was read", "run again when nothing writes to it");
+    done += static_cast<std::size_t>(count);
+  }
+  return bytes;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,37 @@
+// Whole files: replaced in one step that a crash cannot split, or read into memory.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace r2pac {
+
+/// What stands between a file's name and the rest of the name of its temporary; see is_temporary().
+inline constexpr char kTemporaryMark[] = ".writing-";
+
+/// True for the name that write_file_atomically gives a file before it is complete.
+bool is_temporary(const std::filesystem::path& path);
+
+/// Writes the parts one after another to a temporary file beside `path`, forces it to the disk and renames it
+/// over `path`, then forces the folder to the disk. At every instant `path` is the old file or the new one.
+/// A symbolic link is followed. The folder must exist. Never writes into the old file, which may be mapped.
+/// Throws Error(disk) with the system's text, bytes wanted and bytes free; the temporary is then removed and
+/// the old file untouched, unless the step named is that of the folder, after which the new file is in place.
+void write_file_atomically(const std::filesystem::path& path,
+                           std::span<const std::span<const std::byte>> parts);
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+/// Forces a folder's list of names to the disk. Throws Error(disk).
+void sync_folder(const std::filesystem::path& folder);
+
+/// The content of a regular file of at most `max_bytes`.
+/// Throws Error(code) when it is missing, unreadable, not a regular file or larger.
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t max_bytes, ExitCode code);
+
+}  // namespace r2pac

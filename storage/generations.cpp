@@ -1,0 +1,109 @@
+#include "storage/generations.h"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include "storage/atomic_file.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kSuffix = ".safetensors";
+constexpr std::size_t kDigits = 9;
+
+/// The number in a file name of ours, or nothing.
+std::optional<std::uint64_t> number_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::uint64_t number = 0;
+  std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), number);
+  if (generation_path({}, number) != name) return std::nullopt;
+  return number;
+}
+
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    paths.push_back(entry->path());
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw Error(ExitCode::checkpoint, "cannot list the folder: " + error.message(), folder.string(),
+                "check the name and its permissions");
+  return paths;
+}
+
+/// Removing makes room, no more: a file that stays is tried again at the next save.
+void remove_quietly(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove(path, ignored);
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  const bool made = fs::create_directories(folder, error);
+  if (error)
+    throw Error(ExitCode::disk, "cannot make the folder: " + error.message(), folder.string(),
+                "check that the folder above it is writable");
+  if (made) sync_folder(fs::absolute(folder).parent_path());
+}
+
+}  // namespace
+
+fs::path generation_path(const fs::path& folder, std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < kDigits) digits.insert(0, kDigits - digits.size(), '0');
+  return folder / (std::string(kPrefix) + digits + std::string(kSuffix));
+}
+
+std::vector<Generation> list_generations(const fs::path& folder) {
+  std::vector<Generation> generations;
+  for (const fs::path& path : files_in(folder))
+    if (const auto number = number_of(path.filename().string())) generations.push_back({*number, path});
+  std::sort(generations.begin(), generations.end(),
+            [](const Generation& a, const Generation& b) { return a.number > b.number; });
+  return generations;
+}
+
+fs::path save_generation(const fs::path& folder, std::uint64_t number, const SafetensorsWriter& content,
+                         std::size_t keep) {
+  make_folder(folder);
+  for (const fs::path& path : files_in(folder))
+    if (is_temporary(path) && path.filename().string().starts_with(kPrefix)) remove_quietly(path);
+  const fs::path path = generation_path(folder, number);
+  content.write(path);
+  std::size_t kept = 0;
+  for (const Generation& generation : list_generations(folder))
+    if (generation.number > number || ++kept > keep) remove_quietly(generation.path);
+  return path;
+}
+
+std::optional<LoadedGeneration> newest_valid_generation(
+    const fs::path& folder, const std::function<void(const SafetensorsFile&)>& validate,
+    const std::function<void(const std::string&)>& warn) {
+  const std::vector<Generation> generations = list_generations(folder);
+  std::string newest_fault;
+  for (const Generation& generation : generations) {
+    try {
+      SafetensorsFile file = SafetensorsFile::read(generation.path);
+      if (!file.checksummed()) throw_damaged(generation.path.string(), "the checkpoint has no checksum");
+      if (validate) validate(file);
+      return LoadedGeneration{generation, std::move(file)};
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::checkpoint) throw;
+      if (newest_fault.empty()) newest_fault = error.what();
+      if (warn)
+        warn("checkpoint " + generation.path.string() + " cannot be used (" + error.what() +
+             "); trying the older one");
+    }
+  }
+  if (generations.empty()) return std::nullopt;
+  throw Error(ExitCode::checkpoint,
+              "none of the " + std::to_string(generations.size()) +
+                  " checkpoints can be used; the newest: " + newest_fault,
+              folder.string(), "restore the folder from a copy, or start a new run with `--resume never`");
+}
+
+}  // namespace r2pac

@@ -1,0 +1,68 @@
+// Small data sets and a folder for files, for the tests of data/.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/philox.h"
+#include "data/dsrl.h"
+
+namespace r2pac {
+
+/// A folder that vanishes with the object.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "r2pac-test-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::runtime_error("cannot make a scratch folder");
+    path_ = name;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct EpisodeShape {
+  int length;
+  bool terminal;
+  bool finished = true;
+};
+
+/// Columns without a fault: random observations that follow one another, actions in (-1, 1), random
+/// rewards and 0/1 costs; the episodes end as told.
+inline DsrlColumns make_columns(const std::vector<EpisodeShape>& episodes, int observation_dim = 3, int action_dim = 2,
+                                std::uint64_t seed = 1) {
+  DsrlColumns c;
+  c.observation_dim = observation_dim;
+  c.action_dim = action_dim;
+  std::uint32_t draw = 0;
+  const auto uniform = [&] { return 2 * random_uniform(seed, Purpose::test, 0, draw++, 0) - 1; };
+  for (const EpisodeShape& episode : episodes) {
+    std::vector<float> state(static_cast<std::size_t>(observation_dim));
+    for (float& x : state) x = uniform();
+    for (int t = 0; t < episode.length; ++t) {
+      c.observations.insert(c.observations.end(), state.begin(), state.end());
+      for (float& x : state) x = uniform();
+      c.next_observations.insert(c.next_observations.end(), state.begin(), state.end());
+      for (int a = 0; a < action_dim; ++a) c.actions.push_back(uniform());
+      c.rewards.push_back(uniform());
+      c.costs.push_back(uniform() > 0.5f ? 1.0f : 0.0f);
+      const bool last = t + 1 == episode.length && episode.finished;
+      c.terminals.push_back(last && episode.terminal);
+      c.timeouts.push_back(last && !episode.terminal);
+      ++c.rows;
+    }
+  }
+  return c;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,165 @@
+// The recorded step: its gradients against finite differences, its bits for any number of threads.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "base/philox.h"
+#include "model/step.h"
+
+using namespace r2pac;
+
+namespace {
+
+/// A small data set of random windows in kernel memory.
+template <class T>
+struct RandomData {
+  static constexpr int rows = 400, s = 5, a = 2, h = 3;
+  Buffer<T> observations{rows * s}, actions{rows * a}, rewards{rows}, costs{rows}, continues{rows};
+  Buffer<std::uint32_t> starts{rows - h - 1};
+  Buffer<std::uint8_t> labels{rows - h - 1};
+  WindowSource<T> source;
+
+  RandomData() {
+    const auto fill = [](Buffer<T>& buffer, std::uint32_t row, auto&& f) {
+      std::vector<T> values(buffer.size());
+      for (std::uint32_t i = 0; i < values.size(); ++i)
+        values[i] = f(static_cast<T>(random_uniform(7, Purpose::test, 0, row, i)));
+      buffer.copy_in(values.data(), values.size());
+    };
+    const auto centred = [](T u) { return T(2) * u - T(1); };
+    fill(observations, 0, centred);
+    fill(actions, 1, centred);
+    fill(rewards, 2, centred);
+    fill(costs, 3, [](T u) { return u < T(0.3) ? T(1) : T(0); });
+    fill(continues, 4, [](T u) { return u < T(0.05) ? T(0) : T(1); });
+    std::vector<std::uint32_t> start(starts.size());
+    std::vector<std::uint8_t> label(starts.size());
+    for (std::uint32_t i = 0; i < start.size(); ++i) {
+      start[i] = i;
+      label[i] = i % 3 == 0 ? kLabelGood : kLabelBad;
+    }
+    starts.copy_in(start.data(), start.size());
+    labels.copy_in(label.data(), label.size());
+    source = {observations.data(), actions.data(), rewards.data(), costs.data(), continues.data(), starts.data(),
+              static_cast<std::uint32_t>(starts.size()), s, a, h, T(0.99)};
+  }
+};
+
+Settings small_settings() {
+  Settings settings;
+  settings.hidden = {24, 17};
+  settings.batch = 70;
+  settings.label_dim = 4;
+  settings.alpha = 0.6;
+  settings.penalty = 0.02;  // -2 after division by 1 - discount: of the size of the other targets
+  settings.learning_rate = 1e-3;
+  return settings;
+}
+
+constexpr Dimensions kDimensions{RandomData<double>::s, RandomData<double>::a, RandomData<double>::h};
+
+double total(const std::vector<std::pair<std::string, double>>& losses) {
+  double sum = 0;
+  for (const auto& loss : losses) sum += loss.second;
+  return sum;
+}
+
+template <class T>
+std::vector<T> values_after(const Settings& settings, StepKind kind, int threads, int steps) {
+  const RandomData<T> data;
+  Networks<T> nets(settings, kDimensions);
+  StepState state;
+  T threshold = 0;
+  StepInputs<T> inputs;
+  inputs.networks = &nets;
+  inputs.source = data.source;
+  inputs.state = &state;
+  inputs.threshold = &threshold;
+  inputs.labels = data.labels.data();
+  Step<T> step(settings, kind, inputs, std::make_shared<ThreadPool>(threads));
+  for (int i = 0; i < steps; ++i) step.run();
+  std::vector<T> values(nets.online.size() + nets.target.size());
+  nets.online.values().copy_out(values.data(), nets.online.size());
+  nets.target.values().copy_out(values.data() + nets.online.size(), nets.target.size());
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("the complete loss has the gradient that finite differences find") {
+  for (const int variant : {0, 1, 2, 3}) {
+    Settings settings = small_settings();
+    settings.layer_norm = variant == 1;
+    settings.activation = variant == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
+    settings.twin_critics = variant != 3;
+    const RandomData<double> data;
+    Networks<double> nets(settings, kDimensions), reference(settings, kDimensions);
+    // Targets must not equal the critics, or residuals of the value losses would sit near their kink.
+    std::vector<double> target(reference.target.size());
+    for (std::uint32_t i = 0; i < target.size(); ++i)
+      target[i] = 0.5 * static_cast<double>(random_normal(3, Purpose::test, 1, 0, i));
+    reference.target.values().copy_in(target.data(), target.size());
+    reference.target.repack();
+    StepState state;
+    double threshold = 0;
+    StepInputs<double> inputs;
+    inputs.networks = &nets;
+    inputs.reference = &reference;
+    inputs.source = data.source;
+    inputs.state = &state;
+    inputs.threshold = &threshold;
+    inputs.update = false;
+    Step<double> step(settings, StepKind::joint, inputs, std::make_shared<ThreadPool>(1));
+    step.run();
+    Parameters<double>& p = nets.online;
+    std::vector<double> gradient(p.size()), values(p.size());
+    p.gradients().copy_out(gradient.data(), gradient.size());
+    p.values().copy_out(values.data(), values.size());
+
+    double worst = 0;
+    for (std::size_t e = 0; e < p.entries().size(); ++e) {
+      const auto& entry = p.entries()[e];
+      // A random direction within the entry, and three single elements.
+      for (int probe = 0; probe < 4; ++probe) {
+        std::vector<double> direction(entry.shape.size(), 0.0);
+        if (probe == 0)
+          for (std::uint32_t i = 0; i < direction.size(); ++i)
+            direction[i] = static_cast<double>(random_normal(11, Purpose::test, e, 0, i));
+        else
+          direction[random_below(13, Purpose::test, e, static_cast<std::uint32_t>(probe), static_cast<std::uint32_t>(direction.size()))] = 1;
+        double expected = 0;
+        for (std::size_t i = 0; i < direction.size(); ++i) expected += direction[i] * gradient[entry.offset + i];
+        const double step_size = 1e-5;
+        double side[2];
+        for (int s = 0; s < 2; ++s) {
+          std::vector<double> moved = values;
+          for (std::size_t i = 0; i < direction.size(); ++i)
+            moved[entry.offset + i] += (s == 0 ? step_size : -step_size) * direction[i];
+          p.values().copy_in(moved.data(), moved.size());
+          p.repack();
+          step.run();
+          side[s] = total(step.losses());
+        }
+        const double actual = (side[0] - side[1]) / (2 * step_size);
+        const double error = std::abs(actual - expected) / std::max(1e-3, std::abs(expected));
+        INFO(entry.name << " probe " << probe << ": tape " << expected << ", differences " << actual);
+        // Central differences: truncation 1e-10 of a third derivative of order one, rounding 1e-16 / 1e-5
+        // of losses of order ten; relative to at least 1e-3 that is below 1e-6.
+        CHECK(error < 1e-6);
+        worst = std::max(worst, error);
+      }
+    }
+    p.values().copy_in(values.data(), values.size());
+    p.repack();
+    WARN("variant " << variant << ": worst relative error " << worst);
+  }
+}
+
+TEST_CASE("a step has the same bits for any number of threads") {
+  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+    Settings settings = small_settings();
+    settings.batch = 200;
+    const std::vector<float> one = values_after<float>(settings, kind, 1, 5);
+    CHECK(one != values_after<float>(settings, kind, 1, 4));
+    for (const int threads : {2, 4}) CHECK(one == values_after<float>(settings, kind, threads, 5));
+  }
+}
