@@ -43,18 +43,21 @@ std::string constant_columns(std::span<const float> array, std::int64_t width) {
 
 class Check {
  public:
-  Check(const DsrlView& view, int chunk_length) : view_(view), episodes_(split_episodes(view)), chunk_length_(chunk_length) {}
+  Check(const DsrlView& view, int chunk_length)
+      : view_(view), episodes_(split_episodes(view)), chunk_length_(chunk_length) {}
 
   std::vector<Fault> run() {
     numbers();
     flags();
     constants();
-    std::stable_partition(faults_.begin(), faults_.end(), [](const Fault& f) { return f.severity == Severity::error; });
+    std::stable_partition(faults_.begin(), faults_.end(),
+                          [](const Fault& f) { return f.severity == Severity::error; });
     return std::move(faults_);
   }
 
  private:
-  void add(Severity severity, const std::string& array, std::int64_t row, const std::string& what, const std::string& todo) {
+  void add(Severity severity, const std::string& array, std::int64_t row, const std::string& what,
+           const std::string& todo) {
     faults_.push_back({severity, array, row, what, todo});
   }
 
@@ -77,36 +80,43 @@ class Check {
           "check that rows are in time order and that each episode's end is flagged");
     const auto& costs = view_.costs;
     if (const Finding found = find_in(costs, [&](std::size_t r) { return costs[r] < 0; }); found.rows > 0)
-      add(Severity::warning, "costs", found.first_row, "below zero" + in_rows(found), "a cost counts what should not happen; check its sign");
+      add(Severity::warning, "costs", found.first_row, "below zero" + in_rows(found),
+          "a cost counts what should not happen; check its sign");
   }
 
   void flags() {
     if (count_windows(episodes_, chunk_length_) == 0)
-      add(Severity::error, "", -1, no_windows(episodes_, chunk_length_), "choose a chunk length no longer than the longest episode");
+      add(Severity::error, "", -1, no_windows(episodes_, chunk_length_),
+          "choose a chunk length no longer than the longest episode");
     if (!episodes_.back().finished) {
       const bool none = episodes_.size() == 1;
       add(Severity::warning, "timeouts", episodes_.back().first,
           none ? "no row is flagged as an episode's end in `terminals` or `timeouts`"
-               : "the last episode is unfinished: no end is flagged from row " + std::to_string(episodes_.back().first) + " on",
+               : "the last episode is unfinished: no end is flagged from row " +
+                     std::to_string(episodes_.back().first) + " on",
           "flag its last row in `timeouts`; training uses it as if cut there");
     }
     const auto both = [&](std::size_t r) { return view_.terminals[r] && view_.timeouts[r]; };
     if (const Finding found = find_in(view_.terminals, both); found.rows > 0)
-      add(Severity::warning, "terminals", found.first_row, "set together with `timeouts`" + in_rows(found), "training takes these ends as genuine");
+      add(Severity::warning, "terminals", found.first_row, "set together with `timeouts`" + in_rows(found),
+          "training takes these ends as genuine");
   }
 
   void constants() {
     for (std::size_t i = 0; i < 5; ++i) {
       if (i == 1) continue;  // what is true of the observations is true of the next ones
       const auto bytes = view_.bytes(i);
-      const std::string columns = constant_columns({reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
-                                                   width_of(kArrays[i], view_.shape));
+      const std::string columns =
+          constant_columns({reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
+                           width_of(kArrays[i], view_.shape));
       if (columns.empty() || view_.shape.rows == 1) continue;
       if (kArrays[i].matrix())
-        add(Severity::warning, kArrays[i].name, -1, columns + (columns[6] == ' ' ? " is" : " are") + " constant",
+        add(Severity::warning, kArrays[i].name, -1,
+            columns + (columns[6] == ' ' ? " is" : " are") + " constant",
             "harmless, but nothing can be learned from it");
       else
-        add(Severity::warning, kArrays[i].name, -1, "the same in every row", "nothing can be learned about it");
+        add(Severity::warning, kArrays[i].name, -1, "the same in every row",
+            "nothing can be learned about it");
     }
   }
 
@@ -120,7 +130,8 @@ class Check {
 
 std::vector<Fault> check_columns(const DsrlColumns& columns, int chunk_length) try {
   const DsrlView view = view_of(columns);
-  if (view.shape.rows == 0) return {{Severity::error, "", -1, "there are no rows", "make the data set again"}};
+  if (view.shape.rows == 0)
+    return {{Severity::error, "", -1, "there are no rows", "make the data set again"}};
   return Check(view, chunk_length).run();
 } catch (const InvalidArgument& mismatch) {
   return {{Severity::error, "", -1, mismatch.what(), "all arrays must have the same number of rows"}};

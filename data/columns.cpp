@@ -14,9 +14,12 @@ static_assert(std::endian::native == std::endian::little, "fingerprints are of l
 
 std::int64_t width_of(const ArraySpec& array, const Shape& shape) {
   switch (array.width) {
-    case ArraySpec::Width::observation: return shape.observation_dim;
-    case ArraySpec::Width::action: return shape.action_dim;
-    case ArraySpec::Width::one: break;
+    case ArraySpec::Width::observation:
+      return shape.observation_dim;
+    case ArraySpec::Width::action:
+      return shape.action_dim;
+    case ArraySpec::Width::one:
+      break;
   }
   return 1;
 }
@@ -33,13 +36,20 @@ std::int64_t offset_of(const Shape& shape, std::size_t index) {
 
 std::span<const std::byte> DsrlView::bytes(std::size_t index) const {
   switch (index) {
-    case 0: return std::as_bytes(observations);
-    case 1: return std::as_bytes(next_observations);
-    case 2: return std::as_bytes(actions);
-    case 3: return std::as_bytes(rewards);
-    case 4: return std::as_bytes(costs);
-    case 5: return std::as_bytes(terminals);
-    default: return std::as_bytes(timeouts);
+    case 0:
+      return std::as_bytes(observations);
+    case 1:
+      return std::as_bytes(next_observations);
+    case 2:
+      return std::as_bytes(actions);
+    case 3:
+      return std::as_bytes(rewards);
+    case 4:
+      return std::as_bytes(costs);
+    case 5:
+      return std::as_bytes(terminals);
+    default:
+      return std::as_bytes(timeouts);
   }
 }
 
@@ -57,8 +67,13 @@ DsrlView view_of(const std::byte* block, const Shape& shape) {
 
 DsrlView view_of(const DsrlColumns& c) {
   const DsrlView view{{c.rows, c.observation_dim, c.action_dim},
-                      c.observations, c.next_observations, c.actions, c.rewards, c.costs,
-                      c.terminals, c.timeouts};
+                      c.observations,
+                      c.next_observations,
+                      c.actions,
+                      c.rewards,
+                      c.costs,
+                      c.terminals,
+                      c.timeouts};
   for (std::size_t i = 0; i < kArrays.size(); ++i)
     if (c.rows < 0 || std::ssize(view.bytes(i)) != bytes_of(kArrays[i], view.shape))
       throw InvalidArgument(std::string("DsrlColumns: ") + kArrays[i].name + " holds " +

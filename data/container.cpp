@@ -39,11 +39,14 @@ std::int64_t check_container(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0)
     throw refuse(path, std::string("cannot open the file: ") + strerror(errno), "check the path");
-  if (S_ISDIR(status.st_mode)) throw refuse(path, "this is a directory, not a file", "name the HDF5 file inside it");
-  if (!S_ISREG(status.st_mode)) throw refuse(path, "this is not a regular file", "copy the data into a file first");
+  if (S_ISDIR(status.st_mode))
+    throw refuse(path, "this is a directory, not a file", "name the HDF5 file inside it");
+  if (!S_ISREG(status.st_mode))
+    throw refuse(path, "this is not a regular file", "copy the data into a file first");
   if (status.st_size == 0) throw refuse(path, "the file is empty", "get a fresh copy of the file");
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw refuse(path, std::string("cannot open the file: ") + strerror(errno), "check its permissions");
+  if (!file)
+    throw refuse(path, std::string("cannot open the file: ") + strerror(errno), "check its permissions");
 
   const std::int64_t size = status.st_size;
   // A superblock lies at byte 0, or at 512 or a doubling of it behind a block of the user's.
@@ -54,14 +57,18 @@ std::int64_t check_container(const std::string& path) {
     file.read(reinterpret_cast<char*>(bytes), sizeof bytes);
     if (std::memcmp(bytes, "\x89HDF\r\n\x1a\n", 8) != 0) continue;
     if (file.gcount() < static_cast<std::streamsize>(sizeof bytes))
-      throw refuse(path, "the file is truncated: it ends after " + std::to_string(size) + " bytes, inside its header",
-                   "download or copy it again");
+      throw refuse(
+          path, "the file is truncated: it ends after " + std::to_string(size) + " bytes, inside its header",
+          "download or copy it again");
     if (const std::uint64_t stated = stated_size(bytes); stated > static_cast<std::uint64_t>(size))
-      throw refuse(path, "the file is truncated: it says " + std::to_string(stated) + " bytes, it has " +
-                             std::to_string(size), "download or copy it again");
+      throw refuse(path,
+                   "the file is truncated: it says " + std::to_string(stated) + " bytes, it has " +
+                       std::to_string(size),
+                   "download or copy it again");
     return size;
   }
-  throw refuse(path, "this is not an HDF5 file", "R2PAC trains from DSRL files (.hdf5); `data/FORMAT.md` has the layout");
+  throw refuse(path, "this is not an HDF5 file",
+               "R2PAC trains from DSRL files (.hdf5); `data/FORMAT.md` has the layout");
 }
 
 }  // namespace r2pac

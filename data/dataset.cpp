@@ -11,7 +11,8 @@ namespace r2pac {
 namespace {
 
 std::string rows_text(const Finding& found) {
-  return std::to_string(found.rows) + (found.rows == 1 ? " row" : " rows") + " (first: " + std::to_string(found.first_row) + ")";
+  return std::to_string(found.rows) + (found.rows == 1 ? " row" : " rows") +
+         " (first: " + std::to_string(found.first_row) + ")";
 }
 
 /// Copies the rows of each episode to their stored place; the closing rows stay zero.
@@ -39,10 +40,13 @@ void for_closing_rows(const Dataset& dataset, Visit visit) {
 /// `done(i)` is called when array i of kArrays is needed no more.
 template <class Done>
 Dataset build(const DsrlView& view, std::string path, int closing_rows, Done done) {
-  if (closing_rows < 1) throw InvalidArgument("make_dataset: closing_rows is " + std::to_string(closing_rows) + ", expected 1 or more");
+  if (closing_rows < 1)
+    throw InvalidArgument("make_dataset: closing_rows is " + std::to_string(closing_rows) +
+                          ", expected 1 or more");
   for (std::size_t i = 0; i < 5; ++i)
     if (const Finding bad = find_non_finite(view, i); bad.rows > 0)
-      throw Error(ExitCode::data, std::string("array `") + kArrays[i].name + "` holds NaN or infinity in " + rows_text(bad),
+      throw Error(ExitCode::data,
+                  std::string("array `") + kArrays[i].name + "` holds NaN or infinity in " + rows_text(bad),
                   path, "run `r2pac data check` on it and make the data set again without these rows");
 
   Dataset d;
@@ -55,11 +59,12 @@ Dataset build(const DsrlView& view, std::string path, int closing_rows, Done don
   d.closing_rows = closing_rows;
   d.episodes = split_episodes(view);
   d.stored_rows = d.rows + std::ssize(d.episodes) * closing_rows;
-  for (std::size_t e = 0; e < d.episodes.size(); ++e) d.episodes[e].first += static_cast<std::int64_t>(e) * closing_rows;
+  for (std::size_t e = 0; e < d.episodes.size(); ++e)
+    d.episodes[e].first += static_cast<std::int64_t>(e) * closing_rows;
 
   if (const Finding off = find_mismatches(view); off.rows > 0)
-    d.warnings.push_back("`next_observations` does not match the next row's observation in " + rows_text(off) +
-                         "; the next row's is used");
+    d.warnings.push_back("`next_observations` does not match the next row's observation in " +
+                         rows_text(off) + "; the next row's is used");
   d.observations = with_closing_rows(view.observations, d.observation_dim, d);
   done(0);
   for_closing_rows(d, [&](std::int64_t closing, std::int64_t last) {
@@ -95,14 +100,18 @@ Dataset load_dataset(const std::string& path, int closing_rows, const ReadLimits
 }
 
 std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length, bool pad_terminals) {
-  if (chunk_length < 1) throw InvalidArgument("window_starts: chunk_length is " + std::to_string(chunk_length) + ", expected 1 or more");
+  if (chunk_length < 1)
+    throw InvalidArgument("window_starts: chunk_length is " + std::to_string(chunk_length) +
+                          ", expected 1 or more");
   if (pad_terminals && dataset.closing_rows < chunk_length)
     throw InvalidArgument("window_starts: padding needs closing_rows >= chunk_length, they are " +
                           std::to_string(dataset.closing_rows) + " and " + std::to_string(chunk_length));
-  if (dataset.stored_rows >= std::int64_t{1} << 32) throw InvalidArgument("window_starts: 2^32 stored rows or more");
+  if (dataset.stored_rows >= std::int64_t{1} << 32)
+    throw InvalidArgument("window_starts: 2^32 stored rows or more");
   std::vector<std::uint32_t> starts;
   for (const Episode& episode : dataset.episodes) {
-    const std::int64_t count = pad_terminals && episode.terminal ? episode.length : episode.length - chunk_length + 1;
+    const std::int64_t count =
+        pad_terminals && episode.terminal ? episode.length : episode.length - chunk_length + 1;
     for (std::int64_t t = 0; t < count; ++t) starts.push_back(static_cast<std::uint32_t>(episode.first + t));
   }
   if (starts.empty())

@@ -20,9 +20,9 @@ struct Episode {
 /// (the next observation of its last row) and zero action, reward and cost. So the successor of stored
 /// row t is always stored row t + 1, and no other next observation is kept.
 struct Dataset {
-  std::string path, name;   ///< the name is the file's stem
-  std::string fingerprint;  ///< XXH3-128 over the seven arrays' shapes and contents as in the file
-  std::int64_t rows = 0;    ///< of the file
+  std::string path, name;        ///< the name is the file's stem
+  std::string fingerprint;       ///< XXH3-128 over the seven arrays' shapes and contents as in the file
+  std::int64_t rows = 0;         ///< of the file
   std::int64_t stored_rows = 0;  ///< rows + episodes * closing_rows
   int observation_dim = 0, action_dim = 0, closing_rows = 1;
   std::vector<float> observations;      ///< [stored_rows, observation_dim]
@@ -48,6 +48,7 @@ Dataset load_dataset(const std::string& path, int closing_rows = 1, const ReadLi
 /// pad_terminals  also the last chunk_length - 1 rows of episodes that ended genuinely, whose windows run
 ///                into the closing rows; needs closing_rows >= chunk_length (InvalidArgument)
 /// Throws Error(ExitCode::data) when there is no window at all.
-std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length, bool pad_terminals = false);
+std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length,
+                                         bool pad_terminals = false);
 
 }  // namespace r2pac

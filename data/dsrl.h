@@ -33,4 +33,7 @@ DsrlColumns read_dsrl(const std::string& path, const ReadLimits& limits = {});
 /// Error(ExitCode::disk) when the file cannot be written.
 void write_dsrl(const std::string& path, const DsrlColumns& columns);
 
+/// The HDF5 library's version, "1.10.8".
+std::string hdf5_version();
+
 }  // namespace r2pac

@@ -31,7 +31,8 @@ void write_array(hid_t file, const ArraySpec& spec, const Shape& shape, const st
   const int rank = spec.matrix() ? 2 : 1;
   const hsize_t size[2] = {static_cast<hsize_t>(shape.rows), static_cast<hsize_t>(width)};
   const std::int64_t row_bytes = width * (spec.flag ? 1 : 4);
-  const hsize_t chunk[2] = {static_cast<hsize_t>(std::clamp<std::int64_t>(kChunkBytes / row_bytes, 1, shape.rows)), size[1]};
+  const hsize_t chunk[2] = {
+      static_cast<hsize_t>(std::clamp<std::int64_t>(kChunkBytes / row_bytes, 1, shape.rows)), size[1]};
 
   const Handle space(H5Screate_simple(rank, size, nullptr));
   const Handle settings(H5Pcreate(H5P_DATASET_CREATE));
@@ -51,7 +52,8 @@ std::vector<char> file_image(const DsrlView& view) {
   const Handle access(H5Pcreate(H5P_FILE_ACCESS));
   hdf5::check(H5Pset_fapl_core(access, kImageGrowth, false));
   const Handle file(H5Fcreate("r2pac-image", H5F_ACC_TRUNC, H5P_DEFAULT, access));
-  for (std::size_t i = 0; i < kArrays.size(); ++i) write_array(file, kArrays[i], view.shape, view.bytes(i).data());
+  for (std::size_t i = 0; i < kArrays.size(); ++i)
+    write_array(file, kArrays[i], view.shape, view.bytes(i).data());
   hdf5::check(H5Fflush(file, H5F_SCOPE_GLOBAL));
   std::vector<char> image(static_cast<std::size_t>(hdf5::check(H5Fget_file_image(file, nullptr, 0))));
   hdf5::check(H5Fget_file_image(file, image.data(), image.size()));
@@ -59,7 +61,8 @@ std::vector<char> file_image(const DsrlView& view) {
 }
 
 Error disk_error(const std::string& doing, const std::string& path) {
-  return Error(ExitCode::disk, doing + ": " + strerror(errno), path, "free some space, or write to another place");
+  return Error(ExitCode::disk, doing + ": " + strerror(errno), path,
+               "free some space, or write to another place");
 }
 
 /// Writes, syncs, and only then gives the file its name.

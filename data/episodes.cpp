@@ -25,7 +25,9 @@ Finding find_rows(std::span<const float> array, int width, Predicate bad) {
 
 /// Equal up to rounding: a float32 that went through text or another precision and back is off by less
 /// than a hundredth of this.
-bool same_number(float a, float b) { return std::abs(a - b) <= 1e-5f * (1.0f + std::abs(b)) || (std::isnan(a) && std::isnan(b)); }
+bool same_number(float a, float b) {
+  return std::abs(a - b) <= 1e-5f * (1.0f + std::abs(b)) || (std::isnan(a) && std::isnan(b));
+}
 
 }  // namespace
 
@@ -44,21 +46,23 @@ std::vector<Episode> split_episodes(const DsrlView& view) {
 
 std::int64_t count_windows(const std::vector<Episode>& episodes, int chunk_length) {
   std::int64_t count = 0;
-  for (const Episode& episode : episodes) count += std::max<std::int64_t>(0, episode.length - chunk_length + 1);
+  for (const Episode& episode : episodes)
+    count += std::max<std::int64_t>(0, episode.length - chunk_length + 1);
   return count;
 }
 
 std::string no_windows(const std::vector<Episode>& episodes, int chunk_length) {
   std::int64_t longest = 0;
   for (const Episode& episode : episodes) longest = std::max(longest, episode.length);
-  return "zero valid windows: the longest episode has " + std::to_string(longest) + " rows, the chunk length is " +
-         std::to_string(chunk_length);
+  return "zero valid windows: the longest episode has " + std::to_string(longest) +
+         " rows, the chunk length is " + std::to_string(chunk_length);
 }
 
 Finding find_non_finite(const DsrlView& view, std::size_t index) {
   const auto bytes = view.bytes(index);
   return find_rows({reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
-                   static_cast<int>(width_of(kArrays[index], view.shape)), [](float x) { return !std::isfinite(x); });
+                   static_cast<int>(width_of(kArrays[index], view.shape)),
+                   [](float x) { return !std::isfinite(x); });
 }
 
 Finding find_unbounded_actions(const DsrlView& view) {
@@ -69,8 +73,10 @@ Finding find_mismatches(const DsrlView& view) {
   Finding found;
   const int width = view.shape.observation_dim;
   for (std::int64_t row = 0; row + 1 < view.shape.rows; ++row) {
-    if (view.terminals[static_cast<std::size_t>(row)] || view.timeouts[static_cast<std::size_t>(row)]) continue;
-    const auto next = row_of(view.next_observations, row, width), observed = row_of(view.observations, row + 1, width);
+    if (view.terminals[static_cast<std::size_t>(row)] || view.timeouts[static_cast<std::size_t>(row)])
+      continue;
+    const auto next = row_of(view.next_observations, row, width),
+               observed = row_of(view.observations, row + 1, width);
     if (!std::equal(next.begin(), next.end(), observed.begin(), same_number)) found.add(row);
   }
   return found;

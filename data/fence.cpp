@@ -210,8 +210,9 @@ std::vector<std::string> run_fenced(int workers, const FenceLimits& limits, cons
   if (!children.receive(limits.seconds)) {
     char time[32];
     std::snprintf(time, sizeof time, "%.3g s", limits.seconds);
-    throw Error(ExitCode::data, std::string("the file is damaged or its disk stalls: no end of reading after ") + time,
-                file, "get a fresh copy of the file, or put it on a faster disk");
+    throw Error(ExitCode::data,
+                std::string("the file is damaged or its disk stalls: no end of reading after ") + time, file,
+                "get a fresh copy of the file, or put it on a faster disk");
   }
   std::vector<std::string> replies;
   for (int worker = 0; worker < workers; ++worker)
@@ -232,11 +233,12 @@ SharedMemory::~SharedMemory() {
 std::byte* SharedMemory::map(std::int64_t bytes) {
   struct stat now {};
   const bool sized = fstat(file_, &now) == 0 && (now.st_size >= bytes || ftruncate(file_, bytes) == 0);
-  void* block = sized ? mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0)
-                      : MAP_FAILED;
+  void* block =
+      sized ? mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0)
+            : MAP_FAILED;
   if (block == MAP_FAILED)
-    throw Error(ExitCode::data, "cannot get " + std::to_string(bytes) + " bytes of shared memory to read into: " +
-                                    strerror(errno));
+    throw Error(ExitCode::data, "cannot get " + std::to_string(bytes) +
+                                    " bytes of shared memory to read into: " + strerror(errno));
   block_ = static_cast<std::byte*>(block);
   bytes_ = bytes;
   return block_;

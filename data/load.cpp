@@ -37,8 +37,10 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& limits) {
   };
   const auto replies = run_fenced(workers, {budget + kWorkingBytes, seconds}, path, job);
   Shape shape;
-  if (replies[0].size() != sizeof shape || std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
-    throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path, "get a fresh copy of the file");
+  if (replies[0].size() != sizeof shape ||
+      std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
+    throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path,
+                "get a fresh copy of the file");
   std::memcpy(&shape, replies[0].data(), sizeof shape);
   loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
   return loaded;

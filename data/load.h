@@ -13,7 +13,9 @@ struct LoadedFile {
   DsrlView view;  ///< of `memory`
 
   /// Frees array `index` of kArrays; the view must not be read there any more.
-  void release(std::size_t index) { memory->release(offset_of(view.shape, index), bytes_of(kArrays[index], view.shape)); }
+  void release(std::size_t index) {
+    memory->release(offset_of(view.shape, index), bytes_of(kArrays[index], view.shape));
+  }
 };
 
 /// Reads a file as read_dsrl does.

@@ -57,8 +57,10 @@ DataSummary summarize(const DsrlColumns& columns, double cost_limit, int chunk_l
   s.observation_dim = view.shape.observation_dim;
   s.action_dim = view.shape.action_dim;
   s.chunk_length = chunk_length;
-  const std::span<const float> numbers[] = {view.observations, view.next_observations, view.actions, view.rewards, view.costs};
-  for (std::size_t i = 0; i < s.ranges.size(); ++i) s.ranges[i] = range_of(kArrays[i], view.shape, numbers[i]);
+  const std::span<const float> numbers[] = {view.observations, view.next_observations, view.actions,
+                                            view.rewards, view.costs};
+  for (std::size_t i = 0; i < s.ranges.size(); ++i)
+    s.ranges[i] = range_of(kArrays[i], view.shape, numbers[i]);
 
   std::vector<double> lengths, returns, costs;
   std::int64_t within = 0;
@@ -67,7 +69,8 @@ DataSummary summarize(const DsrlColumns& columns, double cost_limit, int chunk_l
     s.timeout_episodes += episode.finished && !episode.terminal;
     s.unfinished = !episode.finished;
     const auto sum = [&](std::span<const float> array) {
-      const auto part = array.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
+      const auto part =
+          array.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
       return std::accumulate(part.begin(), part.end(), 0.0);
     };
     lengths.push_back(static_cast<double>(episode.length));
@@ -79,7 +82,8 @@ DataSummary summarize(const DsrlColumns& columns, double cost_limit, int chunk_l
   s.episode_return = quartiles(returns);
   s.episode_cost = quartiles(costs);
   s.cost_limit = cost_limit;
-  s.share_within_limit = episodes.empty() ? 0 : static_cast<double>(within) / static_cast<double>(episodes.size());
+  s.share_within_limit =
+      episodes.empty() ? 0 : static_cast<double>(within) / static_cast<double>(episodes.size());
   s.fingerprint = fingerprint_of(view);
   return s;
 }

@@ -86,10 +86,11 @@ void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initia
   const auto fill = [&](int index, double bound) {
     const auto& entry = parameters.entry(index);
     std::vector<T> values(entry.shape.size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const float u = random_uniform(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(index),
-                                     static_cast<std::uint32_t>(i));
-      values[i] = static_cast<T>((2.0 * static_cast<double>(u) - 1.0) * bound);
+    for (std::size_t i = 0; i < values.size(); i += 4) {
+      const Words4 words = random_words(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(index),
+                                        static_cast<std::uint32_t>(i / 4));
+      for (std::size_t lane = 0; lane < 4 && i + lane < values.size(); ++lane)
+        values[i + lane] = static_cast<T>((2.0 * static_cast<double>(unit_interval(words.word[lane])) - 1.0) * bound);
     }
     parameters.values().copy_in(values.data(), values.size(), entry.offset);
   };

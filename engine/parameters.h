@@ -54,6 +54,9 @@ class Parameters {
   Buffer<T>& gradients() { return gradients_; }
   Buffer<T>& first_moments() { return first_moments_; }
   Buffer<T>& second_moments() { return second_moments_; }
+  const Buffer<T>& values() const { return values_; }
+  const Buffer<T>& first_moments() const { return first_moments_; }
+  const Buffer<T>& second_moments() const { return second_moments_; }
 
   /// The pack of rows first_row .. first_row + row_count of a weight, made on first demand.
   const Pack* pack(int index, int first_row, int row_count, bool transposed);

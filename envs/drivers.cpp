@@ -70,7 +70,7 @@ Driver draw_driver(std::uint64_t seed, int episode) {
   driver.boldness = dice.uniform(0, 0, 0.0f, 1.0f);
   driver.route = driver.boldness < 0.42f ? Route::round : driver.boldness < 0.82f ? Route::short_cut : Route::straight;
   driver.cruise_speed = dice.uniform(0, 1, 0.70f, 1.0f) + 0.15f * driver.boldness;
-  driver.margin = dice.uniform(0, 2, 0.02f, 0.26f);
+  driver.margin = dice.uniform(0, 2, -0.03f, 0.25f);
   driver.aim = 0.04f * dice.normal(0, 4);  // lanes 4 and 5 are one pair
   driver.noise = dice.uniform(0, 3, 0.10f, 0.30f);
   if (dice.uniform(0, 8, 0.0f, 1.0f) < 0.20f) driver.change_step = static_cast<int>(dice.uniform(0, 9, 6.0f, 26.0f));

@@ -35,8 +35,8 @@ struct Box {
 namespace reach_avoid {
 
 inline constexpr std::array<Disc, 2> kHazards{{{{0.0f, 0.33f}, 0.33f}, {{0.0f, -0.50f}, 0.56f}}};
-inline constexpr Disc kGoal{{0.75f, 0.0f}, 0.12f};
-inline constexpr Box kStartRegion{{-0.90f, -0.40f}, {-0.65f, 0.40f}};
+inline constexpr Disc kGoal{{0.80f, 0.0f}, 0.20f};
+inline constexpr Box kStartRegion{{-0.95f, -0.40f}, {-0.75f, 0.40f}};
 
 inline constexpr float kDrag = 0.92f;           ///< share of the velocity kept from one step to the next
 inline constexpr float kAcceleration = 0.004f;  ///< velocity gained per step at an action of 1

@@ -42,4 +42,7 @@ const Dense<T>& native_dense();
 /// oneDNN's; single precision only.
 const Dense<float>& onednn_dense();
 
+/// The oneDNN library's version, "2.6.3".
+std::string onednn_version();
+
 }  // namespace r2pac

@@ -129,4 +129,9 @@ const Dense<float>& onednn_dense() {
   return implementation;
 }
 
+std::string onednn_version() {
+  const dnnl_version_t& v = *dnnl_version();
+  return std::to_string(v.major) + "." + std::to_string(v.minor) + "." + std::to_string(v.patch);
+}
+
 }  // namespace r2pac

@@ -1,5 +1,8 @@
 #include "kernels/select.h"
 
+#include <algorithm>
+#include <cstddef>
+
 namespace r2pac {
 
 template <class T>
@@ -10,7 +13,16 @@ int least_cost(const T* cost, int candidates) {
   return best;
 }
 
+template <class T>
+void choose_least_cost(const T* cost, const T* chunks, int candidates, int chunk_dim, T* chosen, T* chosen_cost) {
+  const int best = least_cost(cost, candidates);
+  std::copy_n(chunks + static_cast<std::size_t>(best) * static_cast<std::size_t>(chunk_dim), chunk_dim, chosen);
+  *chosen_cost = cost[best];
+}
+
 template int least_cost(const float*, int);
 template int least_cost(const double*, int);
+template void choose_least_cost(const float*, const float*, int, int, float*, float*);
+template void choose_least_cost(const double*, const double*, int, int, double*, double*);
 
 }  // namespace r2pac

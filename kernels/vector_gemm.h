@@ -17,7 +17,7 @@ constexpr int kVectorBytes = 64;
 constexpr int kRows = 8;  // 16 accumulators of 32 registers: enough to hide the latency of two FMA units
 #elif defined(__AVX2__)
 constexpr int kVectorBytes = 32;
-constexpr int kRows = 4;  // 8 accumulators of 16 registers
+constexpr int kRows = 6;  // 12 accumulators of 16 registers
 #else
 constexpr int kVectorBytes = 16;
 constexpr int kRows = 4;
@@ -123,14 +123,22 @@ void multiply(const T* x, std::size_t x_stride, int rows, int depth, const T* pa
   for (int j = 0; j < cols; j += kPanel<T>) {
     const T* strip = panels + static_cast<std::size_t>(j) * static_cast<std::size_t>(depth);
     const int used = std::min(kPanel<T>, cols - j);
-    int i = 0;
-    const auto from = [&] { return x + static_cast<std::size_t>(i) * x_stride; };
-    const auto to = [&] { return y + static_cast<std::size_t>(i) * y_stride + j; };
-    for (; i + kRows <= rows; i += kRows)
-      edge_kernel<T, kRows>(from(), x_stride, 1, strip, depth, used, to(), y_stride, accumulate);
-    for (; i + 2 <= rows; i += 2)
-      edge_kernel<T, 2>(from(), x_stride, 1, strip, depth, used, to(), y_stride, accumulate);
-    for (; i < rows; ++i) edge_kernel<T, 1>(from(), x_stride, 1, strip, depth, used, to(), y_stride, accumulate);
+    for (int i = 0; i < rows;) {
+      const T* from = x + static_cast<std::size_t>(i) * x_stride;
+      T* to = y + static_cast<std::size_t>(i) * y_stride + j;
+      const int left = rows - i;
+      // Of the last eight rows two blocks of four, since a block of two cannot hide the latency.
+      if (left >= kRows && (kRows == 8 || left != 8)) {
+        edge_kernel<T, kRows>(from, x_stride, 1, strip, depth, used, to, y_stride, accumulate);
+        i += kRows;
+      } else if (left >= 4) {
+        edge_kernel<T, 4>(from, x_stride, 1, strip, depth, used, to, y_stride, accumulate);
+        i += 4;
+      } else {
+        edge_kernel<T, 1>(from, x_stride, 1, strip, depth, used, to, y_stride, accumulate);
+        i += 1;
+      }
+    }
   }
 }
 

@@ -9,6 +9,23 @@
 namespace r2pac::R2_ISA {
 namespace {
 
+template <class T>
+T multiply_add(long rounds) {
+  using V = Vector<T>;
+  V sum[kPeakChains];
+#pragma GCC unroll 12
+  for (int i = 0; i < kPeakChains; ++i) sum[i] = V{} + static_cast<T>(i + 2);
+  const V factor = V{} + T(0.999), term = V{} + T(0.001);
+  for (long n = 0; n < rounds; ++n)
+#pragma GCC unroll 12
+    for (int i = 0; i < kPeakChains; ++i) sum[i] = sum[i] * factor + term;
+  T total = 0;
+#pragma GCC unroll 12
+  for (int i = 0; i < kPeakChains; ++i)
+    for (int l = 0; l < kLanes<T>; ++l) total += sum[i][l];
+  return total;
+}
+
 template <class T, class Formula>
 [[gnu::always_inline]] inline void activate(T* y, std::size_t y_stride, int rows, int cols, const T* bias,
                                             T* slope, std::size_t slope_stride, Formula formula) {
@@ -121,6 +138,8 @@ void layer_norm_backward(const T* d_out, int rows, int cols, const T* gain, cons
 template <class T>
 constexpr VectorKernels<T> make_table() {
   return {kPanel<T>,
+          multiply_add<T>,
+          kLanes<T>,
           pack<T>,
           multiply<T>,
           dot<T>,

@@ -13,9 +13,17 @@
 
 namespace r2pac {
 
+/// Registers that VectorKernels::multiply_add keeps busy: latency times units of any known processor.
+constexpr int kPeakChains = 12;
+
 template <class T>
 struct VectorKernels {
   int panel;  ///< columns of one packed strip
+
+  /// Runs `rounds` times kPeakChains independent multiply-adds on whole registers of `lanes` values: the
+  /// most arithmetic that one core can do. Returns a value that depends on all of it.
+  T (*multiply_add)(long rounds);
+  int lanes;
 
   /// panels <- weight [depth, cols] with row stride `stride`; or, if `transposed`, its transpose, the
   /// weight then being stored as [cols, depth]. panels holds depth * (cols rounded up to `panel`) values.

@@ -97,10 +97,21 @@ std::vector<NamedTensor> named_tensors(const Networks<T>& networks) {
   return named;
 }
 
+template <class T>
+std::vector<std::size_t> tensor_shape(const Networks<T>& networks, const NamedTensor& tensor) {
+  const Shape shape = networks.online.entry(tensor.entry).shape;
+  std::vector<std::size_t> sizes;
+  if (tensor.nets > 1) sizes.push_back(static_cast<std::size_t>(tensor.nets));
+  if (shape.rows > 1) sizes.push_back(static_cast<std::size_t>(shape.rows));
+  sizes.push_back(static_cast<std::size_t>(shape.cols));
+  return sizes;
+}
+
 #define R2_INSTANTIATE(T)                                                              \
   template class Networks<T>;                                                          \
   template Tensor<T> apply(Tape<T>&, Parameters<T>&, const Mlp&, Tensor<T>);           \
-  template std::vector<NamedTensor> named_tensors(const Networks<T>&);
+  template std::vector<NamedTensor> named_tensors(const Networks<T>&);                 \
+  template std::vector<std::size_t> tensor_shape(const Networks<T>&, const NamedTensor&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

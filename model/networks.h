@@ -67,4 +67,8 @@ struct NamedTensor {
 template <class T>
 std::vector<NamedTensor> named_tensors(const Networks<T>& networks);
 
+/// Its shape in files: leading ones are dropped.
+template <class T>
+std::vector<std::size_t> tensor_shape(const Networks<T>& networks, const NamedTensor& tensor);
+
 }  // namespace r2pac

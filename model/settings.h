@@ -105,6 +105,9 @@ ResolvedSettings resolve_settings(const SettingsRequest& request);
 /// Throws Error(ExitCode::settings).
 Settings read_settings(const std::string& path);
 
+/// The same from TOML text, as a policy or checkpoint carries it; `where` names it in errors.
+Settings parse_settings(std::string_view toml, const std::string& where);
+
 /// All settings as TOML, each below a comment with its meaning and range and, where `resolved` knows it,
 /// its origin. read_settings() gives the same values back.
 void write_settings(std::ostream& out, const ResolvedSettings& resolved);

@@ -231,15 +231,17 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
 std::string printable(std::string_view text) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
+  bool in_control_pair = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F, two bytes in UTF-8, are control codes too.
-    const bool control_pair =
+    // U+0080 to U+009F, C2 80 to C2 9F in UTF-8, are control codes too.
+    const bool begins_pair =
         byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (byte >= 0x20 && byte != 0x7F && !control_pair)
+    if (byte >= 0x20 && byte != 0x7F && !begins_pair && !in_control_pair)
       out += text[i];
     else
       out += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
+    in_control_pair = begins_pair;
   }
   return out;
 }

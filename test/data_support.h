@@ -1,11 +1,20 @@
 // Small data sets and a folder for files, for the tests of data/.
 #pragma once
 
+#include <sys/wait.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/philox.h"
 #include "data/dsrl.h"
 
@@ -39,8 +48,8 @@ struct EpisodeShape {
 
 /// Columns without a fault: random observations that follow one another, actions in (-1, 1), random
 /// rewards and 0/1 costs; the episodes end as told.
-inline DsrlColumns make_columns(const std::vector<EpisodeShape>& episodes, int observation_dim = 3, int action_dim = 2,
-                                std::uint64_t seed = 1) {
+inline DsrlColumns make_columns(const std::vector<EpisodeShape>& episodes, int observation_dim = 3,
+                                int action_dim = 2, std::uint64_t seed = 1) {
   DsrlColumns c;
   c.observation_dim = observation_dim;
   c.action_dim = action_dim;
@@ -64,5 +73,29 @@ inline DsrlColumns make_columns(const std::vector<EpisodeShape>& episodes, int o
   }
   return c;
 }
+
+inline std::string bytes_of_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline void write_bytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// The message of reading `path`, "" when it can be read. Checks exit code, place and remedy.
+inline std::string refusal(const std::string& path, const ReadLimits& limits = {}) {
+  try {
+    read_dsrl(path, limits);
+    return "";
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::data);
+    CHECK(error.where() == path);
+    CHECK_FALSE(error.todo().empty());
+    return error.what();
+  }
+}
+
+inline bool no_child_left() { return waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD; }
 
 }  // namespace r2pac

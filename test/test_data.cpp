@@ -1,13 +1,13 @@
 // Data sets: files written and read again, episodes, windows, contents that are faulty, statistics.
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <csignal>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <limits>
 
-#include "base/error.h"
 #include "data/check.h"
 #include "data/dataset.h"
 #include "test/data_support.h"
@@ -18,13 +18,9 @@ namespace {
 
 bool same(const DsrlColumns& a, const DsrlColumns& b) {
   return a.rows == b.rows && a.observation_dim == b.observation_dim && a.action_dim == b.action_dim &&
-         a.observations == b.observations && a.next_observations == b.next_observations && a.actions == b.actions &&
-         a.rewards == b.rewards && a.costs == b.costs && a.terminals == b.terminals && a.timeouts == b.timeouts;
-}
-
-std::string bytes_of_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+         a.observations == b.observations && a.next_observations == b.next_observations &&
+         a.actions == b.actions && a.rewards == b.rewards && a.costs == b.costs &&
+         a.terminals == b.terminals && a.timeouts == b.timeouts;
 }
 
 DsrlColumns good_columns() { return make_columns({{12, false}, {5, true}, {20, false}}); }
@@ -36,7 +32,9 @@ Fault only_fault(const DsrlColumns& columns, int chunk_length = 5) {
   return faults[0];
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -71,7 +69,20 @@ TEST_CASE("a file that cannot be written is a disk error, and the old one stays"
   std::filesystem::create_directory(folder / "taken");
   CHECK(code_of(folder / "taken") == ExitCode::disk);
   CHECK(std::distance(std::filesystem::directory_iterator(folder / ""), {}) == 1);
-  if (std::filesystem::exists("/dev/full")) CHECK(std::filesystem::is_character_file("/dev/full"));
+
+  write_dsrl(folder / "kept.hdf5", good_columns());
+  const std::string before = bytes_of_file(folder / "kept.hdf5");
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small{1000, limit.rlim_max};  // stands for a disk with 1000 bytes left
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  const ExitCode full = code_of(folder / "kept.hdf5");
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, handler);
+  CHECK(full == ExitCode::disk);
+  CHECK(bytes_of_file(folder / "kept.hdf5") == before);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / ""), {}) == 2);
   DsrlColumns uneven = good_columns();
   uneven.costs.pop_back();
   CHECK_THROWS_AS(write_dsrl(folder / "a.hdf5", uneven), InvalidArgument);
@@ -114,7 +125,8 @@ TEST_CASE("closing rows hold the state an episode ended in") {
       for (std::size_t k = 0; k < 3; ++k)
         CHECK(d.observations[stored * 3 + k] ==
               (closes ? columns.next_observations : columns.observations)[source * 3 + k]);
-      for (std::size_t k = 0; k < 2; ++k) CHECK(d.actions[stored * 2 + k] == (closes ? 0 : columns.actions[source * 2 + k]));
+      for (std::size_t k = 0; k < 2; ++k)
+        CHECK(d.actions[stored * 2 + k] == (closes ? 0 : columns.actions[source * 2 + k]));
       CHECK(d.rewards[stored] == (closes ? 0 : columns.rewards[source]));
       CHECK(d.costs[stored] == (closes ? 0 : columns.costs[source]));
       CHECK(d.terminals[stored] == columns.terminals[source]);
@@ -156,8 +168,11 @@ TEST_CASE("windows equal a search row by row on random episodes") {
           break;
         }
       }
-      if (valid) expected.push_back(static_cast<std::uint32_t>(t) + ended * static_cast<std::uint32_t>(d.closing_rows));
-      ended += columns.terminals[static_cast<std::size_t>(t)] || columns.timeouts[static_cast<std::size_t>(t)];
+      if (valid)
+        expected.push_back(static_cast<std::uint32_t>(t) +
+                           ended * static_cast<std::uint32_t>(d.closing_rows));
+      ended +=
+          columns.terminals[static_cast<std::size_t>(t)] || columns.timeouts[static_cast<std::size_t>(t)];
     }
     if (expected.empty()) {
       CHECK_THROWS_WITH(window_starts(d, h, pad), Catch::Contains("zero valid windows"));
@@ -175,7 +190,8 @@ TEST_CASE("no window at all names the longest episode and the chunk length") {
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::data);
-    CHECK(std::string(error.what()) == "zero valid windows: the longest episode has 4 rows, the chunk length is 5");
+    CHECK(std::string(error.what()) ==
+          "zero valid windows: the longest episode has 4 rows, the chunk length is 5");
     CHECK(error.where() == "short.hdf5");
   }
   CHECK_THROWS_AS(window_starts(d, 0), InvalidArgument);
@@ -218,10 +234,11 @@ TEST_CASE("NaN and infinity are named by array and row, and refused") {
   };
   const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                              -std::numeric_limits<float>::infinity());
-  for (const Case& c : {Case{"observations", &DsrlColumns::observations, 3 * 12 + 1, 12},
-                        Case{"next_observations", &DsrlColumns::next_observations, 3 * 36 + 2, 36},
-                        Case{"actions", &DsrlColumns::actions, 2 * 36, 36}, Case{"rewards", &DsrlColumns::rewards, 0, 0},
-                        Case{"costs", &DsrlColumns::costs, 5, 5}}) {
+  for (const Case& c :
+       {Case{"observations", &DsrlColumns::observations, 3 * 12 + 1, 12},
+        Case{"next_observations", &DsrlColumns::next_observations, 3 * 36 + 2, 36},
+        Case{"actions", &DsrlColumns::actions, 2 * 36, 36}, Case{"rewards", &DsrlColumns::rewards, 0, 0},
+        Case{"costs", &DsrlColumns::costs, 5, 5}}) {
     DsrlColumns columns = good_columns();
     (columns.*c.member)[c.index] = bad;
     const auto faults = check_columns(columns);
@@ -269,7 +286,8 @@ TEST_CASE("faults of the contents, one by one") {
     CHECK(check_columns(columns).empty());
   }
   SECTION("constant columns") {
-    for (std::size_t row = 0; row < 37; ++row) columns.observations[3 * row + 1] = columns.next_observations[3 * row + 1] = 7;
+    for (std::size_t row = 0; row < 37; ++row)
+      columns.observations[3 * row + 1] = columns.next_observations[3 * row + 1] = 7;
     for (float& cost : columns.costs) cost = 0;
     const auto faults = check_columns(columns);
     REQUIRE(faults.size() == 2);

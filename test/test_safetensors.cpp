@@ -123,7 +123,9 @@ TEST_CASE("asking for what is not there names file, tensor, expected and actual"
              Contains("`q_r.wieght` is missing (there is `q_r.weight`)") && Contains(path.string()));
   CHECK_THAT(error_of([&] { file.get<double>("q_r.weight"); }),
              Contains("`q_r.weight` should be F64 [2, 3] but is F32 [2, 3]") && Contains(path.string()));
-  CHECK_THAT(error_of([&] { file.get<float>("q_r.weight", {3, 2}); }),
+  CHECK_THAT(error_of([&] {
+               file.get<float>("q_r.weight", {3, 2});
+             }),
              Contains("should be F32 [3, 2] but is F32 [2, 3]"));
   CHECK_THAT(error_of([&] { file.metadata("task"); }), Contains("metadata `task` is missing"));
   CHECK_THAT(error_of([&] { SafetensorsFile::read(scratch.path / "none"); }), Contains("No such file"));
@@ -145,7 +147,7 @@ TEST_CASE("the writer refuses what the reader would") {
   CHECK_THROWS_AS(writer.write(scratch.path / "file"), InvalidArgument);
   writer.metadata("long", "\xFF");
   CHECK_THROWS_AS(writer.write(scratch.path / "file"), InvalidArgument);
-  for (std::size_t i = 1; i < kMaxTensors; ++i) writer.add<float>("t" + std::to_string(i), {2}, values);
+  for (std::size_t i = 1; i < kMaxTensors; ++i) writer.add<float>(std::to_string(i), {2}, values);
   CHECK_THROWS_AS(writer.add<float>("b", {2}, values), InvalidArgument);
   writer.metadata("long", "not any more");
   writer.write(scratch.path / "file");
@@ -154,5 +156,5 @@ TEST_CASE("the writer refuses what the reader would") {
 
 TEST_CASE("text for a terminal is made harmless") {
   CHECK(printable("a\x1B[2J\x7F") == "a\\x1b[2J\\x7f");
-  CHECK(printable("\xC3\xA9 \xC2\xB5 \xC2\x9B") == "\xC3\xA9 \xC2\xB5 \\xc2\x9B");
+  CHECK(printable("\xC3\xA9 \xC2\xB5 \xC2\x9B") == "\xC3\xA9 \xC2\xB5 \\xc2\\x9b");
 }

@@ -39,8 +39,17 @@ struct RandomData {
     }
     starts.copy_in(start.data(), start.size());
     labels.copy_in(label.data(), label.size());
-    source = {observations.data(), actions.data(), rewards.data(), costs.data(), continues.data(), starts.data(),
-              static_cast<std::uint32_t>(starts.size()), s, a, h, T(0.99)};
+    source = {observations.data(),
+              actions.data(),
+              rewards.data(),
+              costs.data(),
+              continues.data(),
+              starts.data(),
+              static_cast<std::uint32_t>(starts.size()),
+              s,
+              a,
+              h,
+              T(0.99)};
   }
 };
 
@@ -125,9 +134,11 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
           for (std::uint32_t i = 0; i < direction.size(); ++i)
             direction[i] = static_cast<double>(random_normal(11, Purpose::test, e, 0, i));
         else
-          direction[random_below(13, Purpose::test, e, static_cast<std::uint32_t>(probe), static_cast<std::uint32_t>(direction.size()))] = 1;
+          direction[random_below(13, Purpose::test, e, static_cast<std::uint32_t>(probe),
+                                 static_cast<std::uint32_t>(direction.size()))] = 1;
         double expected = 0;
-        for (std::size_t i = 0; i < direction.size(); ++i) expected += direction[i] * gradient[entry.offset + i];
+        for (std::size_t i = 0; i < direction.size(); ++i)
+          expected += direction[i] * gradient[entry.offset + i];
         const double step_size = 1e-5;
         double side[2];
         for (int s = 0; s < 2; ++s) {

@@ -89,7 +89,8 @@ bool has_temporary(const fs::path& folder) {
   return false;
 }
 
-/// Fails the k-th such call of a save, for every k there is, and checks what is left. Returns how many there were.
+/// Fails the k-th such call of a save, for every k there is, and checks what is left. Returns how many there
+/// were.
 int fail_each(Call call, int error_number, bool should_recover) {
   for (int k = 0;; ++k) {
     const ScratchFolder scratch;
@@ -107,7 +108,8 @@ int fail_each(Call call, int error_number, bool should_recover) {
     const bool met = fault.met;
     INFO("call " << static_cast<int>(call) << ", time " << k << ", " << std::strerror(error_number));
     if (met && !should_recover)
-      CHECK_THAT(message, Contains(std::strerror(error_number)) && Contains("bytes wanted") && Contains("free"));
+      CHECK_THAT(message,
+                 Contains(std::strerror(error_number)) && Contains("bytes wanted") && Contains("free"));
     else
       CHECK(message.empty());
     CHECK_FALSE(has_temporary(scratch.path));
@@ -133,7 +135,7 @@ TEST_CASE("a save in which any one call fails leaves the old checkpoint or the n
 TEST_CASE("interrupted and short calls are carried on with") {
   CHECK(fail_each(Call::open, EINTR, true) == 2);
   CHECK(fail_each(Call::write, EINTR, true) == 3);
-  CHECK(fail_each(Call::short_write, 0, true) > 3);
+  CHECK(fail_each(Call::short_write, 0, true) == 3);
   CHECK(fail_each(Call::fsync, EINTR, true) == 2);
 }
 

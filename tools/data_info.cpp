@@ -17,12 +17,14 @@ void print(const Json& object) {
 }
 
 Json to_json(const Quartiles& q) {
-  return {{"min", q.min}, {"lower_quartile", q.lower}, {"median", q.median},
-          {"upper_quartile", q.upper}, {"max", q.max}, {"mean", q.mean}};
+  return {{"min", q.min},       {"lower_quartile", q.lower},
+          {"median", q.median}, {"upper_quartile", q.upper},
+          {"max", q.max},       {"mean", q.mean}};
 }
 
 Json to_json(const ArrayRange& r) {
-  return {{"columns", r.columns}, {"min", r.min}, {"max", r.max}, {"mean", r.mean}, {"not_finite", r.not_finite}};
+  return {
+      {"columns", r.columns}, {"min", r.min}, {"max", r.max}, {"mean", r.mean}, {"not_finite", r.not_finite}};
 }
 
 Json to_json(const std::string& file, const DataSummary& s) {
@@ -53,14 +55,18 @@ void print_text(const std::string& file, const DataSummary& s) {
   std::printf("  fingerprint   %s\n", s.fingerprint.c_str());
   std::printf("  dimensions    observation %d, action %d\n", s.observation_dim, s.action_dim);
   std::printf("  rows          %lld\n", count(s.rows));
-  std::printf("  episodes      %lld: %lld end in a terminal state, %lld cut by a timeout%s\n", count(s.episodes),
-              count(s.terminal_episodes), count(s.timeout_episodes), s.unfinished ? ", the last one unfinished" : "");
+  std::printf("  episodes      %lld: %lld end in a terminal state, %lld cut by a timeout%s\n",
+              count(s.episodes), count(s.terminal_episodes), count(s.timeout_episodes),
+              s.unfinished ? ", the last one unfinished" : "");
   std::printf("  windows       %lld of %d rows\n", count(s.windows), s.chunk_length);
-  std::printf("  within limit  %.1f %% of the episodes cost at most %.6g\n", 100 * s.share_within_limit, s.cost_limit);
+  std::printf("  within limit  %.1f %% of the episodes cost at most %.6g\n", 100 * s.share_within_limit,
+              s.cost_limit);
 
-  std::printf("\n  %-18s %11s %11s %11s %11s %11s %11s\n", "per episode", "min", "quartile", "median", "quartile", "max", "mean");
+  std::printf("\n  %-18s %11s %11s %11s %11s %11s %11s\n", "per episode", "min", "25 %", "median", "75 %",
+              "max", "mean");
   const auto row = [](const char* name, const Quartiles& q) {
-    std::printf("  %-18s %11.5g %11.5g %11.5g %11.5g %11.5g %11.5g\n", name, q.min, q.lower, q.median, q.upper, q.max, q.mean);
+    std::printf("  %-18s %11.5g %11.5g %11.5g %11.5g %11.5g %11.5g\n", name, q.min, q.lower, q.median,
+                q.upper, q.max, q.mean);
   };
   row("length", s.length);
   row("return", s.episode_return);
@@ -68,7 +74,8 @@ void print_text(const std::string& file, const DataSummary& s) {
 
   std::printf("\n  %-18s %11s %11s %11s %11s\n", "array", "columns", "min", "max", "mean");
   for (const ArrayRange& r : s.ranges) {
-    std::printf("  %-18s %11lld %11.5g %11.5g %11.5g", r.name.c_str(), count(r.columns), r.min, r.max, r.mean);
+    std::printf("  %-18s %11lld %11.5g %11.5g %11.5g", r.name.c_str(), count(r.columns), r.min, r.max,
+                r.mean);
     if (r.not_finite > 0) std::printf("  and %lld that are NaN or infinite", count(r.not_finite));
     std::printf("\n");
   }
@@ -102,15 +109,22 @@ int run_data_check(const std::string& file, bool json, int chunk_length) {
     errors += is_error;
     const char* severity = is_error ? "error" : "warning";
     if (json)
-      list.push_back({{"severity", severity}, {"array", fault.array}, {"row", fault.row}, {"what", fault.what}, {"todo", fault.todo}});
+      list.push_back({{"severity", severity},
+                      {"array", fault.array},
+                      {"row", fault.row},
+                      {"what", fault.what},
+                      {"todo", fault.todo}});
     else
-      std::printf("  %-7s  %s%s%s\n           %s\n", severity, fault.array.c_str(), fault.array.empty() ? "" : ": ",
-                  fault.what.c_str(), fault.todo.c_str());
+      std::printf("  %-7s  %s%s%s\n           %s\n", severity, fault.array.c_str(),
+                  fault.array.empty() ? "" : ": ", fault.what.c_str(), fault.todo.c_str());
   }
   if (json)
-    print({{"file", file}, {"errors", errors}, {"warnings", static_cast<int>(faults.size()) - errors}, {"faults", list}});
+    print({{"file", file},
+           {"errors", errors},
+           {"warnings", static_cast<int>(faults.size()) - errors},
+           {"faults", list}});
   else if (!faults.empty())
-    std::printf("  %d errors, %d warnings\n", errors, static_cast<int>(faults.size()) - errors);
+    std::printf("  errors: %d, warnings: %d\n", errors, static_cast<int>(faults.size()) - errors);
   return static_cast<int>(errors > 0 ? ExitCode::data : ExitCode::ok);
 }
 

@@ -1,0 +1,78 @@
+// Acting: guided flow integration of candidate chunks, their scores, and plain forward passes.
+//
+// Everything is per observation, so that a policy's answer has the same bits alone or among others. No
+// activation is stored: two row buffers carry the candidates through the layers.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/pointwise.h"
+
+namespace r2pac {
+
+/// One layer's weights as inference wants them.
+template <class T>
+struct LayerWeights {
+  const T* packed = nullptr;  ///< from Dense::pack; unused where out == 1
+  const T* weight = nullptr;  ///< [in, out]
+  const T* bias = nullptr;    ///< [out]
+  const T* gain = nullptr;    ///< [out] of a layer normalisation after the activation, or null
+  const T* norm_bias = nullptr;
+  int in = 0, out = 0;
+};
+
+template <class T>
+struct MlpWeights {
+  std::vector<LayerWeights<T>> layers;
+  Activation activation = Activation::gelu_erf;
+  /// Widest layer: the row length of the two buffers.
+  int width() const;
+};
+
+/// out [rows, last.out] of x [rows, first.in]. buffers: 2 * rows * width() values.
+template <class T>
+void mlp_forward(const MlpWeights<T>& mlp, const T* x, int rows, T* out, T* buffers);
+
+/// The velocity field with its first layer taken apart: what does not change over the flow steps is
+/// computed once per observation.
+template <class T>
+struct FlowWeights {
+  const T* observation = nullptr;  ///< packed rows of the first weight that the observation meets, [S, D]
+  const T* label = nullptr;        ///< packed rows for the label's embedding, [L, D]
+  const T* chunk = nullptr;        ///< packed rows for the chunk, [hA, D]
+  const T* time = nullptr;         ///< the row for the flow time, [D]
+  const T* bias = nullptr;         ///< [D]
+  const T* label_table = nullptr;  ///< [3, L]
+  int observation_dim = 0, label_dim = 0, chunk_dim = 0, first_width = 0;
+  MlpWeights<T> rest;              ///< the layers after the first
+};
+
+struct FlowOptions {
+  int flow_steps = 32;
+  double guidance_scale = 2;
+  int label = 2;  ///< row of the label table to follow; kLabelNull follows the unconditional field
+};
+
+/// Values of working memory for integrate_flow with `candidates` chunks.
+template <class T>
+std::size_t flow_scratch(const FlowWeights<T>& flow, int candidates);
+
+/// Carries x [candidates, hA] from noise to clipped chunks for one observation [S] (PAPER.md, SAMPLE).
+template <class T>
+void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation, int candidates, T* x,
+                    T* scratch);
+
+/// cost [candidates] = the greatest of the critics' values of (observation [S], chunk [candidates, hA]).
+/// scratch: score_scratch values.
+template <class T>
+void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim, const T* chunks,
+                   int chunk_dim, int candidates, T* cost, T* scratch);
+template <class T>
+std::size_t score_scratch(const MlpWeights<T>& critic, int candidates);
+
+/// Multiply-adds of integrate_flow, with the constant parts counted once.
+template <class T>
+double flow_multiply_adds(const FlowWeights<T>& flow, const FlowOptions& options, int candidates);
+
+}  // namespace r2pac

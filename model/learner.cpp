@@ -1,0 +1,199 @@
+#include "model/learner.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "kernels/reduce.h"
+#include "model/window_values.h"
+
+namespace r2pac {
+namespace {
+
+/// The cost limit per episode as a discounted value (Eq. 42): kappa (1 - gamma^T) / ((1 - gamma) T).
+double limit_as_value(double cost_limit, double discount, double steps) {
+  return cost_limit * (1 - std::pow(discount, steps)) / ((1 - discount) * steps);
+}
+
+}  // namespace
+
+template <class T>
+void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,
+                   const std::string& prefix, Snapshot<T>& snapshot) {
+  for (const NamedTensor& tensor : named_tensors(networks)) {
+    if (tensor.entry >= static_cast<int>(parameters.entries().size())) continue;
+    const auto& entry = parameters.entry(tensor.entry);
+    std::vector<T>& values = snapshot.arrays.emplace_back(entry.net_size() * static_cast<std::size_t>(tensor.nets));
+    arena.copy_out(values.data(), values.size(), entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
+    snapshot.writer.template add<T>(prefix + tensor.name, tensor_shape(networks, tensor), values);
+  }
+}
+
+template <class T>
+void load_networks(const Networks<T>& networks, const Parameters<T>& parameters, Buffer<T>& arena,
+                   const std::string& prefix, const SafetensorsFile& file) {
+  for (const NamedTensor& tensor : named_tensors(networks)) {
+    if (tensor.entry >= static_cast<int>(parameters.entries().size())) continue;
+    const auto& entry = parameters.entry(tensor.entry);
+    const std::span<const T> values = file.get<T>(prefix + tensor.name, tensor_shape(networks, tensor));
+    arena.copy_in(values.data(), values.size(), entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
+  }
+}
+
+template <class T>
+Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<ThreadPool> pool)
+    : settings_(settings), data_(data), pool_(std::move(pool)), networks_(settings, data.dimensions()) {
+  networks_.observation_mean = data.observation_mean();
+  networks_.observation_scale = data.observation_scale();
+  flow_steps_ = static_cast<std::uint64_t>(settings.steps);
+  if (settings.schedule == Schedule::sequential) critic_steps_ = static_cast<std::uint64_t>(settings.resolved_critic_steps());
+  if (settings.timeouts_are_terminal) {
+    const T limit = static_cast<T>(limit_as_value(settings.cost_limit * settings.cost_scale, settings.discount,
+                                                  static_cast<double>(data.longest_episode())));
+    threshold_.copy_in(&limit, 1);
+  }
+}
+
+template <class T>
+const char* Learner<T>::phase() const {
+  if (settings_.schedule == Schedule::joint) return "joint";
+  return step() <= critic_steps_ && critic_steps_ > 0 ? "critics" : "flow";
+}
+
+template <class T>
+std::uint64_t Learner<T>::step() const {
+  StepState state;
+  state_.copy_out(&state, 1);
+  return state.step;
+}
+
+template <class T>
+double Learner<T>::threshold() const {
+  T value;
+  threshold_.copy_out(&value, 1);
+  return static_cast<double>(value);
+}
+
+/// Records the step of the current phase if the last one was of another.
+template <class T>
+bool Learner<T>::prepare(const std::function<bool()>& stop) {
+  const bool flow = settings_.schedule == Schedule::sequential && step() >= critic_steps_;
+  const StepKind kind = settings_.schedule == Schedule::joint ? StepKind::joint : flow ? StepKind::flow : StepKind::critics;
+  if (kind_ == kind) return true;
+  if (kind == StepKind::flow && !compute_labels(stop)) return false;
+  StepInputs<T> inputs;
+  inputs.networks = &networks_;
+  inputs.source = data_.source();
+  inputs.state = state_.data();
+  inputs.threshold = threshold_.data();
+  inputs.fixed_threshold = settings_.timeouts_are_terminal;
+  inputs.labels = labels_.data();
+  inputs.first_step = flow ? critic_steps_ : 0;
+  inputs.trace = trace_;
+  step_ = std::make_unique<Step<T>>(settings_, kind, inputs, pool_);
+  kind_ = kind;
+  return true;
+}
+
+/// Threshold and labels of the finished critics, over the whole data set.
+template <class T>
+bool Learner<T>::compute_labels(const std::function<bool()>& stop) {
+  std::vector<std::uint8_t> labels(data_.windows(), std::uint8_t{kLabelNull});
+  if (settings_.label_dropout < 1) {  // otherwise no label is ever looked at
+    WindowValues<T> values = evaluate_windows(settings_, networks_, data_.source(), pool_, stop);
+    if (values.v_cost.size() < data_.windows()) return false;
+    if (!settings_.timeouts_are_terminal) {
+      std::vector<T> work(values.v_cost.size());
+      const T threshold = quantile(values.v_cost.data(), values.v_cost.size(), settings_.alpha, work.data());
+      threshold_.copy_in(&threshold, 1);
+    }
+    labels = label_windows(values, static_cast<T>(threshold()));
+  }
+  labels_ = Buffer<std::uint8_t>(labels.size());
+  labels_.copy_in(labels.data(), labels.size());
+  return true;
+}
+
+template <class T>
+void Learner<T>::advance(const std::function<bool()>& stop) {
+  if (!prepare(stop)) return;
+  step_->run();
+  check_finite();
+}
+
+template <class T>
+void Learner<T>::check_finite() const {
+  const auto complain = [&](const std::string& term) {
+    throw Error(ExitCode::diverged, term + " is not finite at step " + std::to_string(step()), "",
+                "look at the losses before that step; lower learning_rate or penalty, or check the data's scale");
+  };
+  for (const auto& [name, value] : step_->losses())
+    if (!std::isfinite(value)) complain("loss " + name);
+  for (const auto& [name, value] : step_->gradient_norms())
+    if (!std::isfinite(value)) complain("gradient of " + name);
+}
+
+template <class T>
+bool Learner<T>::finish(const std::function<bool()>& stop) {
+  // The sequential schedule has it since its critics were finished; Eq. 42 needs none.
+  if (settings_.schedule == Schedule::sequential || settings_.timeouts_are_terminal) return true;
+  return compute_labels(stop);
+}
+
+template <class T>
+std::vector<std::pair<std::string, double>> Learner<T>::report() const {
+  std::vector<std::pair<std::string, double>> values;
+  if (step_ == nullptr) return values;
+  for (const auto& [name, value] : step_->losses()) values.emplace_back("loss_" + name, value);
+  values.emplace_back("threshold", threshold());
+  for (const auto& [name, value] : step_->means()) values.emplace_back(name, value);
+  for (const auto& [name, value] : step_->gradient_norms()) values.emplace_back("grad_" + name, value);
+  return values;
+}
+
+template <class T>
+void Learner<T>::save(Snapshot<T>& snapshot) const {
+  const Parameters<T>&online = networks_.online, &target = networks_.target;
+  save_networks(networks_, online, online.values(), "online/", snapshot);
+  save_networks(networks_, target, target.values(), "target/", snapshot);
+  save_networks(networks_, online, online.first_moments(), "first_moment/", snapshot);
+  save_networks(networks_, online, online.second_moments(), "second_moment/", snapshot);
+  std::vector<T>& threshold = snapshot.arrays.emplace_back(1);
+  threshold_.copy_out(threshold.data(), 1);
+  snapshot.writer.template add<T>("threshold", {1}, threshold);
+  snapshot.writer.metadata("step", std::to_string(step()));
+}
+
+template <class T>
+void Learner<T>::load(const SafetensorsFile& file) {
+  Parameters<T>&online = networks_.online, &target = networks_.target;
+  load_networks(networks_, online, online.values(), "online/", file);
+  load_networks(networks_, target, target.values(), "target/", file);
+  load_networks(networks_, online, online.first_moments(), "first_moment/", file);
+  load_networks(networks_, online, online.second_moments(), "second_moment/", file);
+  online.repack();
+  target.repack();
+  threshold_.copy_in(file.get<T>("threshold", {1}).data(), 1);
+  const std::string& text = file.metadata("step");
+  StepState state;
+  std::size_t used = 0;
+  try {
+    state.step = std::stoull(text, &used);
+  } catch (const std::exception&) {
+  }
+  if (used == 0 || used != text.size() || state.step > total_steps())
+    throw Error(ExitCode::checkpoint, "`step` is `" + text + "`, which is no step of this run", file.path().string(),
+                "use another checkpoint");
+  state_.copy_in(&state, 1);
+  kind_.reset();
+}
+
+#define R2_INSTANTIATE(T)                                                                                        \
+  template class Learner<T>;                                                                                     \
+  template void save_networks(const Networks<T>&, const Parameters<T>&, const Buffer<T>&, const std::string&,    \
+                              Snapshot<T>&);                                                                     \
+  template void load_networks(const Networks<T>&, const Parameters<T>&, Buffer<T>&, const std::string&,          \
+                              const SafetensorsFile&);
+R2_INSTANTIATE(float)
+R2_INSTANTIATE(double)
+
+}  // namespace r2pac

@@ -1,0 +1,87 @@
+// The learner: networks, optimiser state and schedule, advanced one gradient step at a time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/step.h"
+#include "model/training_data.h"
+#include "storage/safetensors.h"
+
+namespace r2pac {
+
+/// Arrays on their way into a file; the writer refers to them, so they stay together.
+template <class T>
+struct Snapshot {
+  std::deque<std::vector<T>> arrays;
+  SafetensorsWriter writer;
+};
+
+template <class T>
+class Learner {
+ public:
+  /// The data outlive the learner. Throws Error(settings) when Eq. 42 is asked for and has no limit to use.
+  Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<ThreadPool> pool);
+
+  /// Gradient steps of the whole run: `steps`, or critic steps and then flow steps (sequential).
+  std::uint64_t total_steps() const { return critic_steps_ + flow_steps_; }
+  std::uint64_t step() const;
+  bool finished() const { return step() >= total_steps(); }
+  /// "joint", "critics" or "flow": what the step last taken belongs to.
+  const char* phase() const;
+
+  /// Takes one step. `stop` is asked while labels are computed between the phases; once true, no step is
+  /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite.
+  void advance(const std::function<bool()>& stop = {});
+
+  /// Sets the threshold to the quantile over the whole data set, once training is over.
+  /// Returns false if `stop` ended it early.
+  bool finish(const std::function<bool()>& stop = {});
+
+  /// Losses ("loss_..."), threshold, means and gradient norms ("grad_...") of the last step.
+  std::vector<std::pair<std::string, double>> report() const;
+
+  /// All tensors that a later step depends on. Names: see docs/formats.md.
+  void save(Snapshot<T>& snapshot) const;
+  /// The reverse. Throws Error(checkpoint) when a tensor is missing or has another shape.
+  void load(const SafetensorsFile& file);
+
+  double threshold() const;
+  Networks<T>& networks() { return networks_; }
+  Step<T>* current_step() { return step_.get(); }
+  const Settings& settings() const { return settings_; }
+  std::shared_ptr<ThreadPool> pool() const { return pool_; }
+  /// Records values of each step for a trace; before the first step.
+  void trace() { trace_ = true; }
+
+ private:
+  bool prepare(const std::function<bool()>& stop);
+  bool compute_labels(const std::function<bool()>& stop);
+  void check_finite() const;
+
+  Settings settings_;
+  const TrainingData<T>& data_;
+  std::shared_ptr<ThreadPool> pool_;
+  Networks<T> networks_;
+  Buffer<StepState> state_{1};
+  Buffer<T> threshold_{1};
+  Buffer<std::uint8_t> labels_;
+  std::uint64_t critic_steps_ = 0, flow_steps_ = 0;
+  bool trace_ = false;
+  std::optional<StepKind> kind_;
+  std::unique_ptr<Step<T>> step_;
+};
+
+/// Copies of a network's tensors under public names: prefix + name, from an arena of `parameters`.
+template <class T>
+void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,
+                   const std::string& prefix, Snapshot<T>& snapshot);
+template <class T>
+void load_networks(const Networks<T>& networks, const Parameters<T>& parameters, Buffer<T>& arena,
+                   const std::string& prefix, const SafetensorsFile& file);
+
+}  // namespace r2pac

@@ -1,0 +1,168 @@
+#include "model/policy.h"
+
+#include <cmath>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "model/text_value.h"
+
+namespace r2pac {
+namespace {
+
+constexpr char kFormat[] = "r2pac-policy-1";
+
+std::string settings_text(const Settings& settings) {
+  std::ostringstream text;
+  write_settings(text, {settings, {}});
+  return text.str();
+}
+
+int dimension(const SafetensorsFile& file, const char* key) {
+  const auto value = parse_number<int>(file.metadata(key));
+  if (!value || *value < 1 || *value > 100000)
+    throw Error(ExitCode::checkpoint, std::string("`") + key + "` is `" + file.metadata(key) + "`, not a width",
+                file.path().string(), "use a policy written by `r2pac train`");
+  return *value;
+}
+
+/// The first window's state as the data file holds it.
+std::vector<float> example_observation(const TrainingData<float>& data) {
+  const WindowSource<float>& source = data.source();
+  std::uint32_t start;
+  copy_out(&start, source.starts, sizeof start);
+  const auto s = static_cast<std::size_t>(source.observation_dim);
+  std::vector<float> observation(s);
+  copy_out(observation.data(), source.observations + start * s, s * sizeof(float));
+  for (std::size_t i = 0; i < s; ++i) observation[i] = observation[i] / data.observation_scale()[i] + data.observation_mean()[i];
+  return observation;
+}
+
+struct Example {
+  std::vector<float> noise, chunk, cost = {0}, v_reward = {0}, v_cost = {0};
+};
+
+/// What the policy does about the observation, with noise (seed 0, step 0, row 0) unless some is given.
+Example act_on_example(Networks<float>& networks, const SamplerOptions& options, std::span<const float> observation,
+                       std::vector<float> noise) {
+  Sampler<float> sampler(networks, options, std::make_shared<ThreadPool>(1));
+  Example example;
+  const auto chunk = static_cast<std::size_t>(networks.dimensions().chunk());
+  example.noise = std::move(noise);
+  if (example.noise.empty()) {
+    example.noise.resize(static_cast<std::size_t>(options.num_candidates) * chunk);
+    sampler.draw_noise(0, 0, 0, example.noise);
+  }
+  example.chunk.resize(chunk);
+  sampler.sample(observation, example.noise, {example.chunk, example.cost, example.v_reward, example.v_cost});
+  return example;
+}
+
+}  // namespace
+
+SamplerOptions sampler_options(const Settings& settings) {
+  return {{settings.flow_steps, settings.guidance_scale, kLabelGood}, settings.num_candidates};
+}
+
+SamplerOptions Policy::sampler_options() const { return r2pac::sampler_options(settings_); }
+
+void save_policy(const std::filesystem::path& path, Learner<float>& learner, const TrainingData<float>& data) {
+  Networks<float>& networks = learner.networks();
+  Snapshot<float> snapshot;
+  // Under the critics' names the averaged critics, then everything else as trained.
+  save_networks(networks, networks.target, networks.target.values(), "", snapshot);
+  Snapshot<float> online;
+  save_networks(networks, networks.online, networks.online.values(), "", online);
+  std::size_t index = 0;
+  for (const NamedTensor& tensor : named_tensors(networks)) {
+    const std::vector<float>& values = online.arrays[index++];
+    if (tensor.entry < static_cast<int>(networks.target.entries().size())) continue;
+    snapshot.writer.add<float>(tensor.name, tensor_shape(networks, tensor), values);
+  }
+  SafetensorsWriter& writer = snapshot.writer;
+  const Dimensions& dim = networks.dimensions();
+  const auto width = [](int n) { return static_cast<std::size_t>(n); };
+  writer.add<float>("observation_mean", {width(dim.observation)}, networks.observation_mean);
+  writer.add<float>("observation_scale", {width(dim.observation)}, networks.observation_scale);
+  const double threshold = learner.threshold();
+  writer.add<double>("threshold", {1}, std::span(&threshold, 1));
+
+  const std::vector<float> observation = example_observation(data);
+  const SamplerOptions options = sampler_options(learner.settings());
+  const Example example = act_on_example(networks, options, observation, {});
+  writer.add<float>("example.observation", {width(dim.observation)}, observation);
+  writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
+  writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
+  writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
+  writer.add<float>("example.q_c", {1}, example.cost);
+  writer.add<float>("example.v_r", {1}, example.v_reward);
+  writer.add<float>("example.v_c", {1}, example.v_cost);
+
+  const Settings& settings = learner.settings();
+  writer.metadata("format", kFormat);
+  writer.metadata("version", kVersion);
+  writer.metadata("settings", settings_text(settings));
+  writer.metadata("observation_dim", std::to_string(dim.observation));
+  writer.metadata("action_dim", std::to_string(dim.action));
+  writer.metadata("chunk_length", std::to_string(dim.chunk_length));
+  writer.metadata("task", settings.task);
+  writer.metadata("reward_scale", format_number(settings.reward_scale));
+  writer.metadata("cost_scale", format_number(settings.cost_scale));
+  writer.metadata("alpha", format_number(settings.alpha));
+  writer.metadata("threshold", format_number(threshold));
+  writer.metadata("cost_limit", format_number(settings.cost_limit));
+  writer.metadata("data_fingerprint", data.fingerprint());
+  writer.metadata("step", std::to_string(learner.step()));
+  writer.write(path);
+}
+
+Policy Policy::load(const std::filesystem::path& given) {
+  Policy policy;
+  policy.path_ = std::filesystem::is_directory(given) ? given / "policy.safetensors" : given;
+  const SafetensorsFile file = SafetensorsFile::read(policy.path_);
+  const auto format = file.metadata().find("format");
+  if (format == file.metadata().end() || format->second != kFormat)
+    throw Error(ExitCode::checkpoint, std::string("this is not a policy of the format ") + kFormat, policy.path_.string(),
+                "give a run folder or its policy.safetensors; `r2pac inspect` shows what a file holds");
+  policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
+  const Dimensions dim{dimension(file, "observation_dim"), dimension(file, "action_dim"), dimension(file, "chunk_length")};
+  if (dim.chunk_length != policy.settings_.chunk_length)
+    throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", policy.path_.string(), "");
+  policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim);
+  Networks<float>& networks = *policy.networks_;
+  load_networks(networks, networks.online, networks.online.values(), "", file);
+  load_networks(networks, networks.target, networks.target.values(), "", file);
+  networks.online.repack();
+  networks.target.repack();
+  const auto s = static_cast<std::size_t>(dim.observation);
+  const auto mean = file.get<float>("observation_mean", {s}), scale = file.get<float>("observation_scale", {s});
+  networks.observation_mean.assign(mean.begin(), mean.end());
+  networks.observation_scale.assign(scale.begin(), scale.end());
+  policy.threshold_ = file.get<double>("threshold", {1})[0];
+  policy.check_example(file);
+  return policy;
+}
+
+void Policy::check_example(const SafetensorsFile& file) const {
+  const SamplerOptions options = sampler_options();
+  const Dimensions& dim = dimensions();
+  const auto noise = file.get<float>("example.noise", {static_cast<std::size_t>(options.num_candidates),
+                                                       static_cast<std::size_t>(dim.chunk())});
+  const auto observation = file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
+  const Example mine = act_on_example(*networks_, options, observation, {noise.begin(), noise.end()});
+  // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
+  // equal cost it may even choose another, so that the cost is compared and not the chunk.
+  const auto compare = [&](const char* name, float value) {
+    const float expected = file.get<float>(name, {1})[0];
+    if (!(std::abs(value - expected) <= 1e-3f * (1 + std::abs(expected))))
+      throw Error(ExitCode::checkpoint,
+                  std::string("the policy does not reproduce its own `") + name + "`: " + format_number(value) +
+                      " instead of " + format_number(expected),
+                  path_.string(), "the file was changed or the program is at fault; write the policy again");
+  };
+  compare("example.v_r", mine.v_reward[0]);
+  compare("example.v_c", mine.v_cost[0]);
+  compare("example.q_c", mine.cost[0]);
+}
+
+}  // namespace r2pac

@@ -1,0 +1,72 @@
+#include "model/trace.h"
+
+#include <sstream>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "model/learner.h"
+#include "storage/safetensors_header.h"
+
+namespace r2pac {
+namespace {
+
+std::vector<std::size_t> trimmed_shape(const Shape& shape) {
+  std::vector<std::size_t> sizes;
+  if (shape.nets > 1) sizes.push_back(static_cast<std::size_t>(shape.nets));
+  sizes.push_back(static_cast<std::size_t>(shape.rows));
+  if (shape.cols > 1) sizes.push_back(static_cast<std::size_t>(shape.cols));
+  return sizes;
+}
+
+template <class T>
+void add_scalar(Snapshot<T>& snapshot, const std::string& name, double value) {
+  std::vector<T>& stored = snapshot.arrays.emplace_back(1, static_cast<T>(value));
+  snapshot.writer.template add<T>(name, {1}, stored);
+}
+
+}  // namespace
+
+template <class T>
+void write_trace(const Settings& settings, const Dataset& dataset, int steps, std::shared_ptr<ThreadPool> pool,
+                 const std::filesystem::path& path) {
+  const TrainingData<T> data(dataset, settings);
+  Learner<T> learner(settings, data, std::move(pool));
+  learner.trace();
+  Networks<T>& networks = learner.networks();
+  Snapshot<T> snapshot;
+  save_networks(networks, networks.online, networks.online.values(), "initial/online/", snapshot);
+  save_networks(networks, networks.target, networks.target.values(), "initial/target/", snapshot);
+  std::deque<std::vector<std::uint32_t>> windows;
+  for (int i = 0; i < steps && !learner.finished(); ++i) {
+    const std::string prefix = "step." + std::to_string(i) + "/";
+    std::vector<std::uint32_t>& drawn = windows.emplace_back(static_cast<std::size_t>(settings.batch));
+    for (int row = 0; row < settings.batch; ++row)
+      drawn[static_cast<std::size_t>(row)] =
+          draw_window(static_cast<std::uint64_t>(settings.seed), learner.step(), row, data.windows());
+    learner.advance();
+    snapshot.writer.template add<std::uint32_t>(prefix + "windows", {drawn.size()}, drawn);
+    for (const auto& [name, tensor] : learner.current_step()->traced()) {
+      std::vector<T>& values = snapshot.arrays.emplace_back(tensor->shape.size());
+      copy_out(values.data(), tensor->whole().data, values.size() * sizeof(T));
+      snapshot.writer.template add<T>(prefix + name, trimmed_shape(tensor->shape), values);
+    }
+    add_scalar(snapshot, prefix + "threshold", learner.threshold());
+    for (const auto& [name, value] : learner.current_step()->losses()) add_scalar(snapshot, prefix + "loss/" + name, value);
+    save_networks(networks, networks.online, networks.online.gradients(), prefix + "gradient/", snapshot);
+    save_networks(networks, networks.online, networks.online.values(), prefix + "after/online/", snapshot);
+    save_networks(networks, networks.target, networks.target.values(), prefix + "after/target/", snapshot);
+  }
+  std::ostringstream text;
+  write_settings(text, {settings, {}});
+  snapshot.writer.metadata("format", "r2pac-trace-1");
+  snapshot.writer.metadata("version", kVersion);
+  snapshot.writer.metadata("settings", text.str());
+  snapshot.writer.metadata("steps", std::to_string(steps));
+  snapshot.writer.metadata("data_fingerprint", dataset.fingerprint);
+  snapshot.writer.write(path);
+}
+
+template void write_trace<float>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>, const std::filesystem::path&);
+template void write_trace<double>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>, const std::filesystem::path&);
+
+}  // namespace r2pac

@@ -1,0 +1,72 @@
+#include "model/training_data.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace r2pac {
+namespace {
+
+template <class T>
+Buffer<T> upload(const std::vector<float>& values, double scale = 1) {
+  std::vector<T> converted(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) converted[i] = static_cast<T>(static_cast<double>(values[i]) * scale);
+  Buffer<T> buffer(converted.size());
+  buffer.copy_in(converted.data(), converted.size());
+  return buffer;
+}
+
+}  // namespace
+
+template <class T>
+TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings)
+    : actions_(upload<T>(dataset.actions)),
+      rewards_(upload<T>(dataset.rewards, settings.reward_scale)),
+      costs_(upload<T>(dataset.costs, settings.cost_scale)),
+      fingerprint_(dataset.fingerprint) {
+  const auto s = static_cast<std::size_t>(dataset.observation_dim);
+  mean_.assign(s, T(0));
+  scale_.assign(s, T(1));
+  if (settings.normalize_observations) {  // over the states in which an action was taken
+    std::vector<double> sum(s), squares(s);
+    for (const Episode& episode : dataset.episodes)
+      for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
+        for (std::size_t j = 0; j < s; ++j) {
+          const double x = dataset.observations[static_cast<std::size_t>(row) * s + j];
+          sum[j] += x;
+          squares[j] += x * x;
+        }
+    for (std::size_t j = 0; j < s; ++j) {
+      const double n = static_cast<double>(dataset.rows), mean = sum[j] / n;
+      mean_[j] = static_cast<T>(mean);
+      scale_[j] = static_cast<T>(1 / (std::sqrt(std::max(0.0, squares[j] / n - mean * mean)) + 1e-3));
+    }
+  }
+  std::vector<T> observations(dataset.observations.size());
+  for (std::size_t i = 0; i < observations.size(); ++i)
+    observations[i] = (static_cast<T>(dataset.observations[i]) - mean_[i % s]) * scale_[i % s];
+  observations_ = Buffer<T>(observations.size());
+  observations_.copy_in(observations.data(), observations.size());
+
+  std::vector<T> continues(dataset.terminals.size());
+  std::transform(dataset.terminals.begin(), dataset.terminals.end(), continues.begin(),
+                 [](std::uint8_t terminal) { return terminal != 0 ? T(0) : T(1); });
+  for (const Episode& episode : dataset.episodes) {
+    longest_episode_ = std::max(longest_episode_, episode.length);
+    if (settings.timeouts_are_terminal) continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
+  }
+  continues_ = Buffer<T>(continues.size());
+  continues_.copy_in(continues.data(), continues.size());
+
+  const std::vector<std::uint32_t> starts = window_starts(dataset, settings.chunk_length, settings.pad_terminals);
+  starts_ = Buffer<std::uint32_t>(starts.size());
+  starts_.copy_in(starts.data(), starts.size());
+
+  source_ = {observations_.data(), actions_.data(),  rewards_.data(),        costs_.data(),
+             continues_.data(),    starts_.data(),   static_cast<std::uint32_t>(starts.size()),
+             dataset.observation_dim, dataset.action_dim, settings.chunk_length, static_cast<T>(settings.discount)};
+}
+
+template class TrainingData<float>;
+template class TrainingData<double>;
+
+}  // namespace r2pac

@@ -1,0 +1,71 @@
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "model/policy.h"
+#include "tools/verbs.h"
+
+namespace r2pac {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// One line: an array of numbers, or an object with such an array under "observation".
+std::vector<float> parse_observation(const std::string& line, int width, const std::string& where) {
+  constexpr std::size_t kLongestLine = std::size_t{1} << 20;
+  const auto refuse = [&](const std::string& what) -> Error {
+    return Error(ExitCode::data, what, where, "give one JSON array of " + std::to_string(width) + " numbers a line");
+  };
+  if (line.size() > kLongestLine) throw refuse("the line is longer than a mebibyte");
+  Json json = Json::parse(line, nullptr, false);
+  if (json.is_object() && json.contains("observation")) json = json["observation"];
+  if (!json.is_array()) throw refuse("the line is no JSON array");
+  if (json.size() != static_cast<std::size_t>(width))
+    throw refuse("the observation has " + std::to_string(json.size()) + " numbers, the policy wants " + std::to_string(width));
+  std::vector<float> observation;
+  for (const Json& value : json) {
+    if (!value.is_number()) throw refuse("the observation holds something that is not a number");
+    observation.push_back(value.get<float>());
+    if (!std::isfinite(observation.back())) throw refuse("the observation holds a number that is not finite");
+  }
+  return observation;
+}
+
+}  // namespace
+
+int run_sample(const SampleOptions& options) {
+  const Policy policy = Policy::load(options.policy);
+  SamplerOptions sampling = policy.sampler_options();
+  sampling.num_candidates = options.candidates.value_or(sampling.num_candidates);
+  sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
+  Sampler<float> sampler(policy.networks(), sampling, std::make_shared<ThreadPool>(resolve_threads(options.threads)));
+  const Dimensions& dim = policy.dimensions();
+
+  std::ifstream file;
+  if (options.observations != "-") {
+    file.open(options.observations);
+    if (!file) throw Error(ExitCode::data, "the file cannot be read", options.observations, "give a file with one JSON array a line, or - for standard input");
+  }
+  std::istream& in = options.observations == "-" ? std::cin : file;
+  std::vector<float> noise(static_cast<std::size_t>(sampling.num_candidates * dim.chunk()));
+  std::vector<float> chunk(static_cast<std::size_t>(dim.chunk())), cost(1), v_r(1), v_c(1);
+  std::uint64_t number = 0;
+  for (std::string line; std::getline(in, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = (options.observations == "-" ? "standard input" : options.observations) + ", line " + std::to_string(number + 1);
+    const std::vector<float> observation = parse_observation(line, dim.observation, where);
+    sampler.draw_noise(options.seed, number, 0, noise);
+    sampler.sample(observation, noise, {chunk, cost, v_r, v_c});
+    Json steps = Json::array();
+    for (int k = 0; k < dim.chunk_length; ++k)
+      steps.push_back(std::vector<float>(chunk.begin() + k * dim.action, chunk.begin() + (k + 1) * dim.action));
+    const Json answer = {{"action", steps[0]}, {"chunk", steps}, {"q_c", cost[0]}, {"v_c", v_c[0]}, {"v_r", v_r[0]},
+                         {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
+    std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
+  }
+  return 0;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,89 @@
+// The verbs of the `r2pac` command: one structure of options and one function each. Every function returns the
+// program's exit status and throws Error for what the user can mend.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/settings.h"
+
+namespace r2pac {
+
+/// Flags that `train` and `trace` share.
+struct TrainingFlags {
+  std::string data, config_file;
+  std::vector<std::string> overrides;                      ///< --set key=value
+  std::vector<std::pair<std::string, std::string>> flags;  ///< other flags that name a setting, in order
+};
+
+struct DemoOptions {
+  std::string out = "demo";
+  int threads = 0;  ///< 0: all processors
+};
+int run_demo(const DemoOptions& options);
+
+struct TrainOptions {
+  TrainingFlags training;
+  std::string out;  ///< "" chooses runs/<task>-seed<seed>
+  std::string resume = "auto";
+  int threads = 0;
+  bool quiet = false, json = false;
+  std::vector<std::string> command_line;
+};
+int run_train(const TrainOptions& options);
+
+struct EvalOptions {
+  std::string policy;
+  std::string env = "reach-avoid";
+  int episodes = 20;
+  std::uint64_t seed = 0;
+  std::optional<int> flow_steps, candidates;
+  std::optional<double> guidance;
+  std::string label = "1";  ///< "1" follows the good label, "null" clones the data
+  int threads = 0;
+  bool json = false;
+};
+int run_eval(const EvalOptions& options);
+
+struct SampleOptions {
+  std::string policy;
+  std::string observations = "-";  ///< file with one JSON array a line; "-" for standard input
+  std::uint64_t seed = 0;
+  std::optional<int> candidates, flow_steps;
+  int threads = 0;
+};
+int run_sample(const SampleOptions& options);
+
+struct ValuesOptions {
+  std::string policy, data, out;
+  int threads = 0;
+};
+int run_values(const ValuesOptions& options);
+
+struct TraceOptions {
+  TrainingFlags training;
+  int steps = 3;
+  std::string out;
+  bool in_double = false;
+  int threads = 0;
+};
+int run_trace(const TraceOptions& options);
+
+struct ConfigShowOptions {
+  std::string task;
+};
+int run_config_show(const ConfigShowOptions& options);
+
+struct BenchOptions {
+  std::string suite = "step";  ///< step, action or kernels
+  int threads = 1;
+  bool json = false;
+};
+int run_bench(const BenchOptions& options);
+
+/// Threads to use where the flag says 0: the processors of this machine.
+int resolve_threads(int flag);
+
+}  // namespace r2pac
