@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 packages=(
   g++ cmake ninja-build
   libhdf5-dev libdnnl-dev libxxhash-dev
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libspdlog-dev
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   gnuplot-nox
   catch2 librandom123-dev   # for the tests
 )

@@ -11,7 +11,7 @@ namespace {
 
 using namespace reach_avoid;
 
-constexpr float kNeckHeight = 0.03f;       // y of the middle of the neck
+constexpr float kNeckHeight = 0.04f;       // y of the middle of the neck
 constexpr float kReached = 0.12f;          // a waypoint counts as passed within this distance
 constexpr float kBrakeDistance = 0.30f;    // distance to the final aim from which drivers slow down
 constexpr float kSteeringGain = 2.5f;      // action per unit of wanted change of velocity over kTopSpeed
@@ -68,13 +68,17 @@ Driver draw_driver(std::uint64_t seed, int episode) {
   const DriverDice dice(seed, episode);
   Driver driver;
   driver.boldness = dice.uniform(0, 0, 0.0f, 1.0f);
-  driver.route = driver.boldness < 0.42f ? Route::round : driver.boldness < 0.82f ? Route::short_cut : Route::straight;
+  driver.route = driver.boldness < 0.42f   ? Route::round
+                 : driver.boldness < 0.82f ? Route::short_cut
+                                           : Route::straight;
   driver.cruise_speed = dice.uniform(0, 1, 0.70f, 1.0f) + 0.15f * driver.boldness;
   driver.margin = dice.uniform(0, 2, -0.03f, 0.25f);
   driver.aim = 0.04f * dice.normal(0, 4);  // lanes 4 and 5 are one pair
   driver.noise = dice.uniform(0, 3, 0.10f, 0.30f);
-  if (dice.uniform(0, 8, 0.0f, 1.0f) < 0.20f) driver.change_step = static_cast<int>(dice.uniform(0, 9, 6.0f, 26.0f));
-  if (dice.uniform(0, 10, 0.0f, 1.0f) < 0.15f) driver.wander_steps = static_cast<int>(dice.uniform(0, 11, 15.0f, 60.0f));
+  if (dice.uniform(0, 8, 0.0f, 1.0f) < 0.20f)
+    driver.change_step = static_cast<int>(dice.uniform(0, 9, 6.0f, 26.0f));
+  if (dice.uniform(0, 10, 0.0f, 1.0f) < 0.15f)
+    driver.wander_steps = static_cast<int>(dice.uniform(0, 11, 15.0f, 60.0f));
   return driver;
 }
 
@@ -86,7 +90,8 @@ EpisodeRecord drive_episode(std::uint64_t seed, int episode) {
   std::vector<Vec2> way;
   if (driver.wander_steps > 0)
     for (std::uint32_t place = 0; place < 3; ++place)
-      way.push_back({dice.uniform(0, 12 + 2 * place, -0.95f, 0.95f), dice.uniform(0, 13 + 2 * place, -0.95f, 0.95f)});
+      way.push_back({dice.uniform(0, 12 + 2 * place, -0.95f, 0.95f),
+                     dice.uniform(0, 13 + 2 * place, -0.95f, 0.95f)});
   else
     way = plan(state.position, route, driver);
 
@@ -106,7 +111,8 @@ EpisodeRecord drive_episode(std::uint64_t seed, int episode) {
     while (way.size() > 1 && distance(state.position, way.front()) < kReached) way.erase(way.begin());
 
     const Vec2 wanted = steer(state, way.front(), driver.cruise_speed, way.size() == 1);
-    const Vec2 action{std::clamp(wanted.x + noise.x, -1.0f, 1.0f), std::clamp(wanted.y + noise.y, -1.0f, 1.0f)};
+    const Vec2 action{std::clamp(wanted.x + noise.x, -1.0f, 1.0f),
+                      std::clamp(wanted.y + noise.y, -1.0f, 1.0f)};
     const State next = advance(state, action);
     record.actions.insert(record.actions.end(), {action.x, action.y});
     record.rewards.push_back(reward(state, next));
@@ -114,7 +120,8 @@ EpisodeRecord drive_episode(std::uint64_t seed, int episode) {
     state = next;
     observe();
     const auto row = static_cast<std::uint32_t>(step + 1);
-    noise = {kNoiseMemory * noise.x + fresh * dice.normal(row, 0), kNoiseMemory * noise.y + fresh * dice.normal(row, 1)};
+    noise = {kNoiseMemory * noise.x + fresh * dice.normal(row, 0),
+             kNoiseMemory * noise.y + fresh * dice.normal(row, 1)};
   }
   return record;
 }

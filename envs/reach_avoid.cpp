@@ -78,7 +78,8 @@ State start(std::uint64_t seed, int episode) {
 }  // namespace reach_avoid
 
 ReachAvoid::ReachAvoid(int count) {
-  if (count < 1) throw InvalidArgument("ReachAvoid: count is " + std::to_string(count) + ", expected at least 1");
+  if (count < 1)
+    throw InvalidArgument("ReachAvoid: count is " + std::to_string(count) + ", expected at least 1");
   const auto n = static_cast<std::size_t>(count);
   states_.resize(n);
   observations_.resize(n * reach_avoid::kObservationDim);

@@ -24,7 +24,7 @@ struct ValueAndSlope {
   T value, slope;
 };
 
-/// exp(x) for x <= 0, relative error below 2e-7; 0 below -87.
+/// exp(x) for x <= 0, relative error below 3e-7; exp(-87), which is nearly nothing, below -87.
 R2_FORMULA float exp_of_negative(float x) {
   x = x < -87.0f ? -87.0f : x;
   const float shifted = x * 1.44269504f + 12582912.0f;  // rounds x / ln 2 to an integer in the low bits

@@ -12,10 +12,10 @@ T quantile(const T* x, std::size_t n, double alpha, T* work) {
   const auto lower = std::min(static_cast<std::size_t>(position), n - 1);
   const auto less = [](T a, T b) { return std::isnan(b) ? !std::isnan(a) : a < b; };
   std::nth_element(work, work + lower, work + n, less);
-  const T low = work[lower];
-  if (lower + 1 == n) return low;
+  const T low = work[lower], weight = static_cast<T>(position - static_cast<double>(lower));
+  if (lower + 1 == n || weight == 0) return low;  // the next one, be it infinite or NaN, has no part in it
   const T high = *std::min_element(work + lower + 1, work + n, less);
-  return low + static_cast<T>(position - static_cast<double>(lower)) * (high - low);
+  return low + weight * (high - low);
 }
 
 template <class T>

@@ -79,13 +79,15 @@ class Run {
     interval_start_ = Clock::now();
     interval_start_step_ = learner_->step();
     while (!learner_->finished()) {
+      const std::uint64_t before = learner_->step();
       learner_->advance(stop);
-      if (stop()) return stopped();
       const std::uint64_t step = learner_->step();
+      if (step == before) return stopped();
       if (callbacks_.progress) callbacks_.progress(step, learner_->total_steps());
       if (step == 1 || step % static_cast<std::uint64_t>(settings_.log_every) == 0 || learner_->finished()) log();
       const bool asked = callbacks_.checkpoint != nullptr && callbacks_.checkpoint->exchange(false);
       if (asked || step % static_cast<std::uint64_t>(settings_.checkpoint_every) == 0 || learner_->finished()) checkpoint();
+      if (stop() && !learner_->finished()) return stopped();
     }
     if (!learner_->finish(stop)) return stopped();
     save_policy(options_.folder / "policy.safetensors", *learner_, *data_);

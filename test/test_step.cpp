@@ -4,54 +4,11 @@
 
 #include "base/philox.h"
 #include "model/step.h"
+#include "random_windows.h"
 
 using namespace r2pac;
 
 namespace {
-
-/// A small data set of random windows in kernel memory.
-template <class T>
-struct RandomData {
-  static constexpr int rows = 400, s = 5, a = 2, h = 3;
-  Buffer<T> observations{rows * s}, actions{rows * a}, rewards{rows}, costs{rows}, continues{rows};
-  Buffer<std::uint32_t> starts{rows - h - 1};
-  Buffer<std::uint8_t> labels{rows - h - 1};
-  WindowSource<T> source;
-
-  RandomData() {
-    const auto fill = [](Buffer<T>& buffer, std::uint32_t row, auto&& f) {
-      std::vector<T> values(buffer.size());
-      for (std::uint32_t i = 0; i < values.size(); ++i)
-        values[i] = f(static_cast<T>(random_uniform(7, Purpose::test, 0, row, i)));
-      buffer.copy_in(values.data(), values.size());
-    };
-    const auto centred = [](T u) { return T(2) * u - T(1); };
-    fill(observations, 0, centred);
-    fill(actions, 1, centred);
-    fill(rewards, 2, centred);
-    fill(costs, 3, [](T u) { return u < T(0.3) ? T(1) : T(0); });
-    fill(continues, 4, [](T u) { return u < T(0.05) ? T(0) : T(1); });
-    std::vector<std::uint32_t> start(starts.size());
-    std::vector<std::uint8_t> label(starts.size());
-    for (std::uint32_t i = 0; i < start.size(); ++i) {
-      start[i] = i;
-      label[i] = i % 3 == 0 ? kLabelGood : kLabelBad;
-    }
-    starts.copy_in(start.data(), start.size());
-    labels.copy_in(label.data(), label.size());
-    source = {observations.data(),
-              actions.data(),
-              rewards.data(),
-              costs.data(),
-              continues.data(),
-              starts.data(),
-              static_cast<std::uint32_t>(starts.size()),
-              s,
-              a,
-              h,
-              T(0.99)};
-  }
-};
 
 Settings small_settings() {
   Settings settings;
@@ -64,7 +21,7 @@ Settings small_settings() {
   return settings;
 }
 
-constexpr Dimensions kDimensions{RandomData<double>::s, RandomData<double>::a, RandomData<double>::h};
+constexpr Dimensions kDimensions{RandomWindows<double>::s, RandomWindows<double>::a, RandomWindows<double>::h};
 
 double total(const std::vector<std::pair<std::string, double>>& losses) {
   double sum = 0;
@@ -74,7 +31,7 @@ double total(const std::vector<std::pair<std::string, double>>& losses) {
 
 template <class T>
 std::vector<T> values_after(const Settings& settings, StepKind kind, int threads, int steps) {
-  const RandomData<T> data;
+  const RandomWindows<T> data;
   Networks<T> nets(settings, kDimensions);
   StepState state;
   T threshold = 0;
@@ -100,7 +57,7 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
     settings.layer_norm = variant == 1;
     settings.activation = variant == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
     settings.twin_critics = variant != 3;
-    const RandomData<double> data;
+    const RandomWindows<double> data;
     Networks<double> nets(settings, kDimensions), reference(settings, kDimensions);
     // Targets must not equal the critics, or residuals of the value losses would sit near their kink.
     std::vector<double> target(reference.target.size());

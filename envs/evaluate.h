@@ -1,0 +1,44 @@
+// Scoring a policy: many episodes in lock-step, one row per episode.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "envs/environment.h"
+
+namespace r2pac {
+
+/// Chooses actions for n unfinished episodes at once.
+/// observations [n, S], episode [n] (ascending) and step [n] (from 0) tell which decision each row is; the
+/// policy writes every value of actions [n, A]. For an episode's result not to depend on its neighbours, a
+/// policy must treat rows alone and take its random numbers from (episode, step).
+using BatchPolicy =
+    std::function<void(std::span<const float> observations, std::span<const std::int64_t> episode,
+                       std::span<const int> step, std::span<float> actions)>;
+
+struct EpisodeResult {
+  std::int64_t episode = 0;
+  double episode_return = 0;  ///< undiscounted sum of rewards
+  double episode_cost = 0;    ///< undiscounted sum of costs
+  int length = 0;             ///< steps taken
+  bool terminated = false;    ///< truly ended; false: cut by a timeout
+  std::vector<float> observations;  ///< [length + 1, S] if asked for, else empty
+};
+
+/// Means, and sample standard deviations (divisor n - 1; 0 for one episode).
+struct EvaluationResult {
+  std::vector<EpisodeResult> episodes;  ///< in order of `episode`, from 0
+  double return_mean = 0, return_std = 0;
+  double cost_mean = 0, cost_std = 0;
+  double length_mean = 0;
+};
+
+/// Runs episodes 0 .. episodes - 1 of `seed`, as many at once as the environment has copies.
+/// record  keep every episode's observations, for drawing
+/// Throws InvalidArgument when episodes < 1, or when the policy writes an action that is not finite.
+EvaluationResult evaluate(VectorEnvironment& environment, int episodes, std::uint64_t seed,
+                          const BatchPolicy& policy, bool record = false);
+
+}  // namespace r2pac

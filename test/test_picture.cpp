@@ -1,0 +1,108 @@
+// The demo's figure and the built-in data sets as files.
+#include <catch2/catch.hpp>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "tools/data_make.h"
+#include "tools/picture.h"
+
+using namespace r2pac;
+
+namespace {
+
+// A folder whose name would break a carelessly quoted script.
+struct OddFolder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("r2pac 'odd\" $name; " + std::to_string(getpid()));
+  OddFolder() { std::filesystem::create_directories(path); }
+  ~OddFolder() { std::filesystem::remove_all(path); }
+};
+
+ReachAvoidFigure small_figure() {
+  const DrawnPolicy policy{
+      .returns = {7, 8}, .costs = {0, 9}, .paths = {{-0.8f, 0, 0, 0.8f, 0.8f, 0}, {-0.8f, 0.2f}}};
+  return {.data_returns = {1, 5, 9}, .data_costs = {0, 20, 8}, .cost_limit = 5, .cloning = policy,
+          .r2pac = policy, .map_size = 3, .cost_values = {0, 8, 0, 0, 6, 0, 0, 1, 0}, .threshold = 2};
+}
+
+std::string beginning(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(8, '\0');
+  file.read(bytes.data(), 8);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("the figure is a PNG file, whatever its folder is called") {
+  const OddFolder folder;
+  const std::filesystem::path png = folder.path / "figure.png";
+  draw_reach_avoid_map(png.string(), small_figure());
+  CHECK(beginning(png) == "\x89PNG\r\n\x1a\n");
+  CHECK(std::filesystem::file_size(png) > 10000);
+}
+
+TEST_CASE("a map that never meets the threshold is drawn without its line") {
+  const OddFolder folder;
+  ReachAvoidFigure figure = small_figure();
+  figure.threshold = 100;
+  CHECK_NOTHROW(draw_reach_avoid_map((folder.path / "above.png").string(), figure));
+  figure.cost_values.assign(9, 0.0f);
+  CHECK_NOTHROW(draw_reach_avoid_map((folder.path / "flat.png").string(), figure));
+}
+
+TEST_CASE("sizes that do not fit are refused") {
+  ReachAvoidFigure figure = small_figure();
+  figure.cost_values.pop_back();
+  CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
+  figure = small_figure();
+  figure.data_costs.pop_back();
+  CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
+  figure = small_figure();
+  figure.r2pac.paths[0].pop_back();
+  CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
+}
+
+TEST_CASE("a missing gnuplot is named with its package") {
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", "/nowhere", 1);
+  try {
+    draw_reach_avoid_map("unused.png", small_figure());
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::disk);
+    CHECK(error.todo() == "install the package gnuplot-nox");
+  }
+  setenv("PATH", path.c_str(), 1);
+}
+
+TEST_CASE("the columns made are whole episodes that read back as written") {
+  const OddFolder folder;
+  const std::string file = (folder.path / "data.hdf5").string();
+  CHECK(run_data_make_reach_avoid(file, 3, 7) == 0);
+  const DsrlColumns made = reach_avoid_columns(3, 7), read = read_dsrl(file);
+  CHECK(made.rows == 300);
+  CHECK(read.rows == 300);
+  CHECK(read.observations == made.observations);
+  CHECK(read.next_observations == made.next_observations);
+  CHECK(read.actions == made.actions);
+  CHECK(read.rewards == made.rewards);
+  CHECK(read.costs == made.costs);
+  CHECK(read.terminals == made.terminals);
+  CHECK(read.timeouts == made.timeouts);
+  for (std::size_t row = 0; row < 300; ++row) {
+    REQUIRE(made.timeouts[row] == (row % 100 == 99 ? 1 : 0));
+    REQUIRE(made.terminals[row] == 0);
+  }
+  // Inside an episode a row's successor is the next row.
+  CHECK(std::equal(made.next_observations.begin(), made.next_observations.begin() + 99 * 7,
+                   made.observations.begin() + 7));
+  CHECK_THROWS_AS(reach_avoid_columns(0, 0), Error);
+  CHECK_THROWS_AS(reach_avoid_columns(100001, 0), Error);
+}

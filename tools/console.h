@@ -1,0 +1,49 @@
+// What `train` shows: a bar on a terminal, plain lines in a pipe, JSON for programs.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "model/run.h"
+
+namespace r2pac {
+
+enum class ConsoleMode {
+  automatic,  ///< a bar that is redrawn if standard output is a terminal, else lines
+  quiet,      ///< only warnings and the last sentence
+  json,       ///< one JSON object a line
+};
+
+/// Prints the progress of a run. One per process; warnings go to standard error.
+class Console {
+ public:
+  /// Prints the first line at once.
+  Console(ConsoleMode mode, const std::string& first_line);
+  /// Leaves the cursor at the start of a fresh line.
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  void note(const std::string& sentence);
+  void warn(const std::string& sentence);
+  /// A permanent line (or object) for an interval.
+  void interval(const Interval& interval);
+  /// Redraws the bar on a terminal, at most ten times a second.
+  void progress(std::uint64_t step, std::uint64_t total);
+  /// The last sentence, shown in every mode.
+  void finish(const std::string& sentence);
+
+ private:
+  void clear_bar();
+
+  ConsoleMode mode_;
+  bool terminal_ = false, bar_shown_ = false;
+  double steps_per_second_ = 0;
+  std::string phase_;
+  std::chrono::steady_clock::time_point last_draw_{};
+};
+
+/// "1 h 02 min", "3 min 20 s", "12 s".
+std::string duration_text(double seconds);
+
+}  // namespace r2pac

@@ -1,0 +1,81 @@
+#include "tools/data_make.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <numeric>
+#include <string>
+
+#include "base/error.h"
+#include "envs/drivers.h"
+
+namespace r2pac {
+
+namespace {
+
+constexpr int kMostEpisodes = 100000;  // ten million rows, about 0.8 GB in memory
+
+void append(std::vector<float>& to, const std::vector<float>& from, std::size_t first, std::size_t last) {
+  to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(first),
+            from.begin() + static_cast<std::ptrdiff_t>(last));
+}
+
+std::vector<float> episode_sums(const std::vector<float>& per_row) {
+  std::vector<float> sums;
+  for (auto row = per_row.begin(); row != per_row.end(); row += ReachAvoidTask::episode_steps)
+    sums.push_back(std::accumulate(row, row + ReachAvoidTask::episode_steps, 0.0f));
+  return sums;
+}
+
+// Least, lower quartile, median, upper quartile and greatest value.
+std::array<double, 5> quartiles(std::vector<float> values) {
+  std::ranges::sort(values);
+  std::array<double, 5> out{};
+  for (std::size_t q = 0; q < 5; ++q) out[q] = static_cast<double>(values[q * (values.size() - 1) / 4]);
+  return out;
+}
+
+}  // namespace
+
+DsrlColumns reach_avoid_columns(int episodes, std::uint64_t seed) {
+  if (episodes < 1 || episodes > kMostEpisodes)
+    throw Error(ExitCode::usage, "the number of episodes must be from 1 to " + std::to_string(kMostEpisodes),
+                "--episodes " + std::to_string(episodes), "give a number in this range");
+  constexpr auto kWidth = static_cast<std::size_t>(ReachAvoidTask::observation_dim);
+  DsrlColumns columns;
+  columns.observation_dim = ReachAvoidTask::observation_dim;
+  columns.action_dim = ReachAvoidTask::action_dim;
+  for (int e = 0; e < episodes; ++e) {
+    const EpisodeRecord episode = drive_episode(seed, e);
+    const std::size_t steps = episode.rewards.size();
+    append(columns.observations, episode.observations, 0, steps * kWidth);
+    append(columns.next_observations, episode.observations, kWidth, (steps + 1) * kWidth);
+    append(columns.actions, episode.actions, 0, episode.actions.size());
+    append(columns.rewards, episode.rewards, 0, steps);
+    append(columns.costs, episode.costs, 0, steps);
+    columns.terminals.resize(columns.rewards.size(), 0);
+    columns.timeouts.resize(columns.rewards.size(), 0);
+    (episode.terminal ? columns.terminals : columns.timeouts).back() = 1;
+  }
+  columns.rows = static_cast<std::int64_t>(columns.rewards.size());
+  return columns;
+}
+
+int run_data_make_reach_avoid(const std::string& out, int episodes, std::uint64_t seed) {
+  const DsrlColumns columns = reach_avoid_columns(episodes, seed);
+  write_dsrl(out, columns);
+  const std::vector<float> costs = episode_sums(columns.costs);
+  const auto within = std::ranges::count_if(costs, [](float c) { return c <= ReachAvoidTask::cost_limit; });
+  const auto r = quartiles(episode_sums(columns.rewards)), c = quartiles(costs);
+  std::printf("%s: %d episodes, %lld rows, seed %llu\n", out.c_str(), episodes,
+              static_cast<long long>(columns.rows), static_cast<unsigned long long>(seed));
+  std::printf("return min %.2f, quartiles %.2f %.2f %.2f, max %.2f; "
+              "cost min %.0f, quartiles %.0f %.0f %.0f, max %.0f\n",
+              r[0], r[1], r[2], r[3], r[4], c[0], c[1], c[2], c[3], c[4]);
+  std::printf("%.1f %% of the episodes are within the cost limit of %.0f\n",
+              100.0 * static_cast<double>(within) / episodes,
+              static_cast<double>(ReachAvoidTask::cost_limit));
+  return 0;
+}
+
+}  // namespace r2pac

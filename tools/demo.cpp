@@ -1,0 +1,167 @@
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "data/dataset.h"
+#include "envs/reach_avoid.h"
+#include "kernels/sampler.h"
+#include "model/run.h"
+#include "tools/console.h"
+#include "tools/data_make.h"
+#include "tools/eval.h"
+#include "tools/picture.h"
+#include "tools/verbs.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDataEpisodes = 1000;
+constexpr int kTestEpisodes = 100;
+constexpr std::uint64_t kTestSeed = 1000;  // the data are of seed 0: starts and noise are unseen
+constexpr int kMapSize = 81;
+
+/// Small nets and few steps: minutes on two cores. The task's own settings come from its preset.
+std::vector<std::string> demo_settings() {
+  return {"hidden=[128,128,128]", "batch=256", "steps=12000", "log_every=3000", "checkpoint_every=12000"};
+}
+
+/// Trains in `folder`, or continues there.
+void train(const std::string& data, const fs::path& folder, std::vector<std::string> overrides, int threads) {
+  RunOptions options;
+  options.settings = resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}});
+  options.data = data;
+  options.folder = folder;
+  options.threads = threads;
+  options.command_line = {"r2pac", "demo"};
+  Console console(ConsoleMode::automatic, "training -> " + folder.string());
+  RunCallbacks callbacks;
+  callbacks.note = [&](const std::string& text) { console.note("  " + text); };
+  callbacks.warn = [&](const std::string& text) { console.warn(text); };
+  callbacks.interval = [&](const Interval& i) {
+    char line[160];
+    const auto value = [&](const char* name) {
+      for (const auto& [key, v] : i.values)
+        if (key == name) return v;
+      return 0.0;
+    };
+    if (i.phase == "flow")
+      std::snprintf(line, sizeof line, "  step %llu of %llu  %.0f steps/s  flow loss %.4f", static_cast<unsigned long long>(i.step),
+                    static_cast<unsigned long long>(i.total), i.steps_per_second, value("loss_flow"));
+    else
+      std::snprintf(line, sizeof line, "  step %llu of %llu  %.0f steps/s  V_r %.2f  V_c %.2f  threshold %.2f  unsafe %.0f %%",
+                    static_cast<unsigned long long>(i.step), static_cast<unsigned long long>(i.total), i.steps_per_second,
+                    value("v_r"), value("v_c"), value("threshold"), 100 * value("unsafe"));
+    console.note(line);
+  };
+  callbacks.progress = [&](std::uint64_t step, std::uint64_t total) { console.progress(step, total); };
+  run_training(options, callbacks);
+}
+
+struct Contender {
+  const char* name;
+  EvaluationResult result;
+};
+
+EvaluationResult judge(const Policy& policy, SamplerOptions options, int threads) {
+  Sampler<float> sampler(policy.networks(), options, std::make_shared<ThreadPool>(threads));
+  return evaluate_reach_avoid(sampler, policy.dimensions(), kTestEpisodes, kTestSeed, true);
+}
+
+void print_table(const std::vector<Contender>& contenders) {
+  const Task& task = find_task(ReachAvoidTask::name);
+  std::printf("\n%d unseen episodes, cost limit %g\n", kTestEpisodes, task.cost_limit);
+  std::printf("| %-26s | %15s | %15s | %12s |\n|%s|----------------:|----------------:|-------------:|\n", "", "return", "cost",
+              "within limit", std::string(28, '-').c_str());
+  for (const Contender& c : contenders)
+    std::printf("| %-26s | %6.2f +- %5.2f | %6.2f +- %5.2f | %10.0f %% |\n", c.name, c.result.return_mean, c.result.return_std,
+                c.result.cost_mean, c.result.cost_std, 100 * share_within(c.result, task.cost_limit));
+}
+
+DrawnPolicy drawn(const EvaluationResult& result) {
+  DrawnPolicy policy;
+  for (const EpisodeResult& episode : result.episodes) {
+    policy.returns.push_back(static_cast<float>(episode.episode_return));
+    policy.costs.push_back(static_cast<float>(episode.episode_cost));
+    std::vector<float>& path = policy.paths.emplace_back();
+    for (std::size_t i = 0; i < episode.observations.size(); i += reach_avoid::kObservationDim) {
+      path.push_back(episode.observations[i]);
+      path.push_back(episode.observations[i + 1]);
+    }
+  }
+  return policy;
+}
+
+/// V_c of a robot at rest at each point of a grid.
+std::vector<float> cost_map(const Policy& policy) {
+  SamplerOptions options;
+  options.num_candidates = 1;
+  options.flow.flow_steps = 1;
+  Sampler<float> sampler(policy.networks(), options, std::make_shared<ThreadPool>(1));
+  const std::size_t n = kMapSize * kMapSize, chunk = static_cast<std::size_t>(policy.dimensions().chunk());
+  std::vector<float> observations, noise(n * chunk), chunks(n * chunk), cost(n), v_r(n), v_c(n);
+  for (int i = 0; i < kMapSize; ++i)
+    for (int j = 0; j < kMapSize; ++j) {
+      const auto at = [](int k) { return -1.0f + 2.0f * static_cast<float>(k) / (kMapSize - 1); };
+      const auto o = reach_avoid::observation({{at(j), at(i)}, {}});
+      observations.insert(observations.end(), o.begin(), o.end());
+    }
+  sampler.sample(observations, noise, {chunks, cost, v_r, v_c});
+  return v_c;
+}
+
+}  // namespace
+
+int run_demo(const DemoOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const fs::path out = options.out;
+  const int threads = resolve_threads(options.threads);
+  std::error_code ignored;
+  fs::create_directories(out, ignored);
+
+  const std::string data = (out / "reach-avoid.hdf5").string();
+  std::printf("1. data: %d episodes of the scripted drivers\n", kDataEpisodes);
+  run_data_make_reach_avoid(data, kDataEpisodes, 0);
+
+  std::printf("\n2. R2PAC\n");
+  train(data, out / "r2pac", demo_settings(), threads);
+  std::printf("\n3. behaviour cloning: the same flow with every label dropped, no critics\n");
+  std::vector<std::string> cloning = demo_settings();
+  cloning.insert(cloning.end(), {"label_dropout=1", "critic_steps=0", "num_candidates=1"});
+  train(data, out / "cloning", cloning, threads);
+
+  std::printf("\n4. evaluation\n");
+  const Policy r2pac = Policy::load(out / "r2pac"), cloned = Policy::load(out / "cloning");
+  SamplerOptions clone_options = cloned.sampler_options();
+  clone_options.flow.label = kLabelNull;
+  const std::vector<Contender> contenders = {{"behaviour cloning", judge(cloned, clone_options, threads)},
+                                             {"R2PAC", judge(r2pac, r2pac.sampler_options(), threads)}};
+  print_table(contenders);
+
+  ReachAvoidFigure figure;
+  const Dataset dataset = load_dataset(data);
+  for (const Episode& episode : dataset.episodes) {
+    float episode_return = 0, cost = 0;
+    for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row) {
+      episode_return += dataset.rewards[static_cast<std::size_t>(row)];
+      cost += dataset.costs[static_cast<std::size_t>(row)];
+    }
+    figure.data_returns.push_back(episode_return);
+    figure.data_costs.push_back(cost);
+  }
+  figure.cost_limit = ReachAvoidTask::cost_limit;
+  figure.cloning = drawn(contenders[0].result);
+  figure.r2pac = drawn(contenders[1].result);
+  figure.map_size = kMapSize;
+  figure.cost_values = cost_map(r2pac);
+  figure.threshold = static_cast<float>(r2pac.threshold());
+  const std::string picture = (out / "reach-avoid.png").string();
+  draw_reach_avoid_map(picture, figure);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %d threads\n", picture.c_str(), (out / "r2pac").c_str(),
+              (out / "cloning").c_str(), duration_text(seconds).c_str(), threads);
+  return 0;
+}
+
+}  // namespace r2pac

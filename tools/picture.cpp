@@ -1,0 +1,202 @@
+#include "tools/picture.h"
+
+#include <algorithm>
+#include <numeric>
+#include <sstream>
+
+#include "base/error.h"
+#include "envs/reach_avoid.h"
+#include "tools/gnuplot.h"
+
+namespace r2pac {
+
+namespace {
+
+// Colours that stay apart for colour-blind readers: blue and vermilion for the policies, green for the goal.
+constexpr char kStyle[] = R"gp(
+set terminal pngcairo size 1720,612 font 'DejaVu Sans,13' enhanced linewidth 1.2
+set output 'figure.png'
+set encoding utf8
+set multiplot
+set border linecolor rgb '#606060'
+set tics nomirror out scale 0.6
+CLONING = '#D55E00'
+R2PAC = '#0072B2'
+GOAL = '#009E73'
+)gp";
+
+constexpr char kScatterPanel[] = R"gp(
+set lmargin at screen 0.045; set rmargin at screen 0.315
+set bmargin at screen 0.125; set tmargin at screen 0.895
+set title 'Episodes of the data, and both policies' offset 0,-0.3
+set xlabel 'cost per episode' offset 0,0.4
+set ylabel 'return per episode' offset 0.8,0
+set key bottom right box linecolor rgb '#c0c0c0' opaque font ',12'
+set key samplen 1.4 spacing 1.15 width 0.5 height 0.4
+set grid linecolor rgb '#e8e8e8' linetype 1
+set xrange [-1.5:COST_MAX]
+set yrange [RETURN_MIN:RETURN_MAX]
+set style arrow 1 nohead dashtype 2 linewidth 1.8 linecolor rgb 'black' front
+set arrow 1 from COST_LIMIT,RETURN_MIN to COST_LIMIT,RETURN_MAX arrowstyle 1
+set label 1 'cost limit' at COST_LIMIT,RETURN_MAX offset 0.6,-1 front
+plot 'data' using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#a0909090' notitle, \
+     NaN with points pointtype 7 pointsize 0.9 linecolor rgb '#909090' title 'data', \
+     'mean_cloning' using 1:2 with points pointtype 5 pointsize 2.6 linecolor rgb 'white' notitle, \
+     '' using 1:2 with points pointtype 5 pointsize 2.0 linecolor rgb CLONING title 'cloning, mean', \
+     'mean_r2pac' using 1:2 with points pointtype 7 pointsize 2.8 linecolor rgb 'white' notitle, \
+     '' using 1:2 with points pointtype 7 pointsize 2.2 linecolor rgb R2PAC title 'R2PAC, mean'
+unset arrow; unset label; unset grid; unset key
+)gp";
+
+constexpr char kMapStyle[] = R"gp(
+set xrange [-1:1]; set yrange [-1:1]
+set xtics -1,0.5,1; set ytics -1,0.5,1
+set xlabel 'x' offset 0,0.4
+unset ylabel
+set label 1 'goal' at 0.80,0.27 center front textcolor rgb GOAL
+set label 2 'hazards' at 0,-0.72 center front textcolor rgb '#202020'
+set cbrange [0:MAP_MAX]
+set palette defined (0 '#ffffff', 0.35 '#e4dcef', 0.7 '#b7a3d3', 1 '#8a6fb8')
+set key bottom right box samplen 1.6 width 0 font ',12'
+# The line at the threshold, as a table of points; left out where the map never meets it.
+set contour base; set cntrparam levels discrete THRESHOLD; unset surface
+set table 'contour'
+splot 'map' binary matrix using 1:2:3 notitle
+unset table
+unset contour; set surface
+)gp";
+
+// One map: margins, title, the policy's paths (file) and colour.
+constexpr char kMapPanel[] = R"gp(
+plot 'map' binary matrix using 1:2:3 with image notitle, \
+     'hazards' with circles fillstyle transparent solid 0.10 border linecolor rgb '#202020' \
+       linewidth 1.4 fillcolor rgb '#404040' notitle, \
+     'goal' with circles fillstyle transparent solid 0.45 border linecolor rgb GOAL \
+       linewidth 1.4 fillcolor rgb GOAL notitle, \
+     CONTOUR using 1:2 with lines linewidth 2.4 dashtype 3 linecolor rgb 'black' title 'V_c = l', \
+     PATHS using 1:2 with lines linewidth 1.3 linecolor rgb COLOR notitle, \
+     STARTS using 1:2 with points pointtype 7 pointsize 0.55 linecolor rgb COLOR notitle
+)gp";
+
+double mean(const std::vector<float>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::string pairs(const std::vector<float>& first, const std::vector<float>& second) {
+  std::ostringstream out;
+  for (std::size_t i = 0; i < first.size(); ++i) out << first[i] << ' ' << second[i] << '\n';
+  return out.str();
+}
+
+std::string mean_point(const DrawnPolicy& policy) {
+  std::ostringstream out;
+  out << mean(policy.costs) << ' ' << mean(policy.returns) << '\n';
+  return out.str();
+}
+
+std::string paths(const DrawnPolicy& policy) {
+  std::ostringstream out;
+  for (const std::vector<float>& path : policy.paths) {
+    for (std::size_t i = 0; i + 1 < path.size(); i += 2) out << path[i] << ' ' << path[i + 1] << '\n';
+    out << '\n';
+  }
+  return out.str();
+}
+
+std::string starts(const DrawnPolicy& policy) {
+  std::ostringstream out;
+  for (const std::vector<float>& path : policy.paths) out << path[0] << ' ' << path[1] << '\n';
+  return out.str();
+}
+
+std::string circle(const Disc& disc) {
+  std::ostringstream out;
+  out << disc.center.x << ' ' << disc.center.y << ' ' << disc.radius << '\n';
+  return out.str();
+}
+
+// gnuplot's binary matrix: the number of columns and their x, then for each row its y and values.
+std::string binary_matrix(const std::vector<float>& values, std::size_t size) {
+  std::string bytes;
+  const auto put = [&](float value) { bytes.append(reinterpret_cast<const char*>(&value), sizeof value); };
+  const auto place = [&](std::size_t i) {
+    return -1.0f + 2.0f * static_cast<float>(i) / static_cast<float>(size - 1);
+  };
+  put(static_cast<float>(size));
+  for (std::size_t j = 0; j < size; ++j) put(place(j));
+  for (std::size_t i = 0; i < size; ++i) {
+    put(place(i));
+    for (std::size_t j = 0; j < size; ++j) put(values[i * size + j]);
+  }
+  return bytes;
+}
+
+void check(const ReachAvoidFigure& figure) {
+  const auto fail = [](const std::string& what) { throw InvalidArgument("draw_reach_avoid_map: " + what); };
+  const auto size = static_cast<std::size_t>(std::max(figure.map_size, 0));
+  if (size < 2 || figure.cost_values.size() != size * size)
+    fail("cost_values must be [map_size, map_size], at least 2 x 2");
+  if (figure.data_returns.empty() || figure.data_returns.size() != figure.data_costs.size())
+    fail("data_returns and data_costs must have one value per episode");
+  for (const DrawnPolicy* policy : {&figure.cloning, &figure.r2pac}) {
+    if (policy->returns.empty() || policy->returns.size() != policy->costs.size())
+      fail("a policy needs a return and a cost per episode");
+    for (const auto& path : policy->paths)
+      if (path.size() < 2 || path.size() % 2 != 0) fail("a path must be pairs of x and y");
+  }
+}
+
+// Numbers that the panels share.
+std::string scales(const ReachAvoidFigure& figure) {
+  const auto [low, high] = std::ranges::minmax(figure.data_returns);
+  std::vector<float> sorted = figure.cost_values;
+  std::ranges::sort(sorted);
+  std::ostringstream out;
+  // The colour scale ends at the map's 99th percentile: a few extreme corners shall not bleach the rest.
+  out << "COST_MAX = " << std::ranges::max(figure.data_costs) + 2.0f << "\nRETURN_MIN = " << low - 0.5f
+      << "\nRETURN_MAX = " << high + 1.0f << "\nCOST_LIMIT = " << figure.cost_limit
+      << "\nTHRESHOLD = " << figure.threshold
+      << "\nMAP_MAX = " << std::max(sorted[sorted.size() * 99 / 100], 0.1f) << '\n';
+  return out.str();
+}
+
+std::string map_panel(const char* place, const char* title, const DrawnPolicy& policy,
+                      const char* stem, const char* color) {
+  std::ostringstream out;
+  out.precision(1);
+  out << std::fixed << place << "set title '" << title << ": return " << mean(policy.returns) << ", cost "
+      << mean(policy.costs) << "' offset 0,-0.3\nCOLOR = " << color << "\nPATHS = 'paths_" << stem
+      << "'\nSTARTS = 'starts_" << stem << "'\nCONTOUR = 'contour'\n"
+      << kMapPanel;
+  return out.str();
+}
+
+}  // namespace
+
+void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure) {
+  check(figure);
+  std::string hazards;
+  for (const Disc& hazard : reach_avoid::kHazards) hazards += circle(hazard);
+  const std::string script =
+      kStyle + scales(figure) + kScatterPanel + kMapStyle +
+      map_panel("set lmargin at screen 0.360; set rmargin at screen 0.635; unset colorbox\n", "Cloning",
+                figure.cloning, "cloning", "CLONING") +
+      map_panel("set lmargin at screen 0.660; set rmargin at screen 0.935\nset format y ''\n"
+                "set colorbox user origin screen 0.945, screen 0.125 size screen 0.010, screen 0.77\n"
+                "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
+                "R2PAC", figure.r2pac, "r2pac", "R2PAC") +
+      "unset multiplot\n";
+  draw_with_gnuplot(png_path, script,
+                    {{"data", pairs(figure.data_costs, figure.data_returns)},
+                     {"mean_cloning", mean_point(figure.cloning)},
+                     {"mean_r2pac", mean_point(figure.r2pac)},
+                     {"paths_cloning", paths(figure.cloning)},
+                     {"paths_r2pac", paths(figure.r2pac)},
+                     {"starts_cloning", starts(figure.cloning)},
+                     {"starts_r2pac", starts(figure.r2pac)},
+                     {"hazards", hazards},
+                     {"goal", circle(reach_avoid::kGoal)},
+                     {"map", binary_matrix(figure.cost_values, static_cast<std::size_t>(figure.map_size))}});
+}
+
+}  // namespace r2pac
