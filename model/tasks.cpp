@@ -100,7 +100,7 @@ constexpr Task kTasks[] = {
     {"OfflineMetadrive-harddense-v0", "SafeMetaDrive-harddense-v0-85-1000", kMetaDrive, "harddense",
      261, 2, 1000, 15.386894226074219, 486.63616943359375, 84.766792, 1000, 5, 0.9, 1, 1, 5, kOurs},
     {"reach-avoid", "reach-avoid", kBuiltIn, "ReachAvoid",
-     7, 2, 100, 0, 1, 100, 0, 5, 0.7, 1, 1, 5, kOurs},
+     7, 2, 100, 0.46, 9.46, 78, 1000, 5, 0.85, 0.2, 1, 5, kOurs},
     // clang-format on
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "model/policy.h"
+#include "model/text_value.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -31,6 +32,15 @@ std::vector<float> parse_observation(const std::string& line, int width, const s
     if (!std::isfinite(observation.back())) throw refuse("the observation holds a number that is not finite");
   }
   return observation;
+}
+
+/// The number with as many digits as single precision has.
+Json json_number(float value) { return std::isfinite(value) ? Json::parse(format_number(value)) : Json(nullptr); }
+
+Json numbers(std::span<const float> values) {
+  Json array = Json::array();
+  for (const float value : values) array.push_back(json_number(value));
+  return array;
 }
 
 }  // namespace
@@ -60,8 +70,8 @@ int run_sample(const SampleOptions& options) {
     sampler.sample(observation, noise, {chunk, cost, v_r, v_c});
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)
-      steps.push_back(std::vector<float>(chunk.begin() + k * dim.action, chunk.begin() + (k + 1) * dim.action));
-    const Json answer = {{"action", steps[0]}, {"chunk", steps}, {"q_c", cost[0]}, {"v_c", v_c[0]}, {"v_r", v_r[0]},
+      steps.push_back(numbers(std::span(chunk).subspan(static_cast<std::size_t>(k * dim.action), static_cast<std::size_t>(dim.action))));
+    const Json answer = {{"action", steps[0]}, {"chunk", steps}, {"q_c", json_number(cost[0])}, {"v_c", json_number(v_c[0])}, {"v_r", json_number(v_r[0])},
                          {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }

@@ -1,0 +1,293 @@
+// Acting: an answer's bits alone and in company, and its value against a plain implementation in double.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "base/error.h"
+#include "guarded.h"
+#include "model/sampler.h"
+#include "model/window_values.h"
+#include "near.h"
+
+using namespace r2pac;
+
+namespace {
+
+constexpr int kObservation = 5, kAction = 2, kLength = 3, kChunk = kAction * kLength;
+constexpr Dimensions kDimensions{kObservation, kAction, kLength};
+
+Settings small_settings(bool norm) {
+  Settings settings;
+  settings.hidden = {40, 33};
+  settings.label_dim = 4;
+  settings.layer_norm = norm;
+  return settings;
+}
+
+/// Networks whose targets differ from the online critics, and which see observations shifted and scaled.
+template <class T>
+std::unique_ptr<Networks<T>> make_networks(const Settings& settings) {
+  auto networks = std::make_unique<Networks<T>>(settings, kDimensions);
+  const auto change = [](Parameters<T>& parameters, std::uint64_t lane, double size) {
+    std::vector<T> values(parameters.size());
+    parameters.values().copy_out(values.data(), values.size());
+    for (std::uint32_t i = 0; i < values.size(); ++i)
+      values[i] += static_cast<T>(size * static_cast<double>(random_normal(31, Purpose::test, lane, 0, i)));
+    parameters.values().copy_in(values.data(), values.size());
+    parameters.repack();
+  };
+  change(networks->online, 80, 0.1);
+  change(networks->target, 81, 0.2);
+  for (std::size_t j = 0; j < kObservation; ++j) {
+    networks->observation_mean[j] = static_cast<T>(0.1 * static_cast<double>(j));
+    networks->observation_scale[j] = static_cast<T>(1 + 0.2 * static_cast<double>(j));
+  }
+  return networks;
+}
+
+template <class T>
+std::vector<T> normals(std::size_t n, std::uint64_t lane) {
+  std::vector<T> x(n);
+  for (std::uint32_t i = 0; i < n; ++i) x[i] = static_cast<T>(random_normal(37, Purpose::test, lane, 0, i));
+  return x;
+}
+
+/// Everything that a sampler says about some observations: per row the chunk, cost, V_r and V_c.
+template <class T>
+std::vector<std::vector<T>> answers(Sampler<T>& sampler, const std::vector<T>& observations, const std::vector<T>& noise,
+                                    const std::vector<std::size_t>& rows) {
+  const std::size_t per_noise = static_cast<std::size_t>(sampler.candidates()) * kChunk, n = rows.size();
+  std::vector<T> obs, x, chunk(n * kChunk), cost(n), v_r(n), v_c(n);
+  for (const std::size_t r : rows) {
+    obs.insert(obs.end(), observations.begin() + static_cast<std::ptrdiff_t>(r * kObservation),
+               observations.begin() + static_cast<std::ptrdiff_t>((r + 1) * kObservation));
+    x.insert(x.end(), noise.begin() + static_cast<std::ptrdiff_t>(r * per_noise),
+             noise.begin() + static_cast<std::ptrdiff_t>((r + 1) * per_noise));
+  }
+  sampler.sample(obs, x, {chunk, cost, v_r, v_c});
+  std::vector<std::vector<T>> all;
+  for (std::size_t i = 0; i < n; ++i) {
+    all.emplace_back(chunk.begin() + static_cast<std::ptrdiff_t>(i * kChunk),
+                     chunk.begin() + static_cast<std::ptrdiff_t>((i + 1) * kChunk));
+    all.back().insert(all.back().end(), {cost[i], v_r[i], v_c[i]});
+  }
+  return all;
+}
+
+/// The networks as plain loops in double over weights that were copied out.
+struct Plain {
+  const Networks<double>& networks;
+  std::vector<double> online, target;
+
+  explicit Plain(const Networks<double>& n) : networks(n), online(n.online.size()), target(n.target.size()) {
+    n.online.values().copy_out(online.data(), online.size());
+    n.target.values().copy_out(target.data(), target.size());
+  }
+  const double* entry(const std::vector<double>& arena, int index, int net) const {
+    const auto& e = networks.online.entry(index);
+    return arena.data() + e.offset + static_cast<std::size_t>(net) * e.net_size();
+  }
+  std::vector<double> forward(const std::vector<double>& arena, const Mlp& mlp, int net, std::vector<double> x) const {
+    for (std::size_t l = 0; l < mlp.layers.size(); ++l) {
+      const DenseLayer& layer = mlp.layers[l];
+      REQUIRE(x.size() == static_cast<std::size_t>(layer.in));
+      const double *w = entry(arena, layer.weight, net), *b = entry(arena, layer.bias, net);
+      std::vector<double> y(b, b + layer.out);
+      for (std::size_t j = 0; j < y.size(); ++j) {
+        for (std::size_t i = 0; i < x.size(); ++i) y[j] += x[i] * w[i * y.size() + j];
+        if (l + 1 < mlp.layers.size()) y[j] = 0.5 * y[j] * (1 + std::erf(y[j] / std::sqrt(2.0)));
+      }
+      if (l + 1 < mlp.layers.size() && !mlp.norms.empty()) {
+        double mean = 0, variance = 0;
+        for (const double v : y) mean += v / layer.out;
+        for (const double v : y) variance += (v - mean) * (v - mean) / layer.out;
+        const double *gain = entry(arena, mlp.norms[l].gain, net), *offset = entry(arena, mlp.norms[l].bias, net);
+        for (std::size_t j = 0; j < y.size(); ++j) y[j] = gain[j] * (y[j] - mean) / std::sqrt(variance + 1e-5) + offset[j];
+      }
+      x = y;
+    }
+    return x;
+  }
+  std::vector<double> velocity(const std::vector<double>& s, int label, const double* x, double time) const {
+    const int width = networks.online.entry(networks.label_table).shape.cols;
+    const double* embedding = entry(online, networks.label_table, 0) + label * width;
+    std::vector<double> input = s;
+    input.insert(input.end(), embedding, embedding + width);
+    input.insert(input.end(), x, x + kChunk);
+    input.push_back(time);
+    return forward(online, networks.velocity, 0, input);
+  }
+  double greatest_cost(std::vector<double> s, const double* chunk) const {
+    s.insert(s.end(), chunk, chunk + kChunk);
+    const int side = networks.critics_per_side();
+    double cost = -1e300;
+    for (int k = 0; k < side; ++k) cost = std::max(cost, forward(target, networks.critic, side + k, s)[0]);
+    return cost;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an answer has the same bits alone, in company, in any slot, on any number of threads") {
+  constexpr std::size_t n = 64;
+  const Settings settings = small_settings(true);
+  const auto networks = make_networks<float>(settings);
+  const auto observations = normals<float>(n * kObservation, 82), noise = normals<float>(n * 16 * kChunk, 83);
+  std::vector<std::size_t> forward(n), shuffled(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    forward[i] = i;
+    shuffled[i] = (i * 37 + 11) % n;
+  }
+  for (const int candidates : {1, 5, 16})
+    for (const int label : {int{kLabelNull}, int{kLabelGood}})
+      for (const double guidance : {1.0, 2.0}) {
+        const SamplerOptions options{{5, guidance, label}, candidates};
+        Sampler<float> single(*networks, options, std::make_shared<ThreadPool>(1));
+        std::vector<std::vector<float>> alone;
+        for (const std::size_t r : forward) alone.push_back(answers(single, observations, noise, {r}).front());
+        CHECK(alone[0] != alone[1]);
+        for (const int threads : {1, 2, 4}) {
+          INFO("candidates " << candidates << ", label " << label << ", guidance " << guidance << ", threads " << threads);
+          Sampler<float> sampler(*networks, options, std::make_shared<ThreadPool>(threads));
+          const auto same = [&](const std::vector<std::size_t>& rows) {
+            const auto all = answers(sampler, observations, noise, rows);
+            bool equal = true;
+            for (std::size_t i = 0; i < rows.size(); ++i)
+              equal &= std::memcmp(all[i].data(), alone[rows[i]].data(), all[i].size() * sizeof(float)) == 0;
+            return equal;
+          };
+          CHECK(same({3}));  // on several threads its candidates are divided
+          CHECK(same({forward.begin(), forward.begin() + 16}));
+          CHECK(same({shuffled.begin() + 20, shuffled.begin() + 36}));
+          CHECK(same(forward));
+          CHECK(same(shuffled));
+          CHECK(same({5, 9}));
+        }
+      }
+}
+
+TEST_CASE("the sampler equals plain loops over whole inputs in double") {
+  constexpr std::size_t n = 3;
+  for (const bool norm : {false, true})
+    for (const bool twin : {true, false})
+      for (const auto& [guidance, label] : {std::pair{2.0, int{kLabelGood}}, {1.0, int{kLabelGood}}, {0.0, int{kLabelGood}},
+                                           {2.0, int{kLabelNull}}, {0.5, int{kLabelBad}}}) {
+        Settings settings = small_settings(norm);
+        settings.twin_critics = twin;
+        const auto networks = make_networks<double>(settings);
+        const Plain plain(*networks);
+        constexpr int candidates = 6, steps = 8;
+        Sampler<double> sampler(*networks, {{steps, guidance, label}, candidates}, std::make_shared<ThreadPool>(2));
+        const auto observations = normals<double>(n * kObservation, 84), noise = normals<double>(n * candidates * kChunk, 85);
+        const auto all = answers(sampler, observations, noise, {0, 1, 2});
+        for (std::size_t row = 0; row < n; ++row) {
+          std::vector<double> s(kObservation), best;
+          for (std::size_t j = 0; j < kObservation; ++j)
+            s[j] = (observations[row * kObservation + j] - networks->observation_mean[j]) * networks->observation_scale[j];
+          double least = 1e300;
+          for (std::size_t c = 0; c < candidates; ++c) {
+            std::vector<double> x(noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c) * kChunk),
+                                  noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c + 1) * kChunk));
+            for (int step = 0; step < steps; ++step) {
+              const double time = static_cast<double>(step) / steps;
+              const auto null = plain.velocity(s, kLabelNull, x.data(), time), followed = plain.velocity(s, label, x.data(), time);
+              for (std::size_t j = 0; j < kChunk; ++j) x[j] += (null[j] + guidance * (followed[j] - null[j])) / steps;
+            }
+            for (double& v : x) v = std::clamp(v, -1.0, 1.0);
+            const double cost = plain.greatest_cost(s, x.data());
+            if (cost < least) {
+              least = cost;
+              best = x;
+            }
+          }
+          // Sums of 60 terms of order one, through three layers and eight steps: far below 1e-10.
+          INFO("norm " << norm << ", twin " << twin << ", guidance " << guidance << ", label " << label << ", row " << row);
+          for (std::size_t j = 0; j < kChunk; ++j) CHECK(near(all[row][j], best[j], 1e-10));
+          CHECK(near(all[row][kChunk], least, 1e-10));
+          CHECK(near(all[row][kChunk + 1], plain.forward(plain.online, networks->value, 0, s)[0], 1e-10));
+          CHECK(near(all[row][kChunk + 2], plain.forward(plain.online, networks->value, 1, s)[0], 1e-10));
+        }
+      }
+}
+
+TEST_CASE("the chosen candidate is the one that alone costs least") {
+  const auto networks = make_networks<float>(small_settings(false));
+  const auto pool = std::make_shared<ThreadPool>(1);
+  constexpr int candidates = 16;
+  Sampler<float> many(*networks, {{6, 2.0, kLabelGood}, candidates}, pool), one(*networks, {{6, 2.0, kLabelGood}, 1}, pool);
+  const auto observations = normals<float>(20 * kObservation, 86), noise = normals<float>(20 * candidates * kChunk, 87);
+  int not_first = 0;
+  for (std::size_t row = 0; row < 20; ++row) {
+    const auto chosen = answers(many, observations, noise, {row}).front();
+    std::vector<float> best;
+    std::size_t index = 0;
+    for (std::size_t c = 0; c < candidates; ++c) {
+      const auto begin = noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c) * kChunk);
+      const std::vector<float> own(begin, begin + kChunk),
+          observation(observations.begin() + static_cast<std::ptrdiff_t>(row * kObservation),
+                      observations.begin() + static_cast<std::ptrdiff_t>((row + 1) * kObservation));
+      const auto alone = answers(one, observation, own, {0}).front();
+      if (best.empty() || alone[kChunk] < best[kChunk]) {
+        best = alone;
+        index = c;
+      }
+    }
+    CHECK(chosen == best);
+    not_first += index != 0;
+  }
+  CHECK(not_first > 10);  // of 20 rows 18.75 are expected; that 10 or fewer choose another has a chance of 2e-7
+}
+
+TEST_CASE("costs and values are those that the data set's evaluation gives the same state and chunk") {
+  const Settings settings = [] {
+    Settings s = small_settings(true);
+    s.batch = 7;
+    return s;
+  }();
+  const auto networks = make_networks<double>(settings);
+  std::fill(networks->observation_mean.begin(), networks->observation_mean.end(), 0);
+  std::fill(networks->observation_scale.begin(), networks->observation_scale.end(), 1);
+  const auto pool = std::make_shared<ThreadPool>(1);
+  Sampler<double> sampler(*networks, {{4, 2.0, kLabelGood}, 4}, pool);
+  constexpr std::size_t n = 17, rows = n * (kLength + 1);
+  std::vector<std::size_t> each(n);
+  for (std::size_t i = 0; i < n; ++i) each[i] = i;
+  const auto observations = normals<double>(n * kObservation, 88);
+  const auto all = answers(sampler, observations, normals<double>(n * 4 * kChunk, 89), each);
+
+  // A data set of n windows with these states and the chosen chunks.
+  std::vector<double> states(rows * kObservation), actions(rows * kAction), zeros(rows);
+  std::vector<std::uint32_t> starts;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t start = i * (kLength + 1);
+    starts.push_back(static_cast<std::uint32_t>(start));
+    std::copy_n(observations.begin() + static_cast<std::ptrdiff_t>(i * kObservation), kObservation,
+                states.begin() + static_cast<std::ptrdiff_t>(start * kObservation));
+    std::copy_n(all[i].begin(), kChunk, actions.begin() + static_cast<std::ptrdiff_t>(start * kAction));
+  }
+  const WindowSource<double> source{states.data(), actions.data(), zeros.data(), zeros.data(), zeros.data(), starts.data(),
+                                    n, kObservation, kAction, kLength, 0.99};
+  const WindowValues<double> values = evaluate_windows(settings, *networks, source, pool);
+  REQUIRE(values.q_cost.size() == n);
+  for (std::size_t i = 0; i < n; ++i) {  // the order of a head's last sum differs: a rounding or two
+    CHECK(near(all[i][kChunk], values.q_cost[i], 1e-13));
+    CHECK(near(all[i][kChunk + 1], values.v_reward[i], 1e-13));
+    CHECK(near(all[i][kChunk + 2], values.v_cost[i], 1e-13));
+  }
+}
+
+TEST_CASE("lengths that do not fit are refused") {
+  const auto networks = make_networks<float>(small_settings(false));
+  const auto pool = std::make_shared<ThreadPool>(1);
+  CHECK_THROWS_AS(Sampler<float>(*networks, {{4, 2.0, kLabelGood}, 0}, pool), InvalidArgument);
+  CHECK_THROWS_AS(Sampler<float>(*networks, {{0, 2.0, kLabelGood}, 4}, pool), InvalidArgument);
+  Sampler<float> sampler(*networks, {{4, 2.0, kLabelGood}, 2}, pool);
+  std::vector<float> observation(kObservation), noise(2 * kChunk), chunk(kChunk), one(1), two(2);
+  sampler.sample(observation, noise, {chunk, {}, {}, {}});
+  sampler.sample({}, {}, {{}, {}, {}, {}});
+  CHECK_THROWS_WITH(sampler.sample(observation, two, {chunk, {}, {}, {}}), Catch::Contains("`noise` must hold 12"));
+  CHECK_THROWS_WITH(sampler.sample(two, noise, {chunk, {}, {}, {}}), Catch::Contains("`observations`"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {two, {}, {}, {}}), Catch::Contains("`chunk` must hold 6"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, two, {}, {}}), Catch::Contains("`cost`"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, one, {}}), Catch::Contains("v_reward, v_cost"));
+}
