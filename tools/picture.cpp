@@ -53,7 +53,7 @@ set xrange [-1:1]; set yrange [-1:1]
 set xtics -1,0.5,1; set ytics -1,0.5,1
 set xlabel 'x' offset 0,0.4
 unset ylabel
-set label 1 'goal' at 0.80,0.27 center front textcolor rgb GOAL
+set label 1 'goal' at 0.80,-0.27 center front textcolor rgb GOAL
 set label 2 'hazards' at 0,-0.72 center front textcolor rgb '#202020'
 set cbrange [0:MAP_MAX]
 set palette defined (0 '#ffffff', 0.35 '#e4dcef', 0.7 '#b7a3d3', 1 '#8a6fb8')
