@@ -37,7 +37,7 @@ void bench_multiply(const Dense<float>& dense, const char* name, int rows, int i
 
 void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out, const RowSink& sink) {
   const Buffer<float> x = filled(size(rows) * size(in)), d_y = filled(size(rows) * size(out));
-  Buffer<float> d_weight(size(in) * size(out)), d_bias(size(out)), scratch(dense.weight_gradient_scratch(in, out));
+  Buffer<float> d_weight(size(in) * size(out)), d_bias(size(out)), scratch(dense.weight_gradient_scratch(rows, in, out));
   const std::string shape = std::to_string(in) + " x " + std::to_string(rows) + " x " + std::to_string(out);
   sink(measure(product_row("weight gradient " + dense.name(), shape, static_cast<double>(rows) * in * out), [&] {
     dense.weight_gradient(x.data(), size(in), d_y.data(), size(out), rows, in, out, d_weight.data(), d_bias.data(), scratch.data());

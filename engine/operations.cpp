@@ -75,7 +75,7 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
                                    layer.in, layer.out, parameters.gradient(layer.weight, k),
                                    parameters.gradient(layer.bias, k), reinterpret_cast<T*>(scratch));
       },
-      dense<T>().weight_gradient_scratch(layer.in, layer.out) * sizeof(T));
+      dense<T>().weight_gradient_scratch(y->shape.rows, layer.in, layer.out) * sizeof(T));
 }
 
 }  // namespace
@@ -100,7 +100,7 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
                   k);
   });
   if (learns)
-    tape.on_backward([=, &tape, &parameters] { record_dense_backward(tape, parameters, layer, x, y, slope); });
+    tape.on_backward(y, [=, &tape, &parameters] { record_dense_backward(tape, parameters, layer, x, y, slope); });
   return y;
 }
 
@@ -123,7 +123,7 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
                                      learns ? inverse->view(slice).net(k) : nullptr);
   });
   if (!learns) return y;
-  tape.on_backward([=, &tape, &parameters] {
+  tape.on_backward(y, [=, &tape, &parameters] {
     const Tensor<T> d_y = tape.gradient(y);
     tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, [=, &parameters](int k, std::byte*) {
       const View<T> d = d_y->whole(), n = unit->whole();
@@ -166,7 +166,7 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
       throw InvalidArgument("concatenate: the parts that want a gradient must be neighbours");
     joined->requires_gradient = true;
     joined->gradient_end = column;
-    tape.on_backward([=, &tape] {
+    tape.on_backward(joined, [=, &tape] {
       const Tensor<T> d_joined = tape.gradient(joined), d_part = tape.gradient(part);
       const bool add = !tape.first_contribution(part);
       const int offset = first - joined->gradient_begin;
@@ -188,7 +188,7 @@ Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<
     embed(parameters.value(table), label->view(slice), rows->view(slice));
   });
   if (learns)
-    tape.on_backward([=, &tape, &parameters] {
+    tape.on_backward(rows, [=, &tape, &parameters] {
       const Tensor<T> d_rows = tape.gradient(rows);
       tape.deferred_tasks("embedding backward", 1, {label, d_rows}, [=, &parameters](int, std::byte*) {
         embed_backward(label->whole(), d_rows->whole(), entry.rows, parameters.gradient(table));

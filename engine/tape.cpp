@@ -11,7 +11,9 @@
 namespace r2pac {
 
 std::string to_string(const Shape& shape) {
-  return "[" + std::to_string(shape.nets) + ", " + std::to_string(shape.rows) + ", " + std::to_string(shape.cols) + "]";
+  std::string text = "[";
+  text.append(std::to_string(shape.nets)).append(", ").append(std::to_string(shape.rows)).append(", ");
+  return text.append(std::to_string(shape.cols)).append("]");
 }
 
 void Program::run() {
@@ -90,8 +92,8 @@ Tensor<T> Tape<T>::members(Tensor<T> x, int first, int count) {
 }
 
 template <class T>
-void Tape<T>::on_backward(std::function<void()> record) {
-  if (gradient_enabled()) backward_.push_back(std::move(record));
+void Tape<T>::on_backward(Tensor<T> result, std::function<void()> record) {
+  if (gradient_enabled()) backward_.emplace_back(result, std::move(record));
 }
 
 template <class T>
@@ -108,12 +110,14 @@ Tensor<T> Tape<T>::gradient(Tensor<T> x) {
 
 template <class T>
 bool Tape<T>::first_contribution(Tensor<T> x) {
+  for (Tensor<T> ensemble = x->parent; ensemble != nullptr; ensemble = ensemble->parent) ensemble->gradient_written = true;
   return !std::exchange(x->gradient_written, true);
 }
 
 template <class T>
 void Tape<T>::backward() {
-  for (auto record = backward_.rbegin(); record != backward_.rend(); ++record) (*record)();
+  for (auto entry = backward_.rbegin(); entry != backward_.rend(); ++entry)
+    if (entry->first == nullptr || entry->first->gradient_written) entry->second();
   backward_.clear();
   // The longest pieces first: whoever finishes last then waits least.
   std::stable_sort(deferred_.begin(), deferred_.end(),

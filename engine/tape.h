@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/executor.h"
@@ -95,11 +96,13 @@ class Tape {
   /// they must flow through each of them.
   Tensor<T> members(Tensor<T> x, int first, int count);
 
-  /// Registers what to append when the gradient is taken; runs in reverse order of registration.
-  void on_backward(std::function<void()> record);
+  /// Registers what to append when the gradient is taken; runs in reverse order of registration, and only if
+  /// something has contributed to the gradient of `result` by then (null: always, for a loss).
+  void on_backward(Tensor<T> result, std::function<void()> record);
   /// The gradient of x: same shape as the columns of x that want one.
   Tensor<T> gradient(Tensor<T> x);
-  /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add.
+  /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add. A member
+  /// contributes to its ensemble, too.
   bool first_contribution(Tensor<T> x);
   /// Appends the gradient of the sum of all losses recorded so far. Once per tape.
   void backward();
@@ -125,7 +128,7 @@ class Tape {
 
   std::shared_ptr<std::deque<Variable<T>>> variables_;
   std::vector<Call> calls_, deferred_;
-  std::vector<std::function<void()>> backward_;
+  std::vector<std::pair<Tensor<T>, std::function<void()>>> backward_;
   std::vector<Tensor<T>> kept_;
   int no_gradient_depth_ = 0;
 };

@@ -29,8 +29,8 @@ class NativeDense final : public Dense<T> {
                        T* d_weight, T* d_bias, T* scratch) const override {
     kernels_.weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight, d_bias, scratch);
   }
-  std::size_t weight_gradient_scratch(int in, int out) const override {
-    return kernels_.weight_gradient_scratch(in, out);
+  std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
+    return kernels_.weight_gradient_scratch(rows, in, out);
   }
 
  private:

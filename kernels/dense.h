@@ -28,7 +28,7 @@ class Dense {
   virtual void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows, int in,
                                int out, T* d_weight, T* d_bias, T* scratch) const = 0;
   /// Values of scratch memory that weight_gradient needs.
-  virtual std::size_t weight_gradient_scratch(int in, int out) const = 0;
+  virtual std::size_t weight_gradient_scratch(int rows, int in, int out) const = 0;
 };
 
 /// The implementation in use. Throws Error(settings) if R2PAC_GEMM names none.

@@ -105,8 +105,8 @@ class OnednnDense final : public Dense<float> {
       for (int j = 0; j < out; ++j) d_bias[j] += d_y[static_cast<std::size_t>(m) * y_stride + static_cast<std::size_t>(j)];
   }
 
-  std::size_t weight_gradient_scratch(int in, int out) const override {
-    return native_dense<float>().weight_gradient_scratch(in, out);
+  std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
+    return native_dense<float>().weight_gradient_scratch(rows, in, out);
   }
 
  private:

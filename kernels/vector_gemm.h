@@ -2,7 +2,7 @@
 //
 // One micro-kernel does all the work: a block of kRows x kPanel results stays in registers while the depth
 // runs. Forward passes read rows of x directly and weights from packed panels; the weight gradient packs
-// both operands chunk by chunk, since rows of a power-of-two length would fall into the same cache sets.
+// both operands, since rows of a power-of-two length would fall into the same cache sets.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +28,11 @@ constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 template <class T>
 constexpr int kPanel = 2 * kLanes<T>;
 
-/// Rows of a chunk of the weight gradient: its two packed operands stay in the second-level cache.
-constexpr int kChunk = 128;
+/// Rows of a chunk of the weight gradient. The usual batch is one chunk, so that results are written once.
+constexpr int kChunk = 1024;
+/// Columns of the result that the weight gradient makes at a time: their packed gradients stay in the
+/// second-level cache while the inputs, packed once, stream past.
+constexpr int kBlockColumns = 128;
 
 template <class T>
 struct VectorOf {
@@ -145,9 +148,25 @@ void multiply(const T* x, std::size_t x_stride, int rows, int depth, const T* pa
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 template <class T>
-std::size_t weight_gradient_scratch(int in, int out) {
-  return static_cast<std::size_t>(kChunk) *
-         static_cast<std::size_t>(round_up(in, kRows) + round_up(out, kPanel<T>));
+std::size_t weight_gradient_scratch(int rows, int in, int out) {
+  return static_cast<std::size_t>(std::min(rows, kChunk)) *
+         static_cast<std::size_t>(round_up(in, kRows) + std::min(round_up(out, kPanel<T>), kBlockColumns));
+}
+
+/// packed <- strips of kWidth columns of x [rows, cols], each row after row, the last padded with zeros.
+template <int kWidth, class T>
+void pack_strips(const T* x, std::size_t x_stride, int rows, int cols, T* packed) {
+  // Eight rows at a time: strips lie a power of two apart, so that one row's pieces would all meet in one set.
+  for (int m0 = 0; m0 < rows; m0 += 8)
+    for (int i = 0; i < cols; i += kWidth)
+      for (int m = m0; m < std::min(m0 + 8, rows); ++m) {
+        const T* from = x + static_cast<std::size_t>(m) * x_stride + i;
+        T* to = packed + static_cast<std::size_t>(i) * static_cast<std::size_t>(rows) + static_cast<std::size_t>(m) * kWidth;
+        if (i + kWidth <= cols)
+          std::memcpy(to, from, kWidth * sizeof(T));
+        else
+          for (int r = 0; r < kWidth; ++r) to[r] = i + r < cols ? from[r] : T(0);
+      }
 }
 
 template <class T>
@@ -155,53 +174,40 @@ void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t
                      int out, T* d_weight, T* d_bias, T* scratch) {
   const auto stride = static_cast<std::size_t>(out);
   for (int j = 0; j < out; ++j) d_bias[j] = T(0);
+  for (int m = 0; m < rows; ++m) {
+    const T* row = d_y + static_cast<std::size_t>(m) * y_stride;
+    for (int j = 0; j < out; ++j) d_bias[j] += row[j];
+  }
   if (out == 1) {  // the head of a value net: a sum of rows, no panel needed
     for (int i = 0; i < in; ++i) d_weight[i] = T(0);
     for (int m = 0; m < rows; ++m) {
       const T* row = x + static_cast<std::size_t>(m) * x_stride;
       const T scale = d_y[static_cast<std::size_t>(m) * y_stride];
       for (int i = 0; i < in; ++i) d_weight[i] += row[i] * scale;
-      d_bias[0] += scale;
     }
     return;
   }
-  constexpr int width = kPanel<T>;
-  T* const packed_x = scratch;  // strips of kRows columns of x, then the gradient in panels
-  T* const packed_y = scratch + static_cast<std::size_t>(kChunk) * static_cast<std::size_t>(round_up(in, kRows));
   for (int m0 = 0; m0 < rows; m0 += kChunk) {
     const int chunk = std::min(kChunk, rows - m0);
-    for (int m = 0; m < chunk; ++m) {
-      const T* x_row = x + static_cast<std::size_t>(m0 + m) * x_stride;
-      for (int i = 0; i < in; i += kRows) {
-        T* to = packed_x + static_cast<std::size_t>(i) * kChunk + m * kRows;
-        if (i + kRows <= in)
-          std::memcpy(to, x_row + i, kRows * sizeof(T));
-        else
-          for (int r = 0; r < kRows; ++r) to[r] = i + r < in ? x_row[i + r] : T(0);
-      }
-      const T* y_row = d_y + static_cast<std::size_t>(m0 + m) * y_stride;
-      for (int j = 0; j < out; j += width) {
-        T* to = packed_y + static_cast<std::size_t>(j) * kChunk + m * width;
-        if (j + width <= out)
-          std::memcpy(to, y_row + j, width * sizeof(T));
-        else
-          for (int i = 0; i < width; ++i) to[i] = j + i < out ? y_row[j + i] : T(0);
-      }
-      for (int j = 0; j < out; ++j) d_bias[j] += y_row[j];
-    }
-    for (int j = 0; j < out; j += width) {
-      const T* panel = packed_y + static_cast<std::size_t>(j) * kChunk;
-      const int used = std::min(width, out - j);
-      for (int i = 0; i < in; i += kRows) {
-        const T* strip = packed_x + static_cast<std::size_t>(i) * kChunk;
-        T* c = d_weight + static_cast<std::size_t>(i) * stride + j;
-        if (i + kRows <= in)
-          edge_kernel<T, kRows>(strip, 1, kRows, panel, chunk, used, c, stride, m0 > 0);
-        else
-          for (int r = 0; i + r < in; ++r)
-            edge_kernel<T, 1>(strip + r, 1, kRows, panel, chunk, used, c + static_cast<std::size_t>(r) * stride,
-                              stride, m0 > 0);
-      }
+    T* const packed_x = scratch;
+    T* const packed_y = scratch + static_cast<std::size_t>(chunk) * static_cast<std::size_t>(round_up(in, kRows));
+    pack_strips<kRows>(x + static_cast<std::size_t>(m0) * x_stride, x_stride, chunk, in, packed_x);
+    for (int j0 = 0; j0 < out; j0 += kBlockColumns) {
+      const int block = std::min(kBlockColumns, out - j0);
+      pack_strips<kPanel<T>>(d_y + static_cast<std::size_t>(m0) * y_stride + j0, y_stride, chunk, block, packed_y);
+      for (int i = 0; i < in; i += kRows)
+        for (int j = 0; j < block; j += kPanel<T>) {
+          const T* strip = packed_x + static_cast<std::size_t>(i) * static_cast<std::size_t>(chunk);
+          const T* panel = packed_y + static_cast<std::size_t>(j) * static_cast<std::size_t>(chunk);
+          const int used = std::min(kPanel<T>, block - j);
+          T* c = d_weight + static_cast<std::size_t>(i) * stride + j0 + j;
+          if (i + kRows <= in)
+            edge_kernel<T, kRows>(strip, 1, kRows, panel, chunk, used, c, stride, m0 > 0);
+          else
+            for (int r = 0; i + r < in; ++r)
+              edge_kernel<T, 1>(strip + r, 1, kRows, panel, chunk, used, c + static_cast<std::size_t>(r) * stride,
+                                stride, m0 > 0);
+        }
     }
   }
 }

@@ -46,7 +46,7 @@ struct VectorKernels {
   /// overwritten, summed over rows in ascending order. scratch: `weight_gradient_scratch` values.
   void (*weight_gradient)(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows,
                           int in, int out, T* d_weight, T* d_bias, T* scratch);
-  std::size_t (*weight_gradient_scratch)(int in, int out);
+  std::size_t (*weight_gradient_scratch)(int rows, int in, int out);
 
   /// y [rows, cols] = activation(y + bias) in place; slope [rows, cols] receives its derivative unless null.
   void (*bias_activation)(T* y, std::size_t y_stride, int rows, int cols, const T* bias, Activation activation,

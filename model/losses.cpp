@@ -1,5 +1,6 @@
 #include "model/losses.h"
 
+#include "base/error.h"
 #include "engine/operations.h"
 #include "kernels/reduce.h"
 
@@ -29,6 +30,14 @@ WindowBatch<T> views(const Batch<T>& b, const Slice& slice) {
 template <class T>
 T mean_scale(Tensor<T> prediction) {
   return T(1) / static_cast<T>(prediction->shape.rows);
+}
+
+/// The gradient of a loss's argument, which the loss overwrites: nothing recorded later may have read it.
+template <class T>
+Tensor<T> sole_gradient(Tape<T>& tape, Tensor<T> prediction) {
+  if (!tape.first_contribution(prediction))
+    throw InvalidArgument(std::string("a loss of `").append(prediction->name).append("`: no later reader is allowed"));
+  return tape.gradient(prediction);
 }
 
 }  // namespace
@@ -83,8 +92,8 @@ Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> predicti
   tape.rows(name, shape.rows, {prediction, target, loss}, [=](const Slice& slice) {
     squared_error(prediction->view(slice), target->view(slice), loss->view(slice));
   });
-  tape.on_backward([=, &tape] {
-    const Tensor<T> d = tape.gradient(prediction);
+  tape.on_backward(nullptr, [=, &tape] {
+    const Tensor<T> d = sole_gradient(tape, prediction);
     tape.rows("squared error backward", shape.rows, {prediction, target, d}, [=](const Slice& slice) {
       squared_error_backward(prediction->view(slice), target->view(slice), mean_scale(prediction), d->view(slice));
     });
@@ -102,8 +111,8 @@ Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, 
   tape.rows(name, shape.rows, {prediction, target, loss}, [=](const Slice& slice) {
     expectile(prediction->view(slice), target->view(slice), weight, side, loss->view(slice));
   });
-  tape.on_backward([=, &tape] {
-    const Tensor<T> d = tape.gradient(prediction);
+  tape.on_backward(nullptr, [=, &tape] {
+    const Tensor<T> d = sole_gradient(tape, prediction);
     tape.rows("expectile backward", shape.rows, {prediction, target, d}, [=](const Slice& slice) {
       expectile_backward(prediction->view(slice), target->view(slice), weight, side, mean_scale(prediction), d->view(slice));
     });
@@ -120,8 +129,8 @@ Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity
   tape.rows(name, shape.rows, {velocity, noise, actions, loss}, [=](const Slice& slice) {
     flow_loss(velocity->view(slice), noise->view(slice), actions->view(slice), loss->view(slice));
   });
-  tape.on_backward([=, &tape] {
-    const Tensor<T> d = tape.gradient(velocity);
+  tape.on_backward(nullptr, [=, &tape] {
+    const Tensor<T> d = sole_gradient(tape, velocity);
     tape.rows("flow loss backward", shape.rows, {velocity, noise, actions, d}, [=](const Slice& slice) {
       flow_loss_backward(velocity->view(slice), noise->view(slice), actions->view(slice), mean_scale(velocity), d->view(slice));
     });

@@ -19,7 +19,9 @@ class Guarded {
 
   /// All NaN: an output.
   Guarded(int rows, int cols, int gap = 0)
-      : rows_(rows), cols_(cols), stride_(static_cast<std::size_t>(cols + gap)),
+      : rows_(rows),
+        cols_(cols),
+        stride_(static_cast<std::size_t>(cols + gap)),
         values_(2 * kBand + static_cast<std::size_t>(rows) * stride_, std::numeric_limits<T>::quiet_NaN()) {}
   /// Random numbers of both signs, normal, from `lane`: an input.
   static Guarded normal(int rows, int cols, int gap, std::uint64_t lane) {
@@ -36,14 +38,19 @@ class Guarded {
   std::size_t stride() const { return stride_; }
   int rows() const { return rows_; }
   int cols() const { return cols_; }
-  T& operator()(int r, int c) { return data()[static_cast<std::size_t>(r) * stride_ + static_cast<std::size_t>(c)]; }
-  T operator()(int r, int c) const { return data()[static_cast<std::size_t>(r) * stride_ + static_cast<std::size_t>(c)]; }
+  T& operator()(int r, int c) {
+    return data()[static_cast<std::size_t>(r) * stride_ + static_cast<std::size_t>(c)];
+  }
+  T operator()(int r, int c) const {
+    return data()[static_cast<std::size_t>(r) * stride_ + static_cast<std::size_t>(c)];
+  }
 
   /// Whether every guard is still NaN.
   bool intact() const {
     std::size_t guards = 0;
     for (std::size_t i = 0; i < values_.size(); ++i) {
-      const bool inside = i >= kBand && i < values_.size() - kBand && (i - kBand) % stride_ < static_cast<std::size_t>(cols_);
+      const bool inside =
+          i >= kBand && i < values_.size() - kBand && (i - kBand) % stride_ < static_cast<std::size_t>(cols_);
       if (!inside && ++guards && !std::isnan(values_[i])) return false;
     }
     return guards >= 2 * kBand;

@@ -46,7 +46,8 @@ TEMPLATE_TEST_CASE("bias and activation equal the formula in double", "", float,
             for (int c = 0; c < cols; ++c) y(r, c) *= T(3);  // from deep in one tail to deep in the other
           const Guarded<T> x = y;
           Guarded<T> plain = y;
-          k.bias_activation(y.data(), y.stride(), rows, cols, bias.data(), activation, slope.data(), slope.stride());
+          k.bias_activation(y.data(), y.stride(), rows, cols, bias.data(), activation, slope.data(),
+                            slope.stride());
           k.bias_activation(plain.data(), plain.stride(), rows, cols, bias.data(), activation, nullptr, 0);
           bool right = true, same = true;
           for (int r = 0; r < rows; ++r)
@@ -95,8 +96,8 @@ TEMPLATE_TEST_CASE("Adam and Polyak equal the formula in double", "", float, dou
         Guarded<T> value = Guarded<T>::normal(1, n, 0, 34), first = Guarded<T>::normal(1, n, 0, 35),
                    second = Guarded<T>::normal(1, n, 0, 36), target = Guarded<T>::normal(1, n, 0, 37);
         for (int i = 0; i < n; ++i) second(0, i) *= second(0, i);
-        const Guarded<T> gradient = Guarded<T>::normal(1, n, 0, 38), value0 = value, first0 = first, second0 = second,
-                         target0 = target;
+        const Guarded<T> gradient = Guarded<T>::normal(1, n, 0, 38), value0 = value, first0 = first,
+                         second0 = second, target0 = target;
         const double squares = k.adam(value.data(), first.data(), second.data(), gradient.data(),
                                       averaged ? target.data() : nullptr, static_cast<std::size_t>(n), step);
         bool right = true;
@@ -106,7 +107,8 @@ TEMPLATE_TEST_CASE("Adam and Polyak equal the formula in double", "", float, dou
           double v = wide(value0(0, i)), m = wide(first0(0, i)), s = wide(second0(0, i));
           // Four roundings of each moment's terms; those of the first moment pass through the quotient, which
           // adds less than eight of its own.
-          const double m_error = 4 * kEpsilon<T> * (std::abs(exact.beta1 * m) + std::abs((1 - exact.beta1) * g));
+          const double m_error =
+              4 * kEpsilon<T> * (std::abs(exact.beta1 * m) + std::abs((1 - exact.beta1) * g));
           formula::adam_update(v, m, s, g, exact);
           const double denominator = std::sqrt(s) * exact.second_correction + exact.epsilon;
           const double v_error = kEpsilon<T> * std::abs(v) +
@@ -114,8 +116,10 @@ TEMPLATE_TEST_CASE("Adam and Polyak equal the formula in double", "", float, dou
           right &= near(wide(first(0, i)), m, m_error);
           right &= near(wide(second(0, i)), s, 4 * kEpsilon<T> * s);
           right &= near(wide(value(0, i)), v, v_error);
-          const double moved = averaged ? formula::polyak_update(wide(target0(0, i)), v, exact.polyak) : wide(target0(0, i));
-          right &= near(wide(target(0, i)), moved, averaged ? 2 * kEpsilon<T> * (1 + std::abs(moved) + std::abs(v)) : 0);
+          const double moved =
+              averaged ? formula::polyak_update(wide(target0(0, i)), v, exact.polyak) : wide(target0(0, i));
+          right &= near(wide(target(0, i)), moved,
+                        averaged ? 2 * kEpsilon<T> * (1 + std::abs(moved) + std::abs(v)) : 0);
           sum += g * g;
         }
         CHECK(right);
@@ -135,7 +139,8 @@ TEMPLATE_TEST_CASE("layer normalisation equals the plain loop", "", float, doubl
         Guarded<T> out(rows, cols), unit(rows, cols), inverse(rows, 1), bare(rows, cols), in_place = x;
         k.layer_norm(x.data(), rows, cols, gain.data(), bias.data(), out.data(), unit.data(), inverse.data());
         k.layer_norm(x.data(), rows, cols, gain.data(), bias.data(), bare.data(), nullptr, nullptr);
-        k.layer_norm(in_place.data(), rows, cols, gain.data(), bias.data(), in_place.data(), nullptr, nullptr);
+        k.layer_norm(in_place.data(), rows, cols, gain.data(), bias.data(), in_place.data(), nullptr,
+                     nullptr);
         bool right = true, same = true;
         for (int r = 0; r < rows; ++r) {
           double mean = 0, variance = 0, size = 0;
@@ -154,9 +159,11 @@ TEMPLATE_TEST_CASE("layer normalisation equals the plain loop", "", float, doubl
             const double expected = (static_cast<double>(x(r, c)) - mean) * scale;
             const double error = relative * (1 + std::abs(expected));
             right &= near(static_cast<double>(unit(r, c)), expected, error);
-            const double shifted = static_cast<double>(gain(0, c)) * expected + static_cast<double>(bias(0, c));
+            const double shifted =
+                static_cast<double>(gain(0, c)) * expected + static_cast<double>(bias(0, c));
             right &= near(static_cast<double>(out(r, c)), shifted,
-                          error * std::abs(static_cast<double>(gain(0, c))) + 2 * kEpsilon<T> * (1 + std::abs(shifted)));
+                          error * std::abs(static_cast<double>(gain(0, c))) +
+                              2 * kEpsilon<T> * (1 + std::abs(shifted)));
             same &= out(r, c) == bare(r, c) && out(r, c) == in_place(r, c);
           }
         }
@@ -204,7 +211,8 @@ TEMPLATE_TEST_CASE("gradients of layer normalisation equal the plain loop", "", 
             const double term = wide(d(r, c)) * wide(gain(0, c)), back = wide(unit(r, c)) * along;
             const double expected = (term - mean - back) * wide(inverse(r, 0));
             const double size = std::abs(term) + mean_size + std::abs(wide(unit(r, c))) * along_size;
-            right &= near(wide(d_x(r, c)), expected, (cols + 6) * kEpsilon<T> * size * std::abs(wide(inverse(r, 0))));
+            right &= near(wide(d_x(r, c)), expected,
+                          (cols + 6) * kEpsilon<T> * size * std::abs(wide(inverse(r, 0))));
           }
         }
         INFO(rows << " x " << cols);

@@ -62,9 +62,10 @@ TEST_CASE("settings reach a double computation with all their digits") {
   Tape<double> tape;
   double prediction = 1, high = 4, low = -1;
   const auto scalar = [&](const char* name, double* data) { return tape.external(name, {1, 1, 1}, data); };
-  const Tensor<double> p = scalar("prediction", &prediction);
-  const Tensor<double> above = expectile_loss(tape, "above", p, scalar("high", &high), 0.9, Side::upper);
-  const Tensor<double> below = expectile_loss(tape, "below", p, scalar("low", &low), 0.9, Side::upper);
+  const auto loss = [&](const char* name, double* target) {
+    return expectile_loss(tape, name, scalar("prediction", &prediction), scalar("target", target), 0.9, Side::upper);
+  };
+  const Tensor<double> above = loss("above", &high), below = loss("below", &low);
   tape.backward();
   Program program = tape.finish(std::make_shared<ThreadPool>(1));
   program.run();
@@ -84,12 +85,14 @@ TEST_CASE("settings reach a double computation with all their digits") {
 
 TEST_CASE("activation slopes are the derivatives of the values") {
   sweep(-12, 12, 4000, [](double x) {
-    const Dual erf_value = formula::gelu_erf(Dual(x, 1)).value, tanh_value = formula::gelu_tanh(Dual(x, 1)).value;
+    const Dual erf_value = formula::gelu_erf(Dual(x, 1)).value,
+               tanh_value = formula::gelu_tanh(Dual(x, 1)).value;
     // The slope is a sum of two terms that cancel near -0.75: relative to the larger of them.
     const double terms = 0.5 * std::erfc(-x / std::sqrt(2.0)) + std::abs(x) * 0.4 * std::exp(-0.5 * x * x);
     REQUIRE(near(formula::gelu_erf(x).slope, erf_value.dot, 1e-12 * terms));
     // 1 + tanh u cancels for negative u, so an error of 1e-16 times x du <= 200 is absolute.
-    REQUIRE(near(formula::gelu_tanh(x).slope, tanh_value.dot, 1e-12 * std::max(1.0, std::abs(tanh_value.dot))));
+    REQUIRE(
+        near(formula::gelu_tanh(x).slope, tanh_value.dot, 1e-12 * std::max(1.0, std::abs(tanh_value.dot))));
   });
 }
 
@@ -120,13 +123,15 @@ TEST_CASE("float activations are those of double within a few units of the last 
 }
 
 TEST_CASE("activations at special values") {
-  for (const auto gelu : {+[](float x) { return formula::gelu_erf(x); }, +[](float x) { return formula::gelu_tanh(x); }}) {
+  for (const auto gelu :
+       {+[](float x) { return formula::gelu_erf(x); }, +[](float x) { return formula::gelu_tanh(x); }}) {
     CHECK(gelu(0.0f).value == 0);
     CHECK(gelu(-0.0f).value == 0);
     CHECK(std::signbit(gelu(-0.0f).value));
     CHECK(near(gelu(0.0f).slope, 0.5, kEpsilonFloat));
     for (const float tiny : {1e-45f, 1e-38f, 1e-20f}) {
-      CHECK(near(gelu(tiny).value, 0.5 * static_cast<double>(tiny), 1.5e-45));  // a subnormal's half may round
+      CHECK(
+          near(gelu(tiny).value, 0.5 * static_cast<double>(tiny), 1.5e-45));  // a subnormal's half may round
       CHECK(near(gelu(-tiny).value, -0.5 * static_cast<double>(tiny), 1.5e-45));
     }
     for (const float large : {15.0f, 1e3f, 1e9f, 1e19f}) {
@@ -188,10 +193,10 @@ TEST_CASE("a label asks for reward inside the region and for less cost outside")
   const auto label = [](double q_r, double v_r, double q_c, double v_c) {
     return formula::optimality_label(q_r, v_r, q_c, v_c, 1.0);
   };
-  CHECK(label(5, 5, 9, 1) == 1);                 // at the threshold: safe; an advantage of zero is good
+  CHECK(label(5, 5, 9, 1) == 1);  // at the threshold: safe; an advantage of zero is good
   CHECK(label(std::nextafter(5, 0), 5, 0, 1) == 0);
-  CHECK(label(6, 5, 9, 0.5) == 1);               // in the region cost does not matter
-  CHECK(label(0, 5, 1.5, 1.5) == 1);             // outside it: reward does not, equality is good
+  CHECK(label(6, 5, 9, 0.5) == 1);    // in the region cost does not matter
+  CHECK(label(0, 5, 1.5, 1.5) == 1);  // outside it: reward does not, equality is good
   CHECK(label(9, 5, std::nextafter(1.5, 2), 1.5) == 0);
   CHECK(label(9, 5, 1.4, 1.5) == 1);
   CHECK(label(9, 5, 1.4, static_cast<double>(kNan)) == 0);
@@ -243,7 +248,8 @@ TEST_CASE("under a constant gradient Adam walks by the learning rate") {
   const auto walk = [&](auto gradient, int steps) {
     using T = decltype(gradient);
     T value = 0, first = 0, second = 0;
-    for (int t = 1; t <= steps; ++t) formula::adam_update(value, first, second, gradient, adam_step<T>(settings, t));
+    for (int t = 1; t <= steps; ++t)
+      formula::adam_update(value, first, second, gradient, adam_step<T>(settings, t));
     return static_cast<double>(value);
   };
   for (const double g : {-7.0, 1e-3, 0.5})

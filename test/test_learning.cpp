@@ -71,7 +71,8 @@ Values solve(double tau, bool penalised) {
         const auto next = static_cast<std::size_t>(o.next);
         q_c[a] = o.cost + (o.terminal ? 0 : kDiscount * v.cost[next]);
         const bool unsafe = penalised && !o.terminal && v.cost[next] > kThreshold;
-        q_r[a] = unsafe ? -kPenalty / (1 - kDiscount) : o.reward + (o.terminal ? 0 : kDiscount * v.reward[next]);
+        q_r[a] =
+            unsafe ? -kPenalty / (1 - kDiscount) : o.reward + (o.terminal ? 0 : kDiscount * v.reward[next]);
       }
       v.cost[static_cast<std::size_t>(s)] = expectile_of(q_c, 1 - tau);
       v.reward[static_cast<std::size_t>(s)] = expectile_of(q_r, tau);
@@ -136,10 +137,12 @@ TEST_CASE("the critics of a grid world equal dynamic programming") {
   for (int s = 0, window = 0; s < kStates; ++s) {
     if (s == kGoal) continue;  // nothing starts there
     const auto i = static_cast<std::size_t>(s), w = static_cast<std::size_t>(window);
-    const double cost = static_cast<double>(learned.v_cost[w]), reward = static_cast<double>(learned.v_reward[w]);
+    const double cost = static_cast<double>(learned.v_cost[w]),
+                 reward = static_cast<double>(learned.v_reward[w]);
     window += 4;  // the four moves of a state share its values
-    INFO("state (" << s / kSide << ", " << s % kSide << "): cost " << cost << " for " << expected.cost[i] << " and "
-                   << optimum.cost[i] << ", reward " << reward << " for " << expected.reward[i] << " and " << optimum.reward[i]);
+    INFO("state (" << s / kSide << ", " << s % kSide << "): cost " << cost << " for " << expected.cost[i]
+                   << " and " << optimum.cost[i] << ", reward " << reward << " for " << expected.reward[i]
+                   << " and " << optimum.reward[i]);
     // The fixed point of the expectile over the four moves is what is learned; small nets that share weights,
     // and a minimum and maximum over twins, leave up to 0.15 of cost and 0.12 of reward over eight seeds.
     CHECK(near(cost, expected.cost[i], 0.25));
@@ -182,7 +185,17 @@ TEST_CASE("the flow learns Gaussians, and the label chooses among them") {
   StepState state;
   StepInputs<float> inputs;
   inputs.networks = &networks;
-  inputs.source = {observations.data(), actions.data(), zeros.data(), zeros.data(), ones.data(), starts.data(), n, 1, 1, 1, 0.9f};
+  inputs.source = {observations.data(),
+                   actions.data(),
+                   zeros.data(),
+                   zeros.data(),
+                   ones.data(),
+                   starts.data(),
+                   n,
+                   1,
+                   1,
+                   1,
+                   0.9f};
   inputs.state = &state;
   inputs.labels = labels.data();
   for (const double rate : {3e-3, 3e-4}) {
@@ -203,10 +216,12 @@ TEST_CASE("the flow learns Gaussians, and the label chooses among them") {
     }
     return std::pair(mean, std::sqrt(square - mean * mean));
   };
-  // Means of 4000 samples vary by 0.003; the field's own error dominates: a twentieth of the noise's deviation.
-  const auto good = moments(kLabelGood, 1), bad = moments(kLabelBad, 1), null = moments(kLabelNull, 2), pushed = moments(kLabelGood, 2);
-  INFO(good.first << " " << good.second << ", " << bad.first << " " << bad.second << ", " << null.first << " " << null.second << ", "
-                  << pushed.first << " " << pushed.second);
+  // Means of 4000 samples vary by 0.003; the field's own error dominates: a twentieth of the noise's
+  // deviation.
+  const auto good = moments(kLabelGood, 1), bad = moments(kLabelBad, 1), null = moments(kLabelNull, 2),
+             pushed = moments(kLabelGood, 2);
+  INFO(good.first << " " << good.second << ", " << bad.first << " " << bad.second << ", " << null.first << " "
+                  << null.second << ", " << pushed.first << " " << pushed.second);
   CHECK(near(good.first, 0.4, 0.05));
   CHECK(near(good.second, 0.1, 0.05));
   CHECK(near(bad.first, -0.3, 0.05));

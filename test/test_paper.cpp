@@ -18,8 +18,8 @@ using namespace r2pac;
 namespace {
 
 /// Adds one row to the columns of a file.
-void add_row(DsrlColumns& c, const std::vector<float>& s, const std::vector<float>& a, const std::vector<float>& next,
-             float reward, float cost, bool terminal, bool timeout) {
+void add_row(DsrlColumns& c, const std::vector<float>& s, const std::vector<float>& a,
+             const std::vector<float>& next, float reward, float cost, bool terminal, bool timeout) {
   c.observation_dim = static_cast<int>(s.size());
   c.action_dim = static_cast<int>(a.size());
   ++c.rows;
@@ -38,16 +38,16 @@ TEST_CASE("two episodes of five steps, worked by hand") {
   // h = 2, gamma = 1/2, C = 3 (absorbing: -3 / (1 - 1/2) = -6), threshold l = 1, V_r(s) = s. All numbers are
   // exact in binary. Episode A visits states 0..5 and ends for good, B visits 10..15 and is cut.
   //
-  //   row  s  r  c | window: R          K          s'  m  V_c(s')         y_r                y_c
-  //   A0   0  1  0 | 1+2/2 = 2     0+0/2 = 0       2   1  0.5             2 + 2/4   = 2.5    0   + 0.5/4  = 0.125
-  //   A1   1  2  0 | 2+3/2 = 3.5   0+1/2 = 0.5     3   1  2    unsafe     -6                 0.5 + 2/4    = 1
-  //   A2   2  3  1 | 3+4/2 = 5     1+0/2 = 1       4   1  1    tie: safe  5 + 4/4   = 6      1   + 1/4    = 1.25
-  //   A3   3  4  0 | 4+5/2 = 6.5   0+1/2 = 0.5     5   0  9    no test    6.5                0.5
+  //   row  s  r  c | window: R    K             s'  m  V_c(s')          y_r             y_c
+  //   A0   0  1  0 | 1+2/2 = 2    0+0/2 = 0      2  1  0.5              2 + 2/4 = 2.5   0   + 0.5/4  = 0.125
+  //   A1   1  2  0 | 2+3/2 = 3.5  0+1/2 = 0.5    3  1  2     unsafe     -6              0.5 + 2/4    = 1
+  //   A2   2  3  1 | 3+4/2 = 5    1+0/2 = 1      4  1  1     tie: safe  5 + 4/4 = 6     1   + 1/4    = 1.25
+  //   A3   3  4  0 | 4+5/2 = 6.5  0+1/2 = 0.5    5  0  9     no test    6.5             0.5
   //   A4   4  5  1 | too short for a window
-  //   B0  10  5  1 | 5+4/2 = 7     1+0/2 = 1       12  1  0               7 + 12/4  = 10     1   + 0      = 1
-  //   B1  11  4  0 | 4+3/2 = 5.5   0+0/2 = 0       13  1  1.5  unsafe     -6                 0   + 1.5/4  = 0.375
-  //   B2  12  3  0 | 3+2/2 = 4     0+1/2 = 0.5     14  1  0.25            4 + 14/4  = 7.5    0.5 + 0.25/4 = 0.5625
-  //   B3  13  2  1 | 2+1/2 = 2.5   1+1/2 = 1.5     15  1  3    unsafe     -6                 1.5 + 3/4    = 2.25
+  //   B0  10  5  1 | 5+4/2 = 7    1+0/2 = 1     12  1  0                7 + 12/4 = 10   1   + 0      = 1
+  //   B1  11  4  0 | 4+3/2 = 5.5  0+0/2 = 0     13  1  1.5   unsafe     -6              0   + 1.5/4  = 0.375
+  //   B2  12  3  0 | 3+2/2 = 4    0+1/2 = 0.5   14  1  0.25             4 + 14/4 = 7.5  0.5 + 0.25/4 = 0.5625
+  //   B3  13  2  1 | 2+1/2 = 2.5  1+1/2 = 1.5   15  1  3     unsafe     -6              1.5 + 3/4    = 2.25
   //   B4  14  1  1 | too short
   DsrlColumns columns;
   const float reward[] = {1, 2, 3, 4, 5, 5, 4, 3, 2, 1}, cost[] = {0, 0, 1, 0, 1, 1, 0, 0, 1, 1};
@@ -72,10 +72,12 @@ TEST_CASE("two episodes of five steps, worked by hand") {
     double threshold = 1;
     Tape<double> tape;
     const Batch<double> b = windows_in_order(tape, data.source(), n, &first_window);
-    const Targets<double> t =
-        critic_targets<double>(tape, b, tape.external("V_r", {1, n, 1}, v_reward.data()), tape.external("V_c", {1, n, 1}, v_cost.data()),
-                               tape.external("l", {1, 1, 1}, &threshold), {0.5, 0.25, 3, PenaltyReading::absorbing});
-    for (const Tensor<double> x : {b.observations, b.actions, b.next_observations, b.rewards, b.costs, b.mask, t.reward, t.cost, t.unsafe})
+    const Targets<double> t = critic_targets<double>(
+        tape, b, tape.external("V_r", {1, n, 1}, v_reward.data()),
+        tape.external("V_c", {1, n, 1}, v_cost.data()), tape.external("l", {1, 1, 1}, &threshold),
+        {0.5, 0.25, 3, PenaltyReading::absorbing});
+    for (const Tensor<double> x : {b.observations, b.actions, b.next_observations, b.rewards, b.costs, b.mask,
+                                   t.reward, t.cost, t.unsafe})
       tape.keep(x);
     Program program = tape.finish(std::make_shared<ThreadPool>(1));
     program.run();
@@ -101,7 +103,8 @@ TEST_CASE("two episodes of five steps, worked by hand") {
 TEST_CASE("Euler's steps along the exact field carry noise to the Gaussian of the data") {
   // Noise N(0, 1) and data N(mu, sigma^2) give x_t ~ N(t mu, s^2) with s^2 = (1-t)^2 + t^2 sigma^2 and the
   // marginal velocity mu + c (x - t mu), c = (t sigma^2 - (1-t)) / s^2. So each step multiplies x - t mu by
-  // 1 + dt c. Two fields of means mu_0, mu_1 guided with scale w make the field of mean mu_0 + w (mu_1 - mu_0).
+  // 1 + dt c. Two fields of means mu_0, mu_1 guided with scale w make the field of mean mu_0 + w (mu_1 -
+  // mu_0).
   constexpr double sigma = 0.4, mu[] = {-0.3, 0.5};
   const auto slope = [](double t) {
     return (t * sigma * sigma - (1 - t)) / ((1 - t) * (1 - t) + t * t * sigma * sigma);

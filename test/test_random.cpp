@@ -36,7 +36,8 @@ void check_mean(double mean, double expected, double deviation, double n, double
 template <class F>
 void check_distribution(std::vector<double> x, F distribution, double effect) {
   const double n = static_cast<double>(x.size());
-  const double alarm = std::sqrt(std::log(2 / 1e-9) / (2 * n)), miss = std::sqrt(std::log(2 / 1e-6) / (2 * n));
+  const double alarm = std::sqrt(std::log(2 / 1e-9) / (2 * n)),
+               miss = std::sqrt(std::log(2 / 1e-6) / (2 * n));
   std::sort(x.begin(), x.end());
   double distance = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -62,7 +63,8 @@ void check_normal(const std::vector<double>& x) {
     }
     far += (std::abs(v) > 3) / n;
   }
-  // Deviations of z, z^2, z^3, z^4 and of an event of probability p: 1, sqrt 2, sqrt 15, sqrt 96, sqrt p(1-p).
+  // Deviations of z, z^2, z^3, z^4 and of an event of probability p: 1, sqrt 2, sqrt 15, sqrt 96, sqrt
+  // p(1-p).
   const double p = 0.0026997960632601866;
   check_mean(power[1], 0, 1, n, 0.025);
   check_mean(power[2], 1, std::sqrt(2.0), n, 0.035);
@@ -87,7 +89,8 @@ TEST_CASE("the generator gives the published answers") {
   };
   check({{0, 0, 0, 0}}, 0, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
   check({{~0u, ~0u, ~0u, ~0u}}, ~0ull, {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}});
-  check({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0x299f31d0a4093822, {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}});
+  check({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0x299f31d0a4093822,
+        {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}});
 }
 
 TEST_CASE("what files depend on keeps its numbers") {
@@ -97,15 +100,20 @@ TEST_CASE("what files depend on keeps its numbers") {
   const Words4 words = random_words(seed, Purpose::flow_noise, 0x123456789, 7, 3);
   const std::uint32_t expected[] = {0xf0c04951, 0xfb6f4a2b, 0x200a214e, 0x52b3fc2f};
   for (int w = 0; w < 4; ++w) CHECK(words.word[w] == expected[w]);
-  const std::uint32_t first[] = {0xeaaca1be, 0x4ff9ae68, 0x251209d4, 0x2ba79010, 0xcc4c4b49, 0x5df63020, 0x5d59e377, 0xabbee97a, 0x8dda6fdd};
-  for (std::uint32_t p = 0; p < 9; ++p) CHECK(random_words(1, static_cast<Purpose>(p), 2, 3, 0).word[0] == first[p]);
+  const std::uint32_t first[] = {0xeaaca1be, 0x4ff9ae68, 0x251209d4, 0x2ba79010, 0xcc4c4b49,
+                                 0x5df63020, 0x5d59e377, 0xabbee97a, 0x8dda6fdd};
+  for (std::uint32_t p = 0; p < 9; ++p)
+    CHECK(random_words(1, static_cast<Purpose>(p), 2, 3, 0).word[0] == first[p]);
   CHECK(static_cast<int>(Purpose::test) == 8);
-  CHECK(static_cast<double>(random_uniform(seed, Purpose::flow_time, 600000, 1023, 0)) == 0.36888402700424194);
+  CHECK(static_cast<double>(random_uniform(seed, Purpose::flow_time, 600000, 1023, 0)) ==
+        0.36888402700424194);
   CHECK(static_cast<double>(random_uniform(seed, Purpose::flow_time, 600000, 1023, 3)) == 0.2607589364051819);
   CHECK(draw_window(seed, 599999, 17, 495000) == 193113);
-  const double normal[] = {1.1340912768123046, -0.3302405013734891, 0.051353651303416244, -0.6886993136346982};
+  const double normal[] = {1.1340912768123046, -0.3302405013734891, 0.051353651303416244,
+                           -0.6886993136346982};
   for (std::uint32_t i = 0; i < 4; ++i)  // float log, cosine and angle: a few units of the last place
-    CHECK(near(static_cast<double>(random_normal(seed, Purpose::candidate_noise, 12, 3, 4 + i)), normal[i], 1e-6));
+    CHECK(near(static_cast<double>(random_normal(seed, Purpose::candidate_noise, 12, 3, 4 + i)), normal[i],
+               1e-6));
 }
 
 TEST_CASE("no two coordinates share their words") {
@@ -137,6 +145,7 @@ TEST_CASE("flow noise is standard normal and flow times are uniform") {
   }
   CHECK((noise.intact() && time.intact()));
   CHECK(noise(5, 3) == random_normal(3, Purpose::flow_noise, steps - 1, 105, 3));
+  CHECK(time(5, 0) == random_uniform(3, Purpose::flow_time, steps - 1, 105, 0));
   check_normal(all_noise);
   check_distribution(all_times, uniform_distribution, 0.035);
   std::vector<double> uniforms;
@@ -225,7 +234,8 @@ TEST_CASE("numbers of different coordinates are uncorrelated, and so are their s
     std::uint32_t row = 0;
   };
   const auto draw = [](const At& at, std::uint32_t i) {
-    return static_cast<double>(random_normal(at.seed, at.purpose, at.step + i / 1000, at.row + i % 1000, at.lane));
+    return static_cast<double>(
+        random_normal(at.seed, at.purpose, at.step + i / 1000, at.row + i % 1000, at.lane));
   };
   const At base;
   std::vector<double> reference(n);
@@ -237,10 +247,12 @@ TEST_CASE("numbers of different coordinates are uncorrelated, and so are their s
   };
   for (const At& other :
        {with([](At& at) { at.seed = 7; }), with([](At& at) { at.seed += 1ull << 32; }),
-        with([](At& at) { at.purpose = Purpose::candidate_noise; }), with([](At& at) { at.purpose = Purpose::flow_time; }),
-        with([](At& at) { ++at.step; }), with([](At& at) { at.step += 1ull << 32; }), with([](At& at) { ++at.row; }),
+        with([](At& at) { at.purpose = Purpose::candidate_noise; }),
+        with([](At& at) { at.purpose = Purpose::flow_time; }), with([](At& at) { ++at.step; }),
+        with([](At& at) { at.step += 1ull << 32; }), with([](At& at) { ++at.row; }),
         with([](At& at) { at.row += 1024; }), with([](At& at) { at.lane = 1; }),  // the same pair's sine
-        with([](At& at) { at.lane = 2; }), with([](At& at) { at.lane = 4; }), with([](At& at) { at.lane = 160; })}) {
+        with([](At& at) { at.lane = 2; }), with([](At& at) { at.lane = 4; }),
+        with([](At& at) { at.lane = 160; })}) {
     double product = 0, squares = 0;
     for (std::uint32_t i = 0; i < n; ++i) {
       const double a = reference[i], b = draw(other, i);

@@ -16,7 +16,8 @@ using namespace r2pac;
 
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN(),
+                 kInfinity = std::numeric_limits<double>::infinity();
 
 std::uint32_t below(std::uint32_t bound, std::uint32_t row, std::uint64_t step = 50) {
   return random_below(23, Purpose::test, step, row, bound);
@@ -39,7 +40,8 @@ DsrlColumns random_columns(int rows, int s, int a) {
   c.observation_dim = s;
   c.action_dim = a;
   const auto u = [](int column, std::size_t i) {
-    return random_uniform(29, Purpose::test, static_cast<std::uint64_t>(60 + column), 0, static_cast<std::uint32_t>(i));
+    return random_uniform(29, Purpose::test, static_cast<std::uint64_t>(60 + column), 0,
+                          static_cast<std::uint32_t>(i));
   };
   const auto n = static_cast<std::size_t>(rows), width = static_cast<std::size_t>(s);
   for (std::size_t i = 0; i < n * width; ++i) c.observations.push_back(u(0, i) * 4 - 2);
@@ -52,7 +54,8 @@ DsrlColumns random_columns(int rows, int s, int a) {
     c.terminals.push_back(ends && u(5, i) < 0.6f);
     c.timeouts.push_back(ends && !c.terminals.back());
     for (std::size_t j = 0; j < width; ++j)
-      c.next_observations[i * width + j] = ends ? u(6, i * width + j) + 5 : c.observations[(i + 1) * width + j];
+      c.next_observations[i * width + j] =
+          ends ? u(6, i * width + j) + 5 : c.observations[(i + 1) * width + j];
   }
   return c;
 }
@@ -63,14 +66,17 @@ TEST_CASE("the quantile equals that of a sorted copy") {
   for (std::uint32_t set = 0; set < 1000; ++set) {
     std::vector<double> x(1 + below(40, set));
     for (std::uint32_t i = 0; i < x.size(); ++i)  // every other set has many ties
-      x[i] = set % 2 == 0 ? static_cast<double>(random_normal(23, Purpose::test, 51, set, i)) : below(5, set * 64 + i, 52);
+      x[i] = set % 2 == 0 ? static_cast<double>(random_normal(23, Purpose::test, 51, set, i))
+                          : below(5, set * 64 + i, 52);
     std::vector<double> sorted = x;
     std::sort(sorted.begin(), sorted.end());
     const double random_alpha = static_cast<double>(random_uniform(23, Purpose::test, 53, set, 0));
     for (const double alpha : {0.0, 0.5, random_alpha, 1.0}) {
       const double position = alpha * static_cast<double>(x.size() - 1);
-      const auto lower = static_cast<std::size_t>(std::floor(position)), upper = std::min(lower + 1, x.size() - 1);
-      const double expected = sorted[lower] + (position - std::floor(position)) * (sorted[upper] - sorted[lower]);
+      const auto lower = static_cast<std::size_t>(std::floor(position)),
+                 upper = std::min(lower + 1, x.size() - 1);
+      const double expected =
+          sorted[lower] + (position - std::floor(position)) * (sorted[upper] - sorted[lower]);
       REQUIRE(quantile_of(x, alpha) == expected);
     }
   }
@@ -110,7 +116,8 @@ TEST_CASE("the least cost is the first of the equal ones and never NaN beside a 
     std::vector<float> cost(static_cast<std::size_t>(n));
     int expected = -1;
     for (int i = 0; i < n; ++i) {
-      const std::uint32_t draw = below(6, set * 64 + static_cast<std::uint32_t>(i), 55);  // ties, and one NaN in six
+      const std::uint32_t draw =
+          below(6, set * 64 + static_cast<std::uint32_t>(i), 55);  // ties, and one NaN in six
       float& c = cost[static_cast<std::size_t>(i)];
       c = draw == 0 ? static_cast<float>(kNan) : static_cast<float>(draw);
       if (!std::isnan(c) && (expected < 0 || c < cost[static_cast<std::size_t>(expected)])) expected = i;
@@ -145,13 +152,16 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
     std::vector<std::size_t> starts;  // rows of the file whose next h - 1 rows belong to the same episode
     for (std::size_t t = 0; t + static_cast<std::size_t>(h) <= rows; ++t) {
       bool ended = false;
-      for (std::size_t i = t; i + 1 < t + static_cast<std::size_t>(h); ++i) ended |= c.terminals[i] || c.timeouts[i];
+      for (std::size_t i = t; i + 1 < t + static_cast<std::size_t>(h); ++i)
+        ended |= c.terminals[i] || c.timeouts[i];
       if (!ended) starts.push_back(t);
     }
     REQUIRE(data.windows() == starts.size());
 
-    Guarded<double> observations(batch, s), actions(batch, h * a), next(batch, s), rewards(batch, 1), costs(batch, 1), mask(batch, 1);
-    const WindowBatch<double> views{view(observations), view(actions), view(next), view(rewards), view(costs), view(mask)};
+    Guarded<double> observations(batch, s), actions(batch, h * a), next(batch, s), rewards(batch, 1),
+        costs(batch, 1), mask(batch, 1);
+    const WindowBatch<double> views{view(observations), view(actions), view(next),
+                                    view(rewards),      view(costs),   view(mask)};
     StepState state;
     state.step = 123;
     const auto check = [&](auto&& window_of) {
@@ -166,8 +176,10 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
         REQUIRE(near(costs(r, 0), cost, 1e-14));
         REQUIRE(mask(r, 0) == (c.terminals[end] ? 0 : 1));
         for (int j = 0; j < s; ++j) {
-          REQUIRE(observations(r, j) == static_cast<double>(c.observations[t * s + static_cast<std::size_t>(j)]));
-          REQUIRE(next(r, j) == static_cast<double>(c.next_observations[end * s + static_cast<std::size_t>(j)]));
+          REQUIRE(observations(r, j) ==
+                  static_cast<double>(c.observations[t * s + static_cast<std::size_t>(j)]));
+          REQUIRE(next(r, j) ==
+                  static_cast<double>(c.next_observations[end * s + static_cast<std::size_t>(j)]));
         }
         for (int j = 0; j < h * a; ++j)
           REQUIRE(actions(r, j) == static_cast<double>(c.actions[t * a + static_cast<std::size_t>(j)]));
@@ -179,7 +191,9 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
     check([&](int r) { return draw_window(5, 123, first_row + r, data.windows()); });
     const std::uint32_t first_window = data.windows() - 50;  // beyond the end the last one is repeated
     gather_windows_in_order(data.source(), &first_window, first_row, views);
-    check([&](int r) { return std::min<std::size_t>(first_window + static_cast<std::size_t>(first_row + r), starts.size() - 1); });
+    check([&](int r) {
+      return std::min<std::size_t>(first_window + static_cast<std::size_t>(first_row + r), starts.size() - 1);
+    });
 
     std::vector<std::uint8_t> stored(data.windows());
     std::iota(stored.begin(), stored.end(), std::uint8_t{0});

@@ -54,8 +54,8 @@ std::vector<T> normals(std::size_t n, std::uint64_t lane) {
 
 /// Everything that a sampler says about some observations: per row the chunk, cost, V_r and V_c.
 template <class T>
-std::vector<std::vector<T>> answers(Sampler<T>& sampler, const std::vector<T>& observations, const std::vector<T>& noise,
-                                    const std::vector<std::size_t>& rows) {
+std::vector<std::vector<T>> answers(Sampler<T>& sampler, const std::vector<T>& observations,
+                                    const std::vector<T>& noise, const std::vector<std::size_t>& rows) {
   const std::size_t per_noise = static_cast<std::size_t>(sampler.candidates()) * kChunk, n = rows.size();
   std::vector<T> obs, x, chunk(n * kChunk), cost(n), v_r(n), v_c(n);
   for (const std::size_t r : rows) {
@@ -87,7 +87,8 @@ struct Plain {
     const auto& e = networks.online.entry(index);
     return arena.data() + e.offset + static_cast<std::size_t>(net) * e.net_size();
   }
-  std::vector<double> forward(const std::vector<double>& arena, const Mlp& mlp, int net, std::vector<double> x) const {
+  std::vector<double> forward(const std::vector<double>& arena, const Mlp& mlp, int net,
+                              std::vector<double> x) const {
     for (std::size_t l = 0; l < mlp.layers.size(); ++l) {
       const DenseLayer& layer = mlp.layers[l];
       REQUIRE(x.size() == static_cast<std::size_t>(layer.in));
@@ -101,8 +102,10 @@ struct Plain {
         double mean = 0, variance = 0;
         for (const double v : y) mean += v / layer.out;
         for (const double v : y) variance += (v - mean) * (v - mean) / layer.out;
-        const double *gain = entry(arena, mlp.norms[l].gain, net), *offset = entry(arena, mlp.norms[l].bias, net);
-        for (std::size_t j = 0; j < y.size(); ++j) y[j] = gain[j] * (y[j] - mean) / std::sqrt(variance + 1e-5) + offset[j];
+        const double *gain = entry(arena, mlp.norms[l].gain, net),
+                     *offset = entry(arena, mlp.norms[l].bias, net);
+        for (std::size_t j = 0; j < y.size(); ++j)
+          y[j] = gain[j] * (y[j] - mean) / std::sqrt(variance + 1e-5) + offset[j];
       }
       x = y;
     }
@@ -144,10 +147,12 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
         const SamplerOptions options{{5, guidance, label}, candidates};
         Sampler<float> single(*networks, options, std::make_shared<ThreadPool>(1));
         std::vector<std::vector<float>> alone;
-        for (const std::size_t r : forward) alone.push_back(answers(single, observations, noise, {r}).front());
+        for (const std::size_t r : forward)
+          alone.push_back(answers(single, observations, noise, {r}).front());
         CHECK(alone[0] != alone[1]);
         for (const int threads : {1, 2, 4}) {
-          INFO("candidates " << candidates << ", label " << label << ", guidance " << guidance << ", threads " << threads);
+          INFO("candidates " << candidates << ", label " << label << ", guidance " << guidance << ", threads "
+                             << threads);
           Sampler<float> sampler(*networks, options, std::make_shared<ThreadPool>(threads));
           const auto same = [&](const std::vector<std::size_t>& rows) {
             const auto all = answers(sampler, observations, noise, rows);
@@ -170,28 +175,37 @@ TEST_CASE("the sampler equals plain loops over whole inputs in double") {
   constexpr std::size_t n = 3;
   for (const bool norm : {false, true})
     for (const bool twin : {true, false})
-      for (const auto& [guidance, label] : {std::pair{2.0, int{kLabelGood}}, {1.0, int{kLabelGood}}, {0.0, int{kLabelGood}},
-                                           {2.0, int{kLabelNull}}, {0.5, int{kLabelBad}}}) {
+      for (const auto& [guidance, label] : {std::pair{2.0, int{kLabelGood}},
+                                            {1.0, int{kLabelGood}},
+                                            {0.0, int{kLabelGood}},
+                                            {2.0, int{kLabelNull}},
+                                            {0.5, int{kLabelBad}}}) {
         Settings settings = small_settings(norm);
         settings.twin_critics = twin;
         const auto networks = make_networks<double>(settings);
         const Plain plain(*networks);
         constexpr int candidates = 6, steps = 8;
-        Sampler<double> sampler(*networks, {{steps, guidance, label}, candidates}, std::make_shared<ThreadPool>(2));
-        const auto observations = normals<double>(n * kObservation, 84), noise = normals<double>(n * candidates * kChunk, 85);
+        Sampler<double> sampler(*networks, {{steps, guidance, label}, candidates},
+                                std::make_shared<ThreadPool>(2));
+        const auto observations = normals<double>(n * kObservation, 84),
+                   noise = normals<double>(n * candidates * kChunk, 85);
         const auto all = answers(sampler, observations, noise, {0, 1, 2});
         for (std::size_t row = 0; row < n; ++row) {
           std::vector<double> s(kObservation), best;
           for (std::size_t j = 0; j < kObservation; ++j)
-            s[j] = (observations[row * kObservation + j] - networks->observation_mean[j]) * networks->observation_scale[j];
+            s[j] = (observations[row * kObservation + j] - networks->observation_mean[j]) *
+                   networks->observation_scale[j];
           double least = 1e300;
           for (std::size_t c = 0; c < candidates; ++c) {
-            std::vector<double> x(noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c) * kChunk),
-                                  noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c + 1) * kChunk));
+            std::vector<double> x(
+                noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c) * kChunk),
+                noise.begin() + static_cast<std::ptrdiff_t>((row * candidates + c + 1) * kChunk));
             for (int step = 0; step < steps; ++step) {
               const double time = static_cast<double>(step) / steps;
-              const auto null = plain.velocity(s, kLabelNull, x.data(), time), followed = plain.velocity(s, label, x.data(), time);
-              for (std::size_t j = 0; j < kChunk; ++j) x[j] += (null[j] + guidance * (followed[j] - null[j])) / steps;
+              const auto null = plain.velocity(s, kLabelNull, x.data(), time),
+                         followed = plain.velocity(s, label, x.data(), time);
+              for (std::size_t j = 0; j < kChunk; ++j)
+                x[j] += (null[j] + guidance * (followed[j] - null[j])) / steps;
             }
             for (double& v : x) v = std::clamp(v, -1.0, 1.0);
             const double cost = plain.greatest_cost(s, x.data());
@@ -201,7 +215,8 @@ TEST_CASE("the sampler equals plain loops over whole inputs in double") {
             }
           }
           // Sums of 60 terms of order one, through three layers and eight steps: far below 1e-10.
-          INFO("norm " << norm << ", twin " << twin << ", guidance " << guidance << ", label " << label << ", row " << row);
+          INFO("norm " << norm << ", twin " << twin << ", guidance " << guidance << ", label " << label
+                       << ", row " << row);
           for (std::size_t j = 0; j < kChunk; ++j) CHECK(near(all[row][j], best[j], 1e-10));
           CHECK(near(all[row][kChunk], least, 1e-10));
           CHECK(near(all[row][kChunk + 1], plain.forward(plain.online, networks->value, 0, s)[0], 1e-10));
@@ -214,8 +229,10 @@ TEST_CASE("the chosen candidate is the one that alone costs least") {
   const auto networks = make_networks<float>(small_settings(false));
   const auto pool = std::make_shared<ThreadPool>(1);
   constexpr int candidates = 16;
-  Sampler<float> many(*networks, {{6, 2.0, kLabelGood}, candidates}, pool), one(*networks, {{6, 2.0, kLabelGood}, 1}, pool);
-  const auto observations = normals<float>(20 * kObservation, 86), noise = normals<float>(20 * candidates * kChunk, 87);
+  Sampler<float> many(*networks, {{6, 2.0, kLabelGood}, candidates}, pool),
+      one(*networks, {{6, 2.0, kLabelGood}, 1}, pool);
+  const auto observations = normals<float>(20 * kObservation, 86),
+             noise = normals<float>(20 * candidates * kChunk, 87);
   int not_first = 0;
   for (std::size_t row = 0; row < 20; ++row) {
     const auto chosen = answers(many, observations, noise, {row}).front();
@@ -235,7 +252,8 @@ TEST_CASE("the chosen candidate is the one that alone costs least") {
     CHECK(chosen == best);
     not_first += index != 0;
   }
-  CHECK(not_first > 10);  // of 20 rows 18.75 are expected; that 10 or fewer choose another has a chance of 2e-7
+  CHECK(not_first >
+        10);  // of 20 rows 18.75 are expected; that 10 or fewer choose another has a chance of 2e-7
 }
 
 TEST_CASE("costs and values are those that the data set's evaluation gives the same state and chunk") {
@@ -265,8 +283,9 @@ TEST_CASE("costs and values are those that the data set's evaluation gives the s
                 states.begin() + static_cast<std::ptrdiff_t>(start * kObservation));
     std::copy_n(all[i].begin(), kChunk, actions.begin() + static_cast<std::ptrdiff_t>(start * kAction));
   }
-  const WindowSource<double> source{states.data(), actions.data(), zeros.data(), zeros.data(), zeros.data(), starts.data(),
-                                    n, kObservation, kAction, kLength, 0.99};
+  const WindowSource<double> source{
+      states.data(), actions.data(), zeros.data(), zeros.data(), zeros.data(), starts.data(), n,
+      kObservation,  kAction,        kLength,      0.99};
   const WindowValues<double> values = evaluate_windows(settings, *networks, source, pool);
   REQUIRE(values.q_cost.size() == n);
   for (std::size_t i = 0; i < n; ++i) {  // the order of a head's last sum differs: a rounding or two
@@ -285,9 +304,12 @@ TEST_CASE("lengths that do not fit are refused") {
   std::vector<float> observation(kObservation), noise(2 * kChunk), chunk(kChunk), one(1), two(2);
   sampler.sample(observation, noise, {chunk, {}, {}, {}});
   sampler.sample({}, {}, {{}, {}, {}, {}});
-  CHECK_THROWS_WITH(sampler.sample(observation, two, {chunk, {}, {}, {}}), Catch::Contains("`noise` must hold 12"));
+  CHECK_THROWS_WITH(sampler.sample(observation, two, {chunk, {}, {}, {}}),
+                    Catch::Contains("`noise` must hold 12"));
   CHECK_THROWS_WITH(sampler.sample(two, noise, {chunk, {}, {}, {}}), Catch::Contains("`observations`"));
-  CHECK_THROWS_WITH(sampler.sample(observation, noise, {two, {}, {}, {}}), Catch::Contains("`chunk` must hold 6"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {two, {}, {}, {}}),
+                    Catch::Contains("`chunk` must hold 6"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, two, {}, {}}), Catch::Contains("`cost`"));
-  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, one, {}}), Catch::Contains("v_reward, v_cost"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, one, {}}),
+                    Catch::Contains("v_reward, v_cost"));
 }

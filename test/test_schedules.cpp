@@ -33,7 +33,8 @@ struct Size {
 };
 /// Each dimension by itself through the awkward sizes, then some together; 1009 is prime.
 std::vector<Size> sizes() {
-  std::vector<Size> all = {{1, 1, 1}, {257, 255, 257}, {64, 1009, 2}, {1009, 2, 3}, {5, 257, 1}, {129, 31, 65}, {1, 255, 33}};
+  std::vector<Size> all = {{1, 1, 1},    {257, 255, 257}, {64, 1009, 2}, {1009, 2, 3},   {5, 257, 1},
+                           {129, 31, 65}, {1, 255, 33},    {1031, 9, 257}, {2053, 3, 129}, {2053, 5, 1}};
   for (const int n : {1, 2, 3, 31, 32, 33, 255, 257, 1009})
     for (const Size s : {Size{n, 33, 31}, Size{33, n, 31}, Size{32, 33, n}, Size{n, 31, 1}}) all.push_back(s);
   return all;
@@ -62,20 +63,23 @@ class IsaDense final : public Dense<T> {
   explicit IsaDense(Isa isa) : isa_(isa), k_(vector_kernels<T>(isa)) {}
   std::string name() const override { return isa_name(isa_); }
   std::size_t packed_size(int depth, int cols) const override {
-    return static_cast<std::size_t>(depth) * static_cast<std::size_t>((cols + k_.panel - 1) / k_.panel * k_.panel);
+    return static_cast<std::size_t>(depth) *
+           static_cast<std::size_t>((cols + k_.panel - 1) / k_.panel * k_.panel);
   }
   void pack(const T* weight, int depth, int cols, int stride, bool transposed, T* packed) const override {
     k_.pack(weight, depth, cols, stride, transposed, packed);
   }
-  void multiply(const T* x, std::size_t xs, int rows, int depth, const T* packed, int cols, T* y, std::size_t ys,
-                bool accumulate) const override {
+  void multiply(const T* x, std::size_t xs, int rows, int depth, const T* packed, int cols, T* y,
+                std::size_t ys, bool accumulate) const override {
     k_.multiply(x, xs, rows, depth, packed, cols, y, ys, accumulate);
   }
-  void weight_gradient(const T* x, std::size_t xs, const T* d_y, std::size_t ys, int rows, int in, int out, T* d_weight,
-                       T* d_bias, T* scratch) const override {
+  void weight_gradient(const T* x, std::size_t xs, const T* d_y, std::size_t ys, int rows, int in, int out,
+                       T* d_weight, T* d_bias, T* scratch) const override {
     k_.weight_gradient(x, xs, d_y, ys, rows, in, out, d_weight, d_bias, scratch);
   }
-  std::size_t weight_gradient_scratch(int in, int out) const override { return k_.weight_gradient_scratch(in, out); }
+  std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
+    return k_.weight_gradient_scratch(rows, in, out);
+  }
 
  private:
   Isa isa_;
@@ -85,7 +89,8 @@ class IsaDense final : public Dense<T> {
 template <class T>
 void check_multiply(const Dense<T>& dense, Size s, bool transposed, bool accumulate) {
   const auto x = Guarded<T>::normal(s.rows, s.in, 3, 1);
-  const auto weight = transposed ? Guarded<T>::normal(s.out, s.in, 2, 2) : Guarded<T>::normal(s.in, s.out, 2, 2);
+  const auto weight =
+      transposed ? Guarded<T>::normal(s.out, s.in, 2, 2) : Guarded<T>::normal(s.in, s.out, 2, 2);
   const auto before = Guarded<T>::normal(s.rows, s.out, 5, 3);
   Guarded<T> y = accumulate ? before : Guarded<T>(s.rows, s.out, 5);
   Guarded<T> packed(1, static_cast<int>(dense.packed_size(s.in, s.out)));
@@ -99,8 +104,8 @@ void check_multiply(const Dense<T>& dense, Size s, bool transposed, bool accumul
       for (int k = 0; k < s.in; ++k) sum.add(Wide(x(r, k)) * Wide(transposed ? weight(c, k) : weight(k, c)));
       right &= sum.holds(y(r, c));
     }
-  INFO(dense.name() << " multiply " << s.rows << " x " << s.in << " x " << s.out << " transposed " << transposed
-                    << " accumulate " << accumulate);
+  INFO(dense.name() << " multiply " << s.rows << " x " << s.in << " x " << s.out << " transposed "
+                    << transposed << " accumulate " << accumulate);
   CHECK(right);
   CHECK(y.intact());
   CHECK(packed.intact());
@@ -110,7 +115,7 @@ template <class T>
 void check_weight_gradient(const Dense<T>& dense, Size s) {
   const auto x = Guarded<T>::normal(s.rows, s.in, 3, 4), d_y = Guarded<T>::normal(s.rows, s.out, 1, 5);
   Guarded<T> d_weight(s.in, s.out), d_bias(1, s.out),
-      scratch(1, static_cast<int>(dense.weight_gradient_scratch(s.in, s.out)));
+      scratch(1, static_cast<int>(dense.weight_gradient_scratch(s.rows, s.in, s.out)));
   dense.weight_gradient(x.data(), x.stride(), d_y.data(), d_y.stride(), s.rows, s.in, s.out, d_weight.data(),
                         d_bias.data(), scratch.data());
   bool right = true;
@@ -153,14 +158,17 @@ TEMPLATE_TEST_CASE("a packed weight is strips of columns padded with zeros", "",
     const auto& k = vector_kernels<TestType>(isa);
     for (const bool transposed : {false, true})
       for (const Size s : {Size{1, 1, 1}, Size{1, 33, 31}, Size{1, 3, 257}}) {
-        const auto weight = transposed ? Guarded<TestType>::normal(s.out, s.in, 2, 6) : Guarded<TestType>::normal(s.in, s.out, 2, 6);
+        const auto weight = transposed ? Guarded<TestType>::normal(s.out, s.in, 2, 6)
+                                       : Guarded<TestType>::normal(s.in, s.out, 2, 6);
         const int padded = (s.out + k.panel - 1) / k.panel * k.panel;
         Guarded<TestType> packed(1, s.in * padded);
         k.pack(weight.data(), s.in, s.out, static_cast<int>(weight.stride()), transposed, packed.data());
         bool right = true;
         for (int depth = 0; depth < s.in; ++depth)
           for (int c = 0; c < padded; ++c) {
-            const TestType expected = c >= s.out ? TestType(0) : transposed ? weight(c, depth) : weight(depth, c);
+            const TestType expected = c >= s.out   ? TestType(0)
+                                      : transposed ? weight(c, depth)
+                                                   : weight(depth, c);
             right &= packed(0, c / k.panel * k.panel * s.in + depth * k.panel + c % k.panel) == expected;
           }
         CHECK(right);
@@ -179,7 +187,8 @@ TEMPLATE_TEST_CASE("heads of one output and their input gradients equal the plai
                    d_y = Guarded<T>::normal(rows, 1, 2, 9), before = Guarded<T>::normal(rows, depth, 3, 10);
         Guarded<T> y(rows, 1, 2), written(rows, depth, 3), added = before;
         k.dot(x.data(), x.stride(), rows, depth, weight.data(), T(0.25), y.data(), y.stride());
-        k.outer(d_y.data(), d_y.stride(), rows, depth, weight.data(), written.data(), written.stride(), false);
+        k.outer(d_y.data(), d_y.stride(), rows, depth, weight.data(), written.data(), written.stride(),
+                false);
         k.outer(d_y.data(), d_y.stride(), rows, depth, weight.data(), added.data(), added.stride(), true);
         bool right = true;
         for (int r = 0; r < rows; ++r) {
@@ -207,16 +216,18 @@ TEMPLATE_TEST_CASE("a row's result does not depend on the rows beside it", "", f
   constexpr int all = 70, in = 37, out = 45;
   for (const Isa isa : isas()) {
     const auto& k = vector_kernels<T>(isa);
-    const auto x = Guarded<T>::normal(all, in, 0, 20), w = Guarded<T>::normal(in, out, 0, 21), b = Guarded<T>::normal(1, out, 0, 22);
+    const auto x = Guarded<T>::normal(all, in, 0, 20), w = Guarded<T>::normal(in, out, 0, 21),
+               b = Guarded<T>::normal(1, out, 0, 22);
     std::vector<T> panels(IsaDense<T>(isa).packed_size(in, out));
     k.pack(w.data(), in, out, out, false, panels.data());
     // Rows first .. first + rows through all row-wise kernels, at a place of their own in memory.
     const auto results = [&](int first, int rows) {
-      Guarded<T> y(rows, out), slope(rows, out), norm(rows, out), unit(rows, out), inverse(rows, 1), head(rows, 1),
-          d_norm(rows, out), d_x(rows, in), d_head(rows, out);
-      k.multiply(x.data() + static_cast<std::size_t>(first) * x.stride(), x.stride(), rows, in, panels.data(), out,
-                 y.data(), y.stride(), false);
-      k.bias_activation(y.data(), y.stride(), rows, out, b.data(), Activation::gelu_erf, slope.data(), slope.stride());
+      Guarded<T> y(rows, out), slope(rows, out), norm(rows, out), unit(rows, out), inverse(rows, 1),
+          head(rows, 1), d_norm(rows, out), d_x(rows, in), d_head(rows, out);
+      k.multiply(x.data() + static_cast<std::size_t>(first) * x.stride(), x.stride(), rows, in, panels.data(),
+                 out, y.data(), y.stride(), false);
+      k.bias_activation(y.data(), y.stride(), rows, out, b.data(), Activation::gelu_erf, slope.data(),
+                        slope.stride());
       k.layer_norm(y.data(), rows, out, b.data(), b.data(), norm.data(), unit.data(), inverse.data());
       k.dot(norm.data(), norm.stride(), rows, out, b.data(), T(1), head.data(), 1);
       k.outer(head.data(), 1, rows, out, b.data(), d_head.data(), d_head.stride(), false);
@@ -235,7 +246,8 @@ TEMPLATE_TEST_CASE("a row's result does not depend on the rows beside it", "", f
         const auto some = results(first, rows);
         bool same = true;
         for (int r = 0; r < rows; ++r) {
-          const auto &a = some[static_cast<std::size_t>(r)], &c = together[static_cast<std::size_t>(first + r)];
+          const auto &a = some[static_cast<std::size_t>(r)],
+                     &c = together[static_cast<std::size_t>(first + r)];
           same &= std::memcmp(a.data(), c.data(), a.size() * sizeof(T)) == 0;
         }
         INFO(isa_name(isa) << ": rows " << first << " .. " << first + rows);

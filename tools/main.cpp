@@ -1,5 +1,8 @@
 // The `r2pac` command: its verbs, their options, and the one place where errors become messages.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -18,14 +21,17 @@ namespace {
 /// What the chosen verb will do; set while the command line is read.
 using Action = std::function<int()>;
 
-CLI::App* add_verb(CLI::App& parent, const std::string& name, const std::string& description, const std::string& example) {
+CLI::App* add_verb(CLI::App& parent, const std::string& name, const std::string& description,
+                   const std::string& example) {
   CLI::App* verb = parent.add_subcommand(name, description);
   verb->footer("Example:\n  " + example);
   return verb;
 }
 
 void add_demo(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "demo", "Train and compare on the built-in robot: data, table and picture in minutes", "r2pac demo --out demo");
+  CLI::App* verb =
+      add_verb(app, "demo", "Train and compare on the built-in robot: data, table and picture in minutes",
+               "r2pac demo --out demo");
   const auto options = std::make_shared<DemoOptions>();
   verb->add_option("--out", options->out, "Folder for data, runs and picture")->capture_default_str();
   verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
@@ -36,7 +42,8 @@ void add_data(CLI::App& app, Action& action) {
   CLI::App* data = add_verb(app, "data", "Make, describe and check data sets", "r2pac data info FILE.hdf5");
   data->require_subcommand(1);
 
-  CLI::App* make = add_verb(*data, "make", "Make a data set of the built-in robot", "r2pac data make reach-avoid -o reach-avoid.hdf5 --episodes 1000");
+  CLI::App* make = add_verb(*data, "make", "Make a data set of the built-in robot",
+                            "r2pac data make reach-avoid -o reach-avoid.hdf5 --episodes 1000");
   struct Make {
     std::string env, out;
     int episodes = 1000;
@@ -50,7 +57,8 @@ void add_data(CLI::App& app, Action& action) {
   make->callback([&action, m] {
     action = [m] {
       if (m->env != "reach-avoid")
-        throw Error(ExitCode::usage, "unknown environment `" + m->env + "`", "data make", did_you_mean(m->env, {"reach-avoid"}));
+        throw Error(ExitCode::usage, "unknown environment `" + m->env + "`", "data make",
+                    did_you_mean(m->env, {"reach-avoid"}));
       return run_data_make_reach_avoid(m->out, m->episodes, m->seed);
     };
   });
@@ -66,11 +74,14 @@ void add_data(CLI::App& app, Action& action) {
     const auto l = std::make_shared<Look>();
     verb->add_option("file", l->file, "DSRL file (HDF5)")->required();
     verb->add_flag("--json", l->json, "Print one JSON object");
-    verb->add_option("--chunk-length", l->chunk_length, "Rows per window")->capture_default_str()->check(CLI::Range(1, 1000));
+    verb->add_option("--chunk-length", l->chunk_length, "Rows per window")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
     return std::pair{verb, l};
   };
   const auto [info, i] = look("info", "Counts, ranges, return and cost per episode, fingerprint");
-  info->add_option("--cost-limit", i->cost_limit, "Episode cost that counts as safe (the task's if not given)");
+  info->add_option("--cost-limit", i->cost_limit,
+                   "Episode cost that counts as safe (the task's if not given)");
   info->callback([&action, l = i] {
     action = [l] {
       const auto task = task_from_file_name(l->file);
@@ -78,15 +89,19 @@ void add_data(CLI::App& app, Action& action) {
       return run_data_info(l->file, l->json, limit, l->chunk_length);
     };
   });
-  const auto [check, c] = look("check", "Name every fault; exit status 3 if training would refuse the file or learn something false");
-  check->callback([&action, l = c] { action = [l] { return run_data_check(l->file, l->json, l->chunk_length); }; });
+  const auto [check, c] = look(
+      "check", "Name every fault; exit status 3 if training would refuse the file or learn something false");
+  check->callback(
+      [&action, l = c] { action = [l] { return run_data_check(l->file, l->json, l->chunk_length); }; });
 }
 
 /// Options that name settings; each is passed on as text, so that one parser judges them all.
 void add_training_flags(CLI::App& verb, TrainingFlags& flags, bool steps) {
   verb.add_option("--data", flags.data, "DSRL file (HDF5)")->required();
   verb.add_option("--config", flags.config_file, "Settings file (TOML)");
-  verb.add_option("--set", flags.overrides, "Any setting, as key=value; may be repeated")->take_all()->expected(1);
+  verb.add_option("--set", flags.overrides, "Any setting, as key=value; may be repeated")
+      ->take_all()
+      ->expected(1);
   const auto setting = [&](const char* option, const char* key, const char* description) {
     verb.add_option_function<std::string>(
         option, [&flags, key](const std::string& text) { flags.flags.emplace_back(key, text); }, description);
@@ -100,39 +115,50 @@ void add_training_flags(CLI::App& verb, TrainingFlags& flags, bool steps) {
 }
 
 void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command_line) {
-  CLI::App* verb = add_verb(app, "train", "Train a policy on a data set", "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
+  CLI::App* verb = add_verb(app, "train", "Train a policy on a data set",
+                            "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
   const auto options = std::make_shared<TrainOptions>();
   options->command_line = command_line;
   add_training_flags(*verb, options->training, true);
   verb->add_option("--out", options->out, "Run folder (runs/TASK-seedN if not given)");
-  verb->add_option("--threads", options->threads, "Threads (all processors if not given); the result does not depend on it");
-  verb->add_option("--resume", options->resume, "auto, never, or a checkpoint or run folder to continue from")->capture_default_str();
+  verb->add_option("--threads", options->threads,
+                   "Threads (all processors if not given); the result does not depend on it");
+  verb->add_option("--resume", options->resume, "auto, never, or a checkpoint or run folder to continue from")
+      ->capture_default_str();
   CLI::Option* quiet = verb->add_flag("--quiet", options->quiet, "Only warnings and the last line");
   verb->add_flag("--json", options->json, "One JSON object a line")->excludes(quiet);
   verb->callback([&action, options] { action = [options] { return run_train(*options); }; });
 }
 
 void add_eval(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "eval", "Run a policy in an environment and score it", "r2pac eval runs/robot --env reach-avoid --episodes 100 --json");
+  CLI::App* verb = add_verb(app, "eval", "Run a policy in an environment and score it",
+                            "r2pac eval runs/robot --env reach-avoid --episodes 100 --json");
   const auto options = std::make_shared<EvalOptions>();
   verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
   verb->add_option("--env", options->env, "Environment: reach-avoid")->required();
-  verb->add_option("--episodes", options->episodes, "Episodes")->capture_default_str()->check(CLI::Range(1, 1000000));
+  verb->add_option("--episodes", options->episodes, "Episodes")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
   verb->add_option("--seed", options->seed, "Seed of starts and noise")->capture_default_str();
-  verb->add_option("--flow-steps", options->flow_steps, "Euler steps (as trained if not given)")->check(CLI::Range(1, 100000));
+  verb->add_option("--flow-steps", options->flow_steps, "Euler steps (as trained if not given)")
+      ->check(CLI::Range(1, 100000));
   verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
   verb->add_option("--guidance", options->guidance, "Guidance scale omega")->check(CLI::Range(0.0, 1000.0));
-  verb->add_option("--label", options->label, "1: act well; null: imitate the data")->capture_default_str()->check(CLI::IsMember({"1", "null"}));
+  verb->add_option("--label", options->label, "1: act well; null: imitate the data")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"1", "null"}));
   verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
   verb->add_flag("--json", options->json, "Print one JSON object");
   verb->callback([&action, options] { action = [options] { return run_eval(*options); }; });
 }
 
 void add_sample(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "sample", "Answer observations with actions, one JSON line each", "echo '[0.1, ...]' | r2pac sample runs/robot --obs -");
+  CLI::App* verb = add_verb(app, "sample", "Answer observations with actions, one JSON line each",
+                            "echo '[0.1, ...]' | r2pac sample runs/robot --obs -");
   const auto options = std::make_shared<SampleOptions>();
   verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
-  verb->add_option("--obs", options->observations, "File with one JSON array a line, or - for standard input")->required();
+  verb->add_option("--obs", options->observations, "File with one JSON array a line, or - for standard input")
+      ->required();
   verb->add_option("--seed", options->seed, "Seed of the noise")->capture_default_str();
   verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
   verb->add_option("--flow-steps", options->flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
@@ -141,7 +167,8 @@ void add_sample(CLI::App& app, Action& action) {
 }
 
 void add_values(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "values", "Write v_r, v_c, q_r, q_c, label and safety of every window", "r2pac values runs/ball --data FILE.hdf5 -o values.csv");
+  CLI::App* verb = add_verb(app, "values", "Write v_r, v_c, q_r, q_c, label and safety of every window",
+                            "r2pac values runs/ball --data FILE.hdf5 -o values.csv");
   const auto options = std::make_shared<ValuesOptions>();
   verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
   verb->add_option("--data", options->data, "DSRL file (HDF5)")->required();
@@ -151,7 +178,8 @@ void add_values(CLI::App& app, Action& action) {
 }
 
 void add_trace(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "trace", "Record some gradient steps for another program to redo", "r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors");
+  CLI::App* verb = add_verb(app, "trace", "Record some gradient steps for another program to redo",
+                            "r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors");
   const auto options = std::make_shared<TraceOptions>();
   add_training_flags(*verb, options->training, false);
   verb->add_option("--steps", options->steps, "Steps to record")->required()->check(CLI::Range(1, 20));
@@ -162,7 +190,8 @@ void add_trace(CLI::App& app, Action& action) {
 }
 
 void add_inspect(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "inspect", "Show what a policy, checkpoint or trace holds", "r2pac inspect runs/ball");
+  CLI::App* verb =
+      add_verb(app, "inspect", "Show what a policy, checkpoint or trace holds", "r2pac inspect runs/ball");
   struct Inspect {
     std::string file;
     bool json = false;
@@ -170,23 +199,30 @@ void add_inspect(CLI::App& app, Action& action) {
   const auto options = std::make_shared<Inspect>();
   verb->add_option("file", options->file, "safetensors file or run folder")->required();
   verb->add_flag("--json", options->json, "Print one JSON object");
-  verb->callback([&action, options] { action = [options] { return run_inspect(options->file, options->json); }; });
+  verb->callback(
+      [&action, options] { action = [options] { return run_inspect(options->file, options->json); }; });
 }
 
 void add_config(CLI::App& app, Action& action) {
   CLI::App* config = add_verb(app, "config", "Settings and presets", "r2pac config show --task CarGoal1");
   config->require_subcommand(1);
-  CLI::App* verb = add_verb(*config, "show", "All settings with their meaning, range and origin, as TOML", "r2pac config show --task CarGoal1 > run.toml");
+  CLI::App* verb = add_verb(*config, "show", "All settings with their meaning, range and origin, as TOML",
+                            "r2pac config show --task CarGoal1 > run.toml");
   const auto options = std::make_shared<ConfigShowOptions>();
   verb->add_option("--task", options->task, "Task whose preset to show");
   verb->callback([&action, options] { action = [options] { return run_config_show(*options); }; });
 }
 
 void add_bench(CLI::App& app, Action& action) {
-  CLI::App* verb = add_verb(app, "bench", "Measure speed as a share of this machine's peak", "r2pac bench step --threads 1");
+  CLI::App* verb = add_verb(app, "bench", "Measure speed as a share of this machine's peak",
+                            "r2pac bench step --threads 1");
   const auto options = std::make_shared<BenchOptions>();
-  verb->add_option("suite", options->suite, "step, action or kernels")->required()->check(CLI::IsMember({"step", "action", "kernels"}));
-  verb->add_option("--threads", options->threads, "Threads")->capture_default_str()->check(CLI::Range(1, 1024));
+  verb->add_option("suite", options->suite, "step, action or kernels")
+      ->required()
+      ->check(CLI::IsMember({"step", "action", "kernels"}));
+  verb->add_option("--threads", options->threads, "Threads")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   verb->add_flag("--json", options->json, "Print one JSON object");
   verb->callback([&action, options] { action = [options] { return run_bench(*options); }; });
 }
@@ -198,39 +234,47 @@ int report(const Error& error) {
   return static_cast<int>(error.code());
 }
 
-/// The verb that the command line got to before it failed.
-const CLI::App& deepest_verb(const CLI::App& app) {
-  for (const CLI::App* verb : app.get_subcommands())
-    if (verb->parsed()) return deepest_verb(*verb);
-  return app;
-}
-
 /// CLI11's complaint in our form, with the nearest name for something unknown.
-Error usage_error(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+Error usage_error(const CLI::App& app, const CLI::ParseError& error,
+                  const std::vector<std::string>& arguments) {
   const CLI::App* verb = &app;
-  for (const std::string& word : arguments) {
-    const auto below = verb->get_subcommands([&](const CLI::App* candidate) { return candidate->get_name() == word; });
+  std::string where = "r2pac";
+  auto word = arguments.begin();
+  for (; word != arguments.end(); ++word) {
+    const auto named = [&](const CLI::App* candidate) { return candidate->get_name() == *word; };
+    const auto below = verb->get_subcommands(named);
     if (below.empty()) break;
     verb = below.front();
+    where += " " + *word;
   }
   std::vector<std::string> options, verbs;
-  for (const CLI::Option* option : verb->get_options())
+  for (const CLI::Option* option : verb->get_options()) {
     for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
-  for (const CLI::App* below : verb->get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(below->get_name());
-  const std::string where = verb->get_parent() == nullptr ? "r2pac" : "r2pac " + verb->get_name();
-  for (const std::string& argument : arguments) {
-    const std::string name = argument.substr(0, argument.find('='));
-    if (name.rfind("--", 0) == 0 && name != "--version" && std::find(options.begin(), options.end(), name) == options.end())
+    for (const std::string& name : option->get_snames()) options.push_back("-" + name);
+  }
+  for (const CLI::App* below : verb->get_subcommands([](const CLI::App*) { return true; }))
+    verbs.push_back(below->get_name());
+  if (!verbs.empty() && word != arguments.end() && word->rfind('-', 0) != 0)
+    return {ExitCode::usage, "unknown verb `" + *word + "`", where, did_you_mean(*word, verbs)};
+  for (; word != arguments.end(); ++word) {
+    const bool is_long = word->rfind("--", 0) == 0;
+    const bool is_short = !is_long && word->size() > 1 && (*word)[0] == '-' &&
+                          std::isalpha(static_cast<unsigned char>((*word)[1]));
+    if (!is_long && !is_short) continue;
+    const std::string name = is_long ? word->substr(0, word->find('=')) : word->substr(0, 2);
+    if (std::find(options.begin(), options.end(), name) == options.end())
       return {ExitCode::usage, "unknown option `" + name + "`", where, did_you_mean(name, options)};
   }
-  if (!verbs.empty()) {
-    const bool top = verb->get_parent() == nullptr;
-    const std::size_t at = top ? 0 : static_cast<std::size_t>(std::find(arguments.begin(), arguments.end(), verb->get_name()) - arguments.begin()) + 1;
-    if (at < arguments.size() && arguments[at].rfind('-', 0) != 0)
-      return {ExitCode::usage, "unknown verb `" + arguments[at] + "`", where, did_you_mean(arguments[at], verbs)};
-    return {ExitCode::usage, "a verb is missing", where, did_you_mean("", verbs)};
-  }
+  if (!verbs.empty()) return {ExitCode::usage, "a verb is missing", where, did_you_mean("", verbs)};
   return {ExitCode::usage, error.what(), where, "see `" + where + " --help`"};
+}
+
+/// Fails when what was printed did not arrive, for example on a full disk.
+void check_standard_output() {
+  std::cout.flush();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout)
+    throw Error(ExitCode::disk, "standard output could not be written", "",
+                "free space where it goes, or send it elsewhere");
 }
 
 int run(int argc, char** argv) {
@@ -256,19 +300,23 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report(usage_error(app, error, {command_line.begin() + 1, command_line.end()}));
   }
-  return action();
+  const int status = action();
+  check_standard_output();
+  return status;
 }
 
 }  // namespace
 }  // namespace r2pac
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);  // a closed pipe, as of `| head`, ends the program without a word
   try {
     return r2pac::run(argc, argv);
   } catch (const r2pac::Error& error) {
     return r2pac::report(error);
   } catch (const std::bad_alloc&) {
-    return r2pac::report({r2pac::ExitCode::usage, "there is not enough memory", "", "lower batch, hidden or num_candidates"});
+    return r2pac::report(
+        {r2pac::ExitCode::usage, "there is not enough memory", "", "lower batch, hidden or num_candidates"});
   } catch (const std::exception& error) {
     return r2pac::report({r2pac::ExitCode::usage, std::string("internal error: ") + error.what(), "",
                           "please report this with the command and its input"});

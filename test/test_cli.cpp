@@ -1,0 +1,193 @@
+// The `r2pac` command as a user meets it: exit status and messages of a process of its own.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include "scratch_folder.h"
+
+extern char** environ;
+
+using namespace r2pac;
+
+namespace {
+
+struct Result {
+  int status = -1;  ///< exit status, or minus the signal that ended the process
+  std::string out, err;
+};
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Runs the command in no shell, with its output in files, so that it never waits for a reader.
+/// out_fd  standard output of the command, if it shall not be kept
+Result run(std::vector<std::string> arguments, int out_fd = -1) {
+  const ScratchFolder folder;
+  const std::string out = (folder.path / "out").string(), err = (folder.path / "err").string();
+  arguments.insert(arguments.begin(), R2PAC_BINARY);
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (out_fd < 0)
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
+  else
+    posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  pid_t child = 0;
+  const int failed = posix_spawn(&child, R2PAC_BINARY, &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  REQUIRE(failed == 0);
+  int state = 0;
+  REQUIRE(waitpid(child, &state, 0) == child);
+  return {WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state), content(out), content(err)};
+}
+
+std::string message(const std::string& what, const std::string& where, const std::string& todo) {
+  return "error: " + what + "\n  where: " + where + "\n  to do: " + todo + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("unknown verbs and options get the nearest name and exit status 2") {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string message;
+  };
+  for (const auto& [arguments, expected] : {
+           Case{{"trian"}, message("unknown verb `trian`", "r2pac", "did you mean `train`?")},
+           Case{{"trian", "--data", "x"}, message("unknown verb `trian`", "r2pac", "did you mean `train`?")},
+           Case{{"data", "mkae"}, message("unknown verb `mkae`", "r2pac data", "did you mean `make`?")},
+           Case{{"data", "ifno", "--json", "f"},
+                message("unknown verb `ifno`", "r2pac data", "did you mean `info`?")},
+           Case{{"config", "shw"}, message("unknown verb `shw`", "r2pac config", "did you mean `show`?")},
+           Case{{"train", "--data", "x", "--setps", "3"},
+                message("unknown option `--setps`", "r2pac train", "did you mean `--steps`?")},
+           Case{{"train", "--data", "x", "--setps=3"},
+                message("unknown option `--setps`", "r2pac train", "did you mean `--steps`?")},
+           Case{{"data", "info", "--jsn", "f"},
+                message("unknown option `--jsn`", "r2pac data info", "did you mean `--json`?")},
+           Case{{"--versoin"}, message("unknown option `--versoin`", "r2pac", "did you mean `--version`?")},
+       }) {
+    INFO(expected);
+    const Result result = run(arguments);
+    CHECK(result.status == 2);
+    CHECK(result.err == expected);
+    CHECK(result.out.empty());
+  }
+}
+
+TEST_CASE("missing and bad words of the command line get a message and exit status 2") {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string beginning;
+  };
+  for (const auto& [arguments, beginning] : {
+           Case{{}, "error: a verb is missing\n  where: r2pac\n"},
+           Case{{"data"}, "error: a verb is missing\n  where: r2pac data\n"},
+           Case{{"train"}, "error: --data is required\n  where: r2pac train\n"},
+           Case{{"train", "-x"}, "error: unknown option `-x`\n  where: r2pac train\n"},
+           Case{{"train", "--data"}, "error: --data: "},
+           Case{{"train", "--data", "x", "--quiet", "--json"}, "error: --quiet excludes --json\n"},
+           Case{{"train", "--data", "x", "--steps", "abc"},
+                "error: `steps` cannot be `abc`\n  where: --steps\n"},
+           Case{{"train", "--data", "x", "--batch", "0"},
+                "error: `batch` cannot be `0`\n  where: --batch\n  to do: allowed: "},
+           Case{{"train", "--data", "x", "--set", "alpha"}, "error: `alpha` is not of the form key=value\n"},
+           Case{{"train", "--data", "x", "--schedule", "jiont"},
+                "error: `schedule` cannot be `jiont`\n  where: --schedule\n"},
+           Case{{"train", "--data", "x", "--task", "BalRun"},
+                message("unknown task `BalRun`", "--task", "did you mean `BallRun`?")},
+           Case{{"config", "show", "--task", "BalRun"},
+                message("unknown task `BalRun`", "--task", "did you mean `BallRun`?")},
+           Case{{"eval", "x", "--env", "reach-avoid", "--episodes", "ten"},
+                "error: --episodes: Value ten not in range"},
+           Case{{"eval", "x", "--env", "reach-avoid", "--label", "2"}, "error: --label: 2 not in {1,null}\n"},
+           Case{{"bench", "stp"}, "error: suite: stp not in {step,action,kernels}\n"},
+           Case{{"inspect", "a", "b"}, "error: The following argument was not expected: b\n"},
+       }) {
+    INFO(beginning);
+    const Result result = run(arguments);
+    INFO(result.err);
+    CHECK(result.status == 2);
+    CHECK(result.err.rfind(beginning, 0) == 0);
+    CHECK(result.err.find("\n  to do: ") != std::string::npos);
+  }
+}
+
+TEST_CASE("bad settings exit with 4, bad data with 3, bad policies with 5") {
+  const ScratchFolder folder;
+  const std::string toml = (folder.path / "run.toml").string(), none = (folder.path / "none.hdf5").string();
+  const std::string out = (folder.path / "run").string();
+  std::ofstream(toml) << "\nseed = true\n";
+  const Result key = run({"train", "--data", none, "--out", out, "--set", "alfa=1"});
+  CHECK(key.status == 4);
+  CHECK(key.err.rfind("error: unknown key `alfa`\n  where: --set\n  to do: did you mean `alpha`?", 0) == 0);
+  const Result file = run({"train", "--data", none, "--out", out, "--config", toml});
+  CHECK(file.status == 4);
+  CHECK(file.err.find("\n  where: " + toml + ":2:8\n") != std::string::npos);
+  const Result data = run({"train", "--data", none, "--out", out});
+  CHECK(data.status == 3);
+  CHECK(data.err.find("\n  where: " + none + "\n") != std::string::npos);
+  CHECK(run({"data", "check", none}).status == 3);
+  CHECK(run({"data", "info", none}).status == 3);
+  CHECK(run({"eval", none, "--env", "reach-avoid"}).status == 5);
+  CHECK(run({"inspect", none}).status == 5);
+}
+
+TEST_CASE("help and version") {
+  const Result version = run({"--version"});
+  CHECK(version.status == 0);
+  CHECK(version.out.rfind("r2pac ", 0) == 0);
+  const Result help = run({"-h"});
+  CHECK(help.status == 0);
+  for (const char* verb :
+       {"demo", "data", "train", "eval", "sample", "values", "trace", "inspect", "config", "bench"}) {
+    CHECK(help.out.find(std::string("\n  ") + verb + " ") != std::string::npos);
+    const Result own = run({verb, "--help"});
+    CHECK(own.status == 0);
+    CHECK(own.out.find("Example:\n  ") != std::string::npos);
+  }
+}
+
+TEST_CASE("config show writes a file that --config takes") {
+  const Result shown = run({"config", "show", "--task", "OfflineBallRun-v0"});
+  CHECK(shown.status == 0);
+  CHECK(shown.err.empty());
+  CHECK(shown.out.find("(preset BallRun)\nalpha = 0.5\n") != std::string::npos);
+  CHECK(shown.out.find("task = \"BallRun\"\n") != std::string::npos);
+  const ScratchFolder folder;
+  std::ofstream(folder.path / "run.toml") << shown.out;
+  // The settings pass; what is missing is the data.
+  const Result train = run({"train", "--config", (folder.path / "run.toml").string(), "--data",
+                            (folder.path / "none.hdf5").string(), "--out", (folder.path / "run").string()});
+  CHECK(train.status == 3);
+}
+
+TEST_CASE("a full disk at standard output is an error, a closed pipe is not worth a word") {
+  const int full_device = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  REQUIRE(full_device >= 0);
+  const Result full = run({"config", "show"}, full_device);
+  close(full_device);
+  CHECK(full.status == 8);
+  CHECK(full.err.rfind("error: standard output could not be written", 0) == 0);
+
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  close(ends[0]);
+  const Result closed = run({"config", "show"}, ends[1]);
+  close(ends[1]);
+  CHECK(closed.status == -SIGPIPE);
+  CHECK(closed.err.empty());
+}

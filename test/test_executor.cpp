@@ -1,0 +1,56 @@
+// The thread pool: every task once, phases in order, exceptions handed on.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <stdexcept>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/executor.h"
+
+using namespace r2pac;
+
+TEST_CASE("every task of every phase runs once, on any number of threads") {
+  for (const int threads : {1, 2, 4, 7}) {
+    ThreadPool pool(threads);
+    CHECK(pool.threads() == threads);
+    const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
+    constexpr int tasks = 23;
+    std::vector<std::atomic<int>> runs(tasks);
+    int before = 0;  // written by one phase, read by the next: phases do not overlap
+    std::atomic<bool> ordered{true};
+    const int phases = threads <= 2 ? 1000 : 50;
+    for (int phase = 0; phase < phases; ++phase) {
+      pool.run({tasks,
+                [&](int task, std::byte*) {
+                  if (before != phase) ordered = false;
+                  ++runs[static_cast<std::size_t>(task)];
+                }},
+               memory);
+      pool.run({1, [&](int, std::byte*) { ++before; }}, memory);
+    }
+    CHECK(ordered);
+    CHECK(before == phases);
+    for (const auto& count : runs) CHECK(count == phases);
+    pool.run({0, [&](int, std::byte*) { ordered = false; }}, memory);
+    CHECK(ordered);
+  }
+}
+
+TEST_CASE("an exception of a task is rethrown and the pool goes on") {
+  for (const int threads : {1, 2, 4}) {
+    ThreadPool pool(threads);
+    const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
+    for (int round = 0; round < 50; ++round) {
+      const Phase failing{9, [&](int task, std::byte*) {
+                            if (task >= round % 9) throw std::runtime_error("task failed");
+                          }};
+      CHECK_THROWS_WITH(pool.run(failing, memory), "task failed");
+      std::atomic<int> sum{0};
+      pool.run({9, [&](int task, std::byte*) { sum += task; }}, memory);
+      CHECK(sum == 36);
+    }
+  }
+  CHECK_THROWS_AS(ThreadPool(0), InvalidArgument);
+  CHECK_THROWS_AS(ThreadPool(-1), InvalidArgument);
+  CHECK_THROWS_AS(ThreadPool(1025), InvalidArgument);
+}

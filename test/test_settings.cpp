@@ -1,0 +1,328 @@
+// Settings: their table, their order of precedence, their file, and what is refused.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "base/error.h"
+#include "model/settings.h"
+#include "scratch_folder.h"
+
+using namespace r2pac;
+
+namespace {
+
+/// A value other than the default for every key, as the command line spells it.
+const std::map<std::string, std::string> kOtherValues = {{"task", "CarGoal1"},
+                                                         {"seed", "9007199254740992"},
+                                                         {"schedule", "joint"},
+                                                         {"steps", "12"},
+                                                         {"critic_steps", "7"},
+                                                         {"hidden", "3,1,4"},
+                                                         {"batch", "9"},
+                                                         {"chunk_length", "2"},
+                                                         {"discount", "0.1"},
+                                                         {"expectile", "0.30000000000000004"},
+                                                         {"alpha", "1"},
+                                                         {"penalty", "1e-300"},
+                                                         {"penalty_reading", "direct"},
+                                                         {"reward_scale", "200"},
+                                                         {"cost_scale", "0.333"},
+                                                         {"cost_limit", "0"},
+                                                         {"threshold_ema", "0.5"},
+                                                         {"timeouts_are_terminal", "true"},
+                                                         {"pad_terminals", "true"},
+                                                         {"normalize_observations", "true"},
+                                                         {"twin_critics", "false"},
+                                                         {"layer_norm", "true"},
+                                                         {"activation", "gelu_tanh"},
+                                                         {"initializer", "xavier"},
+                                                         {"learning_rate", "1e-5"},
+                                                         {"adam_beta1", "0"},
+                                                         {"adam_beta2", "0.5"},
+                                                         {"adam_epsilon", "1e-7"},
+                                                         {"polyak", "1"},
+                                                         {"label_dropout", "0"},
+                                                         {"label_dim", "8"},
+                                                         {"guidance_scale", "1.5"},
+                                                         {"flow_steps", "4"},
+                                                         {"num_candidates", "1"},
+                                                         {"log_every", "3"},
+                                                         {"checkpoint_every", "5"},
+                                                         {"keep_checkpoints", "3"}};
+
+ResolvedSettings with(std::vector<std::string> overrides) {
+  SettingsRequest request;
+  request.overrides = std::move(overrides);
+  return resolve_settings(request);
+}
+
+std::string toml_of(const Settings& settings) {
+  std::ostringstream out;
+  write_settings(out, {settings, {}});
+  return out.str();
+}
+
+/// The error of a call, as "code | what | where | todo".
+template <class Call>
+std::string failure(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return std::to_string(static_cast<int>(error.code())) + " | " + error.what() + " | " + error.where() +
+           " | " + error.todo();
+  }
+  return "no error";
+}
+
+std::string failure_of_toml(const std::string& text) {
+  return failure([&] { parse_settings(text, "run.toml"); });
+}
+
+}  // namespace
+
+TEST_CASE("every setting is in the table, reads back from its own file, and shows as a difference") {
+  const std::vector<SettingInfo> table = settings_fields();
+  REQUIRE(table.size() == kOtherValues.size());
+  Settings all_changed;
+  for (const SettingInfo& info : table) {
+    INFO(info.key);
+    const std::string key(info.key);
+    CHECK_FALSE(info.doc.empty());
+    CHECK_FALSE(info.range.empty());
+    REQUIRE(kOtherValues.count(key) == 1);
+    Settings changed = with({key + "=" + kOtherValues.at(key)}).values;
+    if (key == "task") changed = parse_settings("task = \"CarGoal1\"", "");  // without its preset
+
+    const std::vector<SettingDifference> found = differences(Settings{}, changed);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].key == key);
+    CHECK(found[0].first == setting_text(Settings{}, key));
+    CHECK(found[0].second == setting_text(changed, key));
+    CHECK(found[0].resumable == info.resumable);
+    CHECK(differences(changed, parse_settings(toml_of(changed), "")).empty());
+  }
+  std::vector<std::string> overrides;
+  for (const auto& [key, text] : kOtherValues) overrides.push_back(key + "=" + text);
+  all_changed = with(overrides).values;
+  CHECK(differences(Settings{}, all_changed).size() == table.size());
+  CHECK(differences(all_changed, parse_settings(toml_of(all_changed), "")).empty());
+  CHECK(all_changed.penalty == 1e-300);
+  CHECK(all_changed.expectile == 0.30000000000000004);
+  CHECK(all_changed.hidden == std::vector<int>{3, 1, 4});
+}
+
+TEST_CASE("the defaults are the paper's") {
+  const Settings s;
+  CHECK(s.steps == 600000);
+  CHECK(s.resolved_critic_steps() == 600000);
+  CHECK(s.hidden == std::vector<int>(4, 512));
+  CHECK(s.batch == 1024);
+  CHECK(s.discount == 0.99);
+  CHECK(s.learning_rate == 3e-4);
+  CHECK(s.polyak == 0.005);
+  CHECK(s.flow_steps == 32);
+  CHECK(s.num_candidates == 16);
+  // The default of every key is inside its own range.
+  CHECK(differences(s, parse_settings(toml_of(s), "")).empty());
+}
+
+TEST_CASE("only what changes no computed number may differ on resume") {
+  for (const SettingInfo& info : settings_fields())
+    CHECK(info.resumable == (info.key == "checkpoint_every" || info.key == "keep_checkpoints"));
+}
+
+TEST_CASE("flag over --set over file over preset over default, and the origin is kept") {
+  const ScratchFolder folder;
+  const std::string file = (folder.path / "run.toml").string();
+  std::ofstream(file) << "# mine\nalpha = 0.6\npenalty = 3\nseed = 4\n";
+  SettingsRequest request;
+  request.data_file = "/data/SafetyCarButton2-v0-300-3755.hdf5";  // not this task's published name
+  ResolvedSettings r = resolve_settings(request);
+  CHECK(r.values.task.empty());
+  request.data_file = "/data/SafetyCarButton2Gymnasium-v0-300-3755.hdf5";
+  r = resolve_settings(request);
+  CHECK(r.values.task == "CarButton2");
+  CHECK(r.origin.at("task") == "file name");
+  CHECK(r.values.alpha == 0.5);
+  CHECK(r.origin.at("alpha") == "preset CarButton2");
+  CHECK(r.values.reward_scale == 200);
+  CHECK(r.origin.at("discount") == "default");
+
+  request.config_file = file;
+  request.overrides = {"penalty=4", "seed=5", "penalty=5"};
+  request.flags = {{"seed", "6"}, {"hidden", "16,16"}};
+  r = resolve_settings(request);
+  CHECK(r.values.alpha == 0.6);
+  CHECK(r.origin.at("alpha") == file + ":2:9");
+  CHECK(r.values.penalty == 5);  // the last --set wins
+  CHECK(r.origin.at("penalty") == "--set");
+  CHECK(r.values.seed == 6);
+  CHECK(r.origin.at("seed") == "--seed");
+  CHECK(r.values.hidden == std::vector<int>{16, 16});
+  CHECK(r.values.reward_scale == 200);
+  CHECK(r.origin.size() == settings_fields().size());
+
+  // A named task beats the file's name, wherever it stands, and brings its preset below everything else.
+  std::ofstream(file, std::ios::app) << "task = \"offlineballrun-V0\"\n";
+  r = resolve_settings(request);
+  CHECK(r.values.task == "BallRun");
+  CHECK(r.values.reward_scale == 1);
+  CHECK(r.values.cost_limit == 5);
+  CHECK(r.values.alpha == 0.6);
+  request.flags.push_back({"task", "HalfCheetahVelocity"});
+  r = resolve_settings(request);
+  CHECK(r.values.chunk_length == 1);
+  CHECK(r.origin.at("task") == "--task");
+  request.flags.push_back({"task", ""});
+  CHECK(resolve_settings(request).values.reward_scale == 1);
+  CHECK(resolve_settings(request).values.task.empty());
+}
+
+TEST_CASE("the written file tells meaning, range and origin") {
+  std::ostringstream out;
+  write_settings(out, with({"task=BallRun", "threshold_ema=0.25"}));
+  CHECK(out.str().find(
+            "quantile of V_c that bounds the safe region; [0, 1]  (preset BallRun)\nalpha = 0.5\n") !=
+        std::string::npos);
+  CHECK(out.str().find("[0, 1)  (--set)\nthreshold_ema = 0.25\n") != std::string::npos);
+}
+
+TEST_CASE("values outside their range are refused with key, value and range") {
+  for (const char* text : {"batch=0",
+                           "batch=65537",
+                           "seed=-1",
+                           "seed=9007199254740993",
+                           "seed=99999999999999999999",
+                           "steps=0",
+                           "critic_steps=-2",
+                           "discount=0",
+                           "discount=1",
+                           "expectile=1",
+                           "alpha=-0.001",
+                           "alpha=1.001",
+                           "alpha=nan",
+                           "alpha=inf",
+                           "alpha=",
+                           "alpha= 0.5",
+                           "alpha=0.5x",
+                           "alpha=0,5",
+                           "reward_scale=0",
+                           "threshold_ema=1",
+                           "polyak=0",
+                           "hidden=",
+                           "hidden=[",
+                           "hidden=0",
+                           "hidden=16385",
+                           "hidden=512,",
+                           "hidden=5 12",
+                           "hidden=1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+                           "schedule=Joint",
+                           "schedule=",
+                           "twin_critics=1",
+                           "activation=identity",
+                           "keep_checkpoints=0",
+                           "batch=1e3",
+                           "penalty=-1",
+                           "learning_rate=0"}) {
+    INFO(text);
+    const std::string assignment = text, key = assignment.substr(0, assignment.find('='));
+    const std::string message = failure([&] { with({assignment}); });
+    CHECK(message.rfind(
+              "4 | `" + key + "` cannot be `" + assignment.substr(key.size() + 1) + "` | --set | allowed: ",
+              0) == 0);
+  }
+  CHECK(failure([] { with({"batch=0"}); }) == "4 | `batch` cannot be `0` | --set | allowed: [1, 65536]");
+  SettingsRequest request;
+  request.flags = {{"batch", "many"}};
+  CHECK(failure([&] { resolve_settings(request); }) ==
+        "2 | `batch` cannot be `many` | --batch | allowed: [1, 65536]");
+}
+
+TEST_CASE("unknown keys and tasks are refused with the nearest name") {
+  CHECK(failure([] {
+          with({"alfa=1"});
+        }).rfind("4 | unknown key `alfa` | --set | did you mean `alpha`?", 0) == 0);
+  CHECK(failure([] { with({"discout=1"}); }).find("did you mean `discount`?") != std::string::npos);
+  CHECK(failure([] { with({"alpha"}); }).rfind("2 | `alpha` is not of the form key=value | --set", 0) == 0);
+  CHECK(failure([] { with({"=1"}); }).rfind("2 | `=1` is not of the form key=value", 0) == 0);
+  CHECK(failure([] { with({"task=BalRun"}); }) ==
+        "4 | unknown task `BalRun` | --set | did you mean `BallRun`?");
+  CHECK(failure_of_toml("\ntask = \"BalRun\"") ==
+        "4 | unknown task `BalRun` | run.toml:2:8 | did you mean `BallRun`?");
+  SettingsRequest request;
+  request.flags = {{"task", "BalRun"}};
+  CHECK(failure([&] { resolve_settings(request); }) ==
+        "2 | unknown task `BalRun` | --task | did you mean `BallRun`?");
+  CHECK(failure([] { setting_text(Settings{}, "steqs"); }).find("did you mean `steps`?") !=
+        std::string::npos);
+}
+
+TEST_CASE("a bad settings file is refused with line and column") {
+  struct Case {
+    const char *toml, *beginning;
+  };
+  for (const auto& [toml, beginning] : {
+           Case{"alpha = 0.5\nalpah = 0.5\n",
+                "4 | unknown key `alpah` | run.toml:2:9 | did you mean `alpha`?"},
+           Case{"[train]\nseed = 1", "4 | unknown key `train` | run.toml:1:1"},
+           Case{"seed = \"5\"",
+                "4 | `seed` has a value of the wrong kind | run.toml:1:8 | give a whole number; allowed: "
+                "[0, "},
+           Case{"seed = [5]", "4 | `seed` has a value of the wrong kind"},
+           Case{"seed = 1.5", "4 | `seed` has a value of the wrong kind"},
+           Case{"batch = 1e3", "4 | `batch` has a value of the wrong kind"},
+           Case{"alpha = { a = 1 }", "4 | `alpha` has a value of the wrong kind"},
+           Case{"alpha.beta = 1", "4 | `alpha` has a value of the wrong kind"},
+           Case{"[alpha]", "4 | `alpha` has a value of the wrong kind"},
+           Case{"[[alpha]]", "4 | `alpha` has a value of the wrong kind"},
+           Case{"alpha = 2020-01-01", "4 | `alpha` has a value of the wrong kind"},
+           Case{"discount = true",
+                "4 | `discount` has a value of the wrong kind | run.toml:1:12 | give a number"},
+           Case{"twin_critics = \"true\"", "4 | `twin_critics` has a value of the wrong kind"},
+           Case{"twin_critics = 1", "4 | `twin_critics` has a value of the wrong kind"},
+           Case{"hidden = 512", "4 | `hidden` has a value of the wrong kind"},
+           Case{"hidden = [\"512\"]", "4 | `hidden` has a value of the wrong kind"},
+           Case{"hidden = [[512]]", "4 | `hidden` has a value of the wrong kind"},
+           Case{"hidden = []", "4 | `hidden` cannot be ``"},
+           Case{"hidden = [4294967808]", "4 | `hidden` cannot be `4294967808`"},  // 2^32 + 512 must not wrap
+           Case{"schedule = \"jiont\"",
+                "4 | `schedule` cannot be `jiont` | run.toml:1:12 | allowed: sequential, joint"},
+           Case{"alpha = inf", "4 | `alpha` cannot be `inf`"},
+           Case{"alpha = nan", "4 | `alpha` cannot be `nan`"},
+           Case{"alpha = 1e999", "4 | "},
+           Case{"seed = 99999999999999999999", "4 | this is not TOML"},
+           Case{"alpha = 0.5\nalpha = 0.6", "4 | this is not TOML"},
+           Case{"alpha =", "4 | this is not TOML"},
+           Case{"\xff\xfe", "4 | this is not TOML"},
+           Case{"alpha", "4 | this is not TOML"},
+       }) {
+    INFO(toml);
+    const std::string message = failure_of_toml(toml);
+    INFO(message);
+    CHECK(message.rfind(beginning, 0) == 0);
+  }
+  // A whole number serves as a real one; an empty file changes nothing.
+  CHECK(parse_settings("penalty = 3", "").penalty == 3);
+  CHECK(differences(Settings{}, parse_settings("", "")).empty());
+  // Deep nesting ends in a message, not in a crash.
+  CHECK(failure_of_toml("hidden = " + std::string(100000, '[')).rfind("4 | this is not TOML", 0) == 0);
+}
+
+TEST_CASE("a settings file that cannot be read is refused") {
+  const ScratchFolder folder;
+  const std::string missing = (folder.path / "none.toml").string(),
+                    large = (folder.path / "large.toml").string();
+  CHECK(failure([&] {
+          read_settings(missing);
+        }).rfind("4 | the settings file cannot be read | " + missing, 0) == 0);
+  CHECK(failure([&] {
+          read_settings(folder.path.string());
+        }).rfind("4 | the settings file cannot be read | ", 0) == 0);
+  std::ofstream(large) << std::string((1 << 20) + 1, '#');
+  CHECK(failure([&] { read_settings(large); }).rfind("4 | the settings file is larger than a mebibyte", 0) ==
+        0);
+  CHECK(failure([] {
+          read_settings("/dev/zero");
+        }).rfind("4 | the settings file is larger than a mebibyte", 0) == 0);
+}
