@@ -195,11 +195,11 @@ void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t
     for (int j0 = 0; j0 < out; j0 += kBlockColumns) {
       const int block = std::min(kBlockColumns, out - j0);
       pack_strips<kPanel<T>>(d_y + static_cast<std::size_t>(m0) * y_stride + j0, y_stride, chunk, block, packed_y);
-      for (int i = 0; i < in; i += kRows)
-        for (int j = 0; j < block; j += kPanel<T>) {
+      for (int j = 0; j < block; j += kPanel<T>) {
+        const T* panel = packed_y + static_cast<std::size_t>(j) * static_cast<std::size_t>(chunk);
+        const int used = std::min(kPanel<T>, block - j);
+        for (int i = 0; i < in; i += kRows) {
           const T* strip = packed_x + static_cast<std::size_t>(i) * static_cast<std::size_t>(chunk);
-          const T* panel = packed_y + static_cast<std::size_t>(j) * static_cast<std::size_t>(chunk);
-          const int used = std::min(kPanel<T>, block - j);
           T* c = d_weight + static_cast<std::size_t>(i) * stride + j0 + j;
           if (i + kRows <= in)
             edge_kernel<T, kRows>(strip, 1, kRows, panel, chunk, used, c, stride, m0 > 0);
@@ -208,6 +208,7 @@ void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t
               edge_kernel<T, 1>(strip + r, 1, kRows, panel, chunk, used, c + static_cast<std::size_t>(r) * stride,
                                 stride, m0 > 0);
         }
+      }
     }
   }
 }
