@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 ./setup.sh all
 
 python=$PWD/.venv/bin/python
-if [ ! -x "$python" ] || ! "$python" -c 'import torch, safetensors, h5py' 2>/dev/null; then
+if [ ! -x "$python" ] || ! "$python" -c 'import jax, safetensors, h5py' 2>/dev/null; then
   echo "test: preparing .venv with python/requirements-test.txt"
   { python3 -m venv .venv && "$python" -m pip install --quiet --disable-pip-version-check \
       -r python/requirements-test.txt; } || echo "test: no Python packages; their checks will be skipped"

@@ -34,6 +34,7 @@ Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inpu
     if (inputs.labels == nullptr) throw InvalidArgument("Step: the flow phase needs `labels`");
     const auto seed = static_cast<std::uint64_t>(settings.seed);
     const Batch<T> batch = draw_batch(tape, inputs.source, settings.batch, seed, inputs.state);
+    traced_ = {{"observations", batch.observations}, {"actions", batch.actions}};
     record_flow(tape, settings, inputs, batch,
                 stored_labels<T>(tape, inputs.labels, inputs.source.windows, settings.batch, seed, inputs.state));
   } else {
