@@ -1,58 +1,15 @@
 // The `r2pac` command as a user meets it: exit status and messages of a process of its own.
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <csignal>
-#include <fstream>
-#include <iterator>
 
-#include "scratch_folder.h"
-
-extern char** environ;
+#include "program.h"
 
 using namespace r2pac;
 
 namespace {
 
-struct Result {
-  int status = -1;  ///< exit status, or minus the signal that ended the process
-  std::string out, err;
-};
+using Result = ProgramResult;
 
-std::string content(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// Runs the command in no shell, with its output in files, so that it never waits for a reader.
-/// out_fd  standard output of the command, if it shall not be kept
-Result run(std::vector<std::string> arguments, int out_fd = -1) {
-  const ScratchFolder folder;
-  const std::string out = (folder.path / "out").string(), err = (folder.path / "err").string();
-  arguments.insert(arguments.begin(), R2PAC_BINARY);
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (out_fd < 0)
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                     0600);
-  else
-    posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, R2PAC_BINARY, &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  REQUIRE(failed == 0);
-  int state = 0;
-  REQUIRE(waitpid(child, &state, 0) == child);
-  return {WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state), content(out), content(err)};
-}
+Result run(std::vector<std::string> arguments, int out_fd = -1) { return run_program(std::move(arguments), {}, out_fd); }
 
 std::string message(const std::string& what, const std::string& where, const std::string& todo) {
   return "error: " + what + "\n  where: " + where + "\n  to do: " + todo + "\n";

@@ -1,0 +1,97 @@
+// The `r2pac` command as a process of its own, without a shell.
+#pragma once
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "scratch_folder.h"
+
+extern char** environ;
+
+namespace r2pac {
+
+inline std::string content(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+struct ProgramResult {
+  int status = -1;  ///< exit status, or minus the signal that ended the process
+  std::string out, err;
+};
+
+/// One run of the command. Its output goes to files, so that it never waits for a reader.
+class Program {
+ public:
+  /// environment  further "NAME=value" entries; out_fd  standard output, if it shall not be kept;
+  /// input  file for standard input
+  explicit Program(std::vector<std::string> arguments, std::vector<std::string> environment = {}, int out_fd = -1,
+                   const std::string& input = "/dev/null") {
+    arguments.insert(arguments.begin(), R2PAC_BINARY);
+    std::vector<char*> argv, envp;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
+    for (std::string& entry : environment) envp.push_back(entry.data());
+    envp.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
+    if (out_fd < 0)
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    else
+      posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int failed = posix_spawn(&child_, R2PAC_BINARY, &actions, nullptr, argv.data(), envp.data());
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0) throw std::runtime_error("the program cannot be started");
+  }
+  ~Program() {
+    if (child_ <= 0) return;
+    ::kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  void signal(int number) const { ::kill(child_, number); }
+  bool running() {
+    if (child_ > 0 && waitpid(child_, &state_, WNOHANG) == child_) child_ = 0;
+    return child_ > 0;
+  }
+  std::string out() const { return content(out_path()); }
+
+  ProgramResult wait() {
+    if (child_ > 0 && waitpid(child_, &state_, 0) != child_) throw std::runtime_error("the program is lost");
+    child_ = 0;
+    return {WIFEXITED(state_) ? WEXITSTATUS(state_) : -WTERMSIG(state_), out(), content(err_path())};
+  }
+
+ private:
+  std::string out_path() const { return (folder_.path / "out").string(); }
+  std::string err_path() const { return (folder_.path / "err").string(); }
+
+  ScratchFolder folder_;
+  pid_t child_ = 0;
+  int state_ = 0;
+};
+
+inline ProgramResult run_program(std::vector<std::string> arguments, std::vector<std::string> environment = {}, int out_fd = -1,
+                                 const std::string& input = "/dev/null") {
+  return Program(std::move(arguments), std::move(environment), out_fd, input).wait();
+}
+
+inline void sleep_ms(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
+
+}  // namespace r2pac
