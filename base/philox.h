@@ -47,8 +47,8 @@ R2_FORMULA Words4 philox4x32_10(Words4 counter, std::uint64_t key) {
 }
 
 /// The four words at lanes 4 * block .. 4 * block + 3 of (seed; purpose, step, row). step < 2^48.
-R2_FORMULA Words4 random_words(std::uint64_t seed, Purpose purpose, std::uint64_t step,
-                                 std::uint32_t row, std::uint32_t block) {
+R2_FORMULA Words4 random_words(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint32_t row,
+                               std::uint32_t block) {
   const std::uint32_t high =
       static_cast<std::uint32_t>(purpose) << 16 | static_cast<std::uint32_t>(step >> 32);
   return philox4x32_10({{block, row, static_cast<std::uint32_t>(step), high}}, seed);
@@ -60,22 +60,22 @@ R2_FORMULA float unit_interval(std::uint32_t word) {
 }
 
 /// Uniform on (0, 1).
-R2_FORMULA float random_uniform(std::uint64_t seed, Purpose purpose, std::uint64_t step,
-                                  std::uint32_t row, std::uint32_t lane) {
+R2_FORMULA float random_uniform(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint32_t row,
+                                std::uint32_t lane) {
   return unit_interval(random_words(seed, purpose, step, row, lane / 4).word[lane % 4]);
 }
 
 /// Uniform integer in [0, bound), from 64 random bits; the bias is below bound / 2^64. bound < 2^32.
 R2_FORMULA std::uint32_t random_below(std::uint64_t seed, Purpose purpose, std::uint64_t step,
-                                        std::uint32_t row, std::uint32_t bound) {
+                                      std::uint32_t row, std::uint32_t bound) {
   const Words4 words = random_words(seed, purpose, step, row, 0);
   const std::uint64_t low = std::uint64_t{words.word[1]} * bound >> 32;
   return static_cast<std::uint32_t>((std::uint64_t{words.word[0]} * bound + low) >> 32);
 }
 
 /// Standard normal by Box and Muller; lanes 2i and 2i+1 are the cosine and sine of one pair of words.
-R2_FORMULA float random_normal(std::uint64_t seed, Purpose purpose, std::uint64_t step,
-                                 std::uint32_t row, std::uint32_t lane) {
+R2_FORMULA float random_normal(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint32_t row,
+                               std::uint32_t lane) {
   const Words4 words = random_words(seed, purpose, step, row, lane / 4);
   const std::uint32_t pair = lane % 4 / 2 * 2;
   const float radius = std::sqrt(-2.0f * std::log(unit_interval(words.word[pair])));

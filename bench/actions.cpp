@@ -12,11 +12,12 @@ BenchRow action_row(const std::string& name, int observations, SamplerOptions op
   const std::size_t noise_size = static_cast<std::size_t>(options.num_candidates) * 10;
   std::vector<float> states(n * 72, 0.3f), noise(n * noise_size), chunks(n * 10);
   for (std::size_t i = 0; i < n; ++i)
-    sampler.draw_noise(1, 0, static_cast<std::uint32_t>(i), std::span(noise).subspan(i * noise_size, noise_size));
+    sampler.draw_noise(1, 0, static_cast<std::uint32_t>(i),
+                       std::span(noise).subspan(i * noise_size, noise_size));
   BenchRow row;
   row.name = name;
-  row.shape = std::to_string(observations) + " obs, " + std::to_string(options.num_candidates) + " candidates, " +
-              std::to_string(options.flow.flow_steps) + " flow steps, 4 x 512";
+  row.shape = std::to_string(observations) + " obs, " + std::to_string(options.num_candidates) +
+              " candidates, " + std::to_string(options.flow.flow_steps) + " flow steps, 4 x 512";
   row.threads = threads;
   row.gflop = 2 * sampler.multiply_adds() * observations / 1e9;
   return measure(row, [&] { sampler.sample(states, noise, {chunks, {}, {}, {}}); });

@@ -26,22 +26,27 @@ BenchRow product_row(const std::string& name, const std::string& shape, double m
 }
 
 /// y [rows, out] = x [rows, in] W, `transposed` as in the input gradient.
-void bench_multiply(const Dense<float>& dense, const char* name, int rows, int in, int out, bool transposed, const RowSink& sink) {
+void bench_multiply(const Dense<float>& dense, const char* name, int rows, int in, int out, bool transposed,
+                    const RowSink& sink) {
   const Buffer<float> x = filled(size(rows) * size(in)), weight = filled(size(in) * size(out));
   Buffer<float> packed(dense.packed_size(in, out)), y(size(rows) * size(out));
   dense.pack(weight.data(), in, out, transposed ? in : out, transposed, packed.data());
   const std::string shape = std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out);
-  sink(measure(product_row(name + (" " + dense.name()), shape, static_cast<double>(rows) * in * out),
-               [&] { dense.multiply(x.data(), size(in), rows, in, packed.data(), out, y.data(), size(out), false); }));
+  sink(measure(product_row(name + (" " + dense.name()), shape, static_cast<double>(rows) * in * out), [&] {
+    dense.multiply(x.data(), size(in), rows, in, packed.data(), out, y.data(), size(out), false);
+  }));
 }
 
 void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out, const RowSink& sink) {
   const Buffer<float> x = filled(size(rows) * size(in)), d_y = filled(size(rows) * size(out));
-  Buffer<float> d_weight(size(in) * size(out)), d_bias(size(out)), scratch(dense.weight_gradient_scratch(rows, in, out));
+  Buffer<float> d_weight(size(in) * size(out)), d_bias(size(out)),
+      scratch(dense.weight_gradient_scratch(rows, in, out));
   const std::string shape = std::to_string(in) + " x " + std::to_string(rows) + " x " + std::to_string(out);
-  sink(measure(product_row("weight gradient " + dense.name(), shape, static_cast<double>(rows) * in * out), [&] {
-    dense.weight_gradient(x.data(), size(in), d_y.data(), size(out), rows, in, out, d_weight.data(), d_bias.data(), scratch.data());
-  }));
+  sink(measure(product_row("weight gradient " + dense.name(), shape, static_cast<double>(rows) * in * out),
+               [&] {
+                 dense.weight_gradient(x.data(), size(in), d_y.data(), size(out), rows, in, out,
+                                       d_weight.data(), d_bias.data(), scratch.data());
+               }));
 }
 
 BenchRow memory_row(const std::string& name, const std::string& shape, double bytes) {
@@ -66,16 +71,19 @@ void bench_kernels(const RowSink& sink) {
   const VectorKernels<float>& kernels = vector_kernels<float>();
   const Buffer<float> bias = filled(512);
   const Buffer<float> y = filled(1024 * 512), slope = filled(1024 * 512);
-  for (const auto& [activation, name] : {std::pair{Activation::gelu_erf, "bias, GELU (erf), slope"}, {Activation::gelu_tanh, "bias, GELU (tanh), slope"}})
+  for (const auto& [activation, name] : {std::pair{Activation::gelu_erf, "bias, GELU (erf), slope"},
+                                         {Activation::gelu_tanh, "bias, GELU (tanh), slope"}})
     sink(measure(memory_row(name, "1024 x 512", 3.0 * 1024 * 512 * sizeof(float)), [&, a = activation] {
       kernels.bias_activation(y.data(), 512, 1024, 512, bias.data(), a, slope.data(), 512);
     }));
   const std::size_t n = 5'830'000;
-  const Buffer<float> value = filled(n), first = filled(n), second(n), gradient = filled(n), target = filled(n);
+  const Buffer<float> value = filled(n), first = filled(n), second(n), gradient = filled(n),
+                      target = filled(n);
   const AdamStep<float> step = adam_step<float>({}, 1);
-  sink(measure(memory_row("Adam and Polyak", std::to_string(n), 9.0 * static_cast<double>(n) * sizeof(float)), [&] {
-    kernels.adam(value.data(), first.data(), second.data(), gradient.data(), target.data(), n, step);
-  }));
+  sink(measure(
+      memory_row("Adam and Polyak", std::to_string(n), 9.0 * static_cast<double>(n) * sizeof(float)), [&] {
+        kernels.adam(value.data(), first.data(), second.data(), gradient.data(), target.data(), n, step);
+      }));
   const Buffer<float> batch = filled(1024);
   Buffer<float> work(1024);
   volatile float sunk = 0;

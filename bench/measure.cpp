@@ -75,7 +75,9 @@ BenchRow measure(BenchRow row, const std::function<void()>& work) {
   }
   std::vector<double>& times = clean.size() >= kTrials / 3 ? clean : all;
   std::sort(times.begin(), times.end());
-  const auto at = [&](double share) { return times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))]; };
+  const auto at = [&](double share) {
+    return times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))];
+  };
   peak = std::max(peak, arithmetic ? measure_peak_gflops(row.threads) : measure_bandwidth());
   row.trials = static_cast<int>(times.size());
   row.median_ms = at(0.5) * 1e3;

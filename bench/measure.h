@@ -13,10 +13,11 @@ struct BenchRow {
   int threads = 1;
   double median_ms = 0, lower_ms = 0, upper_ms = 0;  ///< quartiles of the undisturbed trials
   int trials = 0;
-  double gflop = 0;          ///< counted operations of one run, a multiply-add as two; 0 if memory is the limit
-  double gflops = 0;         ///< gflop per second at the median
-  double gigabytes = 0;      ///< bytes moved by one run, for rows that memory limits
-  double peak_fraction = 0;  ///< of the peak measured around this row: arithmetic, or bandwidth where gflop is 0
+  double gflop = 0;      ///< counted operations of one run, a multiply-add as two; 0 if memory is the limit
+  double gflops = 0;     ///< gflop per second at the median
+  double gigabytes = 0;  ///< bytes moved by one run, for rows that memory limits
+  double peak_fraction =
+      0;  ///< of the peak measured around this row: arithmetic, or bandwidth where gflop is 0
 };
 
 /// Most single-precision operations per second of `threads` threads of this process, in GFLOP/s: independent

@@ -20,7 +20,8 @@ Dataset random_dataset(int observation_dim, int action_dim) {
   };
   const auto s = static_cast<std::size_t>(observation_dim);
   fill(columns.observations, n * s);
-  columns.next_observations.assign(columns.observations.begin() + static_cast<std::ptrdiff_t>(s), columns.observations.end());
+  columns.next_observations.assign(columns.observations.begin() + static_cast<std::ptrdiff_t>(s),
+                                   columns.observations.end());
   columns.next_observations.resize(n * s);
   fill(columns.actions, n * static_cast<std::size_t>(action_dim));
   fill(columns.rewards, n);
@@ -72,8 +73,8 @@ BenchRow step_row(const std::string& name, const Settings& settings, StepKind ki
   Step<float> step(settings, kind, inputs, std::make_shared<ThreadPool>(threads));
   BenchRow row;
   row.name = name;
-  row.shape = "obs 72, act 2, h 5, batch " + std::to_string(settings.batch) + ", " + std::to_string(settings.hidden.size()) +
-              " x " + std::to_string(settings.hidden.front());
+  row.shape = "obs 72, act 2, h 5, batch " + std::to_string(settings.batch) + ", " +
+              std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
   row.threads = threads;
   row.gflop = gflop(settings, nets, kind);
   return measure(row, [&] { step.run(); });

@@ -18,7 +18,8 @@ void bench_steps(int threads, const RowSink& sink);
 /// observations. Operations are counted with the constant parts of the first layer taken once.
 void bench_actions(int threads, const RowSink& sink);
 
-/// Matrix products of the full size by our kernels and by oneDNN, activations, optimiser, quantile. One thread.
+/// Matrix products of the full size by our kernels and by oneDNN, activations, optimiser, quantile. One
+/// thread.
 void bench_kernels(const RowSink& sink);
 
 }  // namespace r2pac

@@ -10,8 +10,8 @@ namespace r2pac {
 
 void require_shape(const char* operation, const char* argument, const Shape& expected, const Shape& actual) {
   if (expected == actual) return;
-  throw InvalidArgument(std::string(operation) + ": `" + argument + "` must have the shape " + to_string(expected) +
-                        ", not " + to_string(actual));
+  throw InvalidArgument(std::string(operation) + ": `" + argument + "` must have the shape " +
+                        to_string(expected) + ", not " + to_string(actual));
 }
 
 namespace {
@@ -32,14 +32,15 @@ void forward_net(const DenseLayer& layer, const View<T>& x, const T* weight, con
     const T zero = 0;
     return kernels.bias_activation(y.net(k), 1, x.rows, 1, &zero, activation, slope, 1);
   }
-  dense<T>().multiply(x.net(k), stride_of(x), x.rows, layer.in, packed, layer.out, y.net(k), stride_of(y), false);
+  dense<T>().multiply(x.net(k), stride_of(x), x.rows, layer.in, packed, layer.out, y.net(k), stride_of(y),
+                      false);
   kernels.bias_activation(y.net(k), stride_of(y), x.rows, layer.out, bias, activation, slope, stride_of(y));
 }
 
 /// Records the gradients of a dense layer, given that of its result.
 template <class T>
-void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x, Tensor<T> y,
-                           Tensor<T> slope) {
+void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
+                           Tensor<T> y, Tensor<T> slope) {
   const Tensor<T> d_y = tape.gradient(y);
   // The gradient before the activation takes the slope's place: the weight gradient will read it there.
   const Tensor<T> d_sum = slope != nullptr ? slope : d_y;
@@ -59,11 +60,12 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
       for (int k = 0; k < layer.nets; ++k) {
         const bool add = !overwrite || (to.nets == 1 && k > 0);
         if (pack == nullptr)
-          vector_kernels<T>().outer(from.net(k), 1, from.rows, wanted, parameters.value(layer.weight, k) + first_row,
-                                    to.net(k), stride_of(to), add);
+          vector_kernels<T>().outer(from.net(k), 1, from.rows, wanted,
+                                    parameters.value(layer.weight, k) + first_row, to.net(k), stride_of(to),
+                                    add);
         else
-          dense<T>().multiply(from.net(k), stride_of(from), from.rows, layer.out, pack->net(k), wanted, to.net(k),
-                              stride_of(to), add);
+          dense<T>().multiply(from.net(k), stride_of(from), from.rows, layer.out, pack->net(k), wanted,
+                              to.net(k), stride_of(to), add);
       }
     });
   }
@@ -71,8 +73,8 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
       "weight gradient", layer.nets, {x, d_sum},
       [=, &parameters](int k, std::byte* scratch) {
         const View<T> inputs = x->whole(), gradients = d_sum->whole();
-        dense<T>().weight_gradient(inputs.net(k), stride_of(inputs), gradients.net(k), stride_of(gradients), inputs.rows,
-                                   layer.in, layer.out, parameters.gradient(layer.weight, k),
+        dense<T>().weight_gradient(inputs.net(k), stride_of(inputs), gradients.net(k), stride_of(gradients),
+                                   inputs.rows, layer.in, layer.out, parameters.gradient(layer.weight, k),
                                    parameters.gradient(layer.bias, k), reinterpret_cast<T*>(scratch));
       },
       dense<T>().weight_gradient_scratch(y->shape.rows, layer.in, layer.out) * sizeof(T));
@@ -96,11 +98,12 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
     const View<T> in = x->view(slice), out = y->view(slice);
     for (int k = 0; k < layer.nets; ++k)
       forward_net(layer, in, parameters.value(layer.weight, k), pack != nullptr ? pack->net(k) : nullptr,
-                  parameters.value(layer.bias, k), activation, out, slope != nullptr ? slope->view(slice).net(k) : nullptr,
-                  k);
+                  parameters.value(layer.bias, k), activation, out,
+                  slope != nullptr ? slope->view(slice).net(k) : nullptr, k);
   });
   if (learns)
-    tape.on_backward(y, [=, &tape, &parameters] { record_dense_backward(tape, parameters, layer, x, y, slope); });
+    tape.on_backward(
+        y, [=, &tape, &parameters] { record_dense_backward(tape, parameters, layer, x, y, slope); });
   return y;
 }
 
@@ -127,18 +130,22 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
     const Tensor<T> d_y = tape.gradient(y);
     tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, [=, &parameters](int k, std::byte*) {
       const View<T> d = d_y->whole(), n = unit->whole();
-      vector_kernels<T>().column_products(d.net(k), n.net(k), d.rows, d.cols, parameters.gradient(layer.gain, k),
-                      parameters.gradient(layer.bias, k));
+      vector_kernels<T>().column_products(d.net(k), n.net(k), d.rows, d.cols,
+                                          parameters.gradient(layer.gain, k),
+                                          parameters.gradient(layer.bias, k));
     });
     if (!x->requires_gradient) return;
-    if (!tape.first_contribution(x)) throw InvalidArgument("layer_norm: its argument must have no other reader");
+    if (!tape.first_contribution(x))
+      throw InvalidArgument("layer_norm: its argument must have no other reader");
     const Tensor<T> d_x = tape.gradient(x);
-    tape.rows("layer_norm backward", shape.rows, {d_y, unit, inverse, d_x}, [=, &parameters](const Slice& slice) {
-      const View<T> from = d_y->view(slice), to = d_x->view(slice);
-      for (int k = 0; k < to.nets; ++k)
-        vector_kernels<T>().layer_norm_backward(from.net(k), to.rows, to.cols, parameters.value(layer.gain, k),
-                                                unit->view(slice).net(k), inverse->view(slice).net(k), to.net(k));
-    });
+    tape.rows(
+        "layer_norm backward", shape.rows, {d_y, unit, inverse, d_x}, [=, &parameters](const Slice& slice) {
+          const View<T> from = d_y->view(slice), to = d_x->view(slice);
+          for (int k = 0; k < to.nets; ++k)
+            vector_kernels<T>().layer_norm_backward(from.net(k), to.rows, to.cols,
+                                                    parameters.value(layer.gain, k), unit->view(slice).net(k),
+                                                    inverse->view(slice).net(k), to.net(k));
+        });
   });
   return y;
 }
@@ -156,9 +163,8 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
   int column = 0;
   for (const Tensor<T> part : parts) {
     const int first = column;
-    tape.rows("concatenate", shape.rows, {part, joined}, [=](const Slice& slice) {
-      copy_columns(part->view(slice), joined->view(slice), first);
-    });
+    tape.rows("concatenate", shape.rows, {part, joined},
+              [=](const Slice& slice) { copy_columns(part->view(slice), joined->view(slice), first); });
     column += part->shape.cols;
     if (!part->requires_gradient) continue;
     if (!joined->requires_gradient) joined->gradient_begin = first;
@@ -223,7 +229,8 @@ Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x) {
 
 template <class T>
 void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
-                    const AdamSettings& settings, StepState* state, unsigned long long first_step, Tensor<T> squares) {
+                    const AdamSettings& settings, StepState* state, unsigned long long first_step,
+                    Tensor<T> squares) {
   struct Piece {
     int entry, net;
   };
@@ -238,7 +245,8 @@ void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* tar
     update_parameters<T>(
         {parameters.value(piece.entry, piece.net), parameters.first_moment(piece.entry, piece.net),
          parameters.second_moment(piece.entry, piece.net), parameters.gradient(piece.entry, piece.net),
-         averaged ? target->value(piece.entry, piece.net) : nullptr, parameters.entry(piece.entry).net_size()},
+         averaged ? target->value(piece.entry, piece.net) : nullptr,
+         parameters.entry(piece.entry).net_size()},
         settings, state, first_step, squares->whole().row(task));
     parameters.repack(piece.entry, piece.net);
     if (averaged) target->repack(piece.entry, piece.net);
@@ -246,15 +254,15 @@ void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* tar
   tape.tasks("advance", 1, {}, [state](int, std::byte*) { advance(state); });
 }
 
-#define R2_INSTANTIATE(T)                                                                                             \
-  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation);                 \
-  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>);                               \
-  template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                                            \
-  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>);                                             \
-  template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                               \
-  template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                               \
-  template void optimizer_step(Tape<T>&, Parameters<T>&, Parameters<T>*, int, int, const AdamSettings&, StepState*,   \
-                               unsigned long long, Tensor<T>);
+#define R2_INSTANTIATE(T)                                                                               \
+  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation);   \
+  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>);                 \
+  template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                              \
+  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>);                               \
+  template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                 \
+  template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                 \
+  template void optimizer_step(Tape<T>&, Parameters<T>&, Parameters<T>*, int, int, const AdamSettings&, \
+                               StepState*, unsigned long long, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

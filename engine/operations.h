@@ -44,6 +44,7 @@ Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x);
 /// of each entry, in order. The optimiser's step count is state->step - first_step + 1. Last, ++state->step.
 template <class T>
 void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
-                    const AdamSettings& settings, StepState* state, unsigned long long first_step, Tensor<T> squares);
+                    const AdamSettings& settings, StepState* state, unsigned long long first_step,
+                    Tensor<T> squares);
 
 }  // namespace r2pac

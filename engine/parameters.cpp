@@ -50,7 +50,8 @@ void Parameters<T>::repack(int index, int net) const {
   for (const auto& pack : packs_) {
     if (pack->entry != index) continue;
     const int stride = entry(index).shape.cols;
-    const int depth = pack->transposed ? stride : pack->row_count, cols = pack->transposed ? pack->row_count : stride;
+    const int depth = pack->transposed ? stride : pack->row_count,
+              cols = pack->transposed ? pack->row_count : stride;
     const T* weight = value(index, net) + static_cast<std::ptrdiff_t>(pack->first_row) * stride;
     dense<T>().pack(weight, depth, cols, stride, pack->transposed,
                     pack->memory.data() + static_cast<std::size_t>(net) * pack->net_size);
@@ -80,7 +81,8 @@ NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets,
 }
 
 template <class T>
-void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer, std::uint64_t seed) {
+void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer,
+                      std::uint64_t seed) {
   const bool torch = initializer == Initializer::torch;
   const double weight_bound = torch ? 1 / std::sqrt(layer.in) : std::sqrt(6.0 / (layer.in + layer.out));
   const auto fill = [&](int index, double bound) {
@@ -90,7 +92,8 @@ void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initia
       const Words4 words = random_words(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(index),
                                         static_cast<std::uint32_t>(i / 4));
       for (std::size_t lane = 0; lane < 4 && i + lane < values.size(); ++lane)
-        values[i + lane] = static_cast<T>((2.0 * static_cast<double>(unit_interval(words.word[lane])) - 1.0) * bound);
+        values[i + lane] =
+            static_cast<T>((2.0 * static_cast<double>(unit_interval(words.word[lane])) - 1.0) * bound);
     }
     parameters.values().copy_in(values.data(), values.size(), entry.offset);
   };
@@ -98,10 +101,10 @@ void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initia
   if (torch) fill(layer.bias, weight_bound);
 }
 
-#define R2_INSTANTIATE(T)                                                                          \
-  template class Parameters<T>;                                                                    \
-  template DenseLayer add_dense(Parameters<T>&, const std::string&, int, int, int);                \
-  template NormLayer add_norm(Parameters<T>&, const std::string&, int, int);                       \
+#define R2_INSTANTIATE(T)                                                           \
+  template class Parameters<T>;                                                     \
+  template DenseLayer add_dense(Parameters<T>&, const std::string&, int, int, int); \
+  template NormLayer add_norm(Parameters<T>&, const std::string&, int, int);        \
   template void initialize_dense(Parameters<T>&, const DenseLayer&, Initializer, std::uint64_t);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -97,6 +97,7 @@ NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets,
 
 /// Sets the layer's weights: random numbers (seed; initial_weights, 0, entry, index within the entry).
 template <class T>
-void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer, std::uint64_t seed);
+void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer,
+                      std::uint64_t seed);
 
 }  // namespace r2pac

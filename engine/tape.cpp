@@ -52,19 +52,22 @@ Tensor<T> Tape<T>::external(std::string name, Shape shape, T* data) {
 template <class T>
 void Tape<T>::rows(std::string name, int rows, std::vector<Tensor<T>> touches, RowFunction run,
                    std::size_t scratch_bytes) {
-  calls_.push_back({std::move(name), true, false, rows, 0, std::move(touches), std::move(run), {}, scratch_bytes});
+  calls_.push_back(
+      {std::move(name), true, false, rows, 0, std::move(touches), std::move(run), {}, scratch_bytes});
 }
 
 template <class T>
 void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
                     std::size_t scratch_bytes, bool joins) {
-  calls_.push_back({std::move(name), false, joins, 0, count, std::move(touches), {}, std::move(run), scratch_bytes});
+  calls_.push_back(
+      {std::move(name), false, joins, 0, count, std::move(touches), {}, std::move(run), scratch_bytes});
 }
 
 template <class T>
 void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
                              std::size_t scratch_bytes) {
-  deferred_.push_back({std::move(name), false, true, 0, count, std::move(touches), {}, std::move(run), scratch_bytes});
+  deferred_.push_back(
+      {std::move(name), false, true, 0, count, std::move(touches), {}, std::move(run), scratch_bytes});
 }
 
 template <class T>
@@ -72,9 +75,8 @@ Tensor<T> Tape<T>::stop_gradient(Tensor<T> x) {
   // A second handle on the same values would need shared storage; none of the operations differentiates an
   // argument that does not require a gradient, so a constant is all that is needed.
   const Tensor<T> constant = value(x->name + " (constant)", x->shape);
-  rows("stop_gradient", x->shape.rows, {x, constant}, [x, constant](const Slice& slice) {
-    copy_columns(x->view(slice), constant->view(slice), 0);
-  });
+  rows("stop_gradient", x->shape.rows, {x, constant},
+       [x, constant](const Slice& slice) { copy_columns(x->view(slice), constant->view(slice), 0); });
   return constant;
 }
 
@@ -110,7 +112,8 @@ Tensor<T> Tape<T>::gradient(Tensor<T> x) {
 
 template <class T>
 bool Tape<T>::first_contribution(Tensor<T> x) {
-  for (Tensor<T> ensemble = x->parent; ensemble != nullptr; ensemble = ensemble->parent) ensemble->gradient_written = true;
+  for (Tensor<T> ensemble = x->parent; ensemble != nullptr; ensemble = ensemble->parent)
+    ensemble->gradient_written = true;
   return !std::exchange(x->gradient_written, true);
 }
 
@@ -135,7 +138,8 @@ auto Tape<T>::cut_into_phases() const -> std::vector<PhaseRange> {
     bool extends = false;
     if (i > 0) {
       const Call& previous = calls_[i - 1];
-      extends = call.by_rows ? previous.by_rows && previous.rows == call.rows : call.joins && !previous.by_rows;
+      extends =
+          call.by_rows ? previous.by_rows && previous.rows == call.rows : call.joins && !previous.by_rows;
     }
     if (extends)
       ++phases.back().end;
@@ -195,7 +199,8 @@ std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program
     const Life& life = lives.at(x);
     const int tile_rows = std::min(kTileRows, x->shape.rows);
     const std::size_t bytes = padded(sizeof(T) * Shape{x->shape.nets, tile_rows, x->shape.cols}.size());
-    std::sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) { return a.begin < b.begin; });
+    std::sort(placed.begin(), placed.end(),
+              [](const Placed& a, const Placed& b) { return a.begin < b.begin; });
     std::size_t begin = 0;
     for (const Placed& other : placed) {
       if (other.last_call < life.first_call || life.last_call < other.first_call) continue;
@@ -227,7 +232,8 @@ Program Tape<T>::finish(std::shared_ptr<ThreadPool> pool) {
       const int rows = first->rows;
       phase.tasks = (rows + kTileRows - 1) / kTileRows;
       phase.run = [first, last, rows, tile_bytes](int task, std::byte* memory) {
-        Slice slice{task * kTileRows, std::min(kTileRows, rows - task * kTileRows), memory, memory + tile_bytes};
+        Slice slice{task * kTileRows, std::min(kTileRows, rows - task * kTileRows), memory,
+                    memory + tile_bytes};
         for (const Call* call = first; call != last; ++call) call->run_rows(slice);
       };
     } else {

@@ -101,8 +101,8 @@ class Tape {
   void on_backward(Tensor<T> result, std::function<void()> record);
   /// The gradient of x: same shape as the columns of x that want one.
   Tensor<T> gradient(Tensor<T> x);
-  /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add. A member
-  /// contributes to its ensemble, too.
+  /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add. A
+  /// member contributes to its ensemble, too.
   bool first_contribution(Tensor<T> x);
   /// Appends the gradient of the sum of all losses recorded so far. Once per tape.
   void backward();

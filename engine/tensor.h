@@ -44,7 +44,7 @@ struct Variable {
   int first_net = 0;
 
   T* stored = nullptr;          ///< all rows, if the values outlive a run of row-local calls
-  std::size_t tile_offset = 0; ///< else bytes into the slice's tile
+  std::size_t tile_offset = 0;  ///< else bytes into the slice's tile
   int tile_rows = 0;
 
   /// The rows of one slice, row 0 of the view being the slice's first.
@@ -52,10 +52,10 @@ struct Variable {
     if (parent != nullptr) return members_of(parent->view(slice));
     const auto cols = static_cast<std::size_t>(shape.cols);
     if (stored != nullptr)
-      return {stored + static_cast<std::size_t>(slice.first) * cols, static_cast<std::size_t>(shape.rows) * cols,
-              shape.nets, slice.count, shape.cols};
-    return {reinterpret_cast<T*>(slice.tile + tile_offset), static_cast<std::size_t>(tile_rows) * cols, shape.nets,
-            slice.count, shape.cols};
+      return {stored + static_cast<std::size_t>(slice.first) * cols,
+              static_cast<std::size_t>(shape.rows) * cols, shape.nets, slice.count, shape.cols};
+    return {reinterpret_cast<T*>(slice.tile + tile_offset), static_cast<std::size_t>(tile_rows) * cols,
+            shape.nets, slice.count, shape.cols};
   }
   /// The whole tensor; only for stored values.
   View<T> whole() const {

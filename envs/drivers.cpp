@@ -11,11 +11,11 @@ namespace {
 
 using namespace reach_avoid;
 
-constexpr float kNeckHeight = 0.04f;       // y of the middle of the neck
-constexpr float kReached = 0.12f;          // a waypoint counts as passed within this distance
-constexpr float kBrakeDistance = 0.30f;    // distance to the final aim from which drivers slow down
-constexpr float kSteeringGain = 2.5f;      // action per unit of wanted change of velocity over kTopSpeed
-constexpr float kNoiseMemory = 0.9f;       // share of the action noise kept from one step to the next
+constexpr float kNeckHeight = 0.04f;     // y of the middle of the neck
+constexpr float kReached = 0.12f;        // a waypoint counts as passed within this distance
+constexpr float kBrakeDistance = 0.30f;  // distance to the final aim from which drivers slow down
+constexpr float kSteeringGain = 2.5f;    // action per unit of wanted change of velocity over kTopSpeed
+constexpr float kNoiseMemory = 0.9f;     // share of the action noise kept from one step to the next
 
 // The random numbers of a driver: row 0 holds its character, row t + 1 the noise of step t.
 class DriverDice {
@@ -90,8 +90,8 @@ EpisodeRecord drive_episode(std::uint64_t seed, int episode) {
   std::vector<Vec2> way;
   if (driver.wander_steps > 0)
     for (std::uint32_t place = 0; place < 3; ++place)
-      way.push_back({dice.uniform(0, 12 + 2 * place, -0.95f, 0.95f),
-                     dice.uniform(0, 13 + 2 * place, -0.95f, 0.95f)});
+      way.push_back(
+          {dice.uniform(0, 12 + 2 * place, -0.95f, 0.95f), dice.uniform(0, 13 + 2 * place, -0.95f, 0.95f)});
   else
     way = plan(state.position, route, driver);
 

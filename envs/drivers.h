@@ -25,14 +25,14 @@ enum class Route { straight, short_cut, round };
 
 /// What a driver is like; all of it a function of (seed, episode) alone.
 struct Driver {
-  float boldness = 0;       ///< in (0, 1)
+  float boldness = 0;  ///< in (0, 1)
   Route route = Route::round;
-  float cruise_speed = 0;   ///< wanted speed as a share of kTopSpeed
-  float margin = 0;         ///< clearance wanted from the small hazard when going round; may be negative
-  float aim = 0;            ///< height at which the neck is aimed at, relative to its middle
-  float noise = 0;          ///< standard deviation of the action noise, which is correlated in time
-  int change_step = -1;     ///< step at which the driver takes the other route; -1: never
-  int wander_steps = 0;     ///< steps spent on the way to random places first
+  float cruise_speed = 0;  ///< wanted speed as a share of kTopSpeed
+  float margin = 0;        ///< clearance wanted from the small hazard when going round; may be negative
+  float aim = 0;           ///< height at which the neck is aimed at, relative to its middle
+  float noise = 0;         ///< standard deviation of the action noise, which is correlated in time
+  int change_step = -1;    ///< step at which the driver takes the other route; -1: never
+  int wander_steps = 0;    ///< steps spent on the way to random places first
 };
 
 /// The driver of an episode.

@@ -20,10 +20,10 @@ using BatchPolicy =
 
 struct EpisodeResult {
   std::int64_t episode = 0;
-  double episode_return = 0;  ///< undiscounted sum of rewards
-  double episode_cost = 0;    ///< undiscounted sum of costs
-  int length = 0;             ///< steps taken
-  bool terminated = false;    ///< truly ended; false: cut by a timeout
+  double episode_return = 0;        ///< undiscounted sum of rewards
+  double episode_cost = 0;          ///< undiscounted sum of costs
+  int length = 0;                   ///< steps taken
+  bool terminated = false;          ///< truly ended; false: cut by a timeout
   std::vector<float> observations;  ///< [length + 1, S] if asked for, else empty
 };
 

@@ -26,14 +26,16 @@ void squared_error(const View<T>& prediction, const View<T>& target, const View<
 }
 
 template <class T>
-void squared_error_backward(const View<T>& prediction, const View<T>& target, T scale, const View<T>& d_prediction) {
+void squared_error_backward(const View<T>& prediction, const View<T>& target, T scale,
+                            const View<T>& d_prediction) {
   for (int k = 0; k < prediction.nets; ++k)
     for (int r = 0; r < prediction.rows; ++r)
       d_prediction.row(k, r)[0] = -scale * T(2) * (target.row(k, r)[0] - prediction.row(k, r)[0]);
 }
 
 template <class T>
-void expectile(const View<T>& prediction, const View<T>& target, T expectile, Side side, const View<T>& loss) {
+void expectile(const View<T>& prediction, const View<T>& target, T expectile, Side side,
+               const View<T>& loss) {
   for (int r = 0; r < prediction.rows; ++r)
     loss.row(r)[0] = formula::expectile_loss(target.row(r)[0] - prediction.row(r)[0], expectile, side);
 }
@@ -57,21 +59,23 @@ void labels(const View<T>& q_reward, const View<T>& v_reward, const View<T>& q_c
 }
 
 template <class T>
-void drop_labels(const View<T>& label, T dropout, unsigned long long seed, const StepState* state, int first_row,
-                 const View<T>& out) {
+void drop_labels(const View<T>& label, T dropout, unsigned long long seed, const StepState* state,
+                 int first_row, const View<T>& out) {
   for (int r = 0; r < out.rows; ++r) {
-    const float u = random_uniform(seed, Purpose::label_dropout, state->step, static_cast<std::uint32_t>(first_row + r), 0);
+    const float u = random_uniform(seed, Purpose::label_dropout, state->step,
+                                   static_cast<std::uint32_t>(first_row + r), 0);
     out.row(r)[0] = static_cast<T>(u) < dropout ? T(kLabelNull) : label.row(r)[0];
   }
 }
 
-#define R2_INSTANTIATE(T)                                                                                          \
-  template void targets(const TargetArguments<T>&);                                                                \
-  template void squared_error(const View<T>&, const View<T>&, const View<T>&);                                     \
-  template void squared_error_backward(const View<T>&, const View<T>&, T, const View<T>&);                         \
-  template void expectile(const View<T>&, const View<T>&, T, Side, const View<T>&);                                \
-  template void expectile_backward(const View<T>&, const View<T>&, T, Side, T, const View<T>&);                    \
-  template void labels(const View<T>&, const View<T>&, const View<T>&, const View<T>&, const T*, const View<T>&);  \
+#define R2_INSTANTIATE(T)                                                                        \
+  template void targets(const TargetArguments<T>&);                                              \
+  template void squared_error(const View<T>&, const View<T>&, const View<T>&);                   \
+  template void squared_error_backward(const View<T>&, const View<T>&, T, const View<T>&);       \
+  template void expectile(const View<T>&, const View<T>&, T, Side, const View<T>&);              \
+  template void expectile_backward(const View<T>&, const View<T>&, T, Side, T, const View<T>&);  \
+  template void labels(const View<T>&, const View<T>&, const View<T>&, const View<T>&, const T*, \
+                       const View<T>&);                                                          \
   template void drop_labels(const View<T>&, T, unsigned long long, const StepState*, int, const View<T>&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -23,9 +23,9 @@ enum class Side {
 /// Constants of the targets.
 template <class T>
 struct TargetConstants {
-  T discount;           ///< gamma in (0, 1)
-  T chunk_discount;     ///< gamma^h
-  T penalty;            ///< C >= 0
+  T discount;        ///< gamma in (0, 1)
+  T chunk_discount;  ///< gamma^h
+  T penalty;         ///< C >= 0
   PenaltyReading reading;
 };
 
@@ -57,7 +57,8 @@ R2_FORMULA bool leaves_region(T mask, T next_cost_value, T threshold) {
 
 /// The h-step target of the reward critics (TARGET-R): rewards is sum_k gamma^k r_{t+k}.
 template <class T>
-R2_FORMULA T reward_target(T rewards, T mask, T next_reward_value, bool unsafe, const TargetConstants<T>& constants) {
+R2_FORMULA T reward_target(T rewards, T mask, T next_reward_value, bool unsafe,
+                           const TargetConstants<T>& constants) {
   const T target = rewards + constants.chunk_discount * mask * next_reward_value;
   if (!unsafe || constants.reading == PenaltyReading::none) return target;
   return constants.reading == PenaltyReading::direct ? -constants.penalty
@@ -100,7 +101,8 @@ template <class T>
 void squared_error(const View<T>& prediction, const View<T>& target, const View<T>& loss);
 /// d_prediction(k, r) = scale * d loss(k, r) / d prediction(k, r), overwritten.
 template <class T>
-void squared_error_backward(const View<T>& prediction, const View<T>& target, T scale, const View<T>& d_prediction);
+void squared_error_backward(const View<T>& prediction, const View<T>& target, T scale,
+                            const View<T>& d_prediction);
 
 /// loss(r) = expectile_loss(target(r) - prediction(r)).
 template <class T>
@@ -117,7 +119,7 @@ void labels(const View<T>& q_reward, const View<T>& v_reward, const View<T>& q_c
 /// out(r) = kLabelNull with probability `dropout`, else label(r). Random: (seed; label_dropout, step,
 /// first_row + r, 0).
 template <class T>
-void drop_labels(const View<T>& label, T dropout, unsigned long long seed, const StepState* state, int first_row,
-                 const View<T>& out);
+void drop_labels(const View<T>& label, T dropout, unsigned long long seed, const StepState* state,
+                 int first_row, const View<T>& out);
 
 }  // namespace r2pac

@@ -25,8 +25,8 @@ class NativeDense final : public Dense<T> {
                 std::size_t y_stride, bool accumulate) const override {
     kernels_.multiply(x, x_stride, rows, depth, packed, cols, y, y_stride, accumulate);
   }
-  void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows, int in, int out,
-                       T* d_weight, T* d_bias, T* scratch) const override {
+  void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows, int in,
+                       int out, T* d_weight, T* d_bias, T* scratch) const override {
     kernels_.weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight, d_bias, scratch);
   }
   std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
@@ -41,8 +41,8 @@ bool onednn_wanted() {
   const char* choice = std::getenv("R2PAC_GEMM");
   if (choice == nullptr || std::string(choice) == "native") return false;
   if (std::string(choice) == "onednn") return true;
-  throw Error(ExitCode::settings, "unknown implementation `" + std::string(choice) + "` of dense layers", "R2PAC_GEMM",
-              did_you_mean(choice, {"native", "onednn"}));
+  throw Error(ExitCode::settings, "unknown implementation `" + std::string(choice) + "` of dense layers",
+              "R2PAC_GEMM", did_you_mean(choice, {"native", "onednn"}));
 }
 
 }  // namespace

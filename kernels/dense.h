@@ -22,11 +22,11 @@ class Dense {
   /// packed <- weight [depth, cols], or its transpose if `transposed` (weight is then [cols, depth]).
   virtual void pack(const T* weight, int depth, int cols, int stride, bool transposed, T* packed) const = 0;
   /// y [rows, cols] = x [rows, depth] * packed, plus what y held if `accumulate`.
-  virtual void multiply(const T* x, std::size_t x_stride, int rows, int depth, const T* packed, int cols, T* y,
-                        std::size_t y_stride, bool accumulate) const = 0;
+  virtual void multiply(const T* x, std::size_t x_stride, int rows, int depth, const T* packed, int cols,
+                        T* y, std::size_t y_stride, bool accumulate) const = 0;
   /// d_weight [in, out] = x^T d_y and d_bias [out] = column sums of d_y, both overwritten.
-  virtual void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows, int in,
-                               int out, T* d_weight, T* d_bias, T* scratch) const = 0;
+  virtual void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows,
+                               int in, int out, T* d_weight, T* d_bias, T* scratch) const = 0;
   /// Values of scratch memory that weight_gradient needs.
   virtual std::size_t weight_gradient_scratch(int rows, int in, int out) const = 0;
 };

@@ -62,7 +62,8 @@ class OnednnDense final : public Dense<float> {
     return packed_desc(depth, cols).get_size() / sizeof(float);
   }
 
-  void pack(const float* weight, int depth, int cols, int stride, bool transposed, float* packed) const override {
+  void pack(const float* weight, int depth, int cols, int stride, bool transposed,
+            float* packed) const override {
     const memory::desc plain = transposed ? matrix(depth, cols, 1, stride) : matrix(depth, cols, stride, 1);
     memory from = view(plain, weight), to = view(packed_desc(depth, cols), packed);
     if (omp_get_max_threads() != 1) omp_set_num_threads(1);
@@ -71,25 +72,27 @@ class OnednnDense final : public Dense<float> {
     stream.wait();
   }
 
-  void multiply(const float* x, std::size_t x_stride, int rows, int depth, const float* packed, int cols, float* y,
-                std::size_t y_stride, bool accumulate) const override {
+  void multiply(const float* x, std::size_t x_stride, int rows, int depth, const float* packed, int cols,
+                float* y, std::size_t y_stride, bool accumulate) const override {
     thread_local std::map<std::tuple<int, int, int, std::size_t, std::size_t, bool>, Product> products;
     const auto key = std::make_tuple(rows, depth, cols, x_stride, y_stride, accumulate);
     auto found = products.find(key);
     if (found == products.end())
-      found = products
-                  .emplace(key, Product(matrix(rows, depth, static_cast<std::int64_t>(x_stride), 1),
-                                        packed_desc(depth, cols),
-                                        matrix(rows, cols, static_cast<std::int64_t>(y_stride), 1), accumulate))
-                  .first;
+      found =
+          products
+              .emplace(key, Product(matrix(rows, depth, static_cast<std::int64_t>(x_stride), 1),
+                                    packed_desc(depth, cols),
+                                    matrix(rows, cols, static_cast<std::int64_t>(y_stride), 1), accumulate))
+              .first;
     found->second.run(x, packed, y);
   }
 
-  void weight_gradient(const float* x, std::size_t x_stride, const float* d_y, std::size_t y_stride, int rows, int in,
-                       int out, float* d_weight, float* d_bias, float* scratch) const override {
+  void weight_gradient(const float* x, std::size_t x_stride, const float* d_y, std::size_t y_stride, int rows,
+                       int in, int out, float* d_weight, float* d_bias, float* scratch) const override {
     // oneDNN does not fix the order of the sum for a single output, and has no column sums.
     if (out == 1)
-      return native_dense<float>().weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight, d_bias, scratch);
+      return native_dense<float>().weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight,
+                                                   d_bias, scratch);
     thread_local std::map<std::tuple<int, int, int, std::size_t, std::size_t>, Product> products;
     const auto key = std::make_tuple(rows, in, out, x_stride, y_stride);
     auto found = products.find(key);
@@ -102,7 +105,8 @@ class OnednnDense final : public Dense<float> {
     found->second.run(x, d_y, d_weight);
     for (int j = 0; j < out; ++j) d_bias[j] = 0;
     for (int m = 0; m < rows; ++m)
-      for (int j = 0; j < out; ++j) d_bias[j] += d_y[static_cast<std::size_t>(m) * y_stride + static_cast<std::size_t>(j)];
+      for (int j = 0; j < out; ++j)
+        d_bias[j] += d_y[static_cast<std::size_t>(m) * y_stride + static_cast<std::size_t>(j)];
   }
 
   std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
@@ -116,7 +120,10 @@ class OnednnDense final : public Dense<float> {
     auto found = layouts.find({depth, cols});
     if (found == layouts.end()) {
       const memory::desc any(Dims{depth, cols}, memory::data_type::f32, memory::format_tag::any);
-      found = layouts.emplace(std::make_pair(depth, cols), Product(matrix(64, depth, depth, 1), any, matrix(64, cols, cols, 1), false).b).first;
+      found = layouts
+                  .emplace(std::make_pair(depth, cols),
+                           Product(matrix(64, depth, depth, 1), any, matrix(64, cols, cols, 1), false).b)
+                  .first;
     }
     return found->second;
   }

@@ -58,7 +58,8 @@ void flow_loss_backward(const View<T>& velocity, const View<T>& noise, const Vie
 
 /// x [n] += dt * guided velocity, in place.
 template <class T>
-void guided_euler_step(const T* unconditional, const T* conditional, T guidance_scale, T dt, std::size_t n, T* x);
+void guided_euler_step(const T* unconditional, const T* conditional, T guidance_scale, T dt, std::size_t n,
+                       T* x);
 
 /// x [n] clipped to [-1, 1], in place. NaN stays NaN.
 template <class T>

@@ -19,7 +19,8 @@ std::shared_ptr<std::byte> allocate_memory(std::size_t bytes) {
   }
   // Pages come zeroed from the system when they are first touched, by the thread that will use them.
   const std::size_t size = (bytes + huge_page - 1) / huge_page * huge_page;
-  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   madvise(memory, size, MADV_HUGEPAGE);
   return {static_cast<std::byte*>(memory), [size](std::byte* block) { munmap(block, size); }};

@@ -13,7 +13,7 @@ struct AdamStep {
   T step_size;          ///< learning rate / (1 - beta1^t)
   T second_correction;  ///< 1 / sqrt(1 - beta2^t)
   T beta1, beta2, epsilon;
-  T polyak;             ///< weight of the online value in its target, in (0, 1]
+  T polyak;  ///< weight of the online value in its target, in (0, 1]
 };
 
 /// Settings of the optimiser.

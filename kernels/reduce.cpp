@@ -19,8 +19,8 @@ T quantile(const T* x, std::size_t n, double alpha, T* work) {
 }
 
 template <class T>
-void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state, unsigned long long first_step,
-                      T* threshold, T* work) {
+void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,
+                      unsigned long long first_step, T* threshold, T* work) {
   const T now = quantile(x.data, static_cast<std::size_t>(x.rows), alpha, work);
   const bool first = state->step == first_step;
   *threshold = keep == 0 || first ? now : static_cast<T>(keep) * *threshold + static_cast<T>(1 - keep) * now;
@@ -34,9 +34,10 @@ void sum_of_means(const View<T>& x, T* out) {
   *out = static_cast<T>(sum / x.rows);
 }
 
-#define R2_INSTANTIATE(T)                                                                                    \
-  template T quantile(const T*, std::size_t, double, T*);                                                    \
-  template void update_threshold(const View<T>&, double, double, const StepState*, unsigned long long, T*, T*); \
+#define R2_INSTANTIATE(T)                                                                                  \
+  template T quantile(const T*, std::size_t, double, T*);                                                  \
+  template void update_threshold(const View<T>&, double, double, const StepState*, unsigned long long, T*, \
+                                 T*);                                                                      \
   template void sum_of_means(const View<T>&, T*);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

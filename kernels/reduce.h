@@ -15,10 +15,11 @@ T quantile(const T* x, std::size_t n, double alpha, T* work);
 /// *threshold = the quantile of x [1, rows, 1], or, after `first_step`, keep * *threshold + (1 - keep) *
 /// quantile. keep in [0, 1).
 template <class T>
-void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state, unsigned long long first_step,
-                      T* threshold, T* work);
+void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,
+                      unsigned long long first_step, T* threshold, T* work);
 
-/// *out = sum over members of the mean over rows of x [nets, rows, 1], accumulated in double in ascending order.
+/// *out = sum over members of the mean over rows of x [nets, rows, 1], accumulated in double in ascending
+/// order.
 template <class T>
 void sum_of_means(const View<T>& x, T* out);
 

@@ -23,8 +23,8 @@ void copy_columns_backward(const View<T>& d_to, int first_column, const View<T>&
 template <class T>
 void embed(const T* table, const View<T>& label, const View<T>& out) {
   for (int r = 0; r < out.rows; ++r)
-    std::copy_n(table + static_cast<std::size_t>(label.row(r)[0]) * static_cast<std::size_t>(out.cols), out.cols,
-                out.row(r));
+    std::copy_n(table + static_cast<std::size_t>(label.row(r)[0]) * static_cast<std::size_t>(out.cols),
+                out.cols, out.row(r));
 }
 
 template <class T>
@@ -48,11 +48,11 @@ void ensemble_extreme(const View<T>& x, bool maximum, const View<T>& out) {
   }
 }
 
-#define R2_INSTANTIATE(T)                                                                   \
-  template void copy_columns(const View<T>&, const View<T>&, int);                          \
-  template void copy_columns_backward(const View<T>&, int, const View<T>&, bool);           \
-  template void embed(const T*, const View<T>&, const View<T>&);                            \
-  template void embed_backward(const View<T>&, const View<T>&, int, T*);                    \
+#define R2_INSTANTIATE(T)                                                         \
+  template void copy_columns(const View<T>&, const View<T>&, int);                \
+  template void copy_columns_backward(const View<T>&, int, const View<T>&, bool); \
+  template void embed(const T*, const View<T>&, const View<T>&);                  \
+  template void embed_backward(const View<T>&, const View<T>&, int, T*);          \
   template void ensemble_extreme(const View<T>&, bool, const View<T>&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

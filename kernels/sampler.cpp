@@ -35,10 +35,12 @@ void layer_forward(const LayerWeights<T>& layer, Activation activation, const T*
   if (layer.out == 1) {
     kernels.dot(x, size(layer.in), rows, layer.in, layer.weight, T(0), y, 1);
   } else {
-    dense<T>().multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out), false);
+    dense<T>().multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out),
+                        false);
   }
   kernels.bias_activation(y, size(layer.out), rows, layer.out, layer.bias, activation, nullptr, 0);
-  if (layer.gain != nullptr) kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr);
+  if (layer.gain != nullptr)
+    kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr);
 }
 
 }  // namespace
@@ -64,16 +66,17 @@ void mlp_forward(const MlpWeights<T>& mlp, const T* x, int rows, T* out, T* buff
 template <class T>
 std::size_t flow_scratch(const FlowWeights<T>& flow, int candidates) {
   const int rows = 2 * candidates;
-  return 3 * size(rows) * size(flow_width(flow)) + size(rows) * size(flow.chunk_dim) + 4 * size(flow.first_width);
+  return 3 * size(rows) * size(flow_width(flow)) + size(rows) * size(flow.chunk_dim) +
+         4 * size(flow.first_width);
 }
 
 template <class T>
-void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation, int candidates, T* x,
-                    T* scratch) {
+void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
+                    int candidates, T* x, T* scratch) {
   const VectorKernels<T>& kernels = vector_kernels<T>();
   const Branches branch = branches(options);
   const int d = flow.first_width, rows = branch.count * candidates;
-  T* const constant = scratch;           // [2, D]: observation, label and bias through the first layer
+  T* const constant = scratch;             // [2, D]: observation, label and bias through the first layer
   T* const bias = constant + 2 * size(d);  // [2, D]: the same plus the time's part
   T* const velocity = bias + 2 * size(d);
   T* const first = velocity + 2 * size(candidates) * size(flow.chunk_dim);
@@ -82,15 +85,16 @@ void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, cons
   for (int b = 0; b < branch.count; ++b) {
     T* row = constant + size(b) * size(d);
     std::copy_n(flow.bias, d, row);
-    dense<T>().multiply(observation, size(flow.observation_dim), 1, flow.observation_dim, flow.observation, d, row, size(d),
-                        true);
-    dense<T>().multiply(flow.label_table + size(branch.label[b]) * size(flow.label_dim), size(flow.label_dim), 1,
-                        flow.label_dim, flow.label, d, row, size(d), true);
+    dense<T>().multiply(observation, size(flow.observation_dim), 1, flow.observation_dim, flow.observation, d,
+                        row, size(d), true);
+    dense<T>().multiply(flow.label_table + size(branch.label[b]) * size(flow.label_dim), size(flow.label_dim),
+                        1, flow.label_dim, flow.label, d, row, size(d), true);
   }
   const T dt = T(1) / static_cast<T>(options.flow_steps);
   for (int n = 0; n < options.flow_steps; ++n) {
     const T time = static_cast<T>(n) * dt;
-    dense<T>().multiply(x, size(flow.chunk_dim), candidates, flow.chunk_dim, flow.chunk, d, first, size(d), false);
+    dense<T>().multiply(x, size(flow.chunk_dim), candidates, flow.chunk_dim, flow.chunk, d, first, size(d),
+                        false);
     for (int b = branch.count - 1; b >= 0; --b) {  // branch 0 last, for its place holds the common part
       T* y = first + size(b) * size(candidates) * size(d);
       if (b > 0) std::copy_n(first, size(candidates) * size(d), y);
@@ -114,8 +118,8 @@ std::size_t score_scratch(const MlpWeights<T>& critic, int candidates) {
 }
 
 template <class T>
-void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim, const T* chunks,
-                   int chunk_dim, int candidates, T* cost, T* scratch) {
+void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim,
+                   const T* chunks, int chunk_dim, int candidates, T* cost, T* scratch) {
   const std::size_t pair = size(observation_dim + chunk_dim);
   T* const pairs = scratch;
   T* const q = pairs + size(candidates) * pair;
@@ -136,7 +140,8 @@ double flow_multiply_adds(const FlowWeights<T>& flow, const FlowOptions& options
   double per_step = static_cast<double>(candidates) * flow.chunk_dim * flow.first_width;
   for (const LayerWeights<T>& layer : flow.rest.layers)
     per_step += static_cast<double>(count) * candidates * layer.in * layer.out;
-  return options.flow_steps * per_step + static_cast<double>(count) * (flow.observation_dim + flow.label_dim) * flow.first_width;
+  return options.flow_steps * per_step +
+         static_cast<double>(count) * (flow.observation_dim + flow.label_dim) * flow.first_width;
 }
 
 #define R2_INSTANTIATE(T)                                                                                    \

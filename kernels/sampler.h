@@ -45,7 +45,7 @@ struct FlowWeights {
   const T* bias = nullptr;         ///< [D]
   const T* label_table = nullptr;  ///< [3, L]
   int observation_dim = 0, label_dim = 0, chunk_dim = 0, first_width = 0;
-  MlpWeights<T> rest;              ///< the layers after the first
+  MlpWeights<T> rest;  ///< the layers after the first
 };
 
 struct FlowOptions {
@@ -60,14 +60,14 @@ std::size_t flow_scratch(const FlowWeights<T>& flow, int candidates);
 
 /// Carries x [candidates, hA] from noise to clipped chunks for one observation [S] (PAPER.md, SAMPLE).
 template <class T>
-void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation, int candidates, T* x,
-                    T* scratch);
+void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
+                    int candidates, T* x, T* scratch);
 
 /// cost [candidates] = the greatest of the critics' values of (observation [S], chunk [candidates, hA]).
 /// scratch: score_scratch values.
 template <class T>
-void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim, const T* chunks,
-                   int chunk_dim, int candidates, T* cost, T* scratch);
+void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim,
+                   const T* chunks, int chunk_dim, int candidates, T* cost, T* scratch);
 template <class T>
 std::size_t score_scratch(const MlpWeights<T>& critic, int candidates);
 

@@ -14,9 +14,11 @@ int least_cost(const T* cost, int candidates) {
 }
 
 template <class T>
-void choose_least_cost(const T* cost, const T* chunks, int candidates, int chunk_dim, T* chosen, T* chosen_cost) {
+void choose_least_cost(const T* cost, const T* chunks, int candidates, int chunk_dim, T* chosen,
+                       T* chosen_cost) {
   const int best = least_cost(cost, candidates);
-  std::copy_n(chunks + static_cast<std::size_t>(best) * static_cast<std::size_t>(chunk_dim), chunk_dim, chosen);
+  std::copy_n(chunks + static_cast<std::size_t>(best) * static_cast<std::size_t>(chunk_dim), chunk_dim,
+              chosen);
   *chosen_cost = cost[best];
 }
 

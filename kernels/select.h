@@ -10,6 +10,7 @@ int least_cost(const T* cost, int candidates);
 
 /// chosen [chunk_dim] and *chosen_cost: the candidate of least cost among chunks [candidates, chunk_dim].
 template <class T>
-void choose_least_cost(const T* cost, const T* chunks, int candidates, int chunk_dim, T* chosen, T* chosen_cost);
+void choose_least_cost(const T* cost, const T* chunks, int candidates, int chunk_dim, T* chosen,
+                       T* chosen_cost);
 
 }  // namespace r2pac

@@ -14,9 +14,9 @@ void update_parameters(const UpdateArguments<T>& a, const AdamSettings& settings
 
 void advance(StepState* state) { ++state->step; }
 
-template void update_parameters(const UpdateArguments<float>&, const AdamSettings&, const StepState*, unsigned long long,
-                                float*);
-template void update_parameters(const UpdateArguments<double>&, const AdamSettings&, const StepState*, unsigned long long,
-                                double*);
+template void update_parameters(const UpdateArguments<float>&, const AdamSettings&, const StepState*,
+                                unsigned long long, float*);
+template void update_parameters(const UpdateArguments<double>&, const AdamSettings&, const StepState*,
+                                unsigned long long, double*);
 
 }  // namespace r2pac

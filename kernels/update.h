@@ -18,8 +18,8 @@ struct UpdateArguments {
 
 /// Adam's step number state->step - first_step + 1 and Polyak. *squares = sum of squared gradients.
 template <class T>
-void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& settings, const StepState* state,
-                       unsigned long long first_step, T* squares);
+void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& settings,
+                       const StepState* state, unsigned long long first_step, T* squares);
 
 /// ++state->step.
 void advance(StepState* state);

@@ -3,10 +3,10 @@
 
 namespace r2pac {
 
-#define R2_DECLARE_TABLES(name)                     \
-  namespace name {                                  \
-  extern const VectorKernels<float> float_table;    \
-  extern const VectorKernels<double> double_table;  \
+#define R2_DECLARE_TABLES(name)                    \
+  namespace name {                                 \
+  extern const VectorKernels<float> float_table;   \
+  extern const VectorKernels<double> double_table; \
   }
 R2_DECLARE_TABLES(baseline)
 R2_DECLARE_TABLES(avx2)
@@ -15,12 +15,16 @@ R2_DECLARE_TABLES(avx512)
 
 template <>
 const VectorKernels<float>& vector_kernels(Isa isa) {
-  return isa == Isa::avx512 ? avx512::float_table : isa == Isa::avx2 ? avx2::float_table : baseline::float_table;
+  return isa == Isa::avx512 ? avx512::float_table
+         : isa == Isa::avx2 ? avx2::float_table
+                            : baseline::float_table;
 }
 
 template <>
 const VectorKernels<double>& vector_kernels(Isa isa) {
-  return isa == Isa::avx512 ? avx512::double_table : isa == Isa::avx2 ? avx2::double_table : baseline::double_table;
+  return isa == Isa::avx512 ? avx512::double_table
+         : isa == Isa::avx2 ? avx2::double_table
+                            : baseline::double_table;
 }
 
 template <>

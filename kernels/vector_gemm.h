@@ -89,9 +89,11 @@ inline void edge_kernel(const T* a, std::size_t row_step, std::size_t depth_step
   alignas(64) T block[R * kPanel<T>] = {};
   const std::size_t bytes = static_cast<std::size_t>(cols) * sizeof(T);
   if (accumulate)
-    for (int r = 0; r < R; ++r) std::memcpy(block + r * kPanel<T>, c + static_cast<std::size_t>(r) * c_stride, bytes);
+    for (int r = 0; r < R; ++r)
+      std::memcpy(block + r * kPanel<T>, c + static_cast<std::size_t>(r) * c_stride, bytes);
   micro_kernel<T, R, true>(a, row_step, depth_step, panel, depth, block, kPanel<T>);
-  for (int r = 0; r < R; ++r) std::memcpy(c + static_cast<std::size_t>(r) * c_stride, block + r * kPanel<T>, bytes);
+  for (int r = 0; r < R; ++r)
+    std::memcpy(c + static_cast<std::size_t>(r) * c_stride, block + r * kPanel<T>, bytes);
 }
 
 template <class T>
@@ -156,12 +158,14 @@ std::size_t weight_gradient_scratch(int rows, int in, int out) {
 /// packed <- strips of kWidth columns of x [rows, cols], each row after row, the last padded with zeros.
 template <int kWidth, class T>
 void pack_strips(const T* x, std::size_t x_stride, int rows, int cols, T* packed) {
-  // Eight rows at a time: strips lie a power of two apart, so that one row's pieces would all meet in one set.
+  // Eight rows at a time: strips lie a power of two apart, so that one row's pieces would all meet in one
+  // set.
   for (int m0 = 0; m0 < rows; m0 += 8)
     for (int i = 0; i < cols; i += kWidth)
       for (int m = m0; m < std::min(m0 + 8, rows); ++m) {
         const T* from = x + static_cast<std::size_t>(m) * x_stride + i;
-        T* to = packed + static_cast<std::size_t>(i) * static_cast<std::size_t>(rows) + static_cast<std::size_t>(m) * kWidth;
+        T* to = packed + static_cast<std::size_t>(i) * static_cast<std::size_t>(rows) +
+                static_cast<std::size_t>(m) * kWidth;
         if (i + kWidth <= cols)
           std::memcpy(to, from, kWidth * sizeof(T));
         else
@@ -190,11 +194,13 @@ void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t
   for (int m0 = 0; m0 < rows; m0 += kChunk) {
     const int chunk = std::min(kChunk, rows - m0);
     T* const packed_x = scratch;
-    T* const packed_y = scratch + static_cast<std::size_t>(chunk) * static_cast<std::size_t>(round_up(in, kRows));
+    T* const packed_y =
+        scratch + static_cast<std::size_t>(chunk) * static_cast<std::size_t>(round_up(in, kRows));
     pack_strips<kRows>(x + static_cast<std::size_t>(m0) * x_stride, x_stride, chunk, in, packed_x);
     for (int j0 = 0; j0 < out; j0 += kBlockColumns) {
       const int block = std::min(kBlockColumns, out - j0);
-      pack_strips<kPanel<T>>(d_y + static_cast<std::size_t>(m0) * y_stride + j0, y_stride, chunk, block, packed_y);
+      pack_strips<kPanel<T>>(d_y + static_cast<std::size_t>(m0) * y_stride + j0, y_stride, chunk, block,
+                             packed_y);
       for (int j = 0; j < block; j += kPanel<T>) {
         const T* panel = packed_y + static_cast<std::size_t>(j) * static_cast<std::size_t>(chunk);
         const int used = std::min(kPanel<T>, block - j);
@@ -205,8 +211,8 @@ void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t
             edge_kernel<T, kRows>(strip, 1, kRows, panel, chunk, used, c, stride, m0 > 0);
           else
             for (int r = 0; i + r < in; ++r)
-              edge_kernel<T, 1>(strip + r, 1, kRows, panel, chunk, used, c + static_cast<std::size_t>(r) * stride,
-                                stride, m0 > 0);
+              edge_kernel<T, 1>(strip + r, 1, kRows, panel, chunk, used,
+                                c + static_cast<std::size_t>(r) * stride, stride, m0 > 0);
         }
       }
     }
@@ -225,7 +231,8 @@ void dot(const T* x, std::size_t x_stride, int rows, int depth, const T* weight,
     for (; k + 4 * lanes <= depth; k += 4 * lanes)
 #pragma GCC unroll 4
       for (int u = 0; u < 4; ++u)
-        sum[u] += *reinterpret_cast<const V*>(row + k + u * lanes) * *reinterpret_cast<const V*>(weight + k + u * lanes);
+        sum[u] += *reinterpret_cast<const V*>(row + k + u * lanes) *
+                  *reinterpret_cast<const V*>(weight + k + u * lanes);
     sum[0] += sum[1] + (sum[2] + sum[3]);
     T total = bias;
     for (int l = 0; l < lanes; ++l) total += sum[0][l];
@@ -235,8 +242,8 @@ void dot(const T* x, std::size_t x_stride, int rows, int depth, const T* weight,
 }
 
 template <class T>
-void outer(const T* d_y, std::size_t y_stride, int rows, int depth, const T* weight, T* d_x, std::size_t x_stride,
-           bool accumulate) {
+void outer(const T* d_y, std::size_t y_stride, int rows, int depth, const T* weight, T* d_x,
+           std::size_t x_stride, bool accumulate) {
   for (int r = 0; r < rows; ++r) {
     const T scale = d_y[static_cast<std::size_t>(r) * y_stride];
     T* row = d_x + static_cast<std::size_t>(r) * x_stride;

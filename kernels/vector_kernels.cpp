@@ -47,16 +47,19 @@ template <class T, class Formula>
 }
 
 template <class T>
-void bias_activation(T* y, std::size_t y_stride, int rows, int cols, const T* bias, Activation activation, T* slope,
-                     std::size_t slope_stride) {
+void bias_activation(T* y, std::size_t y_stride, int rows, int cols, const T* bias, Activation activation,
+                     T* slope, std::size_t slope_stride) {
   switch (activation) {
     case Activation::identity:
-      return activate(y, y_stride, rows, cols, bias, slope, slope_stride,
-                      [](T x) { return formula::ValueAndSlope<T>{x, T(1)}; });
+      return activate(y, y_stride, rows, cols, bias, slope, slope_stride, [](T x) {
+        return formula::ValueAndSlope<T>{x, T(1)};
+      });
     case Activation::gelu_erf:
-      return activate(y, y_stride, rows, cols, bias, slope, slope_stride, [](T x) { return formula::gelu_erf(x); });
+      return activate(y, y_stride, rows, cols, bias, slope, slope_stride,
+                      [](T x) { return formula::gelu_erf(x); });
     case Activation::gelu_tanh:
-      return activate(y, y_stride, rows, cols, bias, slope, slope_stride, [](T x) { return formula::gelu_tanh(x); });
+      return activate(y, y_stride, rows, cols, bias, slope, slope_stride,
+                      [](T x) { return formula::gelu_tanh(x); });
   }
 }
 
@@ -67,7 +70,8 @@ void scale(T* target, const T* factor, std::size_t n) {
 }
 
 template <class T>
-double adam(T* value, T* first, T* second, const T* gradient, T* target, std::size_t n, const AdamStep<T>& step) {
+double adam(T* value, T* first, T* second, const T* gradient, T* target, std::size_t n,
+            const AdamStep<T>& step) {
   constexpr std::size_t block = 256;  // short float sums, added in double
   double squares = 0;
   for (std::size_t begin = 0; begin < n; begin += block) {
@@ -77,10 +81,12 @@ double adam(T* value, T* first, T* second, const T* gradient, T* target, std::si
     for (std::size_t i = begin; i < end; ++i) partial += gradient[i] * gradient[i];
     squares += static_cast<double>(partial);
 #pragma omp simd
-    for (std::size_t i = begin; i < end; ++i) formula::adam_update(value[i], first[i], second[i], gradient[i], step);
+    for (std::size_t i = begin; i < end; ++i)
+      formula::adam_update(value[i], first[i], second[i], gradient[i], step);
     if (target != nullptr) {
 #pragma omp simd
-      for (std::size_t i = begin; i < end; ++i) target[i] = formula::polyak_update(target[i], value[i], step.polyak);
+      for (std::size_t i = begin; i < end; ++i)
+        target[i] = formula::polyak_update(target[i], value[i], step.polyak);
     }
   }
   return squares;

@@ -49,8 +49,8 @@ struct VectorKernels {
   std::size_t (*weight_gradient_scratch)(int rows, int in, int out);
 
   /// y [rows, cols] = activation(y + bias) in place; slope [rows, cols] receives its derivative unless null.
-  void (*bias_activation)(T* y, std::size_t y_stride, int rows, int cols, const T* bias, Activation activation,
-                          T* slope, std::size_t slope_stride);
+  void (*bias_activation)(T* y, std::size_t y_stride, int rows, int cols, const T* bias,
+                          Activation activation, T* slope, std::size_t slope_stride);
 
   /// target [n] *= factor [n].
   void (*scale)(T* target, const T* factor, std::size_t n);

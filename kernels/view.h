@@ -15,7 +15,9 @@ struct View {
   int nets = 1, rows = 0, cols = 0;
 
   /// First value of member `index`; a tensor that all members share (nets = 1) serves each of them.
-  R2_HD T* net(int index) const { return data + (nets == 1 ? 0 : static_cast<std::size_t>(index) * net_stride); }
+  R2_HD T* net(int index) const {
+    return data + (nets == 1 ? 0 : static_cast<std::size_t>(index) * net_stride);
+  }
   R2_HD T* row(int r) const { return data + static_cast<std::size_t>(r) * static_cast<std::size_t>(cols); }
   R2_HD T* row(int index, int r) const {
     return net(index) + static_cast<std::size_t>(r) * static_cast<std::size_t>(cols);

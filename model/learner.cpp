@@ -22,8 +22,10 @@ void save_networks(const Networks<T>& networks, const Parameters<T>& parameters,
   for (const NamedTensor& tensor : named_tensors(networks)) {
     if (tensor.entry >= static_cast<int>(parameters.entries().size())) continue;
     const auto& entry = parameters.entry(tensor.entry);
-    std::vector<T>& values = snapshot.arrays.emplace_back(entry.net_size() * static_cast<std::size_t>(tensor.nets));
-    arena.copy_out(values.data(), values.size(), entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
+    std::vector<T>& values =
+        snapshot.arrays.emplace_back(entry.net_size() * static_cast<std::size_t>(tensor.nets));
+    arena.copy_out(values.data(), values.size(),
+                   entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
     snapshot.writer.template add<T>(prefix + tensor.name, tensor_shape(networks, tensor), values);
   }
 }
@@ -35,7 +37,8 @@ void load_networks(const Networks<T>& networks, const Parameters<T>& parameters,
     if (tensor.entry >= static_cast<int>(parameters.entries().size())) continue;
     const auto& entry = parameters.entry(tensor.entry);
     const std::span<const T> values = file.get<T>(prefix + tensor.name, tensor_shape(networks, tensor));
-    arena.copy_in(values.data(), values.size(), entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
+    arena.copy_in(values.data(), values.size(),
+                  entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
   }
 }
 
@@ -45,10 +48,12 @@ Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::
   networks_.observation_mean = data.observation_mean();
   networks_.observation_scale = data.observation_scale();
   flow_steps_ = static_cast<std::uint64_t>(settings.steps);
-  if (settings.schedule == Schedule::sequential) critic_steps_ = static_cast<std::uint64_t>(settings.resolved_critic_steps());
+  if (settings.schedule == Schedule::sequential)
+    critic_steps_ = static_cast<std::uint64_t>(settings.resolved_critic_steps());
   if (settings.timeouts_are_terminal) {
-    const T limit = static_cast<T>(limit_as_value(settings.cost_limit * settings.cost_scale, settings.discount,
-                                                  static_cast<double>(data.longest_episode())));
+    const T limit =
+        static_cast<T>(limit_as_value(settings.cost_limit * settings.cost_scale, settings.discount,
+                                      static_cast<double>(data.longest_episode())));
     threshold_.copy_in(&limit, 1);
   }
 }
@@ -77,7 +82,9 @@ double Learner<T>::threshold() const {
 template <class T>
 bool Learner<T>::prepare(const std::function<bool()>& stop) {
   const bool flow = settings_.schedule == Schedule::sequential && step() >= critic_steps_;
-  const StepKind kind = settings_.schedule == Schedule::joint ? StepKind::joint : flow ? StepKind::flow : StepKind::critics;
+  const StepKind kind = settings_.schedule == Schedule::joint ? StepKind::joint
+                        : flow                                ? StepKind::flow
+                                                              : StepKind::critics;
   if (kind_ == kind) return true;
   if (kind == StepKind::flow && !compute_labels(stop)) return false;
   StepInputs<T> inputs;
@@ -123,8 +130,9 @@ void Learner<T>::advance(const std::function<bool()>& stop) {
 template <class T>
 void Learner<T>::check_finite() const {
   const auto complain = [&](const std::string& term) {
-    throw Error(ExitCode::diverged, term + " is not finite at step " + std::to_string(step()), "",
-                "look at the losses before that step; lower learning_rate or penalty, or check the data's scale");
+    throw Error(
+        ExitCode::diverged, term + " is not finite at step " + std::to_string(step()), "",
+        "look at the losses before that step; lower learning_rate or penalty, or check the data's scale");
   };
   for (const auto& [name, value] : step_->losses())
     if (!std::isfinite(value)) complain("loss " + name);
@@ -181,17 +189,17 @@ void Learner<T>::load(const SafetensorsFile& file) {
   } catch (const std::exception&) {
   }
   if (used == 0 || used != text.size() || state.step > total_steps())
-    throw Error(ExitCode::checkpoint, "`step` is `" + text + "`, which is no step of this run", file.path().string(),
-                "use another checkpoint");
+    throw Error(ExitCode::checkpoint, "`step` is `" + text + "`, which is no step of this run",
+                file.path().string(), "use another checkpoint");
   state_.copy_in(&state, 1);
   kind_.reset();
 }
 
-#define R2_INSTANTIATE(T)                                                                                        \
-  template class Learner<T>;                                                                                     \
-  template void save_networks(const Networks<T>&, const Parameters<T>&, const Buffer<T>&, const std::string&,    \
-                              Snapshot<T>&);                                                                     \
-  template void load_networks(const Networks<T>&, const Parameters<T>&, Buffer<T>&, const std::string&,          \
+#define R2_INSTANTIATE(T)                                                                               \
+  template class Learner<T>;                                                                            \
+  template void save_networks(const Networks<T>&, const Parameters<T>&, const Buffer<T>&,               \
+                              const std::string&, Snapshot<T>&);                                        \
+  template void load_networks(const Networks<T>&, const Parameters<T>&, Buffer<T>&, const std::string&, \
                               const SafetensorsFile&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

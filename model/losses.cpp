@@ -10,9 +10,12 @@ namespace {
 template <class T>
 Batch<T> make_batch(Tape<T>& tape, const WindowSource<T>& source, int rows) {
   const int s = source.observation_dim, chunk = source.action_dim * source.chunk_length;
-  return {tape.value("observations", {1, rows, s}),      tape.value("actions", {1, rows, chunk}),
-          tape.value("next_observations", {1, rows, s}), tape.value("rewards", {1, rows, 1}),
-          tape.value("costs", {1, rows, 1}),             tape.value("mask", {1, rows, 1})};
+  return {tape.value("observations", {1, rows, s}),
+          tape.value("actions", {1, rows, chunk}),
+          tape.value("next_observations", {1, rows, s}),
+          tape.value("rewards", {1, rows, 1}),
+          tape.value("costs", {1, rows, 1}),
+          tape.value("mask", {1, rows, 1})};
 }
 
 template <class T>
@@ -36,14 +39,16 @@ T mean_scale(Tensor<T> prediction) {
 template <class T>
 Tensor<T> sole_gradient(Tape<T>& tape, Tensor<T> prediction) {
   if (!tape.first_contribution(prediction))
-    throw InvalidArgument(std::string("a loss of `").append(prediction->name).append("`: no later reader is allowed"));
+    throw InvalidArgument(
+        std::string("a loss of `").append(prediction->name).append("`: no later reader is allowed"));
   return tape.gradient(prediction);
 }
 
 }  // namespace
 
 template <class T>
-Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed, const StepState* state) {
+Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
+                    const StepState* state) {
   const Batch<T> b = make_batch(tape, source, batch);
   tape.rows("draw batch", batch, parts(b),
             [=](const Slice& slice) { gather_windows(source, seed, state, slice.first, views(b, slice)); });
@@ -51,28 +56,34 @@ Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std
 }
 
 template <class T>
-Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch, const std::uint32_t* first_window) {
+Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch,
+                          const std::uint32_t* first_window) {
   const Batch<T> b = make_batch(tape, source, batch);
-  tape.rows("windows in order", batch, parts(b),
-            [=](const Slice& slice) { gather_windows_in_order(source, first_window, slice.first, views(b, slice)); });
+  tape.rows("windows in order", batch, parts(b), [=](const Slice& slice) {
+    gather_windows_in_order(source, first_window, slice.first, views(b, slice));
+  });
   return b;
 }
 
 template <class T>
-Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_reward_value, Tensor<T> next_cost_value,
-                          Tensor<T> threshold, const TargetConstants<T>& constants) {
+Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_reward_value,
+                          Tensor<T> next_cost_value, Tensor<T> threshold,
+                          const TargetConstants<T>& constants) {
   const Shape shape = batch.rewards->shape;
   require_shape("critic_targets", "next_reward_value", shape, next_reward_value->shape);
   require_shape("critic_targets", "next_cost_value", shape, next_cost_value->shape);
   require_shape("critic_targets", "threshold", {1, 1, 1}, threshold->shape);
-  const Targets<T> t{tape.value("reward_target", shape), tape.value("cost_target", shape), tape.value("unsafe", shape)};
-  tape.rows("critic targets", shape.rows,
-            {batch.rewards, batch.costs, batch.mask, next_reward_value, next_cost_value, threshold, t.reward, t.cost, t.unsafe},
-            [=](const Slice& slice) {
-              targets<T>({batch.rewards->view(slice), batch.costs->view(slice), batch.mask->view(slice),
-                          next_reward_value->view(slice), next_cost_value->view(slice), threshold->whole().data, constants,
-                          t.reward->view(slice), t.cost->view(slice), t.unsafe->view(slice)});
-            });
+  const Targets<T> t{tape.value("reward_target", shape), tape.value("cost_target", shape),
+                     tape.value("unsafe", shape)};
+  tape.rows(
+      "critic targets", shape.rows,
+      {batch.rewards, batch.costs, batch.mask, next_reward_value, next_cost_value, threshold, t.reward,
+       t.cost, t.unsafe},
+      [=](const Slice& slice) {
+        targets<T>({batch.rewards->view(slice), batch.costs->view(slice), batch.mask->view(slice),
+                    next_reward_value->view(slice), next_cost_value->view(slice), threshold->whole().data,
+                    constants, t.reward->view(slice), t.cost->view(slice), t.unsafe->view(slice)});
+      });
   return t;
 }
 
@@ -80,7 +91,8 @@ template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
   require_shape("sum_of_means", name, {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> mean = tape.kept(name, {1, 1, 1});
-  tape.deferred_tasks(name, 1, {x, mean}, [=](int, std::byte*) { sum_of_means(x->whole(), mean->whole().data); });
+  tape.deferred_tasks(name, 1, {x, mean},
+                      [=](int, std::byte*) { sum_of_means(x->whole(), mean->whole().data); });
   return mean;
 }
 
@@ -95,14 +107,16 @@ Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> predicti
   tape.on_backward(nullptr, [=, &tape] {
     const Tensor<T> d = sole_gradient(tape, prediction);
     tape.rows("squared error backward", shape.rows, {prediction, target, d}, [=](const Slice& slice) {
-      squared_error_backward(prediction->view(slice), target->view(slice), mean_scale(prediction), d->view(slice));
+      squared_error_backward(prediction->view(slice), target->view(slice), mean_scale(prediction),
+                             d->view(slice));
     });
   });
   return sum_of_means(tape, name, loss);
 }
 
 template <class T>
-Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target, double tau, Side side) {
+Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target, double tau,
+                         Side side) {
   const Shape shape = prediction->shape;
   require_shape("expectile_loss", "prediction", {1, shape.rows, 1}, shape);
   require_shape("expectile_loss", "target", shape, target->shape);
@@ -114,14 +128,16 @@ Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, 
   tape.on_backward(nullptr, [=, &tape] {
     const Tensor<T> d = sole_gradient(tape, prediction);
     tape.rows("expectile backward", shape.rows, {prediction, target, d}, [=](const Slice& slice) {
-      expectile_backward(prediction->view(slice), target->view(slice), weight, side, mean_scale(prediction), d->view(slice));
+      expectile_backward(prediction->view(slice), target->view(slice), weight, side, mean_scale(prediction),
+                         d->view(slice));
     });
   });
   return sum_of_means(tape, name, loss);
 }
 
 template <class T>
-Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise, Tensor<T> actions) {
+Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
+                             Tensor<T> actions) {
   const Shape shape = velocity->shape;
   require_shape("flow_matching_loss", "noise", shape, noise->shape);
   require_shape("flow_matching_loss", "actions", shape, actions->shape);
@@ -132,7 +148,8 @@ Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity
   tape.on_backward(nullptr, [=, &tape] {
     const Tensor<T> d = sole_gradient(tape, velocity);
     tape.rows("flow loss backward", shape.rows, {velocity, noise, actions, d}, [=](const Slice& slice) {
-      flow_loss_backward(velocity->view(slice), noise->view(slice), actions->view(slice), mean_scale(velocity), d->view(slice));
+      flow_loss_backward(velocity->view(slice), noise->view(slice), actions->view(slice),
+                         mean_scale(velocity), d->view(slice));
     });
   });
   return sum_of_means(tape, name, loss);
@@ -152,22 +169,23 @@ void record_threshold(Tape<T>& tape, Tensor<T> v_cost, double alpha, double keep
 }
 
 template <class T>
-Tensor<T> optimality_labels(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> v_reward, Tensor<T> q_cost, Tensor<T> v_cost,
-                            Tensor<T> threshold) {
+Tensor<T> optimality_labels(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> v_reward, Tensor<T> q_cost,
+                            Tensor<T> v_cost, Tensor<T> threshold) {
   const Shape shape = q_reward->shape;
   for (const Tensor<T> x : {q_reward, v_reward, q_cost, v_cost})
     require_shape("optimality_labels", x->name.c_str(), {1, shape.rows, 1}, x->shape);
   const Tensor<T> label = tape.value("label", shape);
-  tape.rows("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, threshold, label}, [=](const Slice& slice) {
-    labels(q_reward->view(slice), v_reward->view(slice), q_cost->view(slice), v_cost->view(slice),
-           threshold->whole().data, label->view(slice));
-  });
+  tape.rows("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, threshold, label},
+            [=](const Slice& slice) {
+              labels(q_reward->view(slice), v_reward->view(slice), q_cost->view(slice), v_cost->view(slice),
+                     threshold->whole().data, label->view(slice));
+            });
   return label;
 }
 
 template <class T>
-Tensor<T> stored_labels(Tape<T>& tape, const std::uint8_t* stored, std::uint32_t windows, int batch, std::uint64_t seed,
-                        const StepState* state) {
+Tensor<T> stored_labels(Tape<T>& tape, const std::uint8_t* stored, std::uint32_t windows, int batch,
+                        std::uint64_t seed, const StepState* state) {
   const Tensor<T> label = tape.value("label", {1, batch, 1});
   tape.rows("stored labels", batch, {label}, [=](const Slice& slice) {
     gather_labels(stored, windows, seed, state, slice.first, label->view(slice));
@@ -176,7 +194,8 @@ Tensor<T> stored_labels(Tape<T>& tape, const std::uint8_t* stored, std::uint32_t
 }
 
 template <class T>
-Tensor<T> label_dropout(Tape<T>& tape, Tensor<T> label, double dropout, std::uint64_t seed, const StepState* state) {
+Tensor<T> label_dropout(Tape<T>& tape, Tensor<T> label, double dropout, std::uint64_t seed,
+                        const StepState* state) {
   const Tensor<T> out = tape.value("dropped label", label->shape);
   tape.rows("label dropout", label->shape.rows, {label, out}, [=](const Slice& slice) {
     drop_labels(label->view(slice), static_cast<T>(dropout), seed, state, slice.first, out->view(slice));
@@ -187,7 +206,8 @@ Tensor<T> label_dropout(Tape<T>& tape, Tensor<T> label, double dropout, std::uin
 template <class T>
 FlowSample<T> draw_flow_sample(Tape<T>& tape, Tensor<T> actions, std::uint64_t seed, const StepState* state) {
   const Shape shape = actions->shape;
-  const FlowSample<T> f{tape.value("noise", shape), tape.value("flow_time", {1, shape.rows, 1}), tape.value("flow_point", shape)};
+  const FlowSample<T> f{tape.value("noise", shape), tape.value("flow_time", {1, shape.rows, 1}),
+                        tape.value("flow_point", shape)};
   tape.rows("flow path", shape.rows, {actions, f.noise, f.time, f.point}, [=](const Slice& slice) {
     draw_flow(seed, state, slice.first, f.noise->view(slice), f.time->view(slice));
     flow_path(f.noise->view(slice), actions->view(slice), f.time->view(slice), f.point->view(slice));
@@ -195,19 +215,21 @@ FlowSample<T> draw_flow_sample(Tape<T>& tape, Tensor<T> actions, std::uint64_t s
   return f;
 }
 
-#define R2_INSTANTIATE(T)                                                                                               \
-  template Batch<T> draw_batch(Tape<T>&, const WindowSource<T>&, int, std::uint64_t, const StepState*);                 \
-  template Batch<T> windows_in_order(Tape<T>&, const WindowSource<T>&, int, const std::uint32_t*);                      \
-  template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>,                        \
-                                     const TargetConstants<T>&);                                                        \
-  template Tensor<T> squared_error_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>);                                   \
-  template Tensor<T> expectile_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, double, Side);                         \
-  template Tensor<T> flow_matching_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>);                        \
-  template Tensor<T> sum_of_means(Tape<T>&, const char*, Tensor<T>);                                                    \
-  template void record_threshold(Tape<T>&, Tensor<T>, double, double, const StepState*, unsigned long long, Tensor<T>); \
-  template Tensor<T> optimality_labels(Tape<T>&, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>);                \
-  template Tensor<T> stored_labels(Tape<T>&, const std::uint8_t*, std::uint32_t, int, std::uint64_t, const StepState*); \
-  template Tensor<T> label_dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*);                       \
+#define R2_INSTANTIATE(T)                                                                                   \
+  template Batch<T> draw_batch(Tape<T>&, const WindowSource<T>&, int, std::uint64_t, const StepState*);     \
+  template Batch<T> windows_in_order(Tape<T>&, const WindowSource<T>&, int, const std::uint32_t*);          \
+  template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>,            \
+                                     const TargetConstants<T>&);                                            \
+  template Tensor<T> squared_error_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>);                       \
+  template Tensor<T> expectile_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, double, Side);             \
+  template Tensor<T> flow_matching_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>);            \
+  template Tensor<T> sum_of_means(Tape<T>&, const char*, Tensor<T>);                                        \
+  template void record_threshold(Tape<T>&, Tensor<T>, double, double, const StepState*, unsigned long long, \
+                                 Tensor<T>);                                                                \
+  template Tensor<T> optimality_labels(Tape<T>&, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>);    \
+  template Tensor<T> stored_labels(Tape<T>&, const std::uint8_t*, std::uint32_t, int, std::uint64_t,        \
+                                   const StepState*);                                                       \
+  template Tensor<T> label_dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*);           \
   template FlowSample<T> draw_flow_sample(Tape<T>&, Tensor<T>, std::uint64_t, const StepState*);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

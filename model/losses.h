@@ -20,10 +20,12 @@ struct Batch {
 
 /// A random batch of windows for the current step.
 template <class T>
-Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed, const StepState* state);
+Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
+                    const StepState* state);
 /// The windows *first_window .. *first_window + batch - 1, the last one repeated beyond the end.
 template <class T>
-Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch, const std::uint32_t* first_window);
+Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch,
+                          const std::uint32_t* first_window);
 
 template <class T>
 struct Targets {
@@ -31,18 +33,21 @@ struct Targets {
 };
 /// The critics' targets; `threshold` is [1, 1, 1].
 template <class T>
-Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_reward_value, Tensor<T> next_cost_value,
-                          Tensor<T> threshold, const TargetConstants<T>& constants);
+Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_reward_value,
+                          Tensor<T> next_cost_value, Tensor<T> threshold,
+                          const TargetConstants<T>& constants);
 
 /// Kept scalar: sum over nets of the batch mean of (target - prediction)^2. Gradient to the prediction only.
 template <class T>
 Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target);
 /// Kept scalar: batch mean of the expectile loss of target - prediction. Gradient to the prediction only.
 template <class T>
-Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target, double expectile, Side side);
+Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+                         double expectile, Side side);
 /// Kept scalar: batch mean of the mean squared error of the velocity.
 template <class T>
-Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise, Tensor<T> actions);
+Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
+                             Tensor<T> actions);
 
 /// Kept scalar: sum over nets of the batch mean of x [nets, B, 1]; computed after the gradient.
 template <class T>
@@ -54,14 +59,15 @@ void record_threshold(Tape<T>& tape, Tensor<T> v_cost, double alpha, double keep
                       unsigned long long first_step, Tensor<T> threshold);
 
 template <class T>
-Tensor<T> optimality_labels(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> v_reward, Tensor<T> q_cost, Tensor<T> v_cost,
-                            Tensor<T> threshold);
+Tensor<T> optimality_labels(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> v_reward, Tensor<T> q_cost,
+                            Tensor<T> v_cost, Tensor<T> threshold);
 /// The label that was stored for the drawn window of each row.
 template <class T>
-Tensor<T> stored_labels(Tape<T>& tape, const std::uint8_t* labels, std::uint32_t windows, int batch, std::uint64_t seed,
-                        const StepState* state);
+Tensor<T> stored_labels(Tape<T>& tape, const std::uint8_t* labels, std::uint32_t windows, int batch,
+                        std::uint64_t seed, const StepState* state);
 template <class T>
-Tensor<T> label_dropout(Tape<T>& tape, Tensor<T> label, double dropout, std::uint64_t seed, const StepState* state);
+Tensor<T> label_dropout(Tape<T>& tape, Tensor<T> label, double dropout, std::uint64_t seed,
+                        const StepState* state);
 
 template <class T>
 struct FlowSample {

@@ -6,8 +6,8 @@ namespace r2pac {
 namespace {
 
 template <class T>
-Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, int in, const std::vector<int>& hidden, int out,
-            Activation activation, bool norm) {
+Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, int in,
+            const std::vector<int>& hidden, int out, Activation activation, bool norm) {
   Mlp mlp;
   mlp.activation = activation;
   int width = in;
@@ -58,8 +58,9 @@ Networks<T>::Networks(const Settings& settings, Dimensions dimensions)
   for (const Mlp* mlp : {&critic, &value, &velocity}) initialize(online, *mlp, settings.initializer, seed);
   std::vector<T> table(online.entry(label_table).shape.size());
   for (std::size_t i = 0; i < table.size(); ++i)
-    table[i] = static_cast<T>(random_normal(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(label_table),
-                                            static_cast<std::uint32_t>(i)));
+    table[i] =
+        static_cast<T>(random_normal(seed, Purpose::initial_weights, 0,
+                                     static_cast<std::uint32_t>(label_table), static_cast<std::uint32_t>(i)));
   online.values().copy_in(table.data(), table.size(), online.entry(label_table).offset);
   std::vector<T> critics(target.size());
   online.values().copy_out(critics.data(), critics.size());
@@ -107,10 +108,10 @@ std::vector<std::size_t> tensor_shape(const Networks<T>& networks, const NamedTe
   return sizes;
 }
 
-#define R2_INSTANTIATE(T)                                                              \
-  template class Networks<T>;                                                          \
-  template Tensor<T> apply(Tape<T>&, Parameters<T>&, const Mlp&, Tensor<T>);           \
-  template std::vector<NamedTensor> named_tensors(const Networks<T>&);                 \
+#define R2_INSTANTIATE(T)                                                    \
+  template class Networks<T>;                                                \
+  template Tensor<T> apply(Tape<T>&, Parameters<T>&, const Mlp&, Tensor<T>); \
+  template std::vector<NamedTensor> named_tensors(const Networks<T>&);       \
   template std::vector<std::size_t> tensor_shape(const Networks<T>&, const NamedTensor&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

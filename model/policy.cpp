@@ -21,7 +21,8 @@ std::string settings_text(const Settings& settings) {
 int dimension(const SafetensorsFile& file, const char* key) {
   const auto value = parse_number<int>(file.metadata(key));
   if (!value || *value < 1 || *value > 100000)
-    throw Error(ExitCode::checkpoint, std::string("`") + key + "` is `" + file.metadata(key) + "`, not a width",
+    throw Error(ExitCode::checkpoint,
+                std::string("`") + key + "` is `" + file.metadata(key) + "`, not a width",
                 file.path().string(), "use a policy written by `r2pac train`");
   return *value;
 }
@@ -34,7 +35,8 @@ std::vector<float> example_observation(const TrainingData<float>& data) {
   const auto s = static_cast<std::size_t>(source.observation_dim);
   std::vector<float> observation(s);
   copy_out(observation.data(), source.observations + start * s, s * sizeof(float));
-  for (std::size_t i = 0; i < s; ++i) observation[i] = observation[i] / data.observation_scale()[i] + data.observation_mean()[i];
+  for (std::size_t i = 0; i < s; ++i)
+    observation[i] = observation[i] / data.observation_scale()[i] + data.observation_mean()[i];
   return observation;
 }
 
@@ -43,8 +45,8 @@ struct Example {
 };
 
 /// What the policy does about the observation, with noise (seed 0, step 0, row 0) unless some is given.
-Example act_on_example(Networks<float>& networks, const SamplerOptions& options, std::span<const float> observation,
-                       std::vector<float> noise) {
+Example act_on_example(Networks<float>& networks, const SamplerOptions& options,
+                       std::span<const float> observation, std::vector<float> noise) {
   Sampler<float> sampler(networks, options, std::make_shared<ThreadPool>(1));
   Example example;
   const auto chunk = static_cast<std::size_t>(networks.dimensions().chunk());
@@ -66,7 +68,8 @@ SamplerOptions sampler_options(const Settings& settings) {
 
 SamplerOptions Policy::sampler_options() const { return r2pac::sampler_options(settings_); }
 
-void save_policy(const std::filesystem::path& path, Learner<float>& learner, const TrainingData<float>& data) {
+void save_policy(const std::filesystem::path& path, Learner<float>& learner,
+                 const TrainingData<float>& data) {
   Networks<float>& networks = learner.networks();
   Snapshot<float> snapshot;
   // Under the critics' names the averaged critics, then everything else as trained.
@@ -122,12 +125,15 @@ Policy Policy::load(const std::filesystem::path& given) {
   const SafetensorsFile file = SafetensorsFile::read(policy.path_);
   const auto format = file.metadata().find("format");
   if (format == file.metadata().end() || format->second != kFormat)
-    throw Error(ExitCode::checkpoint, std::string("this is not a policy of the format ") + kFormat, policy.path_.string(),
+    throw Error(ExitCode::checkpoint, std::string("this is not a policy of the format ") + kFormat,
+                policy.path_.string(),
                 "give a run folder or its policy.safetensors; `r2pac inspect` shows what a file holds");
   policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
-  const Dimensions dim{dimension(file, "observation_dim"), dimension(file, "action_dim"), dimension(file, "chunk_length")};
+  const Dimensions dim{dimension(file, "observation_dim"), dimension(file, "action_dim"),
+                       dimension(file, "chunk_length")};
   if (dim.chunk_length != policy.settings_.chunk_length)
-    throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", policy.path_.string(), "");
+    throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", policy.path_.string(),
+                "");
   policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim);
   Networks<float>& networks = *policy.networks_;
   load_networks(networks, networks.online, networks.online.values(), "", file);
@@ -135,7 +141,8 @@ Policy Policy::load(const std::filesystem::path& given) {
   networks.online.repack();
   networks.target.repack();
   const auto s = static_cast<std::size_t>(dim.observation);
-  const auto mean = file.get<float>("observation_mean", {s}), scale = file.get<float>("observation_scale", {s});
+  const auto mean = file.get<float>("observation_mean", {s}),
+             scale = file.get<float>("observation_scale", {s});
   networks.observation_mean.assign(mean.begin(), mean.end());
   networks.observation_scale.assign(scale.begin(), scale.end());
   policy.threshold_ = file.get<double>("threshold", {1})[0];
@@ -148,7 +155,8 @@ void Policy::check_example(const SafetensorsFile& file) const {
   const Dimensions& dim = dimensions();
   const auto noise = file.get<float>("example.noise", {static_cast<std::size_t>(options.num_candidates),
                                                        static_cast<std::size_t>(dim.chunk())});
-  const auto observation = file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
+  const auto observation =
+      file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
   const Example mine = act_on_example(*networks_, options, observation, {noise.begin(), noise.end()});
   // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
   // equal cost it may even choose another, so that the cost is compared and not the chunk.
@@ -156,8 +164,8 @@ void Policy::check_example(const SafetensorsFile& file) const {
     const float expected = file.get<float>(name, {1})[0];
     if (!(std::abs(value - expected) <= 1e-3f * (1 + std::abs(expected))))
       throw Error(ExitCode::checkpoint,
-                  std::string("the policy does not reproduce its own `") + name + "`: " + format_number(value) +
-                      " instead of " + format_number(expected),
+                  std::string("the policy does not reproduce its own `") + name +
+                      "`: " + format_number(value) + " instead of " + format_number(expected),
                   path_.string(), "the file was changed or the program is at fault; write the policy again");
   };
   compare("example.v_r", mine.v_reward[0]);

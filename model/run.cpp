@@ -66,7 +66,8 @@ class Run {
   Run(const RunOptions& options, const RunCallbacks& callbacks)
       : options_(options), callbacks_(callbacks), settings_(options.settings.values), data_(load_data()) {
     make_folder(options.folder);
-    learner_ = std::make_unique<Learner<float>>(settings_, *data_, std::make_shared<ThreadPool>(options.threads));
+    learner_ =
+        std::make_unique<Learner<float>>(settings_, *data_, std::make_shared<ThreadPool>(options.threads));
     metrics_ = std::make_unique<LineLog>(options.folder / "metrics.jsonl");
     timing_ = std::make_unique<LineLog>(options.folder / "timing.jsonl");
     resume();
@@ -84,9 +85,11 @@ class Run {
       const std::uint64_t step = learner_->step();
       if (step == before) return stopped();
       if (callbacks_.progress) callbacks_.progress(step, learner_->total_steps());
-      if (step == 1 || step % static_cast<std::uint64_t>(settings_.log_every) == 0 || learner_->finished()) log();
+      if (step == 1 || step % static_cast<std::uint64_t>(settings_.log_every) == 0 || learner_->finished())
+        log();
       const bool asked = callbacks_.checkpoint != nullptr && callbacks_.checkpoint->exchange(false);
-      if (asked || step % static_cast<std::uint64_t>(settings_.checkpoint_every) == 0 || learner_->finished()) checkpoint();
+      if (asked || step % static_cast<std::uint64_t>(settings_.checkpoint_every) == 0 || learner_->finished())
+        checkpoint();
       if (stop() && !learner_->finished()) return stopped();
     }
     if (!learner_->finish(stop)) return stopped();
@@ -99,7 +102,8 @@ class Run {
   [[noreturn]] void rethrow_with_checkpoint(const Error& error) const {
     const std::vector<Generation> kept = list_generations(checkpoints());
     throw Error(error.code(), error.what(), options_.folder.string(),
-                (kept.empty() ? "no checkpoint was written yet" : "the last good checkpoint is " + kept.front().path.string()) +
+                (kept.empty() ? "no checkpoint was written yet"
+                              : "the last good checkpoint is " + kept.front().path.string()) +
                     "; " + error.todo());
   }
 
@@ -107,7 +111,8 @@ class Run {
   fs::path checkpoints() const { return options_.folder / "checkpoints"; }
 
   std::unique_ptr<TrainingData<float>> load_data() const {
-    const Dataset dataset = load_dataset(options_.data.string(), settings_.pad_terminals ? settings_.chunk_length : 1);
+    const Dataset dataset =
+        load_dataset(options_.data.string(), settings_.pad_terminals ? settings_.chunk_length : 1);
     for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
     return std::make_unique<TrainingData<float>>(dataset, settings_);
   }
@@ -115,16 +120,21 @@ class Run {
   /// Refuses a checkpoint of other data or settings, naming the difference.
   void require_same(const SafetensorsFile& file) const {
     const std::string where = file.path().string();
-    if (const auto format = file.metadata().find("format"); format == file.metadata().end() || format->second != kFormat)
-      throw Error(ExitCode::checkpoint, std::string("this is not a checkpoint of the format ") + kFormat, where,
-                  "give a file of a run's folder `checkpoints`");
-    if (const std::string& fingerprint = file.metadata("data_fingerprint"); fingerprint != data_->fingerprint())
+    if (const auto format = file.metadata().find("format");
+        format == file.metadata().end() || format->second != kFormat)
+      throw Error(ExitCode::checkpoint, std::string("this is not a checkpoint of the format ") + kFormat,
+                  where, "give a file of a run's folder `checkpoints`");
+    if (const std::string& fingerprint = file.metadata("data_fingerprint");
+        fingerprint != data_->fingerprint())
       throw Error(ExitCode::settings,
-                  "the checkpoint belongs to other data: fingerprint " + fingerprint + ", not " + data_->fingerprint(), where,
-                  "give the data file that the run began with, or another --out to begin anew");
+                  "the checkpoint belongs to other data: fingerprint " + fingerprint + ", not " +
+                      data_->fingerprint(),
+                  where, "give the data file that the run began with, or another --out to begin anew");
     std::string changed;
-    for (const SettingDifference& d : differences(parse_settings(file.metadata("settings"), where), settings_))
-      if (!d.resumable) changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
+    for (const SettingDifference& d :
+         differences(parse_settings(file.metadata("settings"), where), settings_))
+      if (!d.resumable)
+        changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
     if (!changed.empty())
       throw Error(ExitCode::settings, "the checkpoint belongs to other settings: " + changed, where,
                   "use the settings that the run began with, or another --out to begin anew");
@@ -143,7 +153,8 @@ class Run {
       loaded = newest_valid_generation(checkpoints(), {}, callbacks_.warn);
     } else if (fs::is_directory(options_.resume)) {
       const fs::path given(options_.resume);
-      loaded = newest_valid_generation(fs::is_directory(given / "checkpoints") ? given / "checkpoints" : given, {}, callbacks_.warn);
+      loaded = newest_valid_generation(
+          fs::is_directory(given / "checkpoints") ? given / "checkpoints" : given, {}, callbacks_.warn);
       if (!loaded)
         throw Error(ExitCode::checkpoint, "the folder holds no checkpoint", options_.resume,
                     "give a run folder with checkpoints, or begin anew with --resume auto");
@@ -158,17 +169,21 @@ class Run {
     require_same(loaded->file);
     learner_->load(loaded->file);
     restore_metrics(loaded->file);
-    callbacks_.note("continuing at step " + std::to_string(learner_->step()) + " from " + loaded->file.path().string());
+    callbacks_.note("continuing at step " + std::to_string(learner_->step()) + " from " +
+                    loaded->file.path().string());
   }
 
   /// Cuts the lines that were written after the checkpoint; takes them from the checkpoint's own run if the
   /// folder is another.
   void restore_metrics(const SafetensorsFile& file) {
     const auto size = parse_number<std::uint64_t>(file.metadata("metrics_bytes"));
-    if (!size) throw Error(ExitCode::checkpoint, "`metrics_bytes` is not a number", file.path().string(), "use another checkpoint");
+    if (!size)
+      throw Error(ExitCode::checkpoint, "`metrics_bytes` is not a number", file.path().string(),
+                  "use another checkpoint");
     const fs::path own = file.path().parent_path().parent_path() / "metrics.jsonl";
     std::error_code ignored;
-    if (metrics_->size() < *size && fs::exists(own) && !fs::equivalent(own, options_.folder / "metrics.jsonl", ignored)) {
+    if (metrics_->size() < *size && fs::exists(own) &&
+        !fs::equivalent(own, options_.folder / "metrics.jsonl", ignored)) {
       const std::vector<std::byte> bytes = read_file(own, std::size_t{1} << 32, ExitCode::disk);
       if (bytes.size() >= *size) {
         metrics_.reset();
@@ -177,8 +192,8 @@ class Run {
       }
     }
     if (metrics_->size() < *size)
-      throw Error(ExitCode::checkpoint, "metrics.jsonl is shorter than when the checkpoint was written", options_.folder.string(),
-                  "give the run folder as it was, or begin anew in another --out");
+      throw Error(ExitCode::checkpoint, "metrics.jsonl is shorter than when the checkpoint was written",
+                  options_.folder.string(), "give the run folder as it was, or begin anew in another --out");
     metrics_->truncate_after(*size);
   }
 
@@ -190,16 +205,21 @@ class Run {
     interval.values = learner_->report();
     const auto now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - interval_start_).count();
-    interval.steps_per_second = static_cast<double>(interval.step - interval_start_step_) / std::max(seconds, 1e-9);
-    interval.eta_seconds = static_cast<double>(interval.total - interval.step) / std::max(interval.steps_per_second, 1e-9);
+    interval.steps_per_second =
+        static_cast<double>(interval.step - interval_start_step_) / std::max(seconds, 1e-9);
+    interval.eta_seconds =
+        static_cast<double>(interval.total - interval.step) / std::max(interval.steps_per_second, 1e-9);
     interval_start_ = now;
     interval_start_step_ = interval.step;
 
     Json line = {{"step", interval.step}, {"phase", interval.phase}};
     for (const auto& [name, value] : interval.values) line[name] = json_number(value);
     metrics_->append(line.dump());
-    timing_->append(Json{{"step", interval.step}, {"time", now_text()}, {"steps_per_second", interval.steps_per_second},
-                         {"eta_seconds", interval.eta_seconds}}.dump());
+    timing_->append(Json{{"step", interval.step},
+                         {"time", now_text()},
+                         {"steps_per_second", interval.steps_per_second},
+                         {"eta_seconds", interval.eta_seconds}}
+                        .dump());
     if (callbacks_.interval) callbacks_.interval(interval);
   }
 
@@ -212,15 +232,16 @@ class Run {
     snapshot.writer.metadata("settings", settings_text({settings_, {}}));
     snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
     snapshot.writer.metadata("metrics_bytes", std::to_string(metrics_->size()));
-    save_generation(checkpoints(), learner_->step(), snapshot.writer, static_cast<std::size_t>(settings_.keep_checkpoints));
+    save_generation(checkpoints(), learner_->step(), snapshot.writer,
+                    static_cast<std::size_t>(settings_.keep_checkpoints));
     last_checkpoint_ = learner_->step();
   }
 
   RunEnd stopped() {
     if (last_checkpoint_ != learner_->step() && learner_->step() > 0) checkpoint();
     write_manifest("stopped");
-    callbacks_.note("stopped at step " + std::to_string(learner_->step()) + " of " + std::to_string(learner_->total_steps()) +
-                    "; the same command continues");
+    callbacks_.note("stopped at step " + std::to_string(learner_->step()) + " of " +
+                    std::to_string(learner_->total_steps()) + "; the same command continues");
     return RunEnd::stopped;
   }
 
@@ -241,8 +262,15 @@ class Run {
         {"arguments", options_.command_line},
         {"task", settings_.task},
         {"seed", settings_.seed},
-        {"data", {{"path", fs::absolute(options_.data).string()}, {"fingerprint", data_->fingerprint()}, {"windows", data_->windows()}}},
-        {"machine", {{"processor", processor()}, {"threads", options_.threads}, {"instruction_set", isa_name(current_isa())}, {"dense_layers", dense<float>().name()}}},
+        {"data",
+         {{"path", fs::absolute(options_.data).string()},
+          {"fingerprint", data_->fingerprint()},
+          {"windows", data_->windows()}}},
+        {"machine",
+         {{"processor", processor()},
+          {"threads", options_.threads},
+          {"instruction_set", isa_name(current_isa())},
+          {"dense_layers", dense<float>().name()}}},
         {"libraries", {{"compiler", __VERSION__}, {"hdf5", hdf5_version()}, {"onednn", onednn_version()}}},
         {"history", history_}};
     write_file_atomically(options_.folder / "manifest.json", manifest.dump(2) + "\n");

@@ -33,12 +33,12 @@ struct Interval {
 
 /// How a run speaks and listens. The flags may be set by a signal handler.
 struct RunCallbacks {
-  std::function<void(const std::string&)> note;     ///< a sentence for the user
+  std::function<void(const std::string&)> note;  ///< a sentence for the user
   std::function<void(const std::string&)> warn;
   std::function<void(const Interval&)> interval;
   std::function<void(std::uint64_t step, std::uint64_t total)> progress;  ///< after each step; cheap
-  const std::atomic<bool>* stop = nullptr;          ///< save and return as soon as the step is done
-  std::atomic<bool>* checkpoint = nullptr;          ///< save now; cleared when done
+  const std::atomic<bool>* stop = nullptr;  ///< save and return as soon as the step is done
+  std::atomic<bool>* checkpoint = nullptr;  ///< save now; cleared when done
 };
 
 enum class RunEnd { finished, stopped };

@@ -13,8 +13,8 @@ constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
 void require_length(const char* argument, std::size_t expected, std::size_t actual) {
   if (expected != actual)
-    throw InvalidArgument(std::string("Sampler::sample: `") + argument + "` must hold " + std::to_string(expected) +
-                          " values, not " + std::to_string(actual));
+    throw InvalidArgument(std::string("Sampler::sample: `") + argument + "` must hold " +
+                          std::to_string(expected) + " values, not " + std::to_string(actual));
 }
 
 }  // namespace
@@ -46,14 +46,16 @@ Sampler<T>::Sampler(Networks<T>& networks, const SamplerOptions& options, std::s
   v_cost_ = weights(online, networks.value, 1);
 
   const int rows = options.num_candidates;
-  const std::size_t scratch = std::max({flow_scratch(flow_, rows), score_scratch(cost_critics_.front(), rows),
-                                        2 * size(v_cost_.width())});
+  const std::size_t scratch = std::max(
+      {flow_scratch(flow_, rows), score_scratch(cost_critics_.front(), rows), 2 * size(v_cost_.width())});
   for (int t = 0; t < pool_->threads(); ++t) {
     scratch_.emplace_back(scratch);
     scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
   }
   parts_phase_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
-  choice_phase_.run = [this](int task, std::byte* memory) { run_choice(size(task), reinterpret_cast<T*>(memory)); };
+  choice_phase_.run = [this](int task, std::byte* memory) {
+    run_choice(size(task), reinterpret_cast<T*>(memory));
+  };
 }
 
 template <class T>
@@ -78,9 +80,11 @@ MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const Mlp& mlp, int
 }
 
 template <class T>
-void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const {
+void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row,
+                            std::span<T> noise) const {
   for (std::size_t i = 0; i < noise.size(); ++i)
-    noise[i] = static_cast<T>(random_normal(seed, Purpose::candidate_noise, step, row, static_cast<std::uint32_t>(i)));
+    noise[i] = static_cast<T>(
+        random_normal(seed, Purpose::candidate_noise, step, row, static_cast<std::uint32_t>(i)));
 }
 
 template <class T>
@@ -88,13 +92,15 @@ double Sampler<T>::multiply_adds() const {
   double total = flow_multiply_adds(flow_, options_.flow, options_.num_candidates);
   if (options_.num_candidates > 1)
     for (const MlpWeights<T>& critic : cost_critics_)
-      for (const LayerWeights<T>& layer : critic.layers) total += static_cast<double>(options_.num_candidates) * layer.in * layer.out;
+      for (const LayerWeights<T>& layer : critic.layers)
+        total += static_cast<double>(options_.num_candidates) * layer.in * layer.out;
   return total;
 }
 
 template <class T>
 void Sampler<T>::reserve(std::size_t rows) {
-  const std::size_t s = size(flow_.observation_dim), chunk = size(flow_.chunk_dim), many = size(options_.num_candidates);
+  const std::size_t s = size(flow_.observation_dim), chunk = size(flow_.chunk_dim),
+                    many = size(options_.num_candidates);
   if (observations_.size() >= rows * s) return;
   normalized_.resize(rows * s);
   observations_ = Buffer<T>(rows * s);
@@ -109,9 +115,11 @@ void Sampler<T>::reserve(std::size_t rows) {
 /// Some candidates of one observation: from noise to chunks and their costs.
 template <class T>
 void Sampler<T>::run_part(int task, T* scratch) const {
-  const int first = task % job_.parts * job_.per_part, count = std::min(job_.per_part, options_.num_candidates - first);
+  const int first = task % job_.parts * job_.per_part,
+            count = std::min(job_.per_part, options_.num_candidates - first);
   if (count <= 0) return;
-  const std::size_t row = size(task / job_.parts), candidate = row * size(options_.num_candidates) + size(first);
+  const std::size_t row = size(task / job_.parts),
+                    candidate = row * size(options_.num_candidates) + size(first);
   const T* observation = observations_.data() + row * size(flow_.observation_dim);
   T* chunks = candidates_.data() + candidate * size(flow_.chunk_dim);
   integrate_flow(flow_, options_.flow, observation, count, chunks, scratch);
@@ -124,8 +132,9 @@ void Sampler<T>::run_part(int task, T* scratch) const {
 template <class T>
 void Sampler<T>::run_choice(std::size_t row, T* scratch) const {
   const std::size_t chunk = size(flow_.chunk_dim), many = size(options_.num_candidates);
-  choose_least_cost(costs_.data() + row * many, candidates_.data() + row * many * chunk, options_.num_candidates,
-                    flow_.chunk_dim, chosen_.data() + row * chunk, chosen_cost_.data() + row);
+  choose_least_cost(costs_.data() + row * many, candidates_.data() + row * many * chunk,
+                    options_.num_candidates, flow_.chunk_dim, chosen_.data() + row * chunk,
+                    chosen_cost_.data() + row);
   if (!job_.values) return;
   const T* observation = observations_.data() + row * size(flow_.observation_dim);
   mlp_forward(v_reward_, observation, 1, values_r_.data() + row, scratch);
@@ -133,8 +142,10 @@ void Sampler<T>::run_choice(std::size_t row, T* scratch) const {
 }
 
 template <class T>
-void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& out) {
-  const std::size_t s = size(flow_.observation_dim), chunk = size(flow_.chunk_dim), n = observations.size() / s;
+void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
+                        const SampleOutputs<T>& out) {
+  const std::size_t s = size(flow_.observation_dim), chunk = size(flow_.chunk_dim),
+                    n = observations.size() / s;
   require_length("observations", n * s, observations.size());
   require_length("noise", n * size(options_.num_candidates) * chunk, noise.size());
   require_length("chunk", n * chunk, out.chunk.size());
@@ -144,7 +155,8 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   if (n == 0) return;
   reserve(n);
   for (std::size_t i = 0; i < n * s; ++i)
-    normalized_[i] = (observations[i] - networks_.observation_mean[i % s]) * networks_.observation_scale[i % s];
+    normalized_[i] =
+        (observations[i] - networks_.observation_mean[i % s]) * networks_.observation_scale[i % s];
   observations_.copy_in(normalized_.data(), n * s);
   candidates_.copy_in(noise.data(), noise.size());
 

@@ -19,8 +19,8 @@ struct SamplerOptions {
 /// What the policy says about one observation. Rows of the spans given to Sampler::sample.
 template <class T>
 struct SampleOutputs {
-  std::span<T> chunk;       ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
-  std::span<T> cost;        ///< [n] greatest target Q_c of the chosen chunk; may be empty
+  std::span<T> chunk;             ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
+  std::span<T> cost;              ///< [n] greatest target Q_c of the chosen chunk; may be empty
   std::span<T> v_reward, v_cost;  ///< [n]; both empty or neither
 };
 

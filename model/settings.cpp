@@ -1,12 +1,12 @@
 #include "model/settings.h"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <fstream>
 #include <functional>
 #include <ostream>
 #include <sstream>
-
-#include <toml++/toml.h>
 
 #include "base/error.h"
 #include "base/nearest.h"
@@ -233,9 +233,9 @@ void assign(Settings& settings, std::string_view key, std::string_view text, con
 /// kind.
 std::string text_of(const toml::node& node, const Field& field, const std::string& where) {
   const auto wrong_kind = [&] {
-    return Error(ExitCode::settings, "`" + std::string(field.key) + "` has a value of the wrong kind", where,
-                 "give " + std::string(kKindWords[static_cast<int>(field.kind)]) +
-                     "; allowed: " + field.range);
+    return Error(
+        ExitCode::settings, "`" + std::string(field.key) + "` has a value of the wrong kind", where,
+        "give " + std::string(kKindWords[static_cast<int>(field.kind)]) + "; allowed: " + field.range);
   };
   if (const auto* value = node.as_boolean(); value && field.kind == Kind::boolean)
     return value->get() ? "true" : "false";

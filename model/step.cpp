@@ -26,7 +26,8 @@ std::string owner(const Networks<T>& networks, int entry, int net) {
 }  // namespace
 
 template <class T>
-Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs, std::shared_ptr<ThreadPool> pool)
+Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs,
+              std::shared_ptr<ThreadPool> pool)
     : networks_(inputs.networks), kind_(kind) {
   Networks<T>& nets = *inputs.networks;
   Tape<T> tape;
@@ -35,8 +36,9 @@ Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inpu
     const auto seed = static_cast<std::uint64_t>(settings.seed);
     const Batch<T> batch = draw_batch(tape, inputs.source, settings.batch, seed, inputs.state);
     traced_ = {{"observations", batch.observations}, {"actions", batch.actions}};
-    record_flow(tape, settings, inputs, batch,
-                stored_labels<T>(tape, inputs.labels, inputs.source.windows, settings.batch, seed, inputs.state));
+    record_flow(
+        tape, settings, inputs, batch,
+        stored_labels<T>(tape, inputs.labels, inputs.source.windows, settings.batch, seed, inputs.state));
   } else {
     record_critics(tape, settings, inputs, kind == StepKind::joint);
   }
@@ -49,17 +51,18 @@ Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inpu
     int pieces = 0;
     for (int entry = first; entry < last; ++entry) pieces += nets.online.entry(entry).shape.nets;
     squares_ = tape.kept("squared gradients", {1, pieces, 1});
-    const AdamSettings adam{settings.learning_rate, settings.adam_beta1, settings.adam_beta2, settings.adam_epsilon,
-                            settings.polyak};
-    optimizer_step(tape, nets.online, kind == StepKind::flow ? nullptr : &nets.target, first, last, adam, inputs.state,
-                   inputs.first_step, squares_);
+    const AdamSettings adam{settings.learning_rate, settings.adam_beta1, settings.adam_beta2,
+                            settings.adam_epsilon, settings.polyak};
+    optimizer_step(tape, nets.online, kind == StepKind::flow ? nullptr : &nets.target, first, last, adam,
+                   inputs.state, inputs.first_step, squares_);
   }
   program_ = tape.finish(std::move(pool));
 }
 
 /// Targets, critic losses and value losses; the flow too if the schedule is joint.
 template <class T>
-void Step<T>::record_critics(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs, bool with_flow) {
+void Step<T>::record_critics(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs,
+                             bool with_flow) {
   Networks<T>& nets = *inputs.networks;
   Networks<T>& reference = inputs.reference != nullptr ? *inputs.reference : nets;
   const int side = nets.critics_per_side();
@@ -95,8 +98,10 @@ void Step<T>::record_critics(Tape<T>& tape, const Settings& settings, const Step
              {"q_c", squared_error_loss(tape, "loss q_c", tape.members(q, side, side), target.cost)},
              {"v_r", expectile_loss(tape, "loss v_r", v_reward, q_reward, settings.expectile, Side::upper)},
              {"v_c", expectile_loss(tape, "loss v_c", v_cost, q_cost, settings.expectile, Side::lower)}};
-  means_ = {{"q_r", sum_of_means(tape, "mean q_r", q_reward)},   {"q_c", sum_of_means(tape, "mean q_c", q_cost)},
-            {"v_r", sum_of_means(tape, "mean v_r", v_reward)},   {"v_c", sum_of_means(tape, "mean v_c", v_cost)},
+  means_ = {{"q_r", sum_of_means(tape, "mean q_r", q_reward)},
+            {"q_c", sum_of_means(tape, "mean q_c", q_cost)},
+            {"v_r", sum_of_means(tape, "mean v_r", v_reward)},
+            {"v_c", sum_of_means(tape, "mean v_c", v_cost)},
             {"unsafe", sum_of_means(tape, "unsafe", target.unsafe)}};
   traced_ = {{"observations", batch.observations},
              {"actions", batch.actions},
@@ -111,13 +116,14 @@ void Step<T>::record_critics(Tape<T>& tape, const Settings& settings, const Step
              {"q_cost", q_cost}};
   if (with_flow)
     record_flow(tape, settings, inputs, batch,
-                optimality_labels(tape, q_reward, tape.members(v_seen, 0, 1), q_cost, tape.members(v_seen, 1, 1), threshold));
+                optimality_labels(tape, q_reward, tape.members(v_seen, 0, 1), q_cost,
+                                  tape.members(v_seen, 1, 1), threshold));
 }
 
 /// The flow-matching loss of the labelled batch.
 template <class T>
-void Step<T>::record_flow(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs, const Batch<T>& batch,
-                          Tensor<T> label) {
+void Step<T>::record_flow(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs,
+                          const Batch<T>& batch, Tensor<T> label) {
   Networks<T>& nets = *inputs.networks;
   const auto seed = static_cast<std::uint64_t>(settings.seed);
   const Tensor<T> dropped = label_dropout(tape, label, settings.label_dropout, seed, inputs.state);
@@ -127,7 +133,9 @@ void Step<T>::record_flow(Tape<T>& tape, const Settings& settings, const StepInp
   const Tensor<T> velocity = apply(tape, nets.online, nets.velocity, input);
   losses_.emplace_back("flow", flow_matching_loss(tape, "loss flow", velocity, sample.noise, batch.actions));
   means_.emplace_back("good", sum_of_means(tape, "good", label));
-  traced_.insert(traced_.end(), {{"label", label}, {"dropped_label", dropped}, {"noise", sample.noise}, {"flow_time", sample.time}});
+  traced_.insert(
+      traced_.end(),
+      {{"label", label}, {"dropped_label", dropped}, {"noise", sample.noise}, {"flow_time", sample.time}});
 }
 
 template <class T>
@@ -136,7 +144,8 @@ auto Step<T>::read(const Named& scalars) const -> std::vector<std::pair<std::str
   for (const auto& [name, tensor] : scalars) {
     T value;
     copy_out(&value, tensor->whole().data, sizeof value);
-    values.emplace_back(name, name == "good" ? static_cast<double>(value) - double{kLabelBad} : static_cast<double>(value));
+    values.emplace_back(
+        name, name == "good" ? static_cast<double>(value) - double{kLabelBad} : static_cast<double>(value));
   }
   return values;
 }
@@ -152,7 +161,8 @@ std::vector<std::pair<std::string, double>> Step<T>::gradient_norms() const {
   for (int entry = first; piece < squares.size(); ++entry)
     for (int net = 0; net < networks_->online.entry(entry).shape.nets; ++net, ++piece) {
       const std::string name = owner(*networks_, entry, net);
-      auto found = std::find_if(norms.begin(), norms.end(), [&](const auto& norm) { return norm.first == name; });
+      auto found =
+          std::find_if(norms.begin(), norms.end(), [&](const auto& norm) { return norm.first == name; });
       if (found == norms.end()) found = norms.insert(norms.end(), {name, 0.0});
       found->second += static_cast<double>(squares[piece]);
     }

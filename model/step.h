@@ -26,18 +26,19 @@ struct StepInputs {
   Networks<T>* reference = nullptr;
   WindowSource<T> source;
   StepState* state = nullptr;
-  T* threshold = nullptr;               ///< l, one value in kernel memory; updated by critics and joint steps
-  bool fixed_threshold = false;         ///< l is given, not a quantile of the batch
-  const std::uint8_t* labels = nullptr; ///< [windows], for StepKind::flow
-  unsigned long long first_step = 0;    ///< the state's step at which this optimiser starts
-  bool update = true;                   ///< whether the optimiser is part of the step
-  bool trace = false;                   ///< whether the values named by traced() are kept
+  T* threshold = nullptr;        ///< l, one value in kernel memory; updated by critics and joint steps
+  bool fixed_threshold = false;  ///< l is given, not a quantile of the batch
+  const std::uint8_t* labels = nullptr;  ///< [windows], for StepKind::flow
+  unsigned long long first_step = 0;     ///< the state's step at which this optimiser starts
+  bool update = true;                    ///< whether the optimiser is part of the step
+  bool trace = false;                    ///< whether the values named by traced() are kept
 };
 
 template <class T>
 class Step {
  public:
-  Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs, std::shared_ptr<ThreadPool> pool);
+  Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs,
+       std::shared_ptr<ThreadPool> pool);
 
   /// One gradient step; the state's step advances if the optimiser is part of it.
   void run() { program_.run(); }
@@ -57,7 +58,8 @@ class Step {
   using Named = std::vector<std::pair<std::string, Tensor<T>>>;
   std::vector<std::pair<std::string, double>> read(const Named& scalars) const;
   void record_critics(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs, bool with_flow);
-  void record_flow(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs, const Batch<T>& batch, Tensor<T> label);
+  void record_flow(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs,
+                   const Batch<T>& batch, Tensor<T> label);
 
   Networks<T>* networks_;
   StepKind kind_;

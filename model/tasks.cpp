@@ -145,7 +145,8 @@ const Task& find_task(std::string_view name) {
   std::vector<std::string> aliases, names;
   for (const Task& task : kTasks) {
     aliases.emplace_back(task.alias);
-    names.insert(names.end(), {std::string(task.alias), std::string(task.env_id), base_name(task.dataset_stem)});
+    names.insert(names.end(),
+                 {std::string(task.alias), std::string(task.env_id), base_name(task.dataset_stem)});
   }
   const std::string near = nearest_name(base_name(name), names);
   throw Error(ExitCode::usage, "unknown task `" + std::string(name) + "`", "",

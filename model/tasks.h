@@ -10,20 +10,20 @@ namespace r2pac {
 /// One task of the DSRL benchmark, or the built-in robot.
 /// The dimensions are the published ones; a data set's own widths win over them.
 struct Task {
-  std::string_view env_id;         ///< name of the environment, `OfflineBallRun-v0`
-  std::string_view dataset_stem;   ///< published file name without `.hdf5`, `SafetyBallRun-v0-80-940`
-  std::string_view family;         ///< simulator
-  std::string_view alias;          ///< short name, `BallRun`; unique
-  int observation_dim, action_dim; ///< S and A
-  int episode_steps;               ///< step limit T of an episode
-  double min_return, max_return;   ///< bounds of the normalised return; unscaled, undiscounted
-  double max_cost;                 ///< largest episode cost in the published data
-  int trajectories;                ///< episodes in the published data
-  double cost_limit;               ///< kappa, episode cost allowed when scoring
-  double alpha;                    ///< quantile of V_c that is the threshold l
-  double penalty;                  ///< C > 0
-  double reward_scale;             ///< factor on every reward before training
-  int chunk_length;                ///< h, actions per chunk
+  std::string_view env_id;                 ///< name of the environment, `OfflineBallRun-v0`
+  std::string_view dataset_stem;           ///< published file name without `.hdf5`, `SafetyBallRun-v0-80-940`
+  std::string_view family;                 ///< simulator
+  std::string_view alias;                  ///< short name, `BallRun`; unique
+  int observation_dim, action_dim;         ///< S and A
+  int episode_steps;                       ///< step limit T of an episode
+  double min_return, max_return;           ///< bounds of the normalised return; unscaled, undiscounted
+  double max_cost;                         ///< largest episode cost in the published data
+  int trajectories;                        ///< episodes in the published data
+  double cost_limit;                       ///< kappa, episode cost allowed when scoring
+  double alpha;                            ///< quantile of V_c that is the threshold l
+  double penalty;                          ///< C > 0
+  double reward_scale;                     ///< factor on every reward before training
+  int chunk_length;                        ///< h, actions per chunk
   std::string_view hyperparameter_source;  ///< where alpha, penalty, scale and length come from
 };
 

@@ -27,8 +27,8 @@ void add_scalar(Snapshot<T>& snapshot, const std::string& name, double value) {
 }  // namespace
 
 template <class T>
-void write_trace(const Settings& settings, const Dataset& dataset, int steps, std::shared_ptr<ThreadPool> pool,
-                 const std::filesystem::path& path) {
+void write_trace(const Settings& settings, const Dataset& dataset, int steps,
+                 std::shared_ptr<ThreadPool> pool, const std::filesystem::path& path) {
   const TrainingData<T> data(dataset, settings);
   Learner<T> learner(settings, data, std::move(pool));
   learner.trace();
@@ -51,7 +51,8 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps, st
       snapshot.writer.template add<T>(prefix + name, trimmed_shape(tensor->shape), values);
     }
     add_scalar(snapshot, prefix + "threshold", learner.threshold());
-    for (const auto& [name, value] : learner.current_step()->losses()) add_scalar(snapshot, prefix + "loss/" + name, value);
+    for (const auto& [name, value] : learner.current_step()->losses())
+      add_scalar(snapshot, prefix + "loss/" + name, value);
     save_networks(networks, networks.online, networks.online.gradients(), prefix + "gradient/", snapshot);
     save_networks(networks, networks.online, networks.online.values(), prefix + "after/online/", snapshot);
     save_networks(networks, networks.target, networks.target.values(), prefix + "after/target/", snapshot);
@@ -66,7 +67,9 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps, st
   snapshot.writer.write(path);
 }
 
-template void write_trace<float>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>, const std::filesystem::path&);
-template void write_trace<double>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>, const std::filesystem::path&);
+template void write_trace<float>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>,
+                                 const std::filesystem::path&);
+template void write_trace<double>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>,
+                                  const std::filesystem::path&);
 
 }  // namespace r2pac

@@ -9,7 +9,8 @@ namespace {
 template <class T>
 Buffer<T> upload(const std::vector<float>& values, double scale = 1) {
   std::vector<T> converted(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) converted[i] = static_cast<T>(static_cast<double>(values[i]) * scale);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    converted[i] = static_cast<T>(static_cast<double>(values[i]) * scale);
   Buffer<T> buffer(converted.size());
   buffer.copy_in(converted.data(), converted.size());
   return buffer;
@@ -52,18 +53,28 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings)
                  [](std::uint8_t terminal) { return terminal != 0 ? T(0) : T(1); });
   for (const Episode& episode : dataset.episodes) {
     longest_episode_ = std::max(longest_episode_, episode.length);
-    if (settings.timeouts_are_terminal) continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
+    if (settings.timeouts_are_terminal)
+      continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
   }
   continues_ = Buffer<T>(continues.size());
   continues_.copy_in(continues.data(), continues.size());
 
-  const std::vector<std::uint32_t> starts = window_starts(dataset, settings.chunk_length, settings.pad_terminals);
+  const std::vector<std::uint32_t> starts =
+      window_starts(dataset, settings.chunk_length, settings.pad_terminals);
   starts_ = Buffer<std::uint32_t>(starts.size());
   starts_.copy_in(starts.data(), starts.size());
 
-  source_ = {observations_.data(), actions_.data(),  rewards_.data(),        costs_.data(),
-             continues_.data(),    starts_.data(),   static_cast<std::uint32_t>(starts.size()),
-             dataset.observation_dim, dataset.action_dim, settings.chunk_length, static_cast<T>(settings.discount)};
+  source_ = {observations_.data(),
+             actions_.data(),
+             rewards_.data(),
+             costs_.data(),
+             continues_.data(),
+             starts_.data(),
+             static_cast<std::uint32_t>(starts.size()),
+             dataset.observation_dim,
+             dataset.action_dim,
+             settings.chunk_length,
+             static_cast<T>(settings.discount)};
 }
 
 template class TrainingData<float>;

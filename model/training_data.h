@@ -22,7 +22,9 @@ class TrainingData {
   TrainingData(const Dataset& dataset, const Settings& settings);
 
   const WindowSource<T>& source() const { return source_; }
-  Dimensions dimensions() const { return {source_.observation_dim, source_.action_dim, source_.chunk_length}; }
+  Dimensions dimensions() const {
+    return {source_.observation_dim, source_.action_dim, source_.chunk_length};
+  }
   std::uint32_t windows() const { return source_.windows; }
   const std::string& fingerprint() const { return fingerprint_; }
   /// Steps of the longest episode.

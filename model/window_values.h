@@ -21,8 +21,9 @@ struct WindowValues {
 /// Evaluates all windows, `settings.batch` at a time. `stop` is asked between batches; true ends early with
 /// what is there.
 template <class T>
-WindowValues<T> evaluate_windows(const Settings& settings, Networks<T>& networks, const WindowSource<T>& source,
-                                 std::shared_ptr<ThreadPool> pool, const std::function<bool()>& stop = {});
+WindowValues<T> evaluate_windows(const Settings& settings, Networks<T>& networks,
+                                 const WindowSource<T>& source, std::shared_ptr<ThreadPool> pool,
+                                 const std::function<bool()>& stop = {});
 
 /// The label of each window under threshold l: kLabelGood or kLabelBad (PAPER.md, LABEL).
 template <class T>

@@ -36,8 +36,8 @@ class Program {
  public:
   /// environment  further "NAME=value" entries; out_fd  standard output, if it shall not be kept;
   /// input  file for standard input
-  explicit Program(std::vector<std::string> arguments, std::vector<std::string> environment = {}, int out_fd = -1,
-                   const std::string& input = "/dev/null") {
+  explicit Program(std::vector<std::string> arguments, std::vector<std::string> environment = {},
+                   int out_fd = -1, const std::string& input = "/dev/null") {
     arguments.insert(arguments.begin(), R2PAC_BINARY);
     std::vector<char*> argv, envp;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -49,10 +49,12 @@ class Program {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
     if (out_fd < 0)
-      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path().c_str(),
+                                       O_WRONLY | O_CREAT | O_TRUNC, 0600);
     else
       posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_path().c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const int failed = posix_spawn(&child_, R2PAC_BINARY, &actions, nullptr, argv.data(), envp.data());
     posix_spawn_file_actions_destroy(&actions);
     if (failed != 0) throw std::runtime_error("the program cannot be started");
@@ -87,11 +89,14 @@ class Program {
   int state_ = 0;
 };
 
-inline ProgramResult run_program(std::vector<std::string> arguments, std::vector<std::string> environment = {}, int out_fd = -1,
+inline ProgramResult run_program(std::vector<std::string> arguments,
+                                 std::vector<std::string> environment = {}, int out_fd = -1,
                                  const std::string& input = "/dev/null") {
   return Program(std::move(arguments), std::move(environment), out_fd, input).wait();
 }
 
-inline void sleep_ms(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
+inline void sleep_ms(int milliseconds) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+}
 
 }  // namespace r2pac

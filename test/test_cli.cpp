@@ -9,7 +9,9 @@ namespace {
 
 using Result = ProgramResult;
 
-Result run(std::vector<std::string> arguments, int out_fd = -1) { return run_program(std::move(arguments), {}, out_fd); }
+Result run(std::vector<std::string> arguments, int out_fd = -1) {
+  return run_program(std::move(arguments), {}, out_fd);
+}
 
 std::string message(const std::string& what, const std::string& where, const std::string& todo) {
   return "error: " + what + "\n  where: " + where + "\n  to do: " + todo + "\n";

@@ -1,5 +1,5 @@
-// Every command of the README on a small data set: status, the fields that programs rely on, and the errors of
-// each class.
+// Every command of the README on a small data set: status, the fields that programs rely on, and the errors
+// of each class.
 #include <sys/resource.h>
 
 #include <catch2/catch.hpp>
@@ -17,10 +17,15 @@ struct Fixture {
   ScratchFolder folder;
   std::string data = path("reach-avoid.hdf5"), run = path("run");
 
-  Fixture() { REQUIRE(run_program({"data", "make", "reach-avoid", "-o", data, "--episodes", "30", "--seed", "3"}).status == 0); }
+  Fixture() {
+    REQUIRE(
+        run_program({"data", "make", "reach-avoid", "-o", data, "--episodes", "30", "--seed", "3"}).status ==
+        0);
+  }
   std::string path(const std::string& name) const { return (folder.path / name).string(); }
   std::vector<std::string> train(std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments = {"train", "--data", data, "--hidden", "24,24", "--batch", "64", "--steps", "40"};
+    std::vector<std::string> arguments = {"train",   "--data", data,      "--hidden", "24,24",
+                                          "--batch", "64",     "--steps", "40"};
     if (std::find(more.begin(), more.end(), "--out") == more.end()) more.insert(more.end(), {"--out", run});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
@@ -52,25 +57,32 @@ TEST_CASE("the commands work in the order in which a user meets them") {
   CHECK(run_program({"data", "check", f.data}).status == 0);
   CHECK(run_program({"data", "check", f.data, "--json"}).status == 0);
 
-  const ProgramResult trained = run_program(f.train({"--seed", "7", "--schedule", "joint", "--threads", "2", "--set", "log_every=10", "--json"}));
+  const ProgramResult trained = run_program(
+      f.train({"--seed", "7", "--schedule", "joint", "--threads", "2", "--set", "log_every=10", "--json"}));
   REQUIRE(trained.status == 0);
   const std::vector<Json> lines = json_lines(trained.out);
   REQUIRE(lines.size() >= 6);
-  require_keys(lines[1], {"step", "steps_per_second", "eta_seconds", "loss_q_r", "loss_q_c", "loss_v_r", "loss_v_c", "loss_flow", "threshold",
-                          "unsafe", "q_r", "v_r", "grad_q_r"});
+  require_keys(lines[1], {"step", "steps_per_second", "eta_seconds", "loss_q_r", "loss_q_c", "loss_v_r",
+                          "loss_v_c", "loss_flow", "threshold", "unsafe", "q_r", "v_r", "grad_q_r"});
   CHECK(json_lines(content(fs::path(f.run) / "metrics.jsonl")).size() == 5);  // steps 1, 10, 20, 30, 40
-  for (const char* file : {"config.toml", "manifest.json", "policy.safetensors", "timing.jsonl"}) CHECK(fs::exists(fs::path(f.run) / file));
+  for (const char* file : {"config.toml", "manifest.json", "policy.safetensors", "timing.jsonl"})
+    CHECK(fs::exists(fs::path(f.run) / file));
 
-  const Json score = Json::parse(run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "3", "--seed", "5", "--flow-steps", "4",
-                                              "--candidates", "2", "--guidance", "1.5", "--label", "null", "--json"}).out);
-  require_keys(score, {"return_mean", "return_std", "cost_mean", "cost_std", "normalized_return", "normalized_cost", "cost_limit", "episodes", "seed"});
+  const Json score = Json::parse(
+      run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "3", "--seed", "5", "--flow-steps",
+                   "4", "--candidates", "2", "--guidance", "1.5", "--label", "null", "--json"})
+          .out);
+  require_keys(score, {"return_mean", "return_std", "cost_mean", "cost_std", "normalized_return",
+                       "normalized_cost", "cost_limit", "episodes", "seed"});
   CHECK(score["episodes"] == 3);
   CHECK(score["seed"] == 5);
 
   const std::string input = f.path("observations");
   std::ofstream(input) << "[0,0,0,0,0,0,0]\n\n{\"observation\": [0.1,0,0,0,0,0,0]}\n";
   for (const std::string& source : {input, std::string("-")}) {
-    const ProgramResult sampled = run_program({"sample", f.run, "--obs", source, "--seed", "1", "--candidates", "3", "--flow-steps", "4"}, {}, -1, input);
+    const ProgramResult sampled = run_program(
+        {"sample", f.run, "--obs", source, "--seed", "1", "--candidates", "3", "--flow-steps", "4"}, {}, -1,
+        input);
     const std::vector<Json> answers = json_lines(sampled.out);
     REQUIRE(answers.size() == 2);
     require_keys(answers[0], {"action", "chunk", "q_c", "v_c", "v_r", "safe"});
@@ -84,10 +96,13 @@ TEST_CASE("the commands work in the order in which a user meets them") {
   CHECK(csv.rfind("episode,step,v_r,v_c,q_r,q_c,label,safe\n", 0) == 0);
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + 30 * 96);
 
-  CHECK(run_program({"trace", "--data", f.data, "--hidden", "8", "--batch", "16", "--steps", "2", "--double", "-o", f.path("t.safetensors")}).status == 0);
+  CHECK(run_program({"trace", "--data", f.data, "--hidden", "8", "--batch", "16", "--steps", "2", "--double",
+                     "-o", f.path("t.safetensors")})
+            .status == 0);
   CHECK(run_program({"inspect", f.run}).status == 0);
   CHECK(run_program({"inspect", f.path("t.safetensors"), "--json"}).status == 0);
-  CHECK(run_program({"config", "show", "--task", "CarGoal1"}).out.find("reward_scale = 200") != std::string::npos);
+  CHECK(run_program({"config", "show", "--task", "CarGoal1"}).out.find("reward_scale = 200") !=
+        std::string::npos);
 }
 
 TEST_CASE("quiet training prints its last line only, and the same settings come back from config.toml") {
@@ -95,9 +110,12 @@ TEST_CASE("quiet training prints its last line only, and the same settings come 
   const ProgramResult first = run_program(f.train({"--quiet"}));
   REQUIRE(first.status == 0);
   CHECK(std::count(first.out.begin(), first.out.end(), '\n') == 1);
-  const ProgramResult again = run_program({"train", "--data", f.data, "--config", (fs::path(f.run) / "config.toml").string(), "--out", f.path("again"), "--quiet"});
+  const ProgramResult again =
+      run_program({"train", "--data", f.data, "--config", (fs::path(f.run) / "config.toml").string(), "--out",
+                   f.path("again"), "--quiet"});
   REQUIRE(again.status == 0);
-  const bool same = content(fs::path(f.run) / "policy.safetensors") == content(fs::path(f.path("again")) / "policy.safetensors");
+  const bool same = content(fs::path(f.run) / "policy.safetensors") ==
+                    content(fs::path(f.path("again")) / "policy.safetensors");
   CHECK(same);
 }
 
@@ -117,7 +135,8 @@ TEST_CASE("bench reports rows with the peak's share") {
   REQUIRE(result.status == 0);
   const Json json = Json::parse(result.out);
   REQUIRE(json["rows"].size() > 5);
-  for (const Json& row : json["rows"]) require_keys(row, {"name", "shape", "threads", "median_ms", "gflop", "gflops", "peak_fraction"});
+  for (const Json& row : json["rows"])
+    require_keys(row, {"name", "shape", "threads", "median_ms", "gflop", "gflops", "peak_fraction"});
 }
 
 TEST_CASE("each class of failure has its exit status") {

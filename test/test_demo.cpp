@@ -55,14 +55,16 @@ TEST_CASE("the demo keeps its promise") {
   broken.data = folder.path / "demo" / "reach-avoid.hdf5";
   broken.folder = folder.path / "broken";
   broken.threads = resolve_threads(0);
-  broken.settings = resolve_settings({broken.data.string(), "",
-                                      {"hidden=[128,128,128]", "batch=256", "steps=4000", "num_candidates=1", "guidance_scale=1.5",
-                                       "penalty_reading=none"},
+  broken.settings = resolve_settings({broken.data.string(),
+                                      "",
+                                      {"hidden=[128,128,128]", "batch=256", "steps=4000", "num_candidates=1",
+                                       "guidance_scale=1.5", "penalty_reading=none"},
                                       {{"task", "reach-avoid"}}});
   RunCallbacks callbacks;
   callbacks.note = callbacks.warn = [](const std::string&) {};
   REQUIRE(run_training(broken, callbacks) == RunEnd::finished);
   const Policy policy = Policy::load(broken.folder);
-  Sampler<float> sampler(policy.networks(), policy.sampler_options(), std::make_shared<ThreadPool>(broken.threads));
+  Sampler<float> sampler(policy.networks(), policy.sampler_options(),
+                         std::make_shared<ThreadPool>(broken.threads));
   CHECK(evaluate_reach_avoid(sampler, policy.dimensions(), 60, 1000).cost_mean > 5.0);
 }

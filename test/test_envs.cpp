@@ -1,7 +1,6 @@
 // The built-in robot: physics, its drivers' data, and evaluation that no neighbour disturbs.
-#include <catch2/catch.hpp>
-
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>

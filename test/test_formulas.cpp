@@ -63,7 +63,8 @@ TEST_CASE("settings reach a double computation with all their digits") {
   double prediction = 1, high = 4, low = -1;
   const auto scalar = [&](const char* name, double* data) { return tape.external(name, {1, 1, 1}, data); };
   const auto loss = [&](const char* name, double* target) {
-    return expectile_loss(tape, name, scalar("prediction", &prediction), scalar("target", target), 0.9, Side::upper);
+    return expectile_loss(tape, name, scalar("prediction", &prediction), scalar("target", target), 0.9,
+                          Side::upper);
   };
   const Tensor<double> above = loss("above", &high), below = loss("below", &low);
   tape.backward();

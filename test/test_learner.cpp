@@ -23,7 +23,9 @@ Settings small_settings() {
   return settings;
 }
 
-Dataset robot_data(int episodes, int closing_rows = 1) { return make_dataset(reach_avoid_columns(episodes, 0), "robot", closing_rows); }
+Dataset robot_data(int episodes, int closing_rows = 1) {
+  return make_dataset(reach_avoid_columns(episodes, 0), "robot", closing_rows);
+}
 
 std::vector<float> values_of(const Parameters<float>& parameters) {
   std::vector<float> values(parameters.size());
@@ -59,7 +61,8 @@ TEST_CASE("the threshold is smoothed from the second step on") {
   smooth.threshold_ema = 0.75;
   const Dataset dataset = robot_data(4);
   const TrainingData<double> data(dataset, plain);
-  Learner<double> a(plain, data, std::make_shared<ThreadPool>(1)), b(smooth, data, std::make_shared<ThreadPool>(1));
+  Learner<double> a(plain, data, std::make_shared<ThreadPool>(1)),
+      b(smooth, data, std::make_shared<ThreadPool>(1));
   double expected = 0;
   for (int step = 0; step < 4; ++step) {
     a.advance();

@@ -1,8 +1,7 @@
 // The demo's figure and the built-in data sets as files.
-#include <catch2/catch.hpp>
-
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,8 +26,14 @@ struct OddFolder {
 ReachAvoidFigure small_figure() {
   const DrawnPolicy policy{
       .returns = {7, 8}, .costs = {0, 9}, .paths = {{-0.8f, 0, 0, 0.8f, 0.8f, 0}, {-0.8f, 0.2f}}};
-  return {.data_returns = {1, 5, 9}, .data_costs = {0, 20, 8}, .cost_limit = 5, .cloning = policy,
-          .r2pac = policy, .map_size = 3, .cost_values = {0, 8, 0, 0, 6, 0, 0, 1, 0}, .threshold = 2};
+  return {.data_returns = {1, 5, 9},
+          .data_costs = {0, 20, 8},
+          .cost_limit = 5,
+          .cloning = policy,
+          .r2pac = policy,
+          .map_size = 3,
+          .cost_values = {0, 8, 0, 0, 6, 0, 0, 1, 0},
+          .threshold = 2};
 }
 
 std::string beginning(const std::filesystem::path& path) {

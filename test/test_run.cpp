@@ -75,7 +75,8 @@ class Fixture {
 };
 
 /// Runs until `stop_after` steps are done in all, or to the end.
-RunEnd run(const RunOptions& options, std::uint64_t stop_after = ~std::uint64_t{0}, std::vector<std::string>* warnings = nullptr) {
+RunEnd run(const RunOptions& options, std::uint64_t stop_after = ~std::uint64_t{0},
+           std::vector<std::string>* warnings = nullptr) {
   std::atomic<bool> stop{false};
   RunCallbacks callbacks;
   callbacks.note = [](const std::string&) {};
@@ -118,7 +119,8 @@ TEST_CASE("a run that is stopped and resumed ends in the same bytes as one that 
     const std::string base = schedule == Schedule::joint ? "joint" : "sequential";
     REQUIRE(run(fixture.options(base, schedule)) == RunEnd::finished);
     const std::uint64_t total = schedule == Schedule::joint ? 24 : 44;
-    for (const std::uint64_t first : {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{8}, std::uint64_t{20}, total - 1}) {
+    for (const std::uint64_t first :
+         {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{8}, std::uint64_t{20}, total - 1}) {
       RunOptions options = fixture.options(base + std::to_string(first), schedule);
       REQUIRE(run(options, first) == RunEnd::stopped);
       options.threads = 2;  // the rest on another number of threads, in two further parts
@@ -130,7 +132,8 @@ TEST_CASE("a run that is stopped and resumed ends in the same bytes as one that 
   }
 }
 
-TEST_CASE("a damaged newest checkpoint gives way to the older one, with one warning, and the end is the same") {
+TEST_CASE(
+    "a damaged newest checkpoint gives way to the older one, with one warning, and the end is the same") {
   const Fixture fixture;
   REQUIRE(run(fixture.options("whole", Schedule::joint)) == RunEnd::finished);
   const RunOptions options = fixture.options("damaged", Schedule::joint);

@@ -33,7 +33,7 @@ struct Size {
 };
 /// Each dimension by itself through the awkward sizes, then some together; 1009 is prime.
 std::vector<Size> sizes() {
-  std::vector<Size> all = {{1, 1, 1},    {257, 255, 257}, {64, 1009, 2}, {1009, 2, 3},   {5, 257, 1},
+  std::vector<Size> all = {{1, 1, 1},     {257, 255, 257}, {64, 1009, 2},  {1009, 2, 3},   {5, 257, 1},
                            {129, 31, 65}, {1, 255, 33},    {1031, 9, 257}, {2053, 3, 129}, {2053, 5, 1}};
   for (const int n : {1, 2, 3, 31, 32, 33, 255, 257, 1009})
     for (const Size s : {Size{n, 33, 31}, Size{33, n, 31}, Size{32, 33, n}, Size{n, 31, 1}}) all.push_back(s);

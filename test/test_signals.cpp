@@ -19,9 +19,26 @@ class Fixture {
   std::string data() const { return (folder_.path / "reach-avoid.hdf5").string(); }
   fs::path out(const std::string& name) const { return folder_.path / name; }
 
-  std::vector<std::string> train(const std::string& name, const std::string& schedule, int threads = 1, int steps = 8000) const {
-    return {"train", "--data", data(), "--out", out(name).string(), "--schedule", schedule, "--hidden", "24,24", "--batch", "64",
-            "--steps", std::to_string(steps), "--threads", std::to_string(threads), "--set", "checkpoint_every=100", "--set",
+  std::vector<std::string> train(const std::string& name, const std::string& schedule, int threads = 1,
+                                 int steps = 8000) const {
+    return {"train",
+            "--data",
+            data(),
+            "--out",
+            out(name).string(),
+            "--schedule",
+            schedule,
+            "--hidden",
+            "24,24",
+            "--batch",
+            "64",
+            "--steps",
+            std::to_string(steps),
+            "--threads",
+            std::to_string(threads),
+            "--set",
+            "checkpoint_every=100",
+            "--set",
             "log_every=50"};
   }
 
@@ -30,7 +47,9 @@ class Fixture {
 };
 
 /// Milliseconds in [0, bound), the same in every run of the test.
-int instant(std::uint32_t which, std::uint32_t bound) { return static_cast<int>(random_below(5, Purpose::test, 0, which, bound)); }
+int instant(std::uint32_t which, std::uint32_t bound) {
+  return static_cast<int>(random_below(5, Purpose::test, 0, which, bound));
+}
 
 void require_same_run(const fs::path& a, const fs::path& b) {
   CHECK(content(a / "metrics.jsonl") == content(b / "metrics.jsonl"));

@@ -21,7 +21,8 @@ Settings small_settings() {
   return settings;
 }
 
-constexpr Dimensions kDimensions{RandomWindows<double>::s, RandomWindows<double>::a, RandomWindows<double>::h};
+constexpr Dimensions kDimensions{RandomWindows<double>::s, RandomWindows<double>::a,
+                                 RandomWindows<double>::h};
 
 double total(const std::vector<std::pair<std::string, double>>& losses) {
   double sum = 0;

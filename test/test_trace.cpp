@@ -48,7 +48,8 @@ TEST_CASE("a trace's steps follow from each other, and its losses from its targe
       CHECK(file.get<std::uint32_t>(at + "windows", {40}).size() == 40);
       // A phase moves its own networks and no others.
       const auto moved = [&](const std::string& name) {
-        const std::string before = i == 0 ? "initial/online/" : "step." + std::to_string(i - 1) + "/after/online/";
+        const std::string before =
+            i == 0 ? "initial/online/" : "step." + std::to_string(i - 1) + "/after/online/";
         const auto a = file.get<double>(before + name), b = file.get<double>(at + "after/online/" + name);
         return !std::equal(a.begin(), a.end(), b.begin(), b.end());
       };
@@ -56,7 +57,8 @@ TEST_CASE("a trace's steps follow from each other, and its losses from its targe
       CHECK(moved("v_r.0.bias") == critics);
       CHECK(moved("velocity.1.weight") == flow);
       if (!flow) continue;
-      for (const double label : file.get<double>(at + "dropped_label")) CHECK((label == 0 || label == 1 || label == 2));
+      for (const double label : file.get<double>(at + "dropped_label"))
+        CHECK((label == 0 || label == 1 || label == 2));
     }
     // The label of every row is what the recorded values and threshold say.
     const auto unsafe = file.get<double>("step.0/unsafe"), target = file.get<double>("step.0/reward_target");

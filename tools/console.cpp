@@ -86,13 +86,18 @@ void Console::interval(const Interval& interval) {
   phase_ = interval.phase;
   if (mode_ == ConsoleMode::quiet) return;
   if (mode_ == ConsoleMode::json) {
-    Json json = {{"step", interval.step}, {"total", interval.total}, {"phase", interval.phase},
-                 {"steps_per_second", interval.steps_per_second}, {"eta_seconds", interval.eta_seconds}};
-    for (const auto& [name, value] : interval.values) json[name] = std::isfinite(value) ? Json(value) : Json(nullptr);
+    Json json = {{"step", interval.step},
+                 {"total", interval.total},
+                 {"phase", interval.phase},
+                 {"steps_per_second", interval.steps_per_second},
+                 {"eta_seconds", interval.eta_seconds}};
+    for (const auto& [name, value] : interval.values)
+      json[name] = std::isfinite(value) ? Json(value) : Json(nullptr);
     return print_json(json);
   }
-  std::string line = interval.phase + " " + std::to_string(interval.step) + "/" + std::to_string(interval.total) + "  " +
-                     short_number(interval.steps_per_second) + " steps/s  ETA " + duration_text(interval.eta_seconds) + " ";
+  std::string line = interval.phase + " " + std::to_string(interval.step) + "/" +
+                     std::to_string(interval.total) + "  " + short_number(interval.steps_per_second) +
+                     " steps/s  ETA " + duration_text(interval.eta_seconds) + " ";
   for (const auto& [name, value] : interval.values) line += " " + name + " " + short_number(value);
   std::printf("%s\n", line.c_str());
   std::fflush(stdout);
@@ -105,7 +110,8 @@ void Console::progress(std::uint64_t step, std::uint64_t total) {
   last_draw_ = now;
   const double share = static_cast<double>(step) / static_cast<double>(total);
   char tail[96];
-  std::snprintf(tail, sizeof tail, " %5.1f %%  step %llu", 100 * share, static_cast<unsigned long long>(step));
+  std::snprintf(tail, sizeof tail, " %5.1f %%  step %llu", 100 * share,
+                static_cast<unsigned long long>(step));
   std::string text = tail;
   if (steps_per_second_ > 0)
     text += "  ETA " + duration_text(static_cast<double>(total - step) / steps_per_second_);
@@ -114,7 +120,8 @@ void Console::progress(std::uint64_t step, std::uint64_t total) {
   const std::string bar = room > 4 ? "[" + std::string(static_cast<std::size_t>(filled), '#') +
                                          std::string(static_cast<std::size_t>(room - filled), '.') + "]"
                                    : "";
-  std::printf("\r\033[K%s%s", bar.c_str(), text.substr(0, static_cast<std::size_t>(std::max(1, terminal_width() - 1))).c_str());
+  std::printf("\r\033[K%s%s", bar.c_str(),
+              text.substr(0, static_cast<std::size_t>(std::max(1, terminal_width() - 1))).c_str());
   std::fflush(stdout);
   bar_shown_ = true;
 }

@@ -69,9 +69,10 @@ int run_data_make_reach_avoid(const std::string& out, int episodes, std::uint64_
   const auto r = quartiles(episode_sums(columns.rewards)), c = quartiles(costs);
   std::printf("%s: %d episodes, %lld rows, seed %llu\n", out.c_str(), episodes,
               static_cast<long long>(columns.rows), static_cast<unsigned long long>(seed));
-  std::printf("return min %.2f, quartiles %.2f %.2f %.2f, max %.2f; "
-              "cost min %.0f, quartiles %.0f %.0f %.0f, max %.0f\n",
-              r[0], r[1], r[2], r[3], r[4], c[0], c[1], c[2], c[3], c[4]);
+  std::printf(
+      "return min %.2f, quartiles %.2f %.2f %.2f, max %.2f; "
+      "cost min %.0f, quartiles %.0f %.0f %.0f, max %.0f\n",
+      r[0], r[1], r[2], r[3], r[4], c[0], c[1], c[2], c[3], c[4]);
   std::printf("%.1f %% of the episodes are within the cost limit of %.0f\n",
               100.0 * static_cast<double>(within) / episodes,
               static_cast<double>(ReachAvoidTask::cost_limit));

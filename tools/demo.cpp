@@ -28,14 +28,15 @@ constexpr int kMapSize = 81;
 /// steps candidates differ much, and the one of least cost is then the most timid of them: one candidate
 /// and mild guidance earn more and stay as safe, so these act; the paper's choice is shown beside them.
 std::vector<std::string> demo_settings() {
-  return {"hidden=[128,128,128]", "batch=256",          "steps=8000",           "log_every=2000",
+  return {"hidden=[128,128,128]",  "batch=256",        "steps=8000",        "log_every=2000",
           "checkpoint_every=8000", "num_candidates=1", "guidance_scale=1.5"};
 }
 
 /// Trains in `folder`, or continues there.
 void train(const std::string& data, const fs::path& folder, std::vector<std::string> overrides, int threads) {
   RunOptions options;
-  options.settings = resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}});
+  options.settings =
+      resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}});
   options.data = data;
   options.folder = folder;
   options.threads = threads;
@@ -52,12 +53,15 @@ void train(const std::string& data, const fs::path& folder, std::vector<std::str
       return 0.0;
     };
     if (i.phase == "flow")
-      std::snprintf(line, sizeof line, "  step %llu of %llu  %.0f steps/s  flow loss %.4f", static_cast<unsigned long long>(i.step),
-                    static_cast<unsigned long long>(i.total), i.steps_per_second, value("loss_flow"));
+      std::snprintf(line, sizeof line, "  step %llu of %llu  %.0f steps/s  flow loss %.4f",
+                    static_cast<unsigned long long>(i.step), static_cast<unsigned long long>(i.total),
+                    i.steps_per_second, value("loss_flow"));
     else
-      std::snprintf(line, sizeof line, "  step %llu of %llu  %.0f steps/s  V_r %.2f  V_c %.2f  threshold %.2f  unsafe %.0f %%",
-                    static_cast<unsigned long long>(i.step), static_cast<unsigned long long>(i.total), i.steps_per_second,
-                    value("v_r"), value("v_c"), value("threshold"), 100 * value("unsafe"));
+      std::snprintf(line, sizeof line,
+                    "  step %llu of %llu  %.0f steps/s  V_r %.2f  V_c %.2f  threshold %.2f  unsafe %.0f %%",
+                    static_cast<unsigned long long>(i.step), static_cast<unsigned long long>(i.total),
+                    i.steps_per_second, value("v_r"), value("v_c"), value("threshold"),
+                    100 * value("unsafe"));
     console.note(line);
   };
   callbacks.progress = [&](std::uint64_t step, std::uint64_t total) { console.progress(step, total); };
@@ -77,11 +81,12 @@ EvaluationResult judge(const Policy& policy, SamplerOptions options, int threads
 void print_table(const std::vector<Contender>& contenders) {
   const Task& task = find_task(ReachAvoidTask::name);
   std::printf("\n%d unseen episodes, cost limit %g\n", kTestEpisodes, task.cost_limit);
-  std::printf("| %-26s | %15s | %15s | %12s |\n|%s|----------------:|----------------:|-------------:|\n", "", "return", "cost",
-              "within limit", std::string(28, '-').c_str());
+  std::printf("| %-26s | %15s | %15s | %12s |\n|%s|----------------:|----------------:|-------------:|\n", "",
+              "return", "cost", "within limit", std::string(28, '-').c_str());
   for (const Contender& c : contenders)
-    std::printf("| %-26s | %6.2f +- %5.2f | %6.2f +- %5.2f | %10.0f %% |\n", c.name, c.result.return_mean, c.result.return_std,
-                c.result.cost_mean, c.result.cost_std, 100 * share_within(c.result, task.cost_limit));
+    std::printf("| %-26s | %6.2f +- %5.2f | %6.2f +- %5.2f | %10.0f %% |\n", c.name, c.result.return_mean,
+                c.result.return_std, c.result.cost_mean, c.result.cost_std,
+                100 * share_within(c.result, task.cost_limit));
 }
 
 /// The table's numbers for programs.
@@ -97,7 +102,8 @@ void write_results(const fs::path& path, const std::vector<Contender>& contender
                     {"normalized_return", normalized_return(task, c.result.return_mean)},
                     {"normalized_cost", normalized_cost(c.result.cost_mean, task.cost_limit)},
                     {"share_within_limit", share_within(c.result, task.cost_limit)}});
-  const nlohmann::ordered_json all = {{"cost_limit", task.cost_limit}, {"episodes", kTestEpisodes}, {"seed", kTestSeed}, {"results", rows}};
+  const nlohmann::ordered_json all = {
+      {"cost_limit", task.cost_limit}, {"episodes", kTestEpisodes}, {"seed", kTestSeed}, {"results", rows}};
   write_file_atomically(path, all.dump(2) + "\n");
 }
 
@@ -161,9 +167,10 @@ int run_demo(const DemoOptions& options) {
   SamplerOptions paper_options = r2pac.sampler_options();
   paper_options.num_candidates = 16;
   paper_options.flow.guidance_scale = 2;
-  const std::vector<Contender> contenders = {{"behaviour cloning", judge(cloned, clone_options, threads)},
-                                             {"R2PAC", judge(r2pac, r2pac.sampler_options(), threads)},
-                                             {"R2PAC, least cost of 16", judge(r2pac, paper_options, threads)}};
+  const std::vector<Contender> contenders = {
+      {"behaviour cloning", judge(cloned, clone_options, threads)},
+      {"R2PAC", judge(r2pac, r2pac.sampler_options(), threads)},
+      {"R2PAC, least cost of 16", judge(r2pac, paper_options, threads)}};
   print_table(contenders);
   write_results(out / "results.json", contenders);
 
@@ -187,8 +194,8 @@ int run_demo(const DemoOptions& options) {
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %d threads\n", picture.c_str(), (out / "r2pac").c_str(),
-              (out / "cloning").c_str(), duration_text(seconds).c_str(), threads);
+  std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %d threads\n", picture.c_str(),
+              (out / "r2pac").c_str(), (out / "cloning").c_str(), duration_text(seconds).c_str(), threads);
   return 0;
 }
 

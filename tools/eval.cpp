@@ -13,11 +13,12 @@
 namespace r2pac {
 
 BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions, std::uint64_t seed) {
-  const auto chunk = static_cast<std::size_t>(dimensions.chunk()), a = static_cast<std::size_t>(dimensions.action);
+  const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
+             a = static_cast<std::size_t>(dimensions.action);
   const std::size_t noise_size = static_cast<std::size_t>(sampler.candidates()) * chunk;
   return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>()](
-             std::span<const float> observations, std::span<const std::int64_t> episode, std::span<const int> step,
-             std::span<float> actions) mutable {
+             std::span<const float> observations, std::span<const std::int64_t> episode,
+             std::span<const int> step, std::span<float> actions) mutable {
     const std::size_t n = episode.size();
     noise.resize(n * noise_size);
     chunks.resize(n * chunk);
@@ -25,11 +26,14 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
       sampler.draw_noise(seed, static_cast<std::uint64_t>(step[i]), static_cast<std::uint32_t>(episode[i]),
                          std::span(noise).subspan(i * noise_size, noise_size));
     sampler.sample(observations, noise, {chunks, {}, {}, {}});
-    for (std::size_t i = 0; i < n; ++i) std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a, actions.begin() + static_cast<std::ptrdiff_t>(i * a));
+    for (std::size_t i = 0; i < n; ++i)
+      std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a,
+                  actions.begin() + static_cast<std::ptrdiff_t>(i * a));
   };
 }
 
-EvaluationResult evaluate_reach_avoid(Sampler<float>& sampler, const Dimensions& dimensions, int episodes, std::uint64_t seed, bool record) {
+EvaluationResult evaluate_reach_avoid(Sampler<float>& sampler, const Dimensions& dimensions, int episodes,
+                                      std::uint64_t seed, bool record) {
   constexpr int kMostAtOnce = 64;
   ReachAvoid environment(std::min(episodes, kMostAtOnce));
   return evaluate(environment, episodes, seed, acting_policy(sampler, dimensions, seed), record);
@@ -43,22 +47,27 @@ double share_within(const EvaluationResult& result, double cost_limit) {
 
 int run_eval(const EvalOptions& options) {
   if (options.env != "reach-avoid")
-    throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "--env", did_you_mean(options.env, {"reach-avoid"}));
+    throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "--env",
+                did_you_mean(options.env, {"reach-avoid"}));
   const Policy policy = Policy::load(options.policy);
-  if (policy.dimensions().observation != ReachAvoidTask::observation_dim || policy.dimensions().action != ReachAvoidTask::action_dim)
+  if (policy.dimensions().observation != ReachAvoidTask::observation_dim ||
+      policy.dimensions().action != ReachAvoidTask::action_dim)
     throw Error(ExitCode::usage,
-                "the policy takes observations of " + std::to_string(policy.dimensions().observation) + " numbers and the environment gives " +
-                    std::to_string(ReachAvoidTask::observation_dim),
+                "the policy takes observations of " + std::to_string(policy.dimensions().observation) +
+                    " numbers and the environment gives " + std::to_string(ReachAvoidTask::observation_dim),
                 options.policy, "give a policy that was trained on `r2pac data make " + options.env + "`");
   SamplerOptions sampling = policy.sampler_options();
   sampling.num_candidates = options.candidates.value_or(sampling.num_candidates);
   sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
   sampling.flow.guidance_scale = options.guidance.value_or(sampling.flow.guidance_scale);
   if (options.label == "null") sampling.flow.label = kLabelNull;
-  Sampler<float> sampler(policy.networks(), sampling, std::make_shared<ThreadPool>(resolve_threads(options.threads)));
-  const EvaluationResult scores = evaluate_reach_avoid(sampler, policy.dimensions(), options.episodes, options.seed);
+  Sampler<float> sampler(policy.networks(), sampling,
+                         std::make_shared<ThreadPool>(resolve_threads(options.threads)));
+  const EvaluationResult scores =
+      evaluate_reach_avoid(sampler, policy.dimensions(), options.episodes, options.seed);
   const Task& task = find_task(ReachAvoidTask::name);
-  const double return_score = normalized_return(task, scores.return_mean), cost_score = normalized_cost(scores.cost_mean, task.cost_limit);
+  const double return_score = normalized_return(task, scores.return_mean),
+               cost_score = normalized_cost(scores.cost_mean, task.cost_limit);
 
   if (options.json) {
     const nlohmann::ordered_json json = {{"return_mean", scores.return_mean},
@@ -79,12 +88,14 @@ int run_eval(const EvalOptions& options) {
     std::printf("%s\n", json.dump().c_str());
     return 0;
   }
-  std::printf("%s  return %.3f +- %.3f (normalised %.3f)  cost %.2f +- %.2f (normalised %.2f, limit %g, within it %.0f %%)\n"
-              "%d episodes, seed %llu, %d candidates, %d flow steps, guidance %g, label %s\n",
-              options.env.c_str(), scores.return_mean, scores.return_std, return_score, scores.cost_mean, scores.cost_std,
-              cost_score, task.cost_limit, 100 * share_within(scores, task.cost_limit), options.episodes,
-              static_cast<unsigned long long>(options.seed), sampling.num_candidates, sampling.flow.flow_steps,
-              sampling.flow.guidance_scale, options.label.c_str());
+  std::printf(
+      "%s  return %.3f +- %.3f (normalised %.3f)  cost %.2f +- %.2f (normalised %.2f, limit %g, within it "
+      "%.0f %%)\n"
+      "%d episodes, seed %llu, %d candidates, %d flow steps, guidance %g, label %s\n",
+      options.env.c_str(), scores.return_mean, scores.return_std, return_score, scores.cost_mean,
+      scores.cost_std, cost_score, task.cost_limit, 100 * share_within(scores, task.cost_limit),
+      options.episodes, static_cast<unsigned long long>(options.seed), sampling.num_candidates,
+      sampling.flow.flow_steps, sampling.flow.guidance_scale, options.label.c_str());
   return 0;
 }
 

@@ -13,8 +13,8 @@ namespace r2pac {
 BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions, std::uint64_t seed);
 
 /// Episodes 0 .. episodes - 1 of the reach-avoid robot under `seed`.
-EvaluationResult evaluate_reach_avoid(Sampler<float>& sampler, const Dimensions& dimensions, int episodes, std::uint64_t seed,
-                                      bool record = false);
+EvaluationResult evaluate_reach_avoid(Sampler<float>& sampler, const Dimensions& dimensions, int episodes,
+                                      std::uint64_t seed, bool record = false);
 
 /// Share of episodes whose cost is at most the limit.
 double share_within(const EvaluationResult& result, double cost_limit);

@@ -160,8 +160,8 @@ std::string scales(const ReachAvoidFigure& figure) {
   return out.str();
 }
 
-std::string map_panel(const char* place, const char* title, const DrawnPolicy& policy,
-                      const char* stem, const char* color) {
+std::string map_panel(const char* place, const char* title, const DrawnPolicy& policy, const char* stem,
+                      const char* color) {
   std::ostringstream out;
   out.precision(1);
   out << std::fixed << place << "set title '" << title << ": return " << mean(policy.returns) << ", cost "
@@ -181,10 +181,11 @@ void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& f
       kStyle + scales(figure) + kScatterPanel + kMapStyle +
       map_panel("set lmargin at screen 0.360; set rmargin at screen 0.635; unset colorbox\n", "Cloning",
                 figure.cloning, "cloning", "CLONING") +
-      map_panel("set lmargin at screen 0.660; set rmargin at screen 0.935\nset format y ''\n"
-                "set colorbox user origin screen 0.945, screen 0.125 size screen 0.010, screen 0.77\n"
-                "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
-                "R2PAC", figure.r2pac, "r2pac", "R2PAC") +
+      map_panel(
+          "set lmargin at screen 0.660; set rmargin at screen 0.935\nset format y ''\n"
+          "set colorbox user origin screen 0.945, screen 0.125 size screen 0.010, screen 0.77\n"
+          "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
+          "R2PAC", figure.r2pac, "r2pac", "R2PAC") +
       "unset multiplot\n";
   draw_with_gnuplot(png_path, script,
                     {{"data", pairs(figure.data_costs, figure.data_returns)},

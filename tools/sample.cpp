@@ -17,14 +17,16 @@ using Json = nlohmann::ordered_json;
 std::vector<float> parse_observation(const std::string& line, int width, const std::string& where) {
   constexpr std::size_t kLongestLine = std::size_t{1} << 20;
   const auto refuse = [&](const std::string& what) -> Error {
-    return Error(ExitCode::data, what, where, "give one JSON array of " + std::to_string(width) + " numbers a line");
+    return Error(ExitCode::data, what, where,
+                 "give one JSON array of " + std::to_string(width) + " numbers a line");
   };
   if (line.size() > kLongestLine) throw refuse("the line is longer than a mebibyte");
   Json json = Json::parse(line, nullptr, false);
   if (json.is_object() && json.contains("observation")) json = json["observation"];
   if (!json.is_array()) throw refuse("the line is no JSON array");
   if (json.size() != static_cast<std::size_t>(width))
-    throw refuse("the observation has " + std::to_string(json.size()) + " numbers, the policy wants " + std::to_string(width));
+    throw refuse("the observation has " + std::to_string(json.size()) + " numbers, the policy wants " +
+                 std::to_string(width));
   std::vector<float> observation;
   for (const Json& value : json) {
     if (!value.is_number()) throw refuse("the observation holds something that is not a number");
@@ -35,7 +37,9 @@ std::vector<float> parse_observation(const std::string& line, int width, const s
 }
 
 /// The number with as many digits as single precision has.
-Json json_number(float value) { return std::isfinite(value) ? Json::parse(format_number(value)) : Json(nullptr); }
+Json json_number(float value) {
+  return std::isfinite(value) ? Json::parse(format_number(value)) : Json(nullptr);
+}
 
 Json numbers(std::span<const float> values) {
   Json array = Json::array();
@@ -50,13 +54,16 @@ int run_sample(const SampleOptions& options) {
   SamplerOptions sampling = policy.sampler_options();
   sampling.num_candidates = options.candidates.value_or(sampling.num_candidates);
   sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
-  Sampler<float> sampler(policy.networks(), sampling, std::make_shared<ThreadPool>(resolve_threads(options.threads)));
+  Sampler<float> sampler(policy.networks(), sampling,
+                         std::make_shared<ThreadPool>(resolve_threads(options.threads)));
   const Dimensions& dim = policy.dimensions();
 
   std::ifstream file;
   if (options.observations != "-") {
     file.open(options.observations);
-    if (!file) throw Error(ExitCode::data, "the file cannot be read", options.observations, "give a file with one JSON array a line, or - for standard input");
+    if (!file)
+      throw Error(ExitCode::data, "the file cannot be read", options.observations,
+                  "give a file with one JSON array a line, or - for standard input");
   }
   std::istream& in = options.observations == "-" ? std::cin : file;
   std::vector<float> noise(static_cast<std::size_t>(sampling.num_candidates * dim.chunk()));
@@ -64,15 +71,19 @@ int run_sample(const SampleOptions& options) {
   std::uint64_t number = 0;
   for (std::string line; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::string where = (options.observations == "-" ? "standard input" : options.observations) + ", line " + std::to_string(number + 1);
+    const std::string where = (options.observations == "-" ? "standard input" : options.observations) +
+                              ", line " + std::to_string(number + 1);
     const std::vector<float> observation = parse_observation(line, dim.observation, where);
     sampler.draw_noise(options.seed, number, 0, noise);
     sampler.sample(observation, noise, {chunk, cost, v_r, v_c});
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)
-      steps.push_back(numbers(std::span(chunk).subspan(static_cast<std::size_t>(k * dim.action), static_cast<std::size_t>(dim.action))));
-    const Json answer = {{"action", steps[0]}, {"chunk", steps}, {"q_c", json_number(cost[0])}, {"v_c", json_number(v_c[0])}, {"v_r", json_number(v_r[0])},
-                         {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
+      steps.push_back(numbers(std::span(chunk).subspan(static_cast<std::size_t>(k * dim.action),
+                                                       static_cast<std::size_t>(dim.action))));
+    const Json answer = {
+        {"action", steps[0]},          {"chunk", steps},
+        {"q_c", json_number(cost[0])}, {"v_c", json_number(v_c[0])},
+        {"v_r", json_number(v_r[0])},  {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }
   return 0;

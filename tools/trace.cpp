@@ -7,15 +7,18 @@
 namespace r2pac {
 
 int run_trace(const TraceOptions& options) {
-  const SettingsRequest request{options.training.data, options.training.config_file, options.training.overrides, options.training.flags};
+  const SettingsRequest request{options.training.data, options.training.config_file,
+                                options.training.overrides, options.training.flags};
   const Settings settings = resolve_settings(request).values;
-  const Dataset dataset = load_dataset(options.training.data, settings.pad_terminals ? settings.chunk_length : 1);
+  const Dataset dataset =
+      load_dataset(options.training.data, settings.pad_terminals ? settings.chunk_length : 1);
   const auto pool = std::make_shared<ThreadPool>(resolve_threads(options.threads));
   if (options.in_double)
     write_trace<double>(settings, dataset, options.steps, pool, options.out);
   else
     write_trace<float>(settings, dataset, options.steps, pool, options.out);
-  std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single", options.out.c_str());
+  std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single",
+              options.out.c_str());
   return 0;
 }
 

@@ -37,21 +37,29 @@ void install_signals() {
 
 int run_train(const TrainOptions& options) {
   RunOptions run;
-  run.settings = resolve_settings({options.training.data, options.training.config_file, options.training.overrides, options.training.flags});
+  run.settings = resolve_settings({options.training.data, options.training.config_file,
+                                   options.training.overrides, options.training.flags});
   const Settings& settings = run.settings.values;
   run.data = options.training.data;
-  const std::string name = settings.task.empty() ? std::filesystem::path(options.training.data).stem().string() : settings.task;
+  const std::string name =
+      settings.task.empty() ? std::filesystem::path(options.training.data).stem().string() : settings.task;
   run.folder = options.out.empty() ? "runs/" + name + "-seed" + std::to_string(settings.seed) : options.out;
   run.resume = options.resume;
   run.threads = resolve_threads(options.threads);
   run.command_line = options.command_line;
 
   install_signals();
-  const ConsoleMode mode = options.json ? ConsoleMode::json : options.quiet ? ConsoleMode::quiet : ConsoleMode::automatic;
-  Console console(mode, "training on " + options.training.data + (settings.task.empty() ? "" : " (task " + settings.task + ")") +
-                            ", seed " + std::to_string(settings.seed) + ", " + std::to_string(run.threads) + " threads -> " + run.folder.string());
+  const ConsoleMode mode = options.json    ? ConsoleMode::json
+                           : options.quiet ? ConsoleMode::quiet
+                                           : ConsoleMode::automatic;
+  Console console(mode, "training on " + options.training.data +
+                            (settings.task.empty() ? "" : " (task " + settings.task + ")") + ", seed " +
+                            std::to_string(settings.seed) + ", " + std::to_string(run.threads) +
+                            " threads -> " + run.folder.string());
   if (settings.task.empty())
-    console.warn("the file's name tells no task, so general settings apply; name one with --task, or see `r2pac config show`");
+    console.warn(
+        "the file's name tells no task, so general settings apply; name one with --task, or see `r2pac "
+        "config show`");
   RunCallbacks callbacks;
   callbacks.note = [&](const std::string& text) { console.note(text); };
   callbacks.warn = [&](const std::string& text) { console.warn(text); };
@@ -65,7 +73,9 @@ int run_train(const TrainOptions& options) {
 }
 
 int resolve_threads(int flag) {
-  if (flag < 0) throw Error(ExitCode::usage, "--threads must be at least 1", "--threads", "leave it out to use all processors");
+  if (flag < 0)
+    throw Error(ExitCode::usage, "--threads must be at least 1", "--threads",
+                "leave it out to use all processors");
   return flag > 0 ? flag : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 

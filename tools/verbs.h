@@ -1,5 +1,5 @@
-// The verbs of the `r2pac` command: one structure of options and one function each. Every function returns the
-// program's exit status and throws Error for what the user can mend.
+// The verbs of the `r2pac` command: one structure of options and one function each. Every function returns
+// the program's exit status and throws Error for what the user can mend.
 #pragma once
 
 #include <cstdint>
