@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "engine/executor.h"
 #include "kernels/vector_kernels.h"
@@ -37,7 +38,8 @@ double measure_peak_gflops(int threads) {
   phase.tasks = threads;
   phase.run = [&](int, std::byte*) { sink = kernels.multiply_add(kRounds); };
   const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
-  double best = 0;
+  static std::map<int, double> most;  // of the process: a disturbed probe must not make a row look good
+  double& best = most[threads];
   for (int trial = 0; trial < 5; ++trial) {
     const double seconds = seconds_of([&] { pool.run(phase, memory); });
     best = std::max(best, 2.0 * kernels.lanes * kPeakChains * kRounds * threads / seconds / 1e9);

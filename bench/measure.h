@@ -21,7 +21,7 @@ struct BenchRow {
 };
 
 /// Most single-precision operations per second of `threads` threads of this process, in GFLOP/s: independent
-/// multiply-adds on the registers of the instruction set in use.
+/// multiply-adds on the registers of the instruction set in use. The most that was seen so far.
 double measure_peak_gflops(int threads);
 
 /// Bytes per second of a[i] = a[i] * s + b[i] over arrays that no cache holds, in GB/s, on one thread.
