@@ -32,9 +32,10 @@ void bench_multiply(const Dense<float>& dense, const char* name, int rows, int i
   Buffer<float> packed(dense.packed_size(in, out)), y(size(rows) * size(out));
   dense.pack(weight.data(), in, out, transposed ? in : out, transposed, packed.data());
   const std::string shape = std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out);
-  sink(measure(product_row(name + (" " + dense.name()), shape, static_cast<double>(rows) * in * out), [&] {
-    dense.multiply(x.data(), size(in), rows, in, packed.data(), out, y.data(), size(out), false);
-  }));
+  sink(measure(
+      product_row(std::string(name).append(" ").append(dense.name()), shape,
+                  static_cast<double>(rows) * in * out),
+      [&] { dense.multiply(x.data(), size(in), rows, in, packed.data(), out, y.data(), size(out), false); }));
 }
 
 void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out, const RowSink& sink) {

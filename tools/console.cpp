@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace r2pac {
 namespace {
@@ -95,11 +96,12 @@ void Console::interval(const Interval& interval) {
       json[name] = std::isfinite(value) ? Json(value) : Json(nullptr);
     return print_json(json);
   }
-  std::string line = interval.phase + " " + std::to_string(interval.step) + "/" +
-                     std::to_string(interval.total) + "  " + short_number(interval.steps_per_second) +
-                     " steps/s  ETA " + duration_text(interval.eta_seconds) + " ";
-  for (const auto& [name, value] : interval.values) line += " " + name + " " + short_number(value);
-  std::printf("%s\n", line.c_str());
+  std::ostringstream line;
+  line << interval.phase << ' ' << interval.step << '/' << interval.total << "  "
+       << short_number(interval.steps_per_second) << " steps/s  ETA " << duration_text(interval.eta_seconds)
+       << ' ';
+  for (const auto& [name, value] : interval.values) line << ' ' << name << ' ' << short_number(value);
+  std::printf("%s\n", line.str().c_str());
   std::fflush(stdout);
 }
 
@@ -117,9 +119,11 @@ void Console::progress(std::uint64_t step, std::uint64_t total) {
     text += "  ETA " + duration_text(static_cast<double>(total - step) / steps_per_second_);
   const int room = std::clamp(terminal_width() - static_cast<int>(text.size()) - 3, 0, 50);
   const int filled = static_cast<int>(std::lround(share * room));
-  const std::string bar = room > 4 ? "[" + std::string(static_cast<std::size_t>(filled), '#') +
-                                         std::string(static_cast<std::size_t>(room - filled), '.') + "]"
-                                   : "";
+  std::string bar;
+  if (room > 4) {
+    bar.append(1, '[').append(static_cast<std::size_t>(filled), '#');
+    bar.append(static_cast<std::size_t>(room - filled), '.').append(1, ']');
+  }
   std::printf("\r\033[K%s%s", bar.c_str(),
               text.substr(0, static_cast<std::size_t>(std::max(1, terminal_width() - 1))).c_str());
   std::fflush(stdout);
