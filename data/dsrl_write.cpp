@@ -1,14 +1,9 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
+#include <span>
 
 #include "data/columns.h"
 #include "data/hdf5_handle.h"
+#include "storage/atomic_file.h"
 
 namespace r2pac {
 namespace {
@@ -60,41 +55,6 @@ std::vector<char> file_image(const DsrlView& view) {
   return image;
 }
 
-Error disk_error(const std::string& doing, const std::string& path) {
-  return Error(ExitCode::disk, doing + ": " + strerror(errno), path,
-               "free some space, or write to another place");
-}
-
-/// Writes, syncs, and only then gives the file its name.
-void replace_file(const std::string& path, const std::vector<char>& bytes) {
-  const std::string temporary = path + ".part" + std::to_string(getpid());
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file < 0) throw disk_error("cannot create the file", path);
-  const auto fail = [&](const std::string& doing) {
-    const Error error = disk_error(doing, path);
-    unlink(temporary.c_str());
-    return error;
-  };
-  for (std::size_t written = 0; written < bytes.size();) {
-    const ssize_t n = write(file, bytes.data() + written, bytes.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const Error error = fail("cannot write " + std::to_string(bytes.size()) + " bytes");
-      close(file);
-      throw error;
-    }
-    written += static_cast<std::size_t>(n);
-  }
-  const bool synced = fsync(file) == 0;
-  if (close(file) != 0 || !synced) throw fail("cannot bring the file to the disk");
-  if (rename(temporary.c_str(), path.c_str()) != 0) throw fail("cannot give the file its name");
-  const std::string folder = std::filesystem::absolute(path).parent_path();
-  if (const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
-    fsync(directory);
-    close(directory);
-  }
-}
-
 }  // namespace
 
 void write_dsrl(const std::string& path, const DsrlColumns& columns) {
@@ -108,7 +68,7 @@ void write_dsrl(const std::string& path, const DsrlColumns& columns) {
     throw Error(ExitCode::disk, std::string("cannot make the HDF5 file (HDF5: ") + failure.what() + ")", path,
                 "free some memory");
   }
-  replace_file(path, image);
+  write_file_atomically(path, std::as_bytes(std::span(image)));
 }
 
 }  // namespace r2pac

@@ -22,6 +22,8 @@ class ScratchFolder {
     std::filesystem::remove_all(path, ignored);
   }
 
+  std::string operator/(const std::string& name) const { return (path / name).string(); }
+
   std::filesystem::path path;
 };
 
