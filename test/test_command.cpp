@@ -155,6 +155,11 @@ TEST_CASE("each class of failure has its exit status") {
   CHECK(diverged.err.find("is not finite at step") != std::string::npos);
   CHECK(run_program(f.train({"--out", "/proc/nowhere"})).status == 8);
 
+  // A policy of another task may have the same widths by chance; its score would mean nothing.
+  REQUIRE(run_program(f.train({"--out", f.path("ball"), "--task", "BallRun"})).status == 0);
+  CHECK(run_program({"eval", f.path("ball"), "--env", "reach-avoid"}).status == 2);
+  CHECK(run_program({"eval", f.path("d"), "--env", "reach-avoid", "--seed", "-1"}).status == 2);
+
   std::ofstream(f.path("bad")) << "[0,0,0,0,0,0,0]\n[1,2]\n";
   REQUIRE(run_program(f.train({"--out", f.path("good")})).status == 0);
   const ProgramResult sampled = run_program({"sample", f.path("good"), "--obs", f.path("bad")});

@@ -50,6 +50,10 @@ int run_eval(const EvalOptions& options) {
     throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "--env",
                 did_you_mean(options.env, {"reach-avoid"}));
   const Policy policy = Policy::load(options.policy);
+  if (const std::string& trained = policy.settings().task;
+      !trained.empty() && trained != find_task(ReachAvoidTask::name).alias)
+    throw Error(ExitCode::usage, "the policy was trained for " + trained, options.policy,
+                "give a policy that was trained on `r2pac data make " + options.env + "`");
   if (policy.dimensions().observation != ReachAvoidTask::observation_dim ||
       policy.dimensions().action != ReachAvoidTask::action_dim)
     throw Error(ExitCode::usage,

@@ -53,7 +53,9 @@ void add_data(CLI::App& app, Action& action) {
   make->add_option("env", m->env, "Environment: reach-avoid")->required();
   make->add_option("-o,--out", m->out, "File to write")->required();
   make->add_option("--episodes", m->episodes, "Episodes")->capture_default_str();
-  make->add_option("--seed", m->seed, "Seed")->capture_default_str();
+  make->add_option("--seed", m->seed, "Seed")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
   make->callback([&action, m] {
     action = [m] {
       if (m->env != "reach-avoid")
@@ -139,7 +141,9 @@ void add_eval(CLI::App& app, Action& action) {
   verb->add_option("--episodes", options->episodes, "Episodes")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
-  verb->add_option("--seed", options->seed, "Seed of starts and noise")->capture_default_str();
+  verb->add_option("--seed", options->seed, "Seed of starts and noise")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
   verb->add_option("--flow-steps", options->flow_steps, "Euler steps (as trained if not given)")
       ->check(CLI::Range(1, 100000));
   verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
@@ -159,7 +163,9 @@ void add_sample(CLI::App& app, Action& action) {
   verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
   verb->add_option("--obs", options->observations, "File with one JSON array a line, or - for standard input")
       ->required();
-  verb->add_option("--seed", options->seed, "Seed of the noise")->capture_default_str();
+  verb->add_option("--seed", options->seed, "Seed of the noise")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
   verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
   verb->add_option("--flow-steps", options->flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
   verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
