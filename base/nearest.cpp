@@ -33,8 +33,10 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   std::string best;
   std::size_t best_distance = 0;
   for (const std::string& candidate : candidates) {
+    const std::size_t longer = std::max(name.size(), candidate.size());
+    const std::size_t near = (longer + 2) / 3;
+    if (longer - std::min(name.size(), candidate.size()) > near) continue;  // at least so far apart
     const std::size_t distance = edit_distance(name, candidate);
-    const std::size_t near = (std::max(name.size(), candidate.size()) + 2) / 3;
     if (distance <= near && (best.empty() || distance < best_distance)) {
       best = candidate;
       best_distance = distance;

@@ -78,6 +78,12 @@ double Learner<T>::threshold() const {
   return static_cast<double>(value);
 }
 
+template <class T>
+bool Learner<T>::labels_next() const {
+  return settings_.schedule == Schedule::sequential && step() >= critic_steps_ && kind_ != StepKind::flow &&
+         settings_.label_dropout < 1 && !finished();
+}
+
 /// Records the step of the current phase if the last one was of another.
 template <class T>
 bool Learner<T>::prepare(const std::function<bool()>& stop) {

@@ -38,6 +38,9 @@ class Learner {
   /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite.
   void advance(const std::function<bool()>& stop = {});
 
+  /// Whether the next advance() first labels all windows with the finished critics, which takes a while.
+  bool labels_next() const;
+
   /// Sets the threshold to the quantile over the whole data set, once training is over.
   /// Returns false if `stop` ended it early.
   bool finish(const std::function<bool()>& stop = {});

@@ -81,6 +81,7 @@ class Run {
     interval_start_step_ = learner_->step();
     while (!learner_->finished()) {
       const std::uint64_t before = learner_->step();
+      if (learner_->labels_next()) note_windows("labelling");
       learner_->advance(stop);
       const std::uint64_t step = learner_->step();
       if (step == before) return stopped();
@@ -92,6 +93,7 @@ class Run {
         checkpoint();
       if (stop() && !learner_->finished()) return stopped();
     }
+    if (settings_.schedule == Schedule::joint) note_windows("threshold from");
     if (!learner_->finish(stop)) return stopped();
     save_policy(options_.folder / "policy.safetensors", *learner_, *data_);
     write_manifest("finished");
@@ -195,6 +197,12 @@ class Run {
       throw Error(ExitCode::checkpoint, "metrics.jsonl is shorter than when the checkpoint was written",
                   options_.folder.string(), "give the run folder as it was, or begin anew in another --out");
     metrics_->truncate_after(*size);
+  }
+
+  /// Says what takes a while without steps.
+  void note_windows(const std::string& doing) const {
+    callbacks_.note(
+        std::string(doing).append(" all ").append(std::to_string(data_->windows())).append(" windows"));
   }
 
   void log() {

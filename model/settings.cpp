@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "model/text_value.h"
+#include "model/toml_nesting.h"
 
 namespace r2pac {
 namespace {
@@ -211,7 +212,7 @@ const Field& field_of(std::string_view key, const std::string& where) {
     if (field.key == key) return field;
   std::vector<std::string> keys;
   for (const Field& field : fields()) keys.emplace_back(field.key);
-  throw Error(ExitCode::settings, "unknown key `" + std::string(key) + "`", where,
+  throw Error(ExitCode::settings, "unknown key `" + std::string(key.substr(0, 100)) + "`", where,
               did_you_mean(key, keys) + " `r2pac config show` lists all keys");
 }
 
@@ -258,6 +259,9 @@ std::string text_of(const toml::node& node, const Field& field, const std::strin
 /// Calls `set(key, text, where)` for each key of a TOML document.
 void for_each_key(std::string_view toml_text, const std::string& name,
                   const std::function<void(std::string_view, const std::string&, const std::string&)>& set) {
+  if (const std::size_t line = line_with_deep_key(toml_text); line > 0)
+    throw Error(ExitCode::settings, "this line has too many dots", name + ":" + std::to_string(line),
+                "write one `key = value` a line");
   try {
     const toml::table table = toml::parse(toml_text, name);
     for (const auto& [key, node] : table) {

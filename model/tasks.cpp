@@ -149,7 +149,7 @@ const Task& find_task(std::string_view name) {
                  {std::string(task.alias), std::string(task.env_id), base_name(task.dataset_stem)});
   }
   const std::string near = nearest_name(base_name(name), names);
-  throw Error(ExitCode::usage, "unknown task `" + std::string(name) + "`", "",
+  throw Error(ExitCode::usage, "unknown task `" + std::string(name.substr(0, 100)) + "`", "",
               near.empty() ? did_you_mean(name, aliases) : "did you mean `" + near + "`?");
 }
 

@@ -62,7 +62,7 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps,
   snapshot.writer.metadata("format", "r2pac-trace-1");
   snapshot.writer.metadata("version", kVersion);
   snapshot.writer.metadata("settings", text.str());
-  snapshot.writer.metadata("steps", std::to_string(steps));
+  snapshot.writer.metadata("steps", std::to_string(windows.size()));
   snapshot.writer.metadata("data_fingerprint", dataset.fingerprint);
   snapshot.writer.write(path);
 }

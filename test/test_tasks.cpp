@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/settings.h"
 #include "model/tasks.h"
 
 using namespace r2pac;
@@ -64,18 +65,61 @@ TEST_CASE("a task is found by each of its names") {
   CHECK(find_task("CarCircle1").family == "safety-gymnasium");
 }
 
-TEST_CASE("a row of the table, number by number") {
-  const Task& task = find_task("CarButton2");
-  CHECK(task.observation_dim == 88);
-  CHECK(task.action_dim == 2);
-  CHECK(task.episode_steps == 1000);
-  CHECK(task.min_return == 0.001767391717990563);
-  CHECK(task.max_return == 41.99513815522894);
-  CHECK(task.max_cost == 300);
-  CHECK(task.alpha == 0.5);
-  CHECK(task.penalty == 10);
-  CHECK(task.reward_scale == 200);
-  CHECK(find_task("HalfCheetahVelocity").chunk_length == 1);
+TEST_CASE("rows of the table, number by number") {
+  struct Row {
+    const char* alias;
+    int observation_dim, action_dim, episode_steps;
+    double min_return, max_return, max_cost;
+    int trajectories;
+    double cost_limit, alpha, penalty, reward_scale;
+    int chunk_length;
+  };
+  // Typed from the published table; one of each family, robot and course, and each odd value.
+  for (const Row& row : {
+           Row{"CarGoal1", 72, 2, 1000, 0.012232819540852091, 39.907809198384705, 120, 1671, 10, 0.9, 10, 200,
+               5},
+           Row{"CarButton1", 88, 2, 1000, 0.0028926206826067613, 44.420003345738984, 250, 2656, 10, 0.8, 10,
+               200, 5},
+           Row{"CarButton2", 88, 2, 1000, 0.001767391717990563, 41.99513815522894, 300, 3755, 10, 0.5, 10,
+               200, 5},
+           Row{"PointCircle2", 28, 2, 500, 20.478347778320312, 54.02184295654297, 299, 895, 10, 0.9, 1, 1, 5},
+           Row{"SwimmerVelocity", 8, 2, 1000, 0.07114458084106445, 238.95831298828125, 200, 1686, 10, 0.7, 1,
+               1, 5},
+           Row{"HopperVelocity", 11, 3, 1000, 37.05154800415039, 1911.396728515625, 250, 2240, 10, 0.9, 1, 1,
+               5},
+           Row{"HalfCheetahVelocity", 17, 6, 1000, 5.7509765625, 2806.93310546875, 250, 2495, 10, 0.99, 1, 1,
+               1},
+           Row{"AntVelocity", 27, 8, 1000, 6.1519012451171875, 2976.276611328125, 250, 2249, 10, 0.95, 1, 1,
+               5},
+           Row{"BallRun", 7, 2, 100, 26.339754104614258, 1327.445556640625, 80, 940, 5, 0.5, 1, 1, 5},
+           Row{"DroneCircle", 18, 4, 300, 207.794189453125, 996.38916015625, 100, 1923, 5, 0.7, 1, 1, 5},
+           Row{"AntCircle", 34, 8, 500, 0.0177031010389328, 460.7091979980469, 200, 5728, 5, 0.7, 1, 1, 5},
+           Row{"mediumdense", 261, 2, 1000, 15.102348327636719, 269.7813415527344, 46.458584, 1000, 5, 0.9, 1,
+               1, 5},
+           Row{"hardmean", 261, 2, 1000, 19.387981414794922, 486.9967956542969, 84.339951, 1000, 5, 0.9, 1, 1,
+               5},
+       }) {
+    INFO(row.alias);
+    const Task& task = find_task(row.alias);
+    CHECK(task.observation_dim == row.observation_dim);
+    CHECK(task.action_dim == row.action_dim);
+    CHECK(task.episode_steps == row.episode_steps);
+    CHECK(task.min_return == row.min_return);
+    CHECK(task.max_return == row.max_return);
+    CHECK(task.max_cost == row.max_cost);
+    CHECK(task.trajectories == row.trajectories);
+    const Settings settings = preset(task);
+    CHECK(settings.task == row.alias);
+    CHECK(settings.cost_limit == row.cost_limit);
+    CHECK(settings.alpha == row.alpha);
+    CHECK(settings.penalty == row.penalty);
+    CHECK(settings.reward_scale == row.reward_scale);
+    CHECK(settings.chunk_length == row.chunk_length);
+    // A preset sets these six and nothing else.
+    for (const SettingDifference& d : differences(Settings{}, settings))
+      CHECK((d.key == "task" || d.key == "cost_limit" || d.key == "alpha" || d.key == "penalty" ||
+             d.key == "reward_scale" || d.key == "chunk_length"));
+  }
 }
 
 TEST_CASE("an unknown task is refused with the nearest name") {
@@ -96,6 +140,8 @@ TEST_CASE("an unknown task is refused with the nearest name") {
   CHECK(message("SafetyBallRun-v0-80-").first == "unknown task `SafetyBallRun-v0-80-`");
   CHECK(message("").second.find("ReachAvoid") != std::string::npos);
   CHECK(message("zzzzzzzzzz").second.find("BallRun") != std::string::npos);
+  // A name of a mebibyte is refused without being repeated or compared letter by letter.
+  CHECK(message(std::string(1 << 20, 'a').c_str()).first == "unknown task `" + std::string(100, 'a') + "`");
 }
 
 TEST_CASE("a file's name tells its task, or nothing") {
