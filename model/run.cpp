@@ -161,7 +161,9 @@ class Run {
         throw Error(ExitCode::checkpoint, "the folder holds no checkpoint", options_.resume,
                     "give a run folder with checkpoints, or begin anew with --resume auto");
     } else {
-      loaded = LoadedGeneration{{0, options_.resume}, SafetensorsFile::read(options_.resume)};
+      // Read first: gcc 12 destroys the path twice if a later member of the braces throws.
+      SafetensorsFile file = SafetensorsFile::read(options_.resume);
+      loaded = LoadedGeneration{{0, options_.resume}, std::move(file)};
     }
     if (!loaded) {  // a run that was killed before its first checkpoint begins anew
       metrics_->truncate_after(0);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "cuda_host/block.h"
+#include "cuda_host/crash.h"
 #include "cuda_host/fault_kernels.h"
 #include "cuda_host/memory.h"
 #include "cuda_host/round.h"
@@ -42,7 +43,8 @@ std::uint64_t any_order() {
   return seed;
 }
 
-/// A sum of `count` products in any order differs from the exact one by at most count * epsilon * sum |terms|.
+/// A sum of `count` products in any order differs from the exact one by at most count * epsilon * sum
+/// |terms|.
 double sum_bound(double count, double magnitude) {
   return count * static_cast<double>(std::numeric_limits<float>::epsilon()) * magnitude;
 }
@@ -55,7 +57,10 @@ std::string report_of(const std::string& name) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS}) std::signal(signal, SIG_DFL);
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) std::signal(signal, SIG_DFL);
+#ifndef R2PAC_CUDA_HOST_ASAN
+    cuda_host::report_crashes();
+#endif
     dup2(ends[1], STDERR_FILENO);
     close(ends[0]);
     try {
@@ -69,7 +74,8 @@ std::string report_of(const std::string& name) {
   close(ends[1]);
   std::string report;
   char buffer[4096];
-  for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;) report.append(buffer, static_cast<std::size_t>(got));
+  for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
+    report.append(buffer, static_cast<std::size_t>(got));
   close(ends[0]);
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
@@ -95,15 +101,21 @@ const std::map<std::string, Claim> claims = {
     {"cross-block race, two writes", only_check("cross-block race on global memory")},
     {"cross-block race, write and read", only_check("cross-block race on global memory")},
     {"write beside an atomic", only_check("race on global memory")},
-    {"global memory, past the end", {"", "heap-buffer-overflow", "0 bytes past the end of a device allocation of 400"}},
-    {"global memory, before the start", {"", "heap-buffer-overflow", "4 bytes before a device allocation of 256"}},
-    {"static shared memory, past the end", {"", "global-buffer-overflow", "static shared memory"}},
+    {"global memory, past the end",
+     {"", "heap-buffer-overflow", "0 bytes past the end of a device allocation of 400"}},
+    {"global memory, far past the end",
+     {"past the end of a device allocation of 1024", "heap-buffer-overflow",
+      "past the end of a device allocation"}},
+    {"global memory, before the start",
+     {"", "heap-buffer-overflow", "4 bytes before a device allocation of 1040"}},
+    {"static shared memory, past the end", {"", "out of bounds for type", "index 64 is out of bounds"}},
+    {"static shared memory, past the end by a pointer", {"", "insufficient space", "static shared memory"}},
     {"static shared memory of a template", {"", "global-buffer-overflow", "static shared memory"}},
     {"dynamic shared memory, past the end",
      {"", "heap-buffer-overflow", "past the end of 256 bytes of dynamic shared memory"}},
     {"dynamic shared memory, none asked for", everywhere("asked for none")},
     {"use after free", everywhere("use after free")},
-    {"use after free, pointer in a struct", {"", "heap-use-after-free", "use after free"}},
+    {"use after free, pointer in a struct", {"use after free", "heap-use-after-free", "use after free"}},
     {"use after free, in a graph", everywhere("use after free")},
     {"host pointer", everywhere("argument 1 of the kernel")},
     {"host pointer in a struct", only_check("is a host pointer")},
@@ -111,8 +123,9 @@ const std::map<std::string, Claim> claims = {
     {"uninitialised dynamic shared memory", only_check("uninitialised shared memory")},
     {"uninitialised shared memory in a second block", only_check("uninitialised shared memory")},
     {"uninitialised global memory", only_check("uninitialised global memory")},
-    {"misaligned float4 read", {"", "misaligned address", "misaligned access"}},
-    {"misaligned float2 write", {"", "misaligned address", "misaligned access"}},
+    {"misaligned vector load", everywhere("misaligned vector access")},
+    {"misaligned vector store", everywhere("misaligned vector access")},
+    {"misaligned vector load by a cast", {"", "misaligned address", ""}},
     {"divergent barrier", everywhere("divergent barrier")},
     {"barrier that one thread skips", everywhere("63 wait at __syncthreads")},
     {"exit before a barrier", everywhere("4 have ended")},
@@ -122,7 +135,6 @@ const std::map<std::string, Claim> claims = {
     {"shuffle from a lane outside the mask", everywhere("which is not in the mask 0x0000ffff")},
     {"shuffle from a lane that the block lacks", everywhere("reads lane 20")},
     {"lanes at different shuffles", everywhere("lanes of mask 0xffffffff differ")},
-    {"write to the program's constants", only_check("write of 1 bytes")},
     {"copy of too many bytes", everywhere("destination of cudaMemcpy: 128 bytes")},
     {"freed twice", everywhere("freed a second time")},
     {"GEMM out of bounds", everywhere("A of a cuBLAS GEMM")},
@@ -195,23 +207,22 @@ TEST_CASE("operations of a warp follow CUDA's definitions") {
   for (int thread = 0; thread < 64; ++thread) {
     const int lane = thread % 32;
     const int ballot = 0x49249249;  // every third lane
-    const int expected[kernels::kWarpOperations] = {
-        105,
-        100 + lane / 8 * 8 + 3,
-        100 + (lane ^ 1),
-        100 + (lane + 4 < 32 ? lane + 4 : lane),
-        100 + (lane % 16 + 4 < 16 ? lane + 4 : lane),
-        100 + (lane >= 2 ? lane - 2 : lane),
-        100 + (lane % 8 >= 2 ? lane - 2 : lane),
-        ballot,
-        1,
-        0,
-        32 * 100 + 31 * 16,
-        50 - 131,
-        131,
-        14,
-        1,
-        0};
+    const int expected[kernels::kWarpOperations] = {105,
+                                                    100 + lane / 8 * 8 + 3,
+                                                    100 + (lane ^ 1),
+                                                    100 + (lane + 4 < 32 ? lane + 4 : lane),
+                                                    100 + (lane % 16 + 4 < 16 ? lane + 4 : lane),
+                                                    100 + (lane >= 2 ? lane - 2 : lane),
+                                                    100 + (lane % 8 >= 2 ? lane - 2 : lane),
+                                                    ballot,
+                                                    1,
+                                                    0,
+                                                    32 * 100 + 31 * 16,
+                                                    50 - 131,
+                                                    131,
+                                                    14,
+                                                    1,
+                                                    0};
     for (int i = 0; i < kernels::kWarpOperations; ++i) {
       CAPTURE(thread, i);
       REQUIRE(got[static_cast<std::size_t>(thread * kernels::kWarpOperations + i)] == expected[i]);
@@ -271,8 +282,10 @@ TEST_CASE("a capture refuses what a graph cannot hold") {
 TEST_CASE("batched products round their operands as the precision says") {
   any_order();
   const int batch = 3, rows = 7, inner = 19, columns = 5;
-  const std::vector<float> a = random_values(batch * rows * inner, 6), b = random_values(batch * columns * inner, 7);
-  const auto precision = GENERATE(kernels::Precision::fp32, kernels::Precision::tf32, kernels::Precision::bf16);
+  const std::vector<float> a = random_values(batch * rows * inner, 6),
+                           b = random_values(batch * columns * inner, 7);
+  const auto precision =
+      GENERATE(kernels::Precision::fp32, kernels::Precision::tf32, kernels::Precision::bf16);
   const auto rounded = [&](float value) -> double {
     return precision == kernels::Precision::tf32   ? cuda_host::round_tf32(value)
            : precision == kernels::Precision::bf16 ? cuda_host::round_bf16(value)
@@ -294,9 +307,9 @@ TEST_CASE("batched products round their operands as the precision says") {
 
 TEST_CASE("rounding goes to the nearest, ties to even") {
   const auto step = [](int bits) { return std::ldexp(1.0f, -bits); };
-  CHECK(cuda_host::round_bf16(1 + step(8)) == 1.0f);                      // a tie; 1 is even
-  CHECK(cuda_host::round_bf16(1 + 3 * step(8)) == 1 + 2 * step(7));       // a tie; goes up to even
-  CHECK(cuda_host::round_bf16(1 + step(8) + step(20)) == 1 + step(7));    // above the tie
+  CHECK(cuda_host::round_bf16(1 + step(8)) == 1.0f);                    // a tie; 1 is even
+  CHECK(cuda_host::round_bf16(1 + 3 * step(8)) == 1 + 2 * step(7));     // a tie; goes up to even
+  CHECK(cuda_host::round_bf16(1 + step(8) + step(20)) == 1 + step(7));  // above the tie
   CHECK(cuda_host::round_bf16(-1 - step(8) - step(20)) == -1 - step(7));
   CHECK(cuda_host::round_tf32(1 + step(11)) == 1.0f);
   CHECK(cuda_host::round_tf32(1 + 3 * step(11)) == 1 + 2 * step(10));
@@ -313,9 +326,17 @@ TEST_CASE("a refused launch names kernel, status and place") {
     FAIL("the launch was accepted");
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::device);
-    CHECK_THAT(error.what(), Catch::Contains("scale_kernel") && Catch::Contains("cudaErrorInvalidConfiguration"));
+    CHECK_THAT(error.what(),
+               Catch::Contains("scale_kernel") && Catch::Contains("cudaErrorInvalidConfiguration"));
     CHECK_THAT(error.where(), Catch::Contains("test_kernels.cu:"));
   }
+}
+
+TEST_CASE("device memory has an end") {
+  REQUIRE(setenv("R2PAC_CUDA_HOST_MEMORY", "1000", 1) == 0);
+  CHECK_NOTHROW(kernels::allocate(1000));
+  CHECK_THROWS_WITH(kernels::allocate(1001), Catch::Contains("cudaErrorMemoryAllocation"));
+  REQUIRE(unsetenv("R2PAC_CUDA_HOST_MEMORY") == 0);
 }
 
 TEST_CASE("a block may ask for more shared memory than the default") {
@@ -323,7 +344,10 @@ TEST_CASE("a block may ask for more shared memory than the default") {
 }
 
 TEST_CASE("no device memory is left over") {
+  kernels::replayed({1});
+  kernels::row_sums({1, 2}, 1, 2);
   CHECK(cuda_host::memory_in_use().allocations == 0);
+  CHECK(cuda_host::memory_in_use().bytes == 0);
 }
 
 TEST_CASE("every fault has a claim") {

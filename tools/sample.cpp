@@ -61,7 +61,8 @@ int run_sample(const SampleOptions& options) {
   std::ifstream file;
   if (options.observations != "-") {
     file.open(options.observations);
-    if (!file)
+    file.peek();  // a folder opens, but cannot be read
+    if (!file.is_open() || file.bad())
       throw Error(ExitCode::data, "the file cannot be read", options.observations,
                   "give a file with one JSON array a line, or - for standard input");
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <thread>
@@ -73,10 +74,10 @@ int run_train(const TrainOptions& options) {
 }
 
 int resolve_threads(int flag) {
-  if (flag < 0)
-    throw Error(ExitCode::usage, "--threads must be at least 1", "--threads",
+  if (flag < 0 || flag > 1024)
+    throw Error(ExitCode::usage, "--threads must be from 1 to 1024", "--threads",
                 "leave it out to use all processors");
-  return flag > 0 ? flag : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return flag > 0 ? flag : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
 }
 
 }  // namespace r2pac

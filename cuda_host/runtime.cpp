@@ -1,0 +1,240 @@
+// The rest of the stand-in for the CUDA runtime: copies, the device and its limits, names of errors.
+#include <cuda_runtime_api.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "cuda_host/launch.h"
+#include "cuda_host/memory.h"
+#include "cuda_host/shadow.h"
+#include "cuda_host/stream.h"
+
+namespace r2pac::cuda_host {
+namespace {
+
+constexpr std::size_t kSharedBytesByDefault = 48 * 1024;
+constexpr std::size_t kSharedBytesAtMost = 227 * 1024;  // of one block, after cudaFuncSetAttribute
+constexpr int kMultiprocessors = 132;
+constexpr int kComputeMajor = 9, kComputeMinor = 0;
+
+std::mutex kernel_mutex;
+std::map<const void*, std::size_t> allowed_shared_bytes;
+std::map<const void*, std::string> kernel_names;
+
+/// Copies at once; faults where a device address has no allocation for all its bytes.
+void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice ||
+                         (kind == cudaMemcpyDefault && in_device_memory(to));
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice ||
+                           (kind == cudaMemcpyDefault && in_device_memory(from));
+  if (to_device) require_device_memory(to, bytes, "destination of cudaMemcpy");
+  if (from_device) require_device_memory(from, bytes, "source of cudaMemcpy");
+  std::memmove(to, from, bytes);
+  if (to_device) shadow::written(to, bytes);
+}
+
+void set(void* to, int value, std::size_t bytes) {
+  require_device_memory(to, bytes, "destination of cudaMemset");
+  std::memset(to, value, bytes);
+  shadow::written(to, bytes);
+}
+
+}  // namespace
+
+cudaError_t submit_grid(const dim3& grid, const dim3& block, std::size_t shared_bytes, cudaStream_t stream,
+                        const void* kernel, std::function<void()> work) {
+  const std::size_t threads = static_cast<std::size_t>(block.x) * block.y * block.z;
+  if (threads == 0 || threads > kMaxBlockThreads || block.z > 64 || grid.x == 0 || grid.x > 0x7fffffff ||
+      grid.y == 0 || grid.y > 0xffff || grid.z == 0 || grid.z > 0xffff) {
+    return record_error(cudaErrorInvalidConfiguration);
+  }
+  std::size_t allowed = kSharedBytesByDefault;
+  {
+    const std::lock_guard lock(kernel_mutex);
+    if (const auto found = allowed_shared_bytes.find(kernel); found != allowed_shared_bytes.end()) {
+      allowed = found->second;
+    }
+  }
+  if (shared_bytes > allowed) return record_error(cudaErrorInvalidValue);
+  return submit(stream, cudaGraphNodeTypeKernel, kernel, std::move(work));
+}
+
+}  // namespace r2pac::cuda_host
+
+using namespace r2pac::cuda_host;
+
+extern "C" {
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  copy(to, from, bytes, kind);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  return submit(stream, cudaGraphNodeTypeMemcpy, nullptr, [=] { copy(to, from, bytes, kind); });
+}
+cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  set(to, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  return submit(stream, cudaGraphNodeTypeMemset, nullptr, [=] { set(to, value, bytes); });
+}
+cudaError_t cudaMemcpyToSymbol(const void* symbol, const void* from, std::size_t bytes, std::size_t offset,
+                               cudaMemcpyKind) {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  std::memcpy(static_cast<char*>(const_cast<void*>(symbol)) + offset, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device) {
+  return record_error(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+}
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device != 0) return record_error(cudaErrorInvalidDevice);
+  *properties = {};
+  std::strcpy(properties->name, "host execution layer");
+  std::size_t free_bytes = 0;
+  cudaMemGetInfo(&free_bytes, &properties->totalGlobalMem);
+  properties->sharedMemPerBlock = kSharedBytesByDefault;
+  properties->sharedMemPerBlockOptin = kSharedBytesAtMost;
+  properties->sharedMemPerMultiprocessor = kSharedBytesAtMost + 1024;
+  properties->reservedSharedMemPerBlock = 1024;
+  properties->regsPerBlock = properties->regsPerMultiprocessor = 65536;
+  properties->warpSize = static_cast<int>(kWarpLanes);
+  properties->maxThreadsPerBlock = static_cast<int>(kMaxBlockThreads);
+  properties->maxThreadsPerMultiProcessor = 2048;
+  properties->multiProcessorCount = kMultiprocessors;
+  properties->major = kComputeMajor;
+  properties->minor = kComputeMinor;
+  properties->unifiedAddressing = 1;
+  const int block_limits[] = {1024, 1024, 64}, grid_limits[] = {0x7fffffff, 0xffff, 0xffff};
+  std::memcpy(properties->maxThreadsDim, block_limits, sizeof block_limits);
+  std::memcpy(properties->maxGridSize, grid_limits, sizeof grid_limits);
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  if (device != 0) return record_error(cudaErrorInvalidDevice);
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = kMultiprocessors;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = kComputeMajor;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = kComputeMinor;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      *value = kSharedBytesByDefault;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = kSharedBytesAtMost;
+      return cudaSuccess;
+    case cudaDevAttrMaxThreadsPerBlock:
+      *value = static_cast<int>(kMaxBlockThreads);
+      return cudaSuccess;
+    case cudaDevAttrWarpSize:
+      *value = static_cast<int>(kWarpLanes);
+      return cudaSuccess;
+    default:
+      return record_error(cudaErrorInvalidValue);
+  }
+}
+
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  if (value < 0 || static_cast<std::size_t>(value) > kSharedBytesAtMost)
+    return record_error(cudaErrorInvalidValue);
+  const std::lock_guard lock(kernel_mutex);
+  allowed_shared_bytes[kernel] = std::max(static_cast<std::size_t>(value), kSharedBytesByDefault);
+  return cudaSuccess;
+}
+/// Demangled already, unlike the real one's.
+cudaError_t cudaFuncGetName(const char** name, const void* kernel) {
+  const std::lock_guard lock(kernel_mutex);
+  std::string& known = kernel_names[kernel];
+  if (known.empty()) known = code_place(kernel).function;
+  *name = known.c_str();
+  return cudaSuccess;
+}
+
+const char* cudaGetErrorName(cudaError_t status) {
+  switch (status) {
+#define R2PAC_NAME(error) \
+  case error:             \
+    return #error;
+    R2PAC_NAME(cudaSuccess)
+    R2PAC_NAME(cudaErrorInvalidValue)
+    R2PAC_NAME(cudaErrorMemoryAllocation)
+    R2PAC_NAME(cudaErrorInvalidConfiguration)
+    R2PAC_NAME(cudaErrorInvalidDevice)
+    R2PAC_NAME(cudaErrorInvalidResourceHandle)
+    R2PAC_NAME(cudaErrorIllegalState)
+    R2PAC_NAME(cudaErrorStreamCaptureUnsupported)
+    R2PAC_NAME(cudaErrorStreamCaptureInvalidated)
+    R2PAC_NAME(cudaErrorStreamCaptureUnmatched)
+    R2PAC_NAME(cudaErrorStreamCaptureUnjoined)
+    R2PAC_NAME(cudaErrorStreamCaptureIsolation)
+    R2PAC_NAME(cudaErrorStreamCaptureImplicit)
+#undef R2PAC_NAME
+    default:
+      return "unrecognized error code";
+  }
+}
+const char* cudaGetErrorString(cudaError_t status) {
+  switch (status) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+    case cudaErrorInvalidResourceHandle:
+      return "invalid resource handle";
+    case cudaErrorIllegalState:
+      return "the operation cannot be performed in the present state";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureUnmatched:
+      return "capture was not ended in the same stream as it began";
+    case cudaErrorStreamCaptureUnjoined:
+      return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorStreamCaptureImplicit:
+      return "operation would make the legacy stream depend on a capturing stream";
+    default:
+      return "unrecognized error code";
+  }
+}
+
+}  // extern "C"

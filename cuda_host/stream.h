@@ -1,0 +1,23 @@
+// Streams, events and graphs of the stand-in runtime. Work outside a capture runs at once; work in a capture
+// becomes a node of the graph, after the nodes that its stream and the events it waited for have reached.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+
+namespace r2pac::cuda_host {
+
+/// Runs the work now, or records it if the stream is being captured. `kernel` names a kernel node, or is
+/// null. Returns what the CUDA call in question returns.
+cudaError_t submit(cudaStream_t stream, cudaGraphNodeType type, const void* kernel,
+                   std::function<void()> work);
+
+/// An error status if a stream is being captured, so that allocating and waiting are forbidden; it also
+/// spoils that capture. cudaSuccess otherwise.
+cudaError_t forbidden_in_capture();
+
+/// Keeps a status for cudaGetLastError and returns it.
+cudaError_t record_error(cudaError_t status);
+
+}  // namespace r2pac::cuda_host
