@@ -33,6 +33,14 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps,
   Learner<T> learner(settings, data, std::move(pool));
   learner.trace();
   Networks<T>& networks = learner.networks();
+  constexpr std::size_t kBatchTensors = 32;  // batch, targets, noise, losses; rounded up
+  const std::size_t tensors =
+      (static_cast<std::size_t>(steps) + 1) * (3 * named_tensors(networks).size() + kBatchTensors);
+  if (tensors > kMaxTensors)
+    throw Error(ExitCode::settings,
+                "a trace of " + std::to_string(steps) + " steps would have " + std::to_string(tensors) +
+                    " tensors; a file holds " + std::to_string(kMaxTensors),
+                path.string(), "record fewer steps, or fewer layers");
   Snapshot<T> snapshot;
   save_networks(networks, networks.online, networks.online.values(), "initial/online/", snapshot);
   save_networks(networks, networks.target, networks.target.values(), "initial/target/", snapshot);

@@ -8,33 +8,51 @@ command -v "$python" >/dev/null || exit 77
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$r2pac" data make reach-avoid -o "$folder/data.hdf5" --episodes 40 >/dev/null
+# Every other episode as if it had ended genuinely, which the robot's never do.
+"$python" - "$folder/data.hdf5" <<'PYTHON'
+import sys
+import h5py
+import numpy as np
+with h5py.File(sys.argv[1], "r+") as file:
+    ends = np.flatnonzero(file["timeouts"][:])[::2]
+    file["timeouts"][ends] = False
+    file["terminals"][ends] = True
+PYTHON
 
 redo() {
   echo "--- $*"
-  "$r2pac" trace --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 64 -o "$folder/trace" "$@"
+  "$r2pac" trace --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 65 -o "$folder/trace" "$@"
   "$python" "$script" "$folder/trace" --data "$folder/data.hdf5"
 }
 redo --double --steps 3 --schedule joint
-redo --double --steps 4 --schedule sequential --set critic_steps=2
+redo --double --steps 4 --schedule sequential --set critic_steps=2 --set alpha=0.5  # a row's own value is the threshold
+redo --double --steps 2 --schedule sequential --set critic_steps=1 --set label_dropout=1
 redo --double --steps 3 --schedule joint --set twin_critics=false --set layer_norm=true --set activation=gelu_tanh \
   --set threshold_ema=0.9 --set penalty_reading=direct
 redo --double --steps 2 --schedule joint --set timeouts_are_terminal=true --set penalty_reading=none
+redo --double --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
 redo --steps 2 --schedule joint
 
-# A trace in which one gradient was changed must be refused.
+# A trace in which one gradient was changed, or from which one loss was taken, must be refused.
 "$r2pac" trace --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 64 --double --steps 1 --schedule joint -o "$folder/trace"
-"$python" - "$folder/trace" "$folder/changed" <<'PYTHON'
+"$python" - "$folder/trace" "$folder/changed" "$folder/shortened" <<'PYTHON'
 import sys
 from safetensors import safe_open
 from safetensors.numpy import save_file
 with safe_open(sys.argv[1], framework="np") as file:
     tensors = {name: file.get_tensor(name) for name in file.keys()}
     metadata = {k: v for k, v in file.metadata().items() if "xxh3" not in k}
-tensors["step.0/gradient/v_c.1.weight"] = tensors["step.0/gradient/v_c.1.weight"] * (1 + 1e-8)
-save_file(tensors, sys.argv[2], metadata)
+gradient = tensors["step.0/gradient/v_c.1.weight"]
+save_file({**tensors, "step.0/gradient/v_c.1.weight": gradient * (1 + 1e-8)}, sys.argv[2], metadata)
+del tensors["step.0/loss/v_c"]
+save_file(tensors, sys.argv[3], metadata)
 PYTHON
-if "$python" "$script" "$folder/changed" >/dev/null; then
-  echo "a changed gradient was accepted" >&2
-  exit 1
-fi
-echo "a changed gradient is refused"
+for case in changed shortened; do
+  status=0
+  "$python" "$script" "$folder/$case" >"$folder/said" || status=$?
+  if [ "$status" -ne 1 ] || ! grep -q "DIFFERS .*v_c" "$folder/said"; then
+    echo "a $case trace was accepted (status $status)" >&2
+    exit 1
+  fi
+done
+echo "a changed gradient and a missing loss are refused"

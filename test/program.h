@@ -69,14 +69,29 @@ class Program {
 
   void signal(int number) const { ::kill(child_, number); }
   bool running() {
-    if (child_ > 0 && waitpid(child_, &state_, WNOHANG) == child_) child_ = 0;
+    const pid_t ended = child_ > 0 ? waitpid(child_, &state_, WNOHANG) : 0;
+    if (ended < 0) throw std::runtime_error("the program is lost");
+    if (ended > 0) child_ = 0;
     return child_ > 0;
   }
   std::string out() const { return content(out_path()); }
+  /// Whether the program prints `text` while it runs or before it ends, within `milliseconds`.
+  bool prints(const std::string& text, int milliseconds = 10000) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    while (out().find(text) == std::string::npos) {
+      if (!running() || std::chrono::steady_clock::now() > end) return out().find(text) != std::string::npos;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
 
-  ProgramResult wait() {
-    if (child_ > 0 && waitpid(child_, &state_, 0) != child_) throw std::runtime_error("the program is lost");
-    child_ = 0;
+  /// Waits for the end; after `seconds` kills the program, which then counts as ended by SIGKILL.
+  ProgramResult wait(int seconds = 120) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+    while (running()) {
+      if (std::chrono::steady_clock::now() > end) ::kill(child_, SIGKILL);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     return {WIFEXITED(state_) ? WEXITSTATUS(state_) : -WTERMSIG(state_), out(), content(err_path())};
   }
 

@@ -120,6 +120,38 @@ TEST_CASE("help and version") {
   }
 }
 
+TEST_CASE("the help of each verb names its options") {
+  struct Case {
+    std::vector<std::string> verb, options;
+  };
+  for (const auto& [verb, options] :
+       {Case{{"demo"}, {"--out", "--threads"}}, Case{{"data", "make"}, {"-o,--out", "--episodes", "--seed"}},
+        Case{{"data", "info"}, {"--json", "--cost-limit"}}, Case{{"data", "check"}, {"--json"}},
+        Case{{"train"},
+             {"--data", "--task", "--out", "--seed", "--steps", "--schedule", "--threads", "--hidden",
+              "--batch", "--config", "--set", "--resume", "--quiet", "--json"}},
+        Case{{"eval"},
+             {"--env", "--episodes", "--seed", "--flow-steps", "--candidates", "--guidance", "--label",
+              "--json"}},
+        Case{{"sample"}, {"--obs", "--seed", "--candidates", "--flow-steps"}},
+        Case{{"values"}, {"--data", "-o,--out"}},
+        Case{{"trace"}, {"--data", "--steps", "-o,--out", "--double"}}, Case{{"inspect"}, {"--json"}},
+        Case{{"config", "show"}, {"--task"}}, Case{{"bench"}, {"--threads", "--json"}}}) {
+    std::vector<std::string> arguments = verb;
+    arguments.push_back("--help");
+    const Result help = run(arguments);
+    INFO(help.out);
+    CHECK(help.status == 0);
+    CHECK(help.err.empty());
+    for (const std::string& option : options) {
+      INFO(option);
+      // At the start of a line, so that a mention elsewhere does not count.
+      CHECK((help.out.find("\n  " + option + " ") != std::string::npos ||
+             help.out.find("\n  " + option + "\n") != std::string::npos));
+    }
+  }
+}
+
 TEST_CASE("config show writes a file that --config takes") {
   const Result shown = run({"config", "show", "--task", "OfflineBallRun-v0"});
   CHECK(shown.status == 0);

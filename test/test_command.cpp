@@ -1,36 +1,14 @@
-// Every command of the README on a small data set: status, the fields that programs rely on, and the errors
-// of each class.
-#include <sys/resource.h>
-
+// Every command of the README on a small data set: status, and the fields that programs rely on.
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "program.h"
+#include "small_run.h"
 
 using namespace r2pac;
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 namespace {
-
-struct Fixture {
-  ScratchFolder folder;
-  std::string data = path("reach-avoid.hdf5"), run = path("run");
-
-  Fixture() {
-    REQUIRE(
-        run_program({"data", "make", "reach-avoid", "-o", data, "--episodes", "30", "--seed", "3"}).status ==
-        0);
-  }
-  std::string path(const std::string& name) const { return (folder.path / name).string(); }
-  std::vector<std::string> train(std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments = {"train",   "--data", data,      "--hidden", "24,24",
-                                          "--batch", "64",     "--steps", "40"};
-    if (std::find(more.begin(), more.end(), "--out") == more.end()) more.insert(more.end(), {"--out", run});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  }
-};
 
 std::vector<Json> json_lines(const std::string& text) {
   std::vector<Json> lines;
@@ -52,7 +30,7 @@ void require_keys(const Json& json, const std::vector<std::string>& keys) {
 }  // namespace
 
 TEST_CASE("the commands work in the order in which a user meets them") {
-  const Fixture f;
+  const SmallRun f;
   require_keys(Json::parse(run_program({"data", "info", f.data, "--json"}).out), {"fingerprint"});
   CHECK(run_program({"data", "check", f.data}).status == 0);
   CHECK(run_program({"data", "check", f.data, "--json"}).status == 0);
@@ -105,8 +83,55 @@ TEST_CASE("the commands work in the order in which a user meets them") {
         std::string::npos);
 }
 
+TEST_CASE("training speaks within a second, a line an interval") {
+  const SmallRun f;
+  std::vector<std::string> arguments = f.train({"--schedule", "sequential", "--set", "log_every=10"});
+  *std::find(arguments.begin(), arguments.end(), "40") = "100000";  // steps
+  Program program(arguments);
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(program.prints("\n"));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(1));
+  CHECK(program.out().rfind("training on " + f.data + " (task ReachAvoid), seed 0, ", 0) == 0);
+  REQUIRE(program.prints("\ncritics 10/200000  "));
+  program.signal(SIGTERM);
+  const ProgramResult result = program.wait();
+  CHECK(result.status == 75);
+  CHECK(result.err.empty());
+  // No bar where there is no terminal, and the last line says how to go on.
+  CHECK(result.out.find('\r') == std::string::npos);
+  CHECK(result.out.ends_with("; the same command continues\n"));
+  const std::string line = result.out.substr(result.out.find("\ncritics 10/"));
+  for (const char* word : {" steps/s  ETA ", " loss_q_r ", " loss_v_c ", " threshold ", " unsafe ", " q_c ",
+                           " v_r ", " grad_v_c "})
+    CHECK(line.find(word) < line.find('\n', 1));
+}
+
+TEST_CASE("data sets are a function of their seed, and a run goes on in another folder") {
+  const SmallRun f;
+  const auto make = [&](const std::string& name, const std::string& seed) {
+    REQUIRE(
+        run_program({"data", "make", "reach-avoid", "-o", f.path(name), "--episodes", "30", "--seed", seed})
+            .status == 0);
+    return Json::parse(run_program({"data", "info", f.path(name), "--json"}).out)["fingerprint"];
+  };
+  CHECK(make("same.hdf5", "3") == make("reach-avoid.hdf5", "3"));
+  CHECK(make("same.hdf5", "3") != make("other.hdf5", "4"));
+
+  const std::vector<std::string> checkpoints = {"--set", "checkpoint_every=10", "--quiet"};
+  REQUIRE(run_program(f.train(checkpoints)).status == 0);
+  std::vector<std::string> elsewhere = {"--out", f.path("elsewhere"), "--resume",
+                                        f.run + "/checkpoints/step-000000070.safetensors"};
+  elsewhere.insert(elsewhere.end(), checkpoints.begin(), checkpoints.end());
+  REQUIRE(run_program(f.train(elsewhere)).status == 0);
+  for (const char* file : {"/metrics.jsonl", "/policy.safetensors"}) {
+    INFO(file);
+    const bool same = content(f.run + file) == content(f.path("elsewhere") + file);
+    CHECK(same);
+  }
+}
+
 TEST_CASE("quiet training prints its last line only, and the same settings come back from config.toml") {
-  const Fixture f;
+  const SmallRun f;
   const ProgramResult first = run_program(f.train({"--quiet"}));
   REQUIRE(first.status == 0);
   CHECK(std::count(first.out.begin(), first.out.end(), '\n') == 1);
@@ -120,7 +145,7 @@ TEST_CASE("quiet training prints its last line only, and the same settings come 
 }
 
 TEST_CASE("each instruction set and oneDNN can be forced, and an unknown one is refused") {
-  const Fixture f;
+  const SmallRun f;
   for (const std::string isa : {"baseline", "avx2"}) {
     if (isa == "avx2" && !__builtin_cpu_supports("avx2")) continue;
     CHECK(run_program(f.train({"--out", f.path(isa)}), {"R2PAC_ISA=" + isa}).status == 0);
@@ -137,33 +162,4 @@ TEST_CASE("bench reports rows with the peak's share") {
   REQUIRE(json["rows"].size() > 5);
   for (const Json& row : json["rows"])
     require_keys(row, {"name", "shape", "threads", "median_ms", "gflop", "gflops", "peak_fraction"});
-}
-
-TEST_CASE("each class of failure has its exit status") {
-  const Fixture f;
-  std::ofstream(f.path("broken.hdf5")) << "no data";
-  CHECK(run_program({"train", "--data", f.path("broken.hdf5")}).status == 3);
-  CHECK(run_program({"train", "--data", f.path("missing.hdf5")}).status == 3);
-  CHECK(run_program(f.train({"--set", "alhpa=0.5"})).status == 4);
-  REQUIRE(run_program(f.train()).status == 0);
-  CHECK(run_program(f.train({"--set", "alpha=0.25"})).status == 4);
-  CHECK(run_program(f.train({"--resume", "never"})).status == 4);
-  fs::resize_file(fs::path(f.run) / "policy.safetensors", 100);
-  CHECK(run_program({"eval", f.run, "--env", "reach-avoid"}).status == 5);
-  const ProgramResult diverged = run_program(f.train({"--out", f.path("d"), "--set", "learning_rate=1e30"}));
-  CHECK(diverged.status == 7);
-  CHECK(diverged.err.find("is not finite at step") != std::string::npos);
-  CHECK(run_program(f.train({"--out", "/proc/nowhere"})).status == 8);
-
-  // A policy of another task may have the same widths by chance; its score would mean nothing.
-  REQUIRE(run_program(f.train({"--out", f.path("ball"), "--task", "BallRun"})).status == 0);
-  CHECK(run_program({"eval", f.path("ball"), "--env", "reach-avoid"}).status == 2);
-  CHECK(run_program({"eval", f.path("d"), "--env", "reach-avoid", "--seed", "-1"}).status == 2);
-
-  std::ofstream(f.path("bad")) << "[0,0,0,0,0,0,0]\n[1,2]\n";
-  REQUIRE(run_program(f.train({"--out", f.path("good")})).status == 0);
-  const ProgramResult sampled = run_program({"sample", f.path("good"), "--obs", f.path("bad")});
-  CHECK(sampled.status == 3);
-  CHECK(sampled.err.find("line 2") != std::string::npos);
-  CHECK(sampled.err.find("has 2 numbers, the policy wants 7") != std::string::npos);
 }

@@ -23,9 +23,7 @@ Settings small_settings() {
   return settings;
 }
 
-Dataset robot_data(int episodes, int closing_rows = 1) {
-  return make_dataset(reach_avoid_columns(episodes, 0), "robot", closing_rows);
-}
+Dataset robot_data(int episodes) { return make_dataset(reach_avoid_columns(episodes, 0), "robot"); }
 
 std::vector<float> values_of(const Parameters<float>& parameters) {
   std::vector<float> values(parameters.size());
@@ -43,16 +41,86 @@ double find(const std::vector<std::pair<std::string, double>>& report, const std
 }  // namespace
 
 TEST_CASE("with timeouts as terminals the threshold is the limit as a discounted value") {
+  struct Case {
+    double cost_limit, cost_scale, discount, threshold;
+  };
+  // limit * scale * (1 - discount^100) / ((1 - discount) 100) by hand, for the robot's 100 steps an episode.
+  for (const auto& [cost_limit, cost_scale, discount, threshold] :
+       {Case{5, 1, 0.99, 3.1698383}, Case{5, 0.5, 0.99, 1.5849191}, Case{10, 1, 0.95, 1.9881589},
+        Case{0, 1, 0.99, 0}}) {
+    Settings settings = small_settings();
+    settings.timeouts_are_terminal = true;
+    settings.cost_limit = cost_limit;
+    settings.cost_scale = cost_scale;
+    settings.discount = discount;
+    const TrainingData<double> data(robot_data(4), settings);
+    Learner<double> learner(settings, data, std::make_shared<ThreadPool>(1));
+    const double before = learner.threshold();
+    CHECK(before == Approx(threshold).epsilon(1e-7));  // the digits given above
+    learner.advance();
+    CHECK(learner.finish());
+    CHECK(learner.threshold() == before);  // no quantile takes its place
+  }
+}
+
+TEST_CASE("windows over a genuine end, and with timeouts as terminals over any end, have mask 0") {
+  // Two episodes: seven rows with a genuine end, six with a timeout. Rewards 1, 2, 3, ...
+  DsrlColumns columns{.rows = 13,
+                      .observation_dim = 2,
+                      .action_dim = 1,
+                      .observations = std::vector<float>(26),
+                      .next_observations = std::vector<float>(26, 9),
+                      .actions = std::vector<float>(13, 0.5f),
+                      .rewards = {},
+                      .costs = std::vector<float>(13, 1),
+                      .terminals = std::vector<std::uint8_t>(13),
+                      .timeouts = std::vector<std::uint8_t>(13)};
+  for (int i = 1; i <= 13; ++i) columns.rewards.push_back(static_cast<float>(i));
+  columns.terminals[6] = columns.timeouts[12] = 1;
   Settings settings = small_settings();
-  settings.timeouts_are_terminal = true;
-  settings.cost_limit = 5;
-  const Dataset dataset = robot_data(4);  // 100 steps an episode
-  const TrainingData<double> data(dataset, settings);
-  Learner<double> learner(settings, data, std::make_shared<ThreadPool>(1));
-  // 5 (1 - 0.99^100) / ((1 - 0.99) 100) by hand
-  CHECK(learner.threshold() == Approx(3.169838).epsilon(1e-6));
-  learner.advance();
-  CHECK(learner.threshold() == Approx(3.169838).epsilon(1e-6));
+  settings.chunk_length = 3;
+  settings.discount = 0.5;
+  for (const bool pad : {false, true})
+    for (const bool timeouts : {false, true}) {
+      settings.pad_terminals = pad;
+      settings.timeouts_are_terminal = timeouts;
+      const TrainingData<double> data(make_dataset(columns, "two episodes", pad ? 3 : 1), settings);
+      // Starts 0 to 4, with padding also 5 and 6, and 7 to 10 in the second episode, which is never padded.
+      std::vector<double> masks = {1, 1, 1, 1, 0};
+      // 1 + 2/2 + 3/4 and so on; beyond the end there is neither reward nor cost nor action.
+      std::vector<double> rewards = {2.75, 4.5, 6.25, 8, 9.75}, costs(5, 1.75), last_action(5, 0.5);
+      if (pad) {
+        masks.insert(masks.end(), {0, 0});
+        rewards.insert(rewards.end(), {6 + 3.5, 7});
+        costs.insert(costs.end(), {1.5, 1});
+        last_action.insert(last_action.end(), {0, 0});
+      }
+      masks.insert(masks.end(), {1, 1, 1, timeouts ? 0.0 : 1.0});
+      rewards.insert(rewards.end(), {15, 16.75, 18.5, 20.25});
+      costs.insert(costs.end(), 4, 1.75);
+      last_action.insert(last_action.end(), 4, 0.5);
+      REQUIRE(data.windows() == masks.size());
+      const int n = static_cast<int>(masks.size());
+      Buffer<double> room(static_cast<std::size_t>(n) * 10);
+      double* next = room.data();
+      const auto view = [&](int cols) {
+        const View<double> v{next, 0, 1, n, cols};
+        next += n * cols;
+        return v;
+      };
+      const View<double> actions = view(3), reward = view(1), cost = view(1), mask = view(1);
+      const WindowBatch<double> batch{view(2), actions, view(2), reward, cost, mask};
+      const std::uint32_t first = 0;
+      gather_windows_in_order(data.source(), &first, 0, batch);
+      for (int r = 0; r < n; ++r) {
+        INFO("padding " << pad << ", timeouts " << timeouts << ", window " << r);
+        const auto i = static_cast<std::size_t>(r);
+        CHECK(mask.row(r)[0] == masks[i]);
+        CHECK(reward.row(r)[0] == rewards[i]);
+        CHECK(cost.row(r)[0] == costs[i]);
+        CHECK(actions.row(r)[2] == last_action[i]);
+      }
+    }
 }
 
 TEST_CASE("the threshold is smoothed from the second step on") {
@@ -82,6 +150,7 @@ TEST_CASE("behaviour cloning trains the flow and nothing else") {
   const TrainingData<float> data(dataset, settings);
   Learner<float> learner(settings, data, std::make_shared<ThreadPool>(1));
   const std::vector<float> before = values_of(learner.networks().online);
+  const std::vector<float> targets = values_of(learner.networks().target);
   while (!learner.finished()) learner.advance();
   const std::vector<float> after = values_of(learner.networks().online);
   const auto& entries = learner.networks().online.entries();
@@ -89,6 +158,7 @@ TEST_CASE("behaviour cloning trains the flow and nothing else") {
   const auto split = static_cast<std::ptrdiff_t>(flow);
   CHECK(std::equal(before.begin(), before.begin() + split, after.begin()));
   CHECK(!std::equal(before.begin() + split, before.end(), after.begin() + split));
+  CHECK(values_of(learner.networks().target) == targets);
   CHECK(find(learner.report(), "loss_flow") > 0);
 }
 
@@ -128,7 +198,7 @@ TEST_CASE("a run of the full size on a data set like BallRun stays below 400 MB"
     {
       Settings settings;
       settings.schedule = Schedule::joint;
-      const Dataset dataset = robot_data(900);  // 90,000 rows of 7 and 2 numbers
+      const Dataset dataset = robot_data(940);  // 94,000 rows of 7 and 2 numbers
       const TrainingData<float> data(dataset, settings);
       Learner<float> learner(settings, data, std::make_shared<ThreadPool>(2));
       learner.advance();

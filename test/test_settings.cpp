@@ -3,10 +3,10 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <random>
 #include <sstream>
 
 #include "base/error.h"
-#include "base/philox.h"
 #include "model/settings.h"
 #include "scratch_folder.h"
 
@@ -115,16 +115,14 @@ TEST_CASE("every setting is in the table, reads back from its own file, and show
 }
 
 TEST_CASE("doubles of any size come back from the file bit by bit") {
-  const auto uniform = [](std::uint32_t which, std::uint32_t lane) {
-    return static_cast<double>(random_below(3, Purpose::test, 0, which, 1u << 31, lane)) / (1u << 31);
-  };
-  for (std::uint32_t i = 0; i < 2000; ++i) {
+  std::mt19937_64 bits(3);
+  const auto significand = [&] { return std::ldexp(static_cast<double>(bits() >> 11), -53); };
+  for (int i = 0; i < 2000; ++i) {
     Settings s;
-    s.alpha = uniform(i, 0);
-    s.penalty = std::pow(10, 300 * uniform(i, 1) - 292) * (1 + uniform(i, 2));  // up to 1e9
-    s.cost_limit = std::ldexp(1 + uniform(i, 3), static_cast<int>(i % 1100) - 1074);
+    s.alpha = significand();
+    s.penalty = std::ldexp(significand(), 29 - i % 1100);  // below 1e9, down to the least there is
+    s.cost_limit = std::ldexp(significand(), -i % 60);
     s.learning_rate = std::nextafter(s.penalty, 1e30);
-    if (s.cost_limit > 1e9) s.cost_limit = 0;
     const Settings back = parse_settings(toml_of(s), "");
     // Equal as numbers is equal in bits here: no zero has a sign, nothing is NaN.
     REQUIRE(back.alpha == s.alpha);

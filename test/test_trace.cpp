@@ -1,6 +1,8 @@
 // Traces: complete, consistent with themselves, and the same bytes for any number of threads.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <tuple>
 
 #include "model/trace.h"
 #include "scratch_folder.h"
@@ -27,7 +29,7 @@ std::string bytes_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("a trace's steps follow from each other, and its losses from its targets") {
+TEST_CASE("a trace's steps follow from each other, the same bytes for any number of threads") {
   const ScratchFolder folder;
   const Dataset dataset = make_dataset(reach_avoid_columns(10, 0), "robot.hdf5");
   for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {
@@ -60,9 +62,44 @@ TEST_CASE("a trace's steps follow from each other, and its losses from its targe
       for (const double label : file.get<double>(at + "dropped_label"))
         CHECK((label == 0 || label == 1 || label == 2));
     }
-    // The label of every row is what the recorded values and threshold say.
+    // An unsafe chunk has the penalty for its target; a trace in which none is unsafe would show nothing.
     const auto unsafe = file.get<double>("step.0/unsafe"), target = file.get<double>("step.0/reward_target");
+    CHECK(std::count(unsafe.begin(), unsafe.end(), 1.0) > 0);
     for (std::size_t r = 0; r < unsafe.size(); ++r)
       if (unsafe[r] != 0) CHECK(target[r] == Approx(-1 / 0.01));
   }
+}
+
+TEST_CASE("a trace's critic losses follow from its values and targets") {
+  const ScratchFolder folder;
+  const auto path = folder.path / "trace.safetensors";
+  const Dataset dataset = make_dataset(reach_avoid_columns(10, 0), "robot.hdf5");
+  Settings settings = trace_settings(Schedule::joint);
+  settings.twin_critics = false;
+  write_trace<double>(settings, dataset, 1, std::make_shared<ThreadPool>(1), path);
+  const SafetensorsFile file = SafetensorsFile::read(path);
+  // With one critic a side, whose target begins as its copy, the recorded values are the first predictions.
+  for (const auto& [value, target, loss] :
+       {std::tuple("q_reward", "reward_target", "q_r"), {"q_cost", "cost_target", "q_c"}}) {
+    const auto v = file.get<double>(std::string("step.0/") + value, {40});
+    const auto y = file.get<double>(std::string("step.0/") + target, {40});
+    double sum = 0;
+    for (std::size_t r = 0; r < v.size(); ++r) sum += (y[r] - v[r]) * (y[r] - v[r]);
+    // Forty squares, summed in another order.
+    CHECK(file.get<double>(std::string("step.0/loss/") + loss, {1})[0] == Approx(sum / 40).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("a trace says how many steps it holds when training ends before it") {
+  const ScratchFolder folder;
+  const auto path = folder.path / "trace.safetensors";
+  Settings settings = trace_settings(Schedule::sequential);
+  settings.critic_steps = 1;
+  settings.steps = 1;
+  write_trace<float>(settings, make_dataset(reach_avoid_columns(10, 0), "robot.hdf5"), 3,
+                     std::make_shared<ThreadPool>(1), path);
+  const SafetensorsFile file = SafetensorsFile::read(path);
+  CHECK(file.metadata("steps") == "2");
+  CHECK(file.contains("step.1/loss/flow"));
+  CHECK_FALSE(file.contains("step.2/windows"));
 }
