@@ -24,7 +24,7 @@ struct Snapshot {
 template <class T>
 class Learner {
  public:
-  /// The data outlive the learner. Throws Error(settings) when Eq. 42 is asked for and has no limit to use.
+  /// The data outlive the learner.
   Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<ThreadPool> pool);
 
   /// Gradient steps of the whole run: `steps`, or critic steps and then flow steps (sequential).

@@ -232,8 +232,7 @@ void assign(Settings& settings, std::string_view key, std::string_view text, con
                 where, "allowed: " + field.range);
 }
 
-/// The text of a TOML value as assign() wants it. Throws Error(ExitCode::settings) for a value of another
-/// kind.
+/// The text of a TOML value as assign() wants it. Throws Error(settings) for a value of another kind.
 std::string text_of(const toml::node& node, const Field& field, const std::string& where) {
   const auto wrong_kind = [&] {
     return Error(
