@@ -1,7 +1,6 @@
 #include "model/policy.h"
 
 #include <cmath>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/version.h"
@@ -11,12 +10,6 @@ namespace r2pac {
 namespace {
 
 constexpr char kFormat[] = "r2pac-policy-1";
-
-std::string settings_text(const Settings& settings) {
-  std::ostringstream text;
-  write_settings(text, {settings, {}});
-  return text.str();
-}
 
 int dimension(const SafetensorsFile& file, const char* key) {
   const auto value = parse_number<int>(file.metadata(key));
@@ -104,7 +97,7 @@ void save_policy(const std::filesystem::path& path, Learner<float>& learner,
   const Settings& settings = learner.settings();
   writer.metadata("format", kFormat);
   writer.metadata("version", kVersion);
-  writer.metadata("settings", settings_text(settings));
+  writer.metadata("settings", settings_toml({settings, {}}));
   writer.metadata("observation_dim", std::to_string(dim.observation));
   writer.metadata("action_dim", std::to_string(dim.action));
   writer.metadata("chunk_length", std::to_string(dim.chunk_length));

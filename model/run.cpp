@@ -4,7 +4,6 @@
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/version.h"
@@ -26,12 +25,6 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 constexpr char kFormat[] = "r2pac-checkpoint-1";
-
-std::string settings_text(const ResolvedSettings& settings) {
-  std::ostringstream text;
-  write_settings(text, settings);
-  return text.str();
-}
 
 void make_folder(const fs::path& folder) {
   std::error_code error;
@@ -71,7 +64,7 @@ class Run {
     metrics_ = std::make_unique<LineLog>(options.folder / "metrics.jsonl");
     timing_ = std::make_unique<LineLog>(options.folder / "timing.jsonl");
     resume();
-    write_file_atomically(options.folder / "config.toml", settings_text(options.settings));
+    write_file_atomically(options.folder / "config.toml", settings_toml(options.settings));
     write_manifest("running");
   }
 
@@ -239,7 +232,7 @@ class Run {
     learner_->save(snapshot);
     snapshot.writer.metadata("format", kFormat);
     snapshot.writer.metadata("version", kVersion);
-    snapshot.writer.metadata("settings", settings_text({settings_, {}}));
+    snapshot.writer.metadata("settings", settings_toml({settings_, {}}));
     snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
     snapshot.writer.metadata("metrics_bytes", std::to_string(metrics_->size()));
     save_generation(checkpoints(), learner_->step(), snapshot.writer,

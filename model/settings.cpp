@@ -388,6 +388,12 @@ void write_settings(std::ostream& out, const ResolvedSettings& resolved) {
   }
 }
 
+std::string settings_toml(const ResolvedSettings& resolved) {
+  std::ostringstream text;
+  write_settings(text, resolved);
+  return text.str();
+}
+
 std::vector<SettingDifference> differences(const Settings& first, const Settings& second) {
   std::vector<SettingDifference> found;
   for (const Field& field : fields()) {

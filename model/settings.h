@@ -112,6 +112,9 @@ Settings parse_settings(std::string_view toml, const std::string& where);
 /// its origin. read_settings() gives the same values back.
 void write_settings(std::ostream& out, const ResolvedSettings& resolved);
 
+/// The same as text, as checkpoints, policies and traces carry it.
+std::string settings_toml(const ResolvedSettings& resolved);
+
 struct SettingDifference {
   std::string key;
   std::string first, second;  ///< the values, as TOML spells them

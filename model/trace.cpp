@@ -1,7 +1,5 @@
 #include "model/trace.h"
 
-#include <sstream>
-
 #include "base/error.h"
 #include "base/version.h"
 #include "model/learner.h"
@@ -65,11 +63,9 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps,
     save_networks(networks, networks.online, networks.online.values(), prefix + "after/online/", snapshot);
     save_networks(networks, networks.target, networks.target.values(), prefix + "after/target/", snapshot);
   }
-  std::ostringstream text;
-  write_settings(text, {settings, {}});
   snapshot.writer.metadata("format", "r2pac-trace-1");
   snapshot.writer.metadata("version", kVersion);
-  snapshot.writer.metadata("settings", text.str());
+  snapshot.writer.metadata("settings", settings_toml({settings, {}}));
   snapshot.writer.metadata("steps", std::to_string(windows.size()));
   snapshot.writer.metadata("data_fingerprint", dataset.fingerprint);
   snapshot.writer.write(path);

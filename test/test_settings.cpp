@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "failure.h"
 #include "model/settings.h"
 #include "scratch_folder.h"
 
@@ -59,27 +60,7 @@ ResolvedSettings with(std::vector<std::string> overrides) {
   return resolve_settings(request);
 }
 
-std::string toml_of(const Settings& settings) {
-  std::ostringstream out;
-  write_settings(out, {settings, {}});
-  return out.str();
-}
-
-/// The error of a call, as "code | what | where | todo".
-template <class Call>
-std::string failure(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return std::to_string(static_cast<int>(error.code())) + " | " + error.what() + " | " + error.where() +
-           " | " + error.todo();
-  }
-  return "no error";
-}
-
-std::string failure_of_toml(const std::string& text) {
-  return failure([&] { parse_settings(text, "run.toml"); });
-}
+std::string toml_of(const Settings& settings) { return settings_toml({settings, {}}); }
 
 }  // namespace
 

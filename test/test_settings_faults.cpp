@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "failure.h"
 #include "model/settings.h"
 #include "model/text_value.h"
 #include "scratch_folder.h"
@@ -13,22 +14,6 @@
 using namespace r2pac;
 
 namespace {
-
-/// The error of a call, as "code | what | where | todo". Anything but an Error passes through.
-template <class Call>
-std::string failure(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return std::to_string(static_cast<int>(error.code())) + " | " + error.what() + " | " + error.where() +
-           " | " + error.todo();
-  }
-  return "no error";
-}
-
-std::string failure_of_toml(const std::string& text) {
-  return failure([&] { parse_settings(text, "run.toml"); });
-}
 
 /// What `--set key=text` gives: "no error", or the error.
 std::string failure_of_value(const std::string& key, const std::string& text) {
