@@ -30,6 +30,13 @@ struct Words4 {
   std::uint32_t word[4];
 };
 
+/// word[index], index < 4, by selection: an array with a variable index would lie in a device's local memory.
+R2_FORMULA std::uint32_t word_at(const Words4& words, std::uint32_t index) {
+  const std::uint32_t even = index < 2 ? words.word[0] : words.word[2];
+  const std::uint32_t odd = index < 2 ? words.word[1] : words.word[3];
+  return index % 2 == 0 ? even : odd;
+}
+
 /// The Philox4x32-10 bijection of a 128-bit counter under a 64-bit key.
 R2_FORMULA Words4 philox4x32_10(Words4 counter, std::uint64_t key) {
   auto key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
@@ -62,7 +69,7 @@ R2_FORMULA float unit_interval(std::uint32_t word) {
 /// Uniform on (0, 1).
 R2_FORMULA float random_uniform(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint32_t row,
                                 std::uint32_t lane) {
-  return unit_interval(random_words(seed, purpose, step, row, lane / 4).word[lane % 4]);
+  return unit_interval(word_at(random_words(seed, purpose, step, row, lane / 4), lane % 4));
 }
 
 /// Uniform integer in [0, bound), from 64 random bits; the bias is below bound / 2^64. bound < 2^32.
@@ -73,14 +80,30 @@ R2_FORMULA std::uint32_t random_below(std::uint64_t seed, Purpose purpose, std::
   return static_cast<std::uint32_t>((std::uint64_t{words.word[0]} * bound + low) >> 32);
 }
 
-/// Standard normal by Box and Muller; lanes 2i and 2i+1 are the cosine and sine of one pair of words.
+/// cos(2 pi turn), or the sine, for a turn of 24 bits in (0, 1). On a device by cospi, whose argument is
+/// exact here: no range reduction in local memory. They differ by the rounding of the host's angle, below
+/// 5e-7.
+R2_FORMULA float cosine_of_turn(float turn, bool sine) {
+#ifdef __CUDA_ARCH__
+  return cospif(2.0f * turn - (sine ? 0.5f : 0.0f));
+#else
+  const float angle = 6.283185307179586f * turn;
+  return sine ? std::sin(angle) : std::cos(angle);
+#endif
+}
+
+/// Standard normal of a lane from its four words, by Box and Muller; lanes 2i and 2i+1 are the cosine and
+/// sine of one pair of words.
+R2_FORMULA float normal_of_words(const Words4& words, std::uint32_t lane) {
+  const std::uint32_t pair = lane % 4 / 2 * 2;
+  const float radius = std::sqrt(-2.0f * std::log(unit_interval(word_at(words, pair))));
+  return radius * cosine_of_turn(unit_interval(word_at(words, pair + 1)), lane % 2 != 0);
+}
+
+/// Standard normal.
 R2_FORMULA float random_normal(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint32_t row,
                                std::uint32_t lane) {
-  const Words4 words = random_words(seed, purpose, step, row, lane / 4);
-  const std::uint32_t pair = lane % 4 / 2 * 2;
-  const float radius = std::sqrt(-2.0f * std::log(unit_interval(words.word[pair])));
-  const float angle = 6.283185307179586f * unit_interval(words.word[pair + 1]);
-  return radius * (lane % 2 == 0 ? std::cos(angle) : std::sin(angle));
+  return normal_of_words(random_words(seed, purpose, step, row, lane / 4), lane);
 }
 
 }  // namespace r2pac

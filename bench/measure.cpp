@@ -29,6 +29,11 @@ long preemptions() {
 
 }  // namespace
 
+void describe(BenchRow& row, Device& device, int launches) {
+  row.threads = device.pool() != nullptr ? device.pool()->threads() : 0;
+  row.launches = launches;
+}
+
 double measure_peak_gflops(int threads) {
   constexpr long kRounds = 2'000'000;
   const VectorKernels<float>& kernels = vector_kernels<float>();

@@ -57,40 +57,45 @@ double gflop(const Settings& settings, const Networks<float>& nets, StepKind kin
   return 2 * per_row * settings.batch / 1e9;
 }
 
-BenchRow step_row(const std::string& name, const Settings& settings, StepKind kind, int threads) {
+BenchRow step_row(const std::string& name, const Settings& settings, StepKind kind,
+                  const std::shared_ptr<Device>& device) {
   const Dataset dataset = random_dataset(72, 2);
-  const TrainingData<float> data(dataset, settings);
-  Networks<float> nets(settings, data.dimensions());
-  Buffer<StepState> state(1);
-  Buffer<float> threshold(1);
-  Buffer<std::uint8_t> labels(data.windows());
+  const TrainingData<float> data(dataset, settings, *device);
+  Networks<float> nets(settings, data.dimensions(), *device);
+  Memory& memory = device->memory();
+  Buffer<StepState> state(1, memory);
+  Buffer<float> threshold(1, memory);
+  Buffer<std::uint8_t> labels(data.windows(), memory);
   StepInputs<float> inputs;
   inputs.networks = &nets;
   inputs.source = data.source();
   inputs.state = state.data();
   inputs.threshold = threshold.data();
   inputs.labels = labels.data();
-  Step<float> step(settings, kind, inputs, std::make_shared<ThreadPool>(threads));
+  Step<float> step(settings, kind, inputs, device);
   BenchRow row;
   row.name = name;
   row.shape = "obs 72, act 2, h 5, batch " + std::to_string(settings.batch) + ", " +
               std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
-  row.threads = threads;
+  describe(row, *device, step.statistics().launches);
   row.gflop = gflop(settings, nets, kind);
-  return measure(row, [&] { step.run(); });
+  return measure(row, [&] {
+    step.run();
+    device->synchronize();
+  });
 }
 
 }  // namespace
 
-void bench_steps(int threads, const RowSink& sink) {
+void bench_steps(const std::shared_ptr<Device>& device, const RowSink& sink) {
   Settings full;
   Settings small;
   small.hidden = {256, 256, 256, 256};
   small.batch = 256;
-  sink(step_row("joint step", full, StepKind::joint, threads));
-  sink(step_row("critics step", full, StepKind::critics, threads));
-  sink(step_row("flow step", full, StepKind::flow, threads));
-  sink(step_row("joint step, small", small, StepKind::joint, threads));
+  sink(step_row("joint step", full, StepKind::joint, device));
+  sink(step_row("critics step", full, StepKind::critics, device));
+  sink(step_row("flow step", full, StepKind::flow, device));
+  sink(step_row("joint step, small", small, StepKind::joint, device));
 }
 
 }  // namespace r2pac

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bench/measure.h"
+#include "engine/device.h"
 
 namespace r2pac {
 
@@ -12,14 +13,14 @@ using RowSink = std::function<void(const BenchRow&)>;
 
 /// Gradient steps: the full size (observation 72, action 2, chunk 5, batch 1024, 4 x 512), joint and each
 /// phase of the sequential schedule, and a small joint step (batch 256, 4 x 256).
-void bench_steps(int threads, const RowSink& sink);
+void bench_steps(const std::shared_ptr<Device>& device, const RowSink& sink);
 
 /// Decisions of the full size: 16 candidates, 32 flow steps, both guidance branches, scored; one and eight
 /// observations. Operations are counted with the constant parts of the first layer taken once.
-void bench_actions(int threads, const RowSink& sink);
+void bench_actions(const std::shared_ptr<Device>& device, const RowSink& sink);
 
 /// Matrix products of the full size by our kernels and by oneDNN, activations, optimiser, quantile. One
-/// thread.
+/// thread of the CPU.
 void bench_kernels(const RowSink& sink);
 
 }  // namespace r2pac

@@ -80,7 +80,7 @@ __global__ void warp_operations_kernel(int* out) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   int* mine = out + threadIdx.x * kWarpOperations;
   const int value = 100 + lane;
-  const auto positive = static_cast<unsigned>(value);
+  [[maybe_unused]] const auto positive = static_cast<unsigned>(value);
   *mine++ = __shfl_sync(kAllLanes, value, 5);
   *mine++ = __shfl_sync(kAllLanes, value, 3, 8);
   *mine++ = __shfl_xor_sync(kAllLanes, value, 1);

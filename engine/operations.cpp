@@ -1,10 +1,8 @@
 #include "engine/operations.h"
 
+#include <algorithm>
+
 #include "base/error.h"
-#include "kernels/dense.h"
-#include "kernels/rows.h"
-#include "kernels/update.h"
-#include "kernels/vector_kernels.h"
 
 namespace r2pac {
 
@@ -17,67 +15,64 @@ void require_shape(const char* operation, const char* argument, const Shape& exp
 namespace {
 
 template <class T>
-std::size_t stride_of(const View<T>& view) {
-  return static_cast<std::size_t>(view.cols);
+DenseWeights<T> weights_of(const Parameters<T>& parameters, const DenseLayer& layer,
+                           const typename Parameters<T>::Pack* pack) {
+  const auto stride = [&](int index) { return parameters.entry(index).net_size(); };
+  return {parameters.value(layer.weight),
+          stride(layer.weight),
+          parameters.value(layer.bias),
+          stride(layer.bias),
+          pack != nullptr ? pack->net(0) : nullptr,
+          pack != nullptr ? pack->net_size : 0,
+          layer.in,
+          layer.out};
 }
 
-/// y = x W + b for one slice of one net, heads of one output by a dot product.
+/// The members and rows of an argument that a gradient of `nets` members and `rows` rows concerns.
 template <class T>
-void forward_net(const DenseLayer& layer, const View<T>& x, const T* weight, const T* packed, const T* bias,
-                 Activation activation, const View<T>& y, T* slope, int k) {
-  const VectorKernels<T>& kernels = vector_kernels<T>();
-  if (layer.out == 1) {
-    kernels.dot(x.net(k), stride_of(x), x.rows, layer.in, weight, bias[0], y.net(k), 1);
-    if (activation == Activation::identity) return;
-    const T zero = 0;
-    return kernels.bias_activation(y.net(k), 1, x.rows, 1, &zero, activation, slope, 1);
-  }
-  dense<T>().multiply(x.net(k), stride_of(x), x.rows, layer.in, packed, layer.out, y.net(k), stride_of(y),
-                      false);
-  kernels.bias_activation(y.net(k), stride_of(y), x.rows, layer.out, bias, activation, slope, stride_of(y));
+View<T> leading(View<T> x, int nets, int rows) {
+  x.nets = std::min(x.nets, nets);
+  x.rows = rows;
+  return x;
 }
 
 /// Records the gradients of a dense layer, given that of its result.
 template <class T>
 void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
                            Tensor<T> y, Tensor<T> slope) {
+  const Schedules<T>& schedules = tape.schedules();
+  const int nets = y->gradient_nets, rows = y->gradient_rows;
   const Tensor<T> d_y = tape.gradient(y);
   // The gradient before the activation takes the slope's place: the weight gradient will read it there.
   const Tensor<T> d_sum = slope != nullptr ? slope : d_y;
   if (slope != nullptr)
-    tape.rows("activation backward", y->shape.rows, {d_y, slope}, [d_y, slope](const Slice& slice) {
-      const View<T> from = d_y->view(slice), to = slope->view(slice);
-      for (int k = 0; k < to.nets; ++k)
-        vector_kernels<T>().scale(to.net(k), from.net(k), static_cast<std::size_t>(to.rows) * stride_of(to));
-    });
+    tape.rows("activation backward", rows, {d_y, slope}, {slope},
+              [=, &schedules](const Slice& slice) { schedules.scale(d_y->view(slice), slope->view(slice)); });
   if (x->requires_gradient) {
     const Tensor<T> d_x = tape.gradient(x);
-    const bool overwrite = tape.first_contribution(x);
+    const bool add = !tape.first_contribution(x);
     const int first_row = x->gradient_begin, wanted = x->gradient_end - x->gradient_begin;
     const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, first_row, wanted, true) : nullptr;
-    tape.rows("dense backward", y->shape.rows, {d_sum, d_x}, [=, &parameters](const Slice& slice) {
-      const View<T> from = d_sum->view(slice), to = d_x->view(slice);
-      for (int k = 0; k < layer.nets; ++k) {
-        const bool add = !overwrite || (to.nets == 1 && k > 0);
-        if (pack == nullptr)
-          vector_kernels<T>().outer(from.net(k), 1, from.rows, wanted,
-                                    parameters.value(layer.weight, k) + first_row, to.net(k), stride_of(to),
-                                    add);
-        else
-          dense<T>().multiply(from.net(k), stride_of(from), from.rows, layer.out, pack->net(k), wanted,
-                              to.net(k), stride_of(to), add);
-      }
+    tape.rows("dense backward", rows, {d_sum, d_x}, {d_x}, [=, &schedules, &parameters](const Slice& slice) {
+      schedules.dense_input_gradient(
+          {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
     });
   }
   tape.deferred_tasks(
-      "weight gradient", layer.nets, {x, d_sum},
-      [=, &parameters](int k, std::byte* scratch) {
-        const View<T> inputs = x->whole(), gradients = d_sum->whole();
-        dense<T>().weight_gradient(inputs.net(k), stride_of(inputs), gradients.net(k), stride_of(gradients),
-                                   inputs.rows, layer.in, layer.out, parameters.gradient(layer.weight, k),
-                                   parameters.gradient(layer.bias, k), reinterpret_cast<T*>(scratch));
+      "weight gradient", nets, {x, d_sum}, {},
+      [=, &schedules, &parameters](int first, int count, std::byte* scratch) {
+        const auto some = [&](View<T> all) {
+          all = leading(all, nets, rows);
+          if (all.nets > 1 || nets == 1) all = {all.net(first), all.net_stride, count, all.rows, all.cols};
+          return all;
+        };
+        schedules.dense_weight_gradient(
+            {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, first),
+             parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, first),
+             parameters.entry(layer.bias).net_size()},
+            scratch);
       },
-      dense<T>().weight_gradient_scratch(y->shape.rows, layer.in, layer.out) * sizeof(T));
+      schedules.weight_gradient_scratch(rows, layer.in, layer.out));
 }
 
 }  // namespace
@@ -89,17 +84,21 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
   require_shape("dense_layer", "x", {x->shape.nets == 1 ? 1 : layer.nets, rows, layer.in}, x->shape);
   const bool learns = tape.gradient_enabled() && parameters.trainable();
   const Tensor<T> y = tape.value(parameters.entry(layer.weight).name, {layer.nets, rows, layer.out}, learns);
-  const Tensor<T> slope =
-      learns && activation != Activation::identity ? tape.value("slope", y->shape) : nullptr;
+  y->gradient_nets = std::min(layer.nets, parameters.entry(layer.weight).shape.nets);
+  y->gradient_rows = x->gradient_rows;
+  const Tensor<T> slope = learns && activation != Activation::identity
+                              ? tape.value("slope", {y->gradient_nets, y->gradient_rows, layer.out})
+                              : nullptr;
   const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr;
-  std::vector<Tensor<T>> touches = {x, y};
-  if (slope != nullptr) touches.push_back(slope);
-  tape.rows("dense", rows, touches, [=, &parameters](const Slice& slice) {
-    const View<T> in = x->view(slice), out = y->view(slice);
-    for (int k = 0; k < layer.nets; ++k)
-      forward_net(layer, in, parameters.value(layer.weight, k), pack != nullptr ? pack->net(k) : nullptr,
-                  parameters.value(layer.bias, k), activation, out,
-                  slope != nullptr ? slope->view(slice).net(k) : nullptr, k);
+  std::vector<Tensor<T>> writes = {y};
+  if (slope != nullptr) writes.push_back(slope);
+  const Schedules<T>& schedules = tape.schedules();
+  tape.rows("dense", rows, {x}, writes, [=, &schedules, &parameters](const Slice& slice) {
+    View<T> slopes;
+    if (slope != nullptr)
+      slopes = leading(slope->view(slice), y->gradient_nets, std::min(slice.count, y->gradient_rows));
+    schedules.dense(
+        {x->view(slice), weights_of(parameters, layer, pack), activation, y->view(slice), slopes});
   });
   if (learns)
     tape.on_backward(
@@ -115,37 +114,36 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   const Tensor<T> y = tape.value("normalised", shape, learns);
   const Tensor<T> unit = learns ? tape.value("unit", shape) : nullptr;
   const Tensor<T> inverse = learns ? tape.value("inverse deviation", {shape.nets, shape.rows, 1}) : nullptr;
-  std::vector<Tensor<T>> touches = {x, y};
-  if (learns) touches.insert(touches.end(), {unit, inverse});
-  tape.rows("layer_norm", shape.rows, touches, [=, &parameters](const Slice& slice) {
-    const View<T> from = x->view(slice), to = y->view(slice);
-    for (int k = 0; k < to.nets; ++k)
-      vector_kernels<T>().layer_norm(from.net(k), to.rows, to.cols, parameters.value(layer.gain, k),
-                                     parameters.value(layer.bias, k), to.net(k),
-                                     learns ? unit->view(slice).net(k) : nullptr,
-                                     learns ? inverse->view(slice).net(k) : nullptr);
+  std::vector<Tensor<T>> writes = {y};
+  if (learns) writes.insert(writes.end(), {unit, inverse});
+  const std::size_t stride = parameters.entry(layer.gain).net_size();
+  const Schedules<T>& schedules = tape.schedules();
+  tape.rows("layer_norm", shape.rows, {x}, writes, [=, &schedules, &parameters](const Slice& slice) {
+    schedules.layer_norm({x->view(slice), parameters.value(layer.gain), parameters.value(layer.bias), stride,
+                          y->view(slice), learns ? unit->view(slice) : View<T>{},
+                          learns ? inverse->view(slice) : View<T>{}});
   });
   if (!learns) return y;
-  tape.on_backward(y, [=, &tape, &parameters] {
+  tape.on_backward(y, [=, &tape, &schedules, &parameters] {
     const Tensor<T> d_y = tape.gradient(y);
-    tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, [=, &parameters](int k, std::byte*) {
-      const View<T> d = d_y->whole(), n = unit->whole();
-      vector_kernels<T>().column_products(d.net(k), n.net(k), d.rows, d.cols,
-                                          parameters.gradient(layer.gain, k),
-                                          parameters.gradient(layer.bias, k));
-    });
+    tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {},
+                        [=, &schedules, &parameters](int first, int count, std::byte*) {
+                          const auto some = [&](View<T> all) {
+                            return View<T>{all.net(first), all.net_stride, count, all.rows, all.cols};
+                          };
+                          schedules.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
+                                                     parameters.gradient(layer.gain, first),
+                                                     parameters.gradient(layer.bias, first), stride);
+                        });
     if (!x->requires_gradient) return;
     if (!tape.first_contribution(x))
       throw InvalidArgument("layer_norm: its argument must have no other reader");
     const Tensor<T> d_x = tape.gradient(x);
-    tape.rows(
-        "layer_norm backward", shape.rows, {d_y, unit, inverse, d_x}, [=, &parameters](const Slice& slice) {
-          const View<T> from = d_y->view(slice), to = d_x->view(slice);
-          for (int k = 0; k < to.nets; ++k)
-            vector_kernels<T>().layer_norm_backward(from.net(k), to.rows, to.cols,
-                                                    parameters.value(layer.gain, k), unit->view(slice).net(k),
-                                                    inverse->view(slice).net(k), to.net(k));
-        });
+    tape.rows("layer_norm backward", shape.rows, {d_y, unit, inverse}, {d_x},
+              [=, &schedules, &parameters](const Slice& slice) {
+                schedules.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain), stride,
+                                               unit->view(slice), inverse->view(slice), d_x->view(slice)});
+              });
   });
   return y;
 }
@@ -163,8 +161,9 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
   int column = 0;
   for (const Tensor<T> part : parts) {
     const int first = column;
-    tape.rows("concatenate", shape.rows, {part, joined},
-              [=](const Slice& slice) { copy_columns(part->view(slice), joined->view(slice), first); });
+    tape.row_operation("concatenate", shape.rows, {part}, {joined}, [=](const Slice& slice) {
+      return CopyColumns<T>{part->view(slice), joined->view(slice), first};
+    });
     column += part->shape.cols;
     if (!part->requires_gradient) continue;
     if (!joined->requires_gradient) joined->gradient_begin = first;
@@ -176,9 +175,10 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
       const Tensor<T> d_joined = tape.gradient(joined), d_part = tape.gradient(part);
       const bool add = !tape.first_contribution(part);
       const int offset = first - joined->gradient_begin;
-      tape.rows("concatenate backward", shape.rows, {d_joined, d_part}, [=](const Slice& slice) {
-        copy_columns_backward(d_joined->view(slice), offset, d_part->view(slice), add);
-      });
+      tape.row_operation(
+          "concatenate backward", shape.rows, {d_joined, d_part}, {d_part}, [=](const Slice& slice) {
+            return CopyColumnsGradient<T>{d_joined->view(slice), offset, d_part->view(slice), add};
+          });
     });
   }
   return joined;
@@ -190,15 +190,17 @@ Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<
   require_shape("embedding", "label", {1, label->shape.rows, 1}, label->shape);
   const bool learns = tape.gradient_enabled() && parameters.trainable();
   const Tensor<T> rows = tape.value(parameters.entry(table).name, {1, label->shape.rows, entry.cols}, learns);
-  tape.rows("embedding", label->shape.rows, {label, rows}, [=, &parameters](const Slice& slice) {
-    embed(parameters.value(table), label->view(slice), rows->view(slice));
+  tape.row_operation("embedding", label->shape.rows, {label}, {rows}, [=, &parameters](const Slice& slice) {
+    return Embed<T>{parameters.value(table), label->view(slice), rows->view(slice)};
   });
   if (learns)
     tape.on_backward(rows, [=, &tape, &parameters] {
       const Tensor<T> d_rows = tape.gradient(rows);
-      tape.deferred_tasks("embedding backward", 1, {label, d_rows}, [=, &parameters](int, std::byte*) {
-        embed_backward(label->whole(), d_rows->whole(), entry.rows, parameters.gradient(table));
-      });
+      tape.deferred_tasks("embedding backward", 1, {label, d_rows}, {},
+                          [=, &schedules = tape.schedules(), &parameters](int, int, std::byte*) {
+                            schedules.embed_backward(label->whole(), d_rows->whole(), entry.rows,
+                                                     parameters.gradient(table));
+                          });
     });
   return rows;
 }
@@ -210,8 +212,9 @@ Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
   const char* name = maximum ? "ensemble_max" : "ensemble_min";
   require_shape(name, "x", {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> out = tape.value(name, {1, x->shape.rows, 1});
-  tape.rows(name, x->shape.rows, {x, out},
-            [=](const Slice& slice) { ensemble_extreme(x->view(slice), maximum, out->view(slice)); });
+  tape.row_operation(name, x->shape.rows, {x}, {out}, [=](const Slice& slice) {
+    return EnsembleExtreme<T>{x->view(slice), maximum, out->view(slice)};
+  });
   return out;
 }
 
@@ -228,30 +231,68 @@ Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x) {
 }
 
 template <class T>
+Tensor<T> stack_rows(Tape<T>& tape, Tensor<T> learning, Tensor<T> constant) {
+  const Shape shape = learning->shape;
+  require_shape("stack_rows", "constant", {shape.nets, constant->shape.rows, shape.cols}, constant->shape);
+  const int rows = shape.rows;
+  const Tensor<T> stacked = tape.value("stack", {shape.nets, rows + constant->shape.rows, shape.cols});
+  stacked->gradient_rows = rows;
+  const auto copy = [&](Tensor<T> from, int first) {
+    const Tensor<T> to = tape.row_range(stacked, first, from->shape.rows);
+    tape.row_operation("stack", from->shape.rows, {from}, {to}, [=](const Slice& slice) {
+      return CopyColumns<T>{from->view(slice), to->view(slice), 0};
+    });
+  };
+  copy(learning, 0);
+  copy(constant, rows);
+  return stacked;
+}
+
+template <class T>
 void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
                     const AdamSettings& settings, StepState* state, unsigned long long first_step,
-                    Tensor<T> squares) {
+                    const std::vector<Tensor<T>>& losses, Tensor<T> squares) {
   struct Piece {
     int entry, net;
   };
-  std::vector<Piece> pieces;  // one task per net of each entry, so that a weight is repacked while it is warm
+  std::vector<Piece> pieces;  // one per net of each entry, so that a weight is repacked while it is warm
   for (int index = first; index < last; ++index)
     for (int net = 0; net < parameters.entry(index).shape.nets; ++net) pieces.push_back({index, net});
   require_shape("optimizer_step", "squares", {1, static_cast<int>(pieces.size()), 1}, squares->shape);
   const int targets = target != nullptr ? static_cast<int>(target->entries().size()) : 0;
-  tape.tasks("optimizer", static_cast<int>(pieces.size()), {squares}, [=, &parameters](int task, std::byte*) {
-    const Piece piece = pieces[static_cast<std::size_t>(task)];
-    const bool averaged = piece.entry < targets;
-    update_parameters<T>(
+
+  const auto call = std::make_shared<OptimizerStep<T>>();
+  for (const Piece& piece : pieces)
+    call->pieces.push_back(
         {parameters.value(piece.entry, piece.net), parameters.first_moment(piece.entry, piece.net),
          parameters.second_moment(piece.entry, piece.net), parameters.gradient(piece.entry, piece.net),
-         averaged ? target->value(piece.entry, piece.net) : nullptr,
-         parameters.entry(piece.entry).net_size()},
-        settings, state, first_step, squares->whole().row(task));
-    parameters.repack(piece.entry, piece.net);
-    if (averaged) target->repack(piece.entry, piece.net);
-  });
-  tape.tasks("advance", 1, {}, [state](int, std::byte*) { advance(state); });
+         piece.entry < targets ? target->value(piece.entry, piece.net) : nullptr,
+         parameters.entry(piece.entry).net_size()});
+  call->settings = settings;
+  call->state = state;
+  call->first_step = first_step;
+  call->losses.resize(losses.size());
+  const Schedules<T>& schedules = tape.schedules();
+  tape.tasks(
+      "optimizer", static_cast<int>(pieces.size()), {}, {squares},
+      [=, &schedules, &parameters](int begin, int count, std::byte*) {
+        schedules.update(*call, begin, count, squares->whole().data);
+        for (int i = begin; i < begin + count; ++i) {
+          const Piece piece = pieces[static_cast<std::size_t>(i)];
+          parameters.repack(piece.entry, piece.net);
+          if (piece.entry < targets) target->repack(piece.entry, piece.net);
+        }
+      },
+      0, false, true);
+  std::vector<Tensor<T>> reads = losses;
+  reads.push_back(squares);
+  tape.tasks(
+      "finish step", 1, reads, {},
+      [=, &schedules](int, int, std::byte* scratch) {
+        for (std::size_t i = 0; i < losses.size(); ++i) call->losses[i] = losses[i]->whole().data;
+        schedules.finish_step(*call, squares->whole().data, scratch);
+      },
+      schedules.optimizer_scratch(*call), false, true);
 }
 
 #define R2_INSTANTIATE(T)                                                                               \
@@ -261,8 +302,9 @@ void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* tar
   template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>);                               \
   template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                 \
   template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                 \
+  template Tensor<T> stack_rows(Tape<T>&, Tensor<T>, Tensor<T>);                                        \
   template void optimizer_step(Tape<T>&, Parameters<T>&, Parameters<T>*, int, int, const AdamSettings&, \
-                               StepState*, unsigned long long, Tensor<T>);
+                               StepState*, unsigned long long, const std::vector<Tensor<T>>&, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

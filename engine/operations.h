@@ -15,7 +15,8 @@ namespace r2pac {
 void require_shape(const char* operation, const char* argument, const Shape& expected, const Shape& actual);
 
 /// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. While gradients are enabled and the parameters
-/// are trainable it also provides their gradients (overwritten, so a layer may be applied once per tape).
+/// are trainable it also provides their gradients (overwritten, so a layer may be applied once per tape), for
+/// as many members as the parameters have: a layer of more takes the others from a follower, as constants.
 template <class T>
 Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
                       Activation activation);
@@ -39,12 +40,18 @@ Tensor<T> ensemble_min(Tape<T>& tape, Tensor<T> x);
 template <class T>
 Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x);
 
+/// [K, B1 + B2, D] from `learning` [K, B1, D] above `constant` [K, B2, D], so that one call takes both
+/// through a network, whose gradient concerns the upper rows only. Only on a device of whole batches.
+template <class T>
+Tensor<T> stack_rows(Tape<T>& tape, Tensor<T> learning, Tensor<T> constant);
+
 /// Adam on every entry with index in [first, last), Polyak into `target` (null for none), and renewal of
 /// their packs. squares: a kept tensor [1, pieces, 1] that receives the sum of squared gradients of each net
-/// of each entry, in order. The optimiser's step count is state->step - first_step + 1. Last, ++state->step.
+/// of each entry, in order. The optimiser's step count is state->step - first_step + 1. Last, the step is
+/// counted, and noted as bad if one of the losses (kept scalars) or of the gradients is not finite.
 template <class T>
 void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
                     const AdamSettings& settings, StepState* state, unsigned long long first_step,
-                    Tensor<T> squares);
+                    const std::vector<Tensor<T>>& losses, Tensor<T> squares);
 
 }  // namespace r2pac

@@ -11,22 +11,40 @@ namespace r2pac {
 template <class T>
 int Parameters<T>::add(std::string name, Shape shape) {
   if (values_.size() > 0) throw InvalidArgument("Parameters::add: `" + name + "` comes after allocate");
-  entries_.push_back({std::move(name), shape, size_});
-  size_ += (shape.size() + 15) / 16 * 16;
+  entries_.push_back({std::move(name), shape, 0});
   return static_cast<int>(entries_.size()) - 1;
 }
 
 template <class T>
-void Parameters<T>::allocate(bool trainable) {
-  values_ = Buffer<T>(size_);
+void Parameters<T>::allocate(bool trainable, Device& device, Parameters* follower) {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i].offset = size;
+    size += entries_[i].shape.size();
+    if (follower != nullptr && i < follower->entries_.size()) {
+      if (follower->entries_[i].net_size() != entries_[i].net_size())
+        throw InvalidArgument("Parameters::allocate: the follower's `" + follower->entries_[i].name +
+                              "` has another shape");
+      follower->entries_[i].offset = size;
+      size += follower->entries_[i].shape.size();
+    }
+    size = (size + 15) / 16 * 16;
+  }
+  device_ = &device;
+  values_ = Buffer<T>(size, device.memory());
+  if (follower != nullptr) {
+    follower->device_ = &device;
+    follower->values_ = values_;
+  }
   if (!trainable) return;
-  gradients_ = Buffer<T>(size_);
-  first_moments_ = Buffer<T>(size_);
-  second_moments_ = Buffer<T>(size_);
+  gradients_ = Buffer<T>(size, device.memory());
+  first_moments_ = Buffer<T>(size, device.memory());
+  second_moments_ = Buffer<T>(size, device.memory());
 }
 
 template <class T>
 auto Parameters<T>::pack(int index, int first_row, int row_count, bool transposed) -> const Pack* {
+  if (device_->whole_batches()) return nullptr;
   for (const auto& pack : packs_)
     if (pack->entry == index && pack->first_row == first_row && pack->row_count == row_count &&
         pack->transposed == transposed)
@@ -60,6 +78,7 @@ void Parameters<T>::repack(int index, int net) const {
 
 template <class T>
 void Parameters<T>::repack() const {
+  ++version_;
   for (std::size_t i = 0; i < entries_.size(); ++i)
     for (int net = 0; net < entries_[i].shape.nets; ++net) repack(static_cast<int>(i), net);
 }

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/device.h"
 #include "engine/tensor.h"
-#include "kernels/memory.h"
 
 namespace r2pac {
 
@@ -39,11 +39,17 @@ class Parameters {
   /// Declares a tensor; returns its index. Names are part of the file formats.
   int add(std::string name, Shape shape);
   /// Allocates the arenas, `trainable` with gradients and moments. Once, after all declarations.
-  void allocate(bool trainable);
+  /// A `follower`, such as the targets of some networks, has the same entries as this one has first, with any
+  /// number of nets. Its values share this arena: those of an entry lie right behind the entry's own, so that
+  /// both are one larger ensemble to a device that wants that.
+  void allocate(bool trainable, Device& device, Parameters* follower = nullptr);
 
   const std::vector<Entry>& entries() const { return entries_; }
   const Entry& entry(int index) const { return entries_[static_cast<std::size_t>(index)]; }
-  std::size_t size() const { return size_; }
+  /// Values of an arena.
+  std::size_t size() const { return values_.size(); }
+  /// The device whose memory holds the values.
+  Device& device() const { return *device_; }
   bool trainable() const { return gradients_.size() > 0; }
 
   T* value(int index, int net = 0) const { return at(values_, index, net); }
@@ -58,12 +64,15 @@ class Parameters {
   const Buffer<T>& first_moments() const { return first_moments_; }
   const Buffer<T>& second_moments() const { return second_moments_; }
 
-  /// The pack of rows first_row .. first_row + row_count of a weight, made on first demand.
+  /// The pack of rows first_row .. first_row + row_count of a weight, made on first demand; null on a device
+  /// that wants none.
   const Pack* pack(int index, int first_row, int row_count, bool transposed);
   /// Renews the packs of one entry's net from its values.
   void repack(int index, int net) const;
   /// Renews all packs: after values were loaded or set.
   void repack() const;
+  /// Grows whenever repack() was called.
+  std::uint64_t version() const { return version_; }
 
  private:
   T* at(const Buffer<T>& arena, int index, int net) const {
@@ -73,7 +82,8 @@ class Parameters {
 
   std::vector<Entry> entries_;
   std::vector<std::unique_ptr<Pack>> packs_;
-  std::size_t size_ = 0;
+  Device* device_ = nullptr;
+  mutable std::uint64_t version_ = 0;
   Buffer<T> values_, gradients_, first_moments_, second_moments_;
 };
 

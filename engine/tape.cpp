@@ -9,6 +9,12 @@
 #include "kernels/rows.h"
 
 namespace r2pac {
+namespace {
+
+/// Values start at multiples of a cache line.
+std::size_t padded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
 
 std::string to_string(const Shape& shape) {
   std::string text = "[";
@@ -17,11 +23,13 @@ std::string to_string(const Shape& shape) {
 }
 
 void Program::run() {
-  for (const Phase& phase : phases_) pool_->run(phase, worker_pointers_);
+  if (recording_ != nullptr) return recording_->run();
+  for (const Phase& phase : phases_) device_->pool()->run(phase, worker_pointers_);
 }
 
 template <class T>
-Tape<T>::Tape() : variables_(std::make_shared<std::deque<Variable<T>>>()) {}
+Tape<T>::Tape(std::shared_ptr<Device> device)
+    : device_(std::move(device)), variables_(std::make_shared<std::deque<Variable<T>>>()) {}
 
 template <class T>
 Tensor<T> Tape<T>::value(std::string name, Shape shape, bool requires_gradient) {
@@ -32,6 +40,8 @@ Tensor<T> Tape<T>::value(std::string name, Shape shape, bool requires_gradient) 
   variable.shape = shape;
   variable.requires_gradient = requires_gradient;
   variable.gradient_end = shape.cols;
+  variable.gradient_nets = shape.nets;
+  variable.gradient_rows = shape.rows;
   return &variable;
 }
 
@@ -50,24 +60,37 @@ Tensor<T> Tape<T>::external(std::string name, Shape shape, T* data) {
 }
 
 template <class T>
-void Tape<T>::rows(std::string name, int rows, std::vector<Tensor<T>> touches, RowFunction run,
-                   std::size_t scratch_bytes) {
-  calls_.push_back(
-      {std::move(name), true, false, rows, 0, std::move(touches), std::move(run), {}, scratch_bytes});
+void Tape<T>::rows(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
+                   RowFunction run) {
+  Call& call = calls_.emplace_back();
+  call.name = std::move(name);
+  call.by_rows = true;
+  call.rows = rows;
+  call.reads = std::move(reads);
+  call.writes = std::move(writes);
+  call.run_rows = std::move(run);
 }
 
 template <class T>
-void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
-                    std::size_t scratch_bytes, bool joins) {
-  calls_.push_back(
-      {std::move(name), false, joins, 0, count, std::move(touches), {}, std::move(run), scratch_bytes});
+void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
+                    TaskFunction run, std::size_t scratch_bytes, bool joins, bool after_all) {
+  Call& call = calls_.emplace_back();
+  call.name = std::move(name);
+  call.joins = joins;
+  call.after_all = after_all;
+  call.count = count;
+  call.reads = std::move(reads);
+  call.writes = std::move(writes);
+  call.run_tasks = std::move(run);
+  call.scratch_bytes = scratch_bytes;
 }
 
 template <class T>
-void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
-                             std::size_t scratch_bytes) {
-  deferred_.push_back(
-      {std::move(name), false, true, 0, count, std::move(touches), {}, std::move(run), scratch_bytes});
+void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
+                             std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes) {
+  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes, true);
+  deferred_.push_back(std::move(calls_.back()));
+  calls_.pop_back();
 }
 
 template <class T>
@@ -75,8 +98,9 @@ Tensor<T> Tape<T>::stop_gradient(Tensor<T> x) {
   // A second handle on the same values would need shared storage; none of the operations differentiates an
   // argument that does not require a gradient, so a constant is all that is needed.
   const Tensor<T> constant = value(x->name + " (constant)", x->shape);
-  rows("stop_gradient", x->shape.rows, {x, constant},
-       [x, constant](const Slice& slice) { copy_columns(x->view(slice), constant->view(slice), 0); });
+  row_operation("stop_gradient", x->shape.rows, {x}, {constant}, [x, constant](const Slice& slice) {
+    return CopyColumns<T>{x->view(slice), constant->view(slice), 0};
+  });
   return constant;
 }
 
@@ -85,9 +109,24 @@ Tensor<T> Tape<T>::members(Tensor<T> x, int first, int count) {
   if (first < 0 || count < 1 || first + count > x->shape.nets)
     throw InvalidArgument("members: " + std::to_string(first) + " .. " + std::to_string(first + count) +
                           " are not members of " + to_string(x->shape));
-  const Tensor<T> part = value(x->name, {count, x->shape.rows, x->shape.cols}, x->requires_gradient);
+  return part(x, first, count, 0, x->shape.rows);
+}
+
+template <class T>
+Tensor<T> Tape<T>::row_range(Tensor<T> x, int first, int count) {
+  if (!device_->whole_batches()) throw InvalidArgument("row_range: only on a device of whole batches");
+  if (first < 0 || count < 1 || first + count > x->shape.rows)
+    throw InvalidArgument("row_range: " + std::to_string(first) + " .. " + std::to_string(first + count) +
+                          " are not rows of " + to_string(x->shape));
+  return part(x, 0, x->shape.nets, first, count);
+}
+
+template <class T>
+Tensor<T> Tape<T>::part(Tensor<T> x, int first_net, int nets, int first_row, int rows) {
+  const Tensor<T> part = value(x->name, {nets, rows, x->shape.cols}, x->requires_gradient);
   part->parent = x;
-  part->first_net = first;
+  part->first_net = first_net;
+  part->first_row = first_row;
   part->gradient_begin = x->gradient_begin;
   part->gradient_end = x->gradient_end;
   return part;
@@ -102,10 +141,10 @@ template <class T>
 Tensor<T> Tape<T>::gradient(Tensor<T> x) {
   if (x->gradient == nullptr) {
     if (x->parent != nullptr)
-      x->gradient = members(gradient(x->parent), x->first_net, x->shape.nets);
+      x->gradient = part(gradient(x->parent), x->first_net, x->shape.nets, x->first_row, x->shape.rows);
     else
       x->gradient = value(std::string("gradient of ").append(x->name),
-                          {x->shape.nets, x->shape.rows, x->gradient_end - x->gradient_begin});
+                          {x->gradient_nets, x->gradient_rows, x->gradient_end - x->gradient_begin});
   }
   return x->gradient;
 }
@@ -149,6 +188,19 @@ auto Tape<T>::cut_into_phases() const -> std::vector<PhaseRange> {
   return phases;
 }
 
+template <class T>
+void Tape<T>::store(const std::vector<Tensor<T>>& values, Program& program) {
+  std::size_t stored = 0, offset = 0;
+  for (const Tensor<T> x : values) stored += padded(x->shape.size() * sizeof(T));
+  auto arena = std::make_shared<Buffer<std::byte>>(stored, device_->memory());
+  for (const Tensor<T> x : values) {
+    x->stored = reinterpret_cast<T*>(arena->data() + offset);
+    offset += padded(x->shape.size() * sizeof(T));
+  }
+  program.owned_.push_back(arena);
+  program.statistics_.stored_bytes = stored;
+}
+
 /// Gives every value its place. Returns the bytes of a tile.
 template <class T>
 std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program& program) {
@@ -159,35 +211,26 @@ std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program
   std::unordered_map<Tensor<T>, Life> lives;
   for (std::size_t p = 0; p < phases.size(); ++p)
     for (std::size_t c = phases[p].begin; c < phases[p].end; ++c)
-      for (Tensor<T> x : calls_[c].touches) {
-        while (x->parent != nullptr) x = x->parent;
-        Life& life = lives.try_emplace(x, Life{c, c, p, p}).first->second;
-        life.last_call = c;
-        life.last_phase = p;
-        life.in_tasks |= !calls_[c].by_rows;
-      }
-  std::size_t stored = 0;
+      for (const auto* touched : {&calls_[c].reads, &calls_[c].writes})
+        for (Tensor<T> x : *touched) {
+          while (x->parent != nullptr) x = x->parent;
+          Life& life = lives.try_emplace(x, Life{c, c, p, p}).first->second;
+          life.last_call = c;
+          life.last_phase = p;
+          life.in_tasks |= !calls_[c].by_rows;
+        }
   std::vector<Tensor<T>> to_store = kept_, in_tile;
   for (Variable<T>& variable : *variables_) {
     const auto found = lives.find(&variable);
     if (variable.stored != nullptr || found == lives.end()) continue;
     const Life& life = found->second;
     if (std::find(kept_.begin(), kept_.end(), &variable) != kept_.end()) continue;
-    if (life.in_tasks || life.first_phase != life.last_phase)
+    if (device_->whole_batches() || life.in_tasks || life.first_phase != life.last_phase)
       to_store.push_back(&variable);
     else
       in_tile.push_back(&variable);
   }
-  const auto padded = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
-  for (const Tensor<T> x : to_store) stored += padded(x->shape.size() * sizeof(T));
-  auto arena = std::make_shared<Buffer<std::byte>>(stored);
-  std::size_t offset = 0;
-  for (const Tensor<T> x : to_store) {
-    x->stored = reinterpret_cast<T*>(arena->data() + offset);
-    offset += padded(x->shape.size() * sizeof(T));
-  }
-  program.owned_.push_back(arena);
-  program.statistics_.stored_bytes = stored;
+  store(to_store, program);
 
   // Tile values: each takes the lowest place that nothing alive at the same time holds.
   struct Placed {
@@ -215,15 +258,11 @@ std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program
   return tile_bytes;
 }
 
+/// The phases of a device that shares out rows and tasks among threads.
 template <class T>
-Program Tape<T>::finish(std::shared_ptr<ThreadPool> pool) {
-  Program program;
-  const std::vector<PhaseRange> ranges = cut_into_phases();
-  const std::size_t tile_bytes = (place_values(ranges, program) + 63) / 64 * 64;
-  auto calls = std::make_shared<std::vector<Call>>(std::move(calls_));
-  std::size_t scratch_bytes = 0;
-  for (const Call& call : *calls) scratch_bytes = std::max(scratch_bytes, call.scratch_bytes);
-
+void Tape<T>::cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls,
+                             const std::vector<PhaseRange>& ranges, std::size_t tile_bytes,
+                             Program& program) const {
   for (const PhaseRange& range : ranges) {
     const Call* const first = calls->data() + range.begin;
     const Call* const last = calls->data() + range.end;
@@ -241,23 +280,57 @@ Program Tape<T>::finish(std::shared_ptr<ThreadPool> pool) {
       phase.run = [first, last, tile_bytes](int task, std::byte* memory) {
         const Call* call = first;
         while (task >= call->count) task -= (call++)->count;
-        call->run_tasks(task, memory + tile_bytes);
+        call->run_tasks(task, 1, memory + tile_bytes);
       };
     }
     program.phases_.push_back(std::move(phase));
   }
-  for (int t = 0; t < pool->threads(); ++t) {
-    program.worker_memory_.emplace_back(tile_bytes + scratch_bytes);
+  for (int t = 0; t < device_->pool()->threads(); ++t) {
+    program.worker_memory_.emplace_back(tile_bytes + program.statistics_.scratch_bytes);
     program.worker_pointers_.push_back(program.worker_memory_.back().data());
   }
-  program.pool_ = std::move(pool);
-  program.owned_.push_back(calls);
-  program.owned_.push_back(variables_);
+}
+
+/// The same calls for a device of whole batches.
+template <class T>
+std::vector<WholeCall> Tape<T>::whole_calls(const std::vector<Call>& calls, std::byte* scratch) {
+  std::vector<WholeCall> whole;
+  for (const Call& call : calls) {
+    WholeCall& w = whole.emplace_back();
+    for (const Tensor<T> x : call.reads) w.reads.push_back(&x->root());
+    for (const Tensor<T> x : call.writes) w.writes.push_back(&x->root());
+    w.after_all = call.after_all;
+    if (call.by_rows)
+      w.run = [&call, scratch] { call.run_rows({0, call.rows, nullptr, scratch}); };
+    else
+      w.run = [&call, scratch] { call.run_tasks(0, call.count, scratch); };
+  }
+  return whole;
+}
+
+template <class T>
+Program Tape<T>::finish() {
+  Program program;
+  const std::vector<PhaseRange> ranges = cut_into_phases();
+  const std::size_t tile_bytes = padded(place_values(ranges, program));
+  auto calls = std::make_shared<std::vector<Call>>(std::move(calls_));
+  for (const Call& call : *calls)
+    program.statistics_.scratch_bytes = std::max(program.statistics_.scratch_bytes, call.scratch_bytes);
   program.statistics_.calls = static_cast<int>(calls->size());
   program.statistics_.phases = static_cast<int>(ranges.size());
   program.statistics_.tile_bytes = tile_bytes;
-  program.statistics_.scratch_bytes = scratch_bytes;
-  *this = Tape();
+  program.owned_.push_back(calls);
+  program.owned_.push_back(variables_);
+  program.device_ = device_;
+  if (device_->whole_batches()) {
+    auto scratch = std::make_shared<Buffer<std::byte>>(program.statistics_.scratch_bytes, device_->memory());
+    program.owned_.push_back(scratch);
+    program.recording_ = device_->record(whole_calls(*calls, scratch->data()));
+    program.statistics_.launches = program.recording_->launches();
+  } else {
+    cut_into_tasks(calls, ranges, tile_bytes, program);
+  }
+  *this = Tape(device_);
   return program;
 }
 

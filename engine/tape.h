@@ -7,6 +7,9 @@
 // neighbouring row calls form one phase in which each thread takes a few rows through all of them. A *task
 // call* is a list of independent pieces that may read all rows. A value that only one row phase touches
 // lives in that phase's tile of rows and is never written to memory as a whole.
+//
+// A device of whole batches stores every value, takes each call once with all rows or tasks, and orders calls
+// by what they read and write.
 #pragma once
 
 #include <deque>
@@ -16,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/executor.h"
+#include "engine/device.h"
 #include "engine/tensor.h"
 #include "kernels/memory.h"
 
@@ -33,6 +36,7 @@ class Program {
 
   struct Statistics {
     int calls = 0, phases = 0;
+    int launches = 0;  ///< of a device of whole batches
     std::size_t stored_bytes = 0, tile_bytes = 0, scratch_bytes = 0;
   };
   const Statistics& statistics() const { return statistics_; }
@@ -41,7 +45,8 @@ class Program {
   template <class T>
   friend class Tape;
 
-  std::shared_ptr<ThreadPool> pool_;
+  std::shared_ptr<Device> device_;
+  std::unique_ptr<Recording> recording_;  // of a device of whole batches; others have phases
   std::vector<Phase> phases_;
   std::vector<Buffer<std::byte>> worker_memory_;
   std::vector<std::byte*> worker_pointers_;
@@ -53,9 +58,13 @@ template <class T>
 class Tape {
  public:
   using RowFunction = std::function<void(const Slice&)>;
-  using TaskFunction = std::function<void(int task, std::byte* scratch)>;
+  /// Tasks first .. first + count.
+  using TaskFunction = std::function<void(int first, int count, std::byte* scratch)>;
 
-  Tape();
+  explicit Tape(std::shared_ptr<Device> device);
+
+  Device& device() const { return *device_; }
+  const Schedules<T>& schedules() const { return device_->template schedules<T>(); }
 
   /// A new value, its storage decided by `finish`.
   Tensor<T> value(std::string name, Shape shape, bool requires_gradient = false);
@@ -66,16 +75,25 @@ class Tape {
   /// A value whose memory the caller owns: parameters, data.
   Tensor<T> external(std::string name, Shape shape, T* data);
 
-  /// Appends a row call over `rows` rows. `touches`: every variable that it reads or writes.
-  void rows(std::string name, int rows, std::vector<Tensor<T>> touches, RowFunction run,
-            std::size_t scratch_bytes = 0);
+  /// Appends a row call over `rows` rows. Every variable that it reads or writes is named.
+  void rows(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
+            RowFunction run);
+  /// Appends one row operation, made for the rows of a slice by `make(slice)`.
+  template <class Make>
+  void row_operation(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
+                     Make make) {
+    this->rows(std::move(name), rows, std::move(reads), std::move(writes),
+               [make, &schedules = schedules()](const Slice& slice) {
+                 schedules.rows(RowOperation<T>(make(slice)), slice.count);
+               });
+  }
   /// Appends a task call. `joins`: the tasks do not depend on those of the task call before it, and may
-  /// share its phase.
-  void tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
-             std::size_t scratch_bytes = 0, bool joins = false);
+  /// share its phase. `after_all`: they depend on everything before, named or not.
+  void tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
+             TaskFunction run, std::size_t scratch_bytes = 0, bool joins = false, bool after_all = false);
   /// While backward runs: appends a task call after all row calls of the gradient.
-  void deferred_tasks(std::string name, int count, std::vector<Tensor<T>> touches, TaskFunction run,
-                      std::size_t scratch_bytes = 0);
+  void deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
+                      std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes = 0);
 
   /// Whether operations recorded now should provide for a gradient.
   bool gradient_enabled() const { return no_gradient_depth_ == 0; }
@@ -95,6 +113,8 @@ class Tape {
   /// Members first .. first + count of an ensemble, sharing its memory. If gradients flow through members,
   /// they must flow through each of them.
   Tensor<T> members(Tensor<T> x, int first, int count);
+  /// Rows first .. first + count, sharing its memory. Only on a device of whole batches.
+  Tensor<T> row_range(Tensor<T> x, int first, int count);
 
   /// Registers what to append when the gradient is taken; runs in reverse order of registration, and only if
   /// something has contributed to the gradient of `result` by then (null: always, for a loss).
@@ -108,14 +128,14 @@ class Tape {
   void backward();
 
   /// Ends the recording. The tape is empty afterwards.
-  Program finish(std::shared_ptr<ThreadPool> pool);
+  Program finish();
 
  private:
   struct Call {
     std::string name;
-    bool by_rows = false, joins = false;
+    bool by_rows = false, joins = false, after_all = false;
     int rows = 0, count = 0;
-    std::vector<Tensor<T>> touches;
+    std::vector<Tensor<T>> reads, writes;
     RowFunction run_rows;
     TaskFunction run_tasks;
     std::size_t scratch_bytes = 0;
@@ -125,7 +145,13 @@ class Tape {
   };
   std::vector<PhaseRange> cut_into_phases() const;
   std::size_t place_values(const std::vector<PhaseRange>& phases, Program& program);
+  void store(const std::vector<Tensor<T>>& values, Program& program);
+  void cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls, const std::vector<PhaseRange>& phases,
+                      std::size_t tile_bytes, Program& program) const;
+  static std::vector<WholeCall> whole_calls(const std::vector<Call>& calls, std::byte* scratch);
+  Tensor<T> part(Tensor<T> x, int first_net, int nets, int first_row, int rows);
 
+  std::shared_ptr<Device> device_;
   std::shared_ptr<std::deque<Variable<T>>> variables_;
   std::vector<Call> calls_, deferred_;
   std::vector<std::pair<Tensor<T>, std::function<void()>>> backward_;

@@ -37,11 +37,13 @@ struct Variable {
   bool requires_gradient = false;
   /// Columns whose gradient is wanted: a concatenation of data and parameters needs only some.
   int gradient_begin = 0, gradient_end = 0;
+  /// Leading members and rows whose gradient is wanted: the others are constants that share a call.
+  int gradient_nets = 0, gradient_rows = 0;
   Variable* gradient = nullptr;
   bool gradient_written = false;
 
-  Variable* parent = nullptr;  ///< set: these are members first_net .. of the parent's ensemble
-  int first_net = 0;
+  Variable* parent = nullptr;  ///< set: these are members first_net .. and rows first_row .. of the parent
+  int first_net = 0, first_row = 0;
 
   T* stored = nullptr;          ///< all rows, if the values outlive a run of row-local calls
   std::size_t tile_offset = 0;  ///< else bytes into the slice's tile
@@ -49,7 +51,7 @@ struct Variable {
 
   /// The rows of one slice, row 0 of the view being the slice's first.
   View<T> view(const Slice& slice) const {
-    if (parent != nullptr) return members_of(parent->view(slice));
+    if (parent != nullptr) return part_of(parent->view(slice), slice.count);
     const auto cols = static_cast<std::size_t>(shape.cols);
     if (stored != nullptr)
       return {stored + static_cast<std::size_t>(slice.first) * cols,
@@ -57,17 +59,20 @@ struct Variable {
     return {reinterpret_cast<T*>(slice.tile + tile_offset), static_cast<std::size_t>(tile_rows) * cols,
             shape.nets, slice.count, shape.cols};
   }
+  /// The value that owns the memory.
+  const Variable& root() const { return parent != nullptr ? parent->root() : *this; }
   /// The whole tensor; only for stored values.
   View<T> whole() const {
-    if (parent != nullptr) return members_of(parent->whole());
+    if (parent != nullptr) return part_of(parent->whole(), shape.rows);
     return {stored, static_cast<std::size_t>(shape.rows) * static_cast<std::size_t>(shape.cols), shape.nets,
             shape.rows, shape.cols};
   }
 
  private:
-  View<T> members_of(View<T> all) const {
-    all.data += static_cast<std::size_t>(first_net) * all.net_stride;
+  View<T> part_of(View<T> all, int rows) const {
+    all.data = all.row(first_row) + static_cast<std::size_t>(first_net) * all.net_stride;
     all.nets = shape.nets;
+    all.rows = rows;
     return all;
   }
 };

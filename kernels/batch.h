@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/philox.h"
 #include "kernels/view.h"
 
 namespace r2pac {
@@ -22,9 +23,6 @@ struct WindowSource {
   T discount = 0;
 };
 
-/// Index into `starts` for row r of a batch: (seed; batch_rows, step, r).
-std::uint32_t draw_window(unsigned long long seed, unsigned long long step, int row, std::uint32_t windows);
-
 /// One batch of windows: R = sum_k gamma^k r_{t+k}, K = sum_k gamma^k c_{t+k}, mask = 0 if the episode
 /// ended for good within the window (PAPER.md, DATA).
 template <class T>
@@ -35,17 +33,84 @@ struct WindowBatch {
   View<T> rewards, costs, mask;  // [1, B, 1]
 };
 
+namespace formula {
+
+/// Row r of the batch <- the window `window` of the source.
+template <class T>
+R2_FORMULA void gather_window(const WindowSource<T>& source, std::uint32_t window, int r,
+                              const WindowBatch<T>& batch, int lane, int lanes) {
+  const std::size_t start = source.starts[window];
+  const int s = source.observation_dim, h = source.chunk_length, chunk = h * source.action_dim;
+  const T* observation = source.observations + start * static_cast<std::size_t>(s);
+  const T* next = observation + static_cast<std::size_t>(h) * static_cast<std::size_t>(s);
+  const T* actions = source.actions + start * static_cast<std::size_t>(source.action_dim);
+  for (int c = lane; c < s; c += lanes) {
+    batch.observations.row(r)[c] = observation[c];
+    batch.next_observations.row(r)[c] = next[c];
+  }
+  for (int c = lane; c < chunk; c += lanes) batch.actions.row(r)[c] = actions[c];
+  if (lane != 0) return;
+  T rewards = 0, costs = 0, mask = 1;
+  for (int k = h - 1; k >= 0; --k) {  // Horner's rule for the discounted sums
+    const std::size_t row = start + static_cast<std::size_t>(k);
+    rewards = source.rewards[row] + source.discount * rewards;
+    costs = source.costs[row] + source.discount * costs;
+    mask *= source.continues[row];
+  }
+  batch.rewards.row(r)[0] = rewards;
+  batch.costs.row(r)[0] = costs;
+  batch.mask.row(r)[0] = mask;
+}
+
+}  // namespace formula
+
+/// Index into `starts` for row r of a batch: (seed; batch_rows, step, r).
+R2_FORMULA std::uint32_t draw_window(unsigned long long seed, unsigned long long step, int row,
+                                     std::uint32_t windows) {
+  return random_below(seed, Purpose::batch_rows, step, static_cast<std::uint32_t>(row), windows);
+}
+
 /// Row r holds the window drawn for row first_row + r.
 template <class T>
-void gather_windows(const WindowSource<T>& source, unsigned long long seed, const StepState* state,
-                    int first_row, const WindowBatch<T>& batch);
+struct GatherWindows {
+  WindowSource<T> source;
+  unsigned long long seed;
+  const StepState* state;
+  int first_row;
+  WindowBatch<T> batch;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    formula::gather_window(source, draw_window(seed, state->step, first_row + r, source.windows), r, batch,
+                           lane, lanes);
+  }
+};
+
 /// Row r holds the window *first_window + first_row + r, or the last one beyond the end.
 template <class T>
-void gather_windows_in_order(const WindowSource<T>& source, const std::uint32_t* first_window, int first_row,
-                             const WindowBatch<T>& batch);
+struct GatherWindowsInOrder {
+  WindowSource<T> source;
+  const std::uint32_t* first_window;
+  int first_row;
+  WindowBatch<T> batch;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    const std::uint32_t wanted = *first_window + static_cast<std::uint32_t>(first_row + r);
+    formula::gather_window(source, wanted < source.windows ? wanted : source.windows - 1, r, batch, lane,
+                           lanes);
+  }
+};
+
 /// label(r) = labels[window drawn for row first_row + r], labels [windows].
 template <class T>
-void gather_labels(const std::uint8_t* labels, std::uint32_t windows, unsigned long long seed,
-                   const StepState* state, int first_row, const View<T>& label);
+struct GatherLabels {
+  const std::uint8_t* labels;
+  std::uint32_t windows;
+  unsigned long long seed;
+  const StepState* state;
+  int first_row;
+  View<T> label;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0)
+      label.row(r)[0] = static_cast<T>(labels[draw_window(seed, state->step, first_row + r, windows)]);
+  }
+};
 
 }  // namespace r2pac

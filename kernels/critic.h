@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/host_device.h"
+#include "base/philox.h"
 #include "kernels/view.h"
 
 namespace r2pac {
@@ -84,42 +85,107 @@ R2_FORMULA T optimality_label(T q_reward, T v_reward, T q_cost, T v_cost, T thre
 /// Rows of the label table. The numbers are part of the policy file.
 enum LabelRow : int { kLabelNull = 0, kLabelBad = 1, kLabelGood = 2 };
 
-// Schedules. Scalars per row are views [1, rows, 1]; `threshold` points to one value.
+// Row operations (row_operations.h). Scalars per row are views [1, rows, 1]; `threshold` points to one value.
 
+/// The critics' targets of a transition, and whether it leaves the region (0 or 1).
 template <class T>
-struct TargetArguments {
+struct CriticTargets {
   View<T> rewards, costs, mask, next_reward_value, next_cost_value;  // in
   const T* threshold;
   TargetConstants<T> constants;
-  View<T> reward_target, cost_target, unsafe;  // out; unsafe is 0 or 1
+  View<T> reward_target, cost_target, unsafe;  // out
+
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane != 0) return;
+    const T m = mask.row(r)[0], next_cost = next_cost_value.row(r)[0];
+    const bool leaves = formula::leaves_region(m, next_cost, *threshold);
+    unsafe.row(r)[0] = leaves ? T(1) : T(0);
+    reward_target.row(r)[0] =
+        formula::reward_target(rewards.row(r)[0], m, next_reward_value.row(r)[0], leaves, constants);
+    cost_target.row(r)[0] = formula::cost_target(costs.row(r)[0], m, next_cost, constants);
+  }
 };
-template <class T>
-void targets(const TargetArguments<T>& arguments);
 
 /// loss(k, r) = (target(r) - prediction(k, r))^2.
 template <class T>
-void squared_error(const View<T>& prediction, const View<T>& target, const View<T>& loss);
+struct SquaredError {
+  View<T> prediction, target, loss;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = lane; k < prediction.nets; k += lanes) {
+      const T diff = target.row(k, r)[0] - prediction.row(k, r)[0];
+      loss.row(k, r)[0] = diff * diff;
+    }
+  }
+};
 /// d_prediction(k, r) = scale * d loss(k, r) / d prediction(k, r), overwritten.
 template <class T>
-void squared_error_backward(const View<T>& prediction, const View<T>& target, T scale,
-                            const View<T>& d_prediction);
+struct SquaredErrorGradient {
+  View<T> prediction, target;
+  T scale;
+  View<T> d_prediction;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = lane; k < prediction.nets; k += lanes)
+      d_prediction.row(k, r)[0] = -scale * T(2) * (target.row(k, r)[0] - prediction.row(k, r)[0]);
+  }
+};
 
 /// loss(r) = expectile_loss(target(r) - prediction(r)).
 template <class T>
-void expectile(const View<T>& prediction, const View<T>& target, T expectile, Side side, const View<T>& loss);
+struct ExpectileLoss {
+  View<T> prediction, target;
+  T expectile;
+  Side side;
+  View<T> loss;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0)
+      loss.row(r)[0] = formula::expectile_loss(target.row(r)[0] - prediction.row(r)[0], expectile, side);
+  }
+};
+/// d_prediction(r) = scale * d loss(r) / d prediction(r), overwritten.
 template <class T>
-void expectile_backward(const View<T>& prediction, const View<T>& target, T expectile, Side side, T scale,
-                        const View<T>& d_prediction);
+struct ExpectileGradient {
+  View<T> prediction, target;
+  T expectile;
+  Side side;
+  T scale;
+  View<T> d_prediction;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0)
+      d_prediction.row(r)[0] =
+          -scale * formula::expectile_loss_gradient(target.row(r)[0] - prediction.row(r)[0], expectile, side);
+  }
+};
 
 /// label(r) = kLabelGood or kLabelBad.
 template <class T>
-void labels(const View<T>& q_reward, const View<T>& v_reward, const View<T>& q_cost, const View<T>& v_cost,
-            const T* threshold, const View<T>& label);
+struct OptimalityLabels {
+  View<T> q_reward, v_reward, q_cost, v_cost;
+  const T* threshold;
+  View<T> label;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane != 0) return;
+    const T good = formula::optimality_label(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
+                                             v_cost.row(r)[0], *threshold);
+    label.row(r)[0] = good != T(0) ? T(kLabelGood) : T(kLabelBad);
+  }
+};
 
 /// out(r) = kLabelNull with probability `dropout`, else label(r). Random: (seed; label_dropout, step,
 /// first_row + r, 0).
 template <class T>
-void drop_labels(const View<T>& label, T dropout, unsigned long long seed, const StepState* state,
-                 int first_row, const View<T>& out);
+struct LabelDropout {
+  View<T> label;
+  T dropout;
+  unsigned long long seed;
+  const StepState* state;
+  int first_row;
+  View<T> out;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane != 0) return;
+    const float u = random_uniform(seed, Purpose::label_dropout, state->step,
+                                   static_cast<std::uint32_t>(first_row + r), 0);
+    out.row(r)[0] = static_cast<T>(u) < dropout ? T(kLabelNull) : label.row(r)[0];
+  }
+};
 
 }  // namespace r2pac

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/host_device.h"
+#include "base/philox.h"
 #include "kernels/view.h"
 
 namespace r2pac {
@@ -41,20 +42,58 @@ R2_FORMULA T clip_action(T x) {
 /// noise(r, c) standard normal from (seed; flow_noise, step, first_row + r, c);
 /// time(r) uniform on (0, 1) from (seed; flow_time, step, first_row + r, 0).
 template <class T>
-void draw_flow(unsigned long long seed, const StepState* state, int first_row, const View<T>& noise,
-               const View<T>& time);
+struct DrawFlow {
+  unsigned long long seed;
+  const StepState* state;
+  int first_row;
+  View<T> noise, time;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    const auto drawn = static_cast<std::uint32_t>(first_row + r);
+    for (int c = lane; c < noise.cols; c += lanes)
+      noise.row(r)[c] = static_cast<T>(
+          random_normal(seed, Purpose::flow_noise, state->step, drawn, static_cast<std::uint32_t>(c)));
+    if (lane == 0)
+      time.row(r)[0] = static_cast<T>(random_uniform(seed, Purpose::flow_time, state->step, drawn, 0));
+  }
+};
 
 /// point(r, c) on the path from noise to data at time(r).
 template <class T>
-void flow_path(const View<T>& noise, const View<T>& data, const View<T>& time, const View<T>& point);
+struct FlowPath {
+  View<T> noise, data, time, point;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int c = lane; c < point.cols; c += lanes)
+      point.row(r)[c] = formula::flow_point(noise.row(r)[c], data.row(r)[c], time.row(r)[0]);
+  }
+};
 
-/// loss(r) = mean over columns of (velocity - (data - noise))^2.
+/// loss(r) = mean over columns of (velocity - (data - noise))^2, summed in ascending order.
 template <class T>
-void flow_loss(const View<T>& velocity, const View<T>& noise, const View<T>& data, const View<T>& loss);
+struct FlowLoss {
+  View<T> velocity, noise, data, loss;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane != 0) return;
+    T sum = 0;
+    for (int c = 0; c < velocity.cols; ++c) {
+      const T diff = formula::flow_velocity(noise.row(r)[c], data.row(r)[c]) - velocity.row(r)[c];
+      sum += diff * diff;
+    }
+    loss.row(r)[0] = sum / static_cast<T>(velocity.cols);
+  }
+};
 /// d_velocity = scale * d loss / d velocity, overwritten.
 template <class T>
-void flow_loss_backward(const View<T>& velocity, const View<T>& noise, const View<T>& data, T scale,
-                        const View<T>& d_velocity);
+struct FlowLossGradient {
+  View<T> velocity, noise, data;
+  T scale;
+  View<T> d_velocity;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    const T factor = scale * T(-2) / static_cast<T>(velocity.cols);
+    for (int c = lane; c < velocity.cols; c += lanes)
+      d_velocity.row(r)[c] =
+          factor * (formula::flow_velocity(noise.row(r)[c], data.row(r)[c]) - velocity.row(r)[c]);
+  }
+};
 
 /// x [n] += dt * guided velocity, in place.
 template <class T>

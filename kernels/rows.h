@@ -1,28 +1,68 @@
-// Small row-wise schedules that the engine's operations share.
+// Small row operations that the engine's operations share, and one gradient that sums over rows.
 #pragma once
 
+#include "base/host_device.h"
 #include "kernels/view.h"
 
 namespace r2pac {
 
 /// to(k, r, first_column + c) = from(k, r, c), for each of to.nets members.
 template <class T>
-void copy_columns(const View<T>& from, const View<T>& to, int first_column);
+struct CopyColumns {
+  View<T> from, to;
+  int first_column;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = 0; k < to.nets; ++k)
+      for (int c = lane; c < from.cols; c += lanes) to.row(k, r)[first_column + c] = from.row(k, r)[c];
+  }
+};
 
-/// d_from(k, r, c) = d_to(k, r, first_column + c), or += if `accumulate`: the gradient of copy_columns.
+/// d_from(k, r, c) = d_to(k, r, first_column + c), or += if `accumulate`: the gradient of CopyColumns.
 template <class T>
-void copy_columns_backward(const View<T>& d_to, int first_column, const View<T>& d_from, bool accumulate);
+struct CopyColumnsGradient {
+  View<T> d_to;
+  int first_column;
+  View<T> d_from;
+  bool accumulate;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = 0; k < d_from.nets; ++k) {
+      T* out = d_from.row(k, r);
+      const T* in = d_to.row(k, r) + first_column;
+      for (int c = lane; c < d_from.cols; c += lanes) out[c] = accumulate ? out[c] + in[c] : in[c];
+    }
+  }
+};
 
 /// out(r) = table(label(r)): table [labels, cols], label [1, rows, 1] holding whole numbers in range.
 template <class T>
-void embed(const T* table, const View<T>& label, const View<T>& out);
+struct Embed {
+  const T* table;
+  View<T> label, out;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    const T* from = table + static_cast<std::size_t>(label.row(r)[0]) * static_cast<std::size_t>(out.cols);
+    for (int c = lane; c < out.cols; c += lanes) out.row(r)[c] = from[c];
+  }
+};
+
+/// out(r) = min or max over the members of x(k, r): [nets, rows, 1] -> [1, rows, 1].
+template <class T>
+struct EnsembleExtreme {
+  View<T> x;
+  bool maximum;
+  View<T> out;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane != 0) return;
+    T best = x.row(0, r)[0];
+    for (int k = 1; k < x.nets; ++k) {
+      const T candidate = x.row(k, r)[0];
+      if (maximum ? best < candidate : candidate < best) best = candidate;
+    }
+    out.row(r)[0] = best;
+  }
+};
 
 /// d_table [labels, cols] (overwritten): for each label, the sum of d_out over its rows in ascending order.
 template <class T>
 void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table);
-
-/// out(r) = min or max over the members of x(k, r): [nets, rows, 1] -> [1, rows, 1].
-template <class T>
-void ensemble_extreme(const View<T>& x, bool maximum, const View<T>& out);
 
 }  // namespace r2pac

@@ -12,17 +12,6 @@ namespace {
 
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
-/// The label rows whose velocities are needed: guidance mixes two, its extremes need one.
-struct Branches {
-  int count;
-  int label[2];
-};
-Branches branches(const FlowOptions& options) {
-  if (options.label == kLabelNull || options.guidance_scale == 0) return {1, {kLabelNull, 0}};
-  if (options.guidance_scale == 1) return {1, {options.label, 0}};
-  return {2, {kLabelNull, options.label}};
-}
-
 template <class T>
 int flow_width(const FlowWeights<T>& flow) {
   return std::max(flow.first_width, flow.rest.width());
@@ -44,6 +33,12 @@ void layer_forward(const LayerWeights<T>& layer, Activation activation, const T*
 }
 
 }  // namespace
+
+FlowBranches flow_branches(const FlowOptions& options) {
+  if (options.label == kLabelNull || options.guidance_scale == 0) return {1, {kLabelNull, 0}};
+  if (options.guidance_scale == 1) return {1, {options.label, 0}};
+  return {2, {kLabelNull, options.label}};
+}
 
 template <class T>
 int MlpWeights<T>::width() const {
@@ -74,7 +69,7 @@ template <class T>
 void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
                     int candidates, T* x, T* scratch) {
   const VectorKernels<T>& kernels = vector_kernels<T>();
-  const Branches branch = branches(options);
+  const FlowBranches branch = flow_branches(options);
   const int d = flow.first_width, rows = branch.count * candidates;
   T* const constant = scratch;             // [2, D]: observation, label and bias through the first layer
   T* const bias = constant + 2 * size(d);  // [2, D]: the same plus the time's part
@@ -136,7 +131,7 @@ void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observati
 
 template <class T>
 double flow_multiply_adds(const FlowWeights<T>& flow, const FlowOptions& options, int candidates) {
-  const int count = branches(options).count;
+  const int count = flow_branches(options).count;
   double per_step = static_cast<double>(candidates) * flow.chunk_dim * flow.first_width;
   for (const LayerWeights<T>& layer : flow.rest.layers)
     per_step += static_cast<double>(count) * candidates * layer.in * layer.out;

@@ -54,6 +54,41 @@ struct FlowOptions {
   int label = 2;  ///< row of the label table to follow; kLabelNull follows the unconditional field
 };
 
+/// Everything that acting reads. On a CUDA device the `packed` pointers are null and FlowWeights' parts point
+/// at plain rows of the first weight.
+template <class T>
+struct ActionWeights {
+  FlowWeights<T> flow;
+  std::vector<MlpWeights<T>> cost_critics;  ///< of pairs (observation, chunk); one output each
+  MlpWeights<T> v_reward, v_cost;           ///< of observations; one output each
+};
+
+/// What one call works on: n observations, `candidates` chunks each. All in kernel memory.
+template <class T>
+struct ActionBuffers {
+  const T* observations = nullptr;  ///< [n, S], normalised
+  T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after
+  T* costs = nullptr;               ///< [n, candidates] greatest critic's value, if scored
+  T* chosen = nullptr;              ///< [n, hA] the candidate of least cost, or the first if not scored
+  T* chosen_cost = nullptr;         ///< [n], if scored
+  T* v_reward = nullptr;            ///< [n], if values are wanted
+  T* v_cost = nullptr;              ///< [n], if values are wanted
+};
+
+/// How much of it is wanted.
+struct ActionRequest {
+  int rows = 0;         ///< n >= 1
+  bool score = true;    ///< false: one candidate, and nobody asks for its cost
+  bool values = false;  ///< V_r and V_c of the observations
+};
+
+/// The label rows whose velocities are needed: guidance mixes two, its extremes need one.
+struct FlowBranches {
+  int count;     ///< 1 or 2
+  int label[2];  ///< unconditional and conditional if two
+};
+FlowBranches flow_branches(const FlowOptions& options);
+
 /// Values of working memory for integrate_flow with `candidates` chunks.
 template <class T>
 std::size_t flow_scratch(const FlowWeights<T>& flow, int candidates);

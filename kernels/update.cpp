@@ -1,5 +1,7 @@
 #include "kernels/update.h"
 
+#include <cmath>
+
 #include "kernels/vector_kernels.h"
 
 namespace r2pac {
@@ -12,11 +14,20 @@ void update_parameters(const UpdateArguments<T>& a, const AdamSettings& settings
       vector_kernels<T>().adam(a.value, a.first_moment, a.second_moment, a.gradient, a.target, a.size, step));
 }
 
-void advance(StepState* state) { ++state->step; }
+template <class T>
+void finish_step(StepState* state, const T* squares, std::size_t n, const std::vector<const T*>& losses) {
+  bool finite = true;
+  for (std::size_t i = 0; i < n; ++i) finite &= std::isfinite(squares[i]);
+  for (const T* loss : losses) finite &= std::isfinite(*loss);
+  ++state->step;
+  if (!finite && state->first_bad_step == 0) state->first_bad_step = state->step;
+}
 
 template void update_parameters(const UpdateArguments<float>&, const AdamSettings&, const StepState*,
                                 unsigned long long, float*);
 template void update_parameters(const UpdateArguments<double>&, const AdamSettings&, const StepState*,
                                 unsigned long long, double*);
+template void finish_step(StepState*, const float*, std::size_t, const std::vector<const float*>&);
+template void finish_step(StepState*, const double*, std::size_t, const std::vector<const double*>&);
 
 }  // namespace r2pac

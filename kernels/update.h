@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "kernels/optimizer.h"
 #include "kernels/view.h"
@@ -21,7 +22,9 @@ template <class T>
 void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& settings,
                        const StepState* state, unsigned long long first_step, T* squares);
 
-/// ++state->step.
-void advance(StepState* state);
+/// Ends a gradient step: notes it as the first bad one if one of squares [n] or of the losses is not finite
+/// and none is known yet; then ++state->step.
+template <class T>
+void finish_step(StepState* state, const T* squares, std::size_t n, const std::vector<const T*>& losses);
 
 }  // namespace r2pac

@@ -43,8 +43,13 @@ void load_networks(const Networks<T>& networks, const Parameters<T>& parameters,
 }
 
 template <class T>
-Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<ThreadPool> pool)
-    : settings_(settings), data_(data), pool_(std::move(pool)), networks_(settings, data.dimensions()) {
+Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<Device> device)
+    : settings_(settings),
+      data_(data),
+      device_(std::move(device)),
+      networks_(settings, data.dimensions(), *device_),
+      state_(1, device_->memory()),
+      threshold_(1, device_->memory()) {
   networks_.observation_mean = data.observation_mean();
   networks_.observation_scale = data.observation_scale();
   flow_steps_ = static_cast<std::uint64_t>(settings.steps);
@@ -62,13 +67,6 @@ template <class T>
 const char* Learner<T>::phase() const {
   if (settings_.schedule == Schedule::joint) return "joint";
   return step() <= critic_steps_ && critic_steps_ > 0 ? "critics" : "flow";
-}
-
-template <class T>
-std::uint64_t Learner<T>::step() const {
-  StepState state;
-  state_.copy_out(&state, 1);
-  return state.step;
 }
 
 template <class T>
@@ -102,7 +100,7 @@ bool Learner<T>::prepare(const std::function<bool()>& stop) {
   inputs.labels = labels_.data();
   inputs.first_step = flow ? critic_steps_ : 0;
   inputs.trace = trace_;
-  step_ = std::make_unique<Step<T>>(settings_, kind, inputs, pool_);
+  step_ = std::make_unique<Step<T>>(settings_, kind, inputs, device_);
   kind_ = kind;
   return true;
 }
@@ -112,7 +110,7 @@ template <class T>
 bool Learner<T>::compute_labels(const std::function<bool()>& stop) {
   std::vector<std::uint8_t> labels(data_.windows(), std::uint8_t{kLabelNull});
   if (settings_.label_dropout < 1) {  // otherwise no label is ever looked at
-    WindowValues<T> values = evaluate_windows(settings_, networks_, data_.source(), pool_, stop);
+    WindowValues<T> values = evaluate_windows(settings_, networks_, data_.source(), device_, stop);
     if (values.v_cost.size() < data_.windows()) return false;
     if (!settings_.timeouts_are_terminal) {
       std::vector<T> work(values.v_cost.size());
@@ -121,7 +119,7 @@ bool Learner<T>::compute_labels(const std::function<bool()>& stop) {
     }
     labels = label_windows(values, static_cast<T>(threshold()));
   }
-  labels_ = Buffer<std::uint8_t>(labels.size());
+  labels_ = Buffer<std::uint8_t>(labels.size(), device_->memory());
   labels_.copy_in(labels.data(), labels.size());
   return true;
 }
@@ -130,20 +128,23 @@ template <class T>
 void Learner<T>::advance(const std::function<bool()>& stop) {
   if (!prepare(stop)) return;
   step_->run();
-  check_finite();
+  ++step_count_;
+  if (step_count_ % device_->check_interval() == 0) check_finite();
 }
 
 template <class T>
 void Learner<T>::check_finite() const {
-  const auto complain = [&](const std::string& term) {
-    throw Error(
-        ExitCode::diverged, term + " is not finite at step " + std::to_string(step()), "",
-        "look at the losses before that step; lower learning_rate or penalty, or check the data's scale");
-  };
-  for (const auto& [name, value] : step_->losses())
-    if (!std::isfinite(value)) complain("loss " + name);
+  StepState state;
+  state_.copy_out(&state, 1);
+  if (state.first_bad_step == 0) return;
+  std::string term = "a loss or gradient";
   for (const auto& [name, value] : step_->gradient_norms())
-    if (!std::isfinite(value)) complain("gradient of " + name);
+    if (!std::isfinite(value)) term = "gradient of " + name;
+  for (const auto& [name, value] : step_->losses())
+    if (!std::isfinite(value)) term = "loss " + name;
+  throw Error(
+      ExitCode::diverged, term + " is not finite at step " + std::to_string(state.first_bad_step), "",
+      "look at the losses before that step; lower learning_rate or penalty, or check the data's scale");
 }
 
 template <class T>
@@ -157,6 +158,7 @@ template <class T>
 std::vector<std::pair<std::string, double>> Learner<T>::report() const {
   std::vector<std::pair<std::string, double>> values;
   if (step_ == nullptr) return values;
+  check_finite();
   for (const auto& [name, value] : step_->losses()) values.emplace_back("loss_" + name, value);
   values.emplace_back("threshold", threshold());
   for (const auto& [name, value] : step_->means()) values.emplace_back(name, value);
@@ -166,6 +168,7 @@ std::vector<std::pair<std::string, double>> Learner<T>::report() const {
 
 template <class T>
 void Learner<T>::save(Snapshot<T>& snapshot) const {
+  if (step_ != nullptr) check_finite();
   const Parameters<T>&online = networks_.online, &target = networks_.target;
   save_networks(networks_, online, online.values(), "online/", snapshot);
   save_networks(networks_, target, target.values(), "target/", snapshot);
@@ -198,6 +201,7 @@ void Learner<T>::load(const SafetensorsFile& file) {
     throw Error(ExitCode::checkpoint, "`step` is `" + text + "`, which is no step of this run",
                 file.path().string(), "use another checkpoint");
   state_.copy_in(&state, 1);
+  step_count_ = state.step;
   kind_.reset();
 }
 

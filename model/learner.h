@@ -25,17 +25,18 @@ template <class T>
 class Learner {
  public:
   /// The data outlive the learner.
-  Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<ThreadPool> pool);
+  Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<Device> device);
 
   /// Gradient steps of the whole run: `steps`, or critic steps and then flow steps (sequential).
   std::uint64_t total_steps() const { return critic_steps_ + flow_steps_; }
-  std::uint64_t step() const;
+  std::uint64_t step() const { return step_count_; }
   bool finished() const { return step() >= total_steps(); }
   /// "joint", "critics" or "flow": what the step last taken belongs to.
   const char* phase() const;
 
   /// Takes one step. `stop` is asked while labels are computed between the phases; once true, no step is
-  /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite.
+  /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite; a device that
+  /// would have to be waited for is asked every check_interval() steps and by report() and save().
   void advance(const std::function<bool()>& stop = {});
 
   /// Whether the next advance() first labels all windows with the finished critics, which takes a while.
@@ -57,7 +58,7 @@ class Learner {
   Networks<T>& networks() { return networks_; }
   Step<T>* current_step() { return step_.get(); }
   const Settings& settings() const { return settings_; }
-  std::shared_ptr<ThreadPool> pool() const { return pool_; }
+  const std::shared_ptr<Device>& device() const { return device_; }
   /// Records values of each step for a trace; before the first step.
   void trace() { trace_ = true; }
 
@@ -68,10 +69,11 @@ class Learner {
 
   Settings settings_;
   const TrainingData<T>& data_;
-  std::shared_ptr<ThreadPool> pool_;
+  std::shared_ptr<Device> device_;
   Networks<T> networks_;
-  Buffer<StepState> state_{1};
-  Buffer<T> threshold_{1};
+  Buffer<StepState> state_;
+  Buffer<T> threshold_;
+  std::uint64_t step_count_ = 0;  // what the state holds once the device has caught up
   Buffer<std::uint8_t> labels_;
   std::uint64_t critic_steps_ = 0, flow_steps_ = 0;
   bool trace_ = false;

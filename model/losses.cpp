@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "engine/operations.h"
-#include "kernels/reduce.h"
 
 namespace r2pac {
 namespace {
@@ -50,8 +49,9 @@ template <class T>
 Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
                     const StepState* state) {
   const Batch<T> b = make_batch(tape, source, batch);
-  tape.rows("draw batch", batch, parts(b),
-            [=](const Slice& slice) { gather_windows(source, seed, state, slice.first, views(b, slice)); });
+  tape.row_operation("draw batch", batch, {}, parts(b), [=](const Slice& slice) {
+    return GatherWindows<T>{source, seed, state, slice.first, views(b, slice)};
+  });
   return b;
 }
 
@@ -59,8 +59,8 @@ template <class T>
 Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch,
                           const std::uint32_t* first_window) {
   const Batch<T> b = make_batch(tape, source, batch);
-  tape.rows("windows in order", batch, parts(b), [=](const Slice& slice) {
-    gather_windows_in_order(source, first_window, slice.first, views(b, slice));
+  tape.row_operation("windows in order", batch, {}, parts(b), [=](const Slice& slice) {
+    return GatherWindowsInOrder<T>{source, first_window, slice.first, views(b, slice)};
   });
   return b;
 }
@@ -75,15 +75,20 @@ Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_r
   require_shape("critic_targets", "threshold", {1, 1, 1}, threshold->shape);
   const Targets<T> t{tape.value("reward_target", shape), tape.value("cost_target", shape),
                      tape.value("unsafe", shape)};
-  tape.rows(
-      "critic targets", shape.rows,
-      {batch.rewards, batch.costs, batch.mask, next_reward_value, next_cost_value, threshold, t.reward,
-       t.cost, t.unsafe},
-      [=](const Slice& slice) {
-        targets<T>({batch.rewards->view(slice), batch.costs->view(slice), batch.mask->view(slice),
-                    next_reward_value->view(slice), next_cost_value->view(slice), threshold->whole().data,
-                    constants, t.reward->view(slice), t.cost->view(slice), t.unsafe->view(slice)});
-      });
+  tape.row_operation("critic targets", shape.rows,
+                     {batch.rewards, batch.costs, batch.mask, next_reward_value, next_cost_value, threshold},
+                     {t.reward, t.cost, t.unsafe}, [=](const Slice& slice) {
+                       return CriticTargets<T>{batch.rewards->view(slice),
+                                               batch.costs->view(slice),
+                                               batch.mask->view(slice),
+                                               next_reward_value->view(slice),
+                                               next_cost_value->view(slice),
+                                               threshold->whole().data,
+                                               constants,
+                                               t.reward->view(slice),
+                                               t.cost->view(slice),
+                                               t.unsafe->view(slice)};
+                     });
   return t;
 }
 
@@ -91,8 +96,9 @@ template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
   require_shape("sum_of_means", name, {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> mean = tape.kept(name, {1, 1, 1});
-  tape.deferred_tasks(name, 1, {x, mean},
-                      [=](int, std::byte*) { sum_of_means(x->whole(), mean->whole().data); });
+  tape.deferred_tasks(name, 1, {x}, {mean}, [=, &schedules = tape.schedules()](int, int, std::byte*) {
+    schedules.sum_of_means(x->whole(), mean->whole().data);
+  });
   return mean;
 }
 
@@ -101,15 +107,16 @@ Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> predicti
   const Shape shape = prediction->shape;
   require_shape("squared_error_loss", "target", {1, shape.rows, 1}, target->shape);
   const Tensor<T> loss = tape.value(name, shape);
-  tape.rows(name, shape.rows, {prediction, target, loss}, [=](const Slice& slice) {
-    squared_error(prediction->view(slice), target->view(slice), loss->view(slice));
+  tape.row_operation(name, shape.rows, {prediction, target}, {loss}, [=](const Slice& slice) {
+    return SquaredError<T>{prediction->view(slice), target->view(slice), loss->view(slice)};
   });
   tape.on_backward(nullptr, [=, &tape] {
     const Tensor<T> d = sole_gradient(tape, prediction);
-    tape.rows("squared error backward", shape.rows, {prediction, target, d}, [=](const Slice& slice) {
-      squared_error_backward(prediction->view(slice), target->view(slice), mean_scale(prediction),
-                             d->view(slice));
-    });
+    tape.row_operation("squared error backward", shape.rows, {prediction, target}, {d},
+                       [=](const Slice& slice) {
+                         return SquaredErrorGradient<T>{prediction->view(slice), target->view(slice),
+                                                        mean_scale(prediction), d->view(slice)};
+                       });
   });
   return sum_of_means(tape, name, loss);
 }
@@ -122,14 +129,14 @@ Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, 
   require_shape("expectile_loss", "target", shape, target->shape);
   const Tensor<T> loss = tape.value(name, shape);
   const T weight = static_cast<T>(tau);
-  tape.rows(name, shape.rows, {prediction, target, loss}, [=](const Slice& slice) {
-    expectile(prediction->view(slice), target->view(slice), weight, side, loss->view(slice));
+  tape.row_operation(name, shape.rows, {prediction, target}, {loss}, [=](const Slice& slice) {
+    return ExpectileLoss<T>{prediction->view(slice), target->view(slice), weight, side, loss->view(slice)};
   });
   tape.on_backward(nullptr, [=, &tape] {
     const Tensor<T> d = sole_gradient(tape, prediction);
-    tape.rows("expectile backward", shape.rows, {prediction, target, d}, [=](const Slice& slice) {
-      expectile_backward(prediction->view(slice), target->view(slice), weight, side, mean_scale(prediction),
-                         d->view(slice));
+    tape.row_operation("expectile backward", shape.rows, {prediction, target}, {d}, [=](const Slice& slice) {
+      return ExpectileGradient<T>{prediction->view(slice), target->view(slice), weight, side,
+                                  mean_scale(prediction),  d->view(slice)};
     });
   });
   return sum_of_means(tape, name, loss);
@@ -142,15 +149,16 @@ Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity
   require_shape("flow_matching_loss", "noise", shape, noise->shape);
   require_shape("flow_matching_loss", "actions", shape, actions->shape);
   const Tensor<T> loss = tape.value(name, {1, shape.rows, 1});
-  tape.rows(name, shape.rows, {velocity, noise, actions, loss}, [=](const Slice& slice) {
-    flow_loss(velocity->view(slice), noise->view(slice), actions->view(slice), loss->view(slice));
+  tape.row_operation(name, shape.rows, {velocity, noise, actions}, {loss}, [=](const Slice& slice) {
+    return FlowLoss<T>{velocity->view(slice), noise->view(slice), actions->view(slice), loss->view(slice)};
   });
   tape.on_backward(nullptr, [=, &tape] {
     const Tensor<T> d = sole_gradient(tape, velocity);
-    tape.rows("flow loss backward", shape.rows, {velocity, noise, actions, d}, [=](const Slice& slice) {
-      flow_loss_backward(velocity->view(slice), noise->view(slice), actions->view(slice),
-                         mean_scale(velocity), d->view(slice));
-    });
+    tape.row_operation(
+        "flow loss backward", shape.rows, {velocity, noise, actions}, {d}, [=](const Slice& slice) {
+          return FlowLossGradient<T>{velocity->view(slice), noise->view(slice), actions->view(slice),
+                                     mean_scale(velocity), d->view(slice)};
+        });
   });
   return sum_of_means(tape, name, loss);
 }
@@ -160,10 +168,10 @@ void record_threshold(Tape<T>& tape, Tensor<T> v_cost, double alpha, double keep
                       unsigned long long first_step, Tensor<T> threshold) {
   require_shape("record_threshold", "v_cost", {1, v_cost->shape.rows, 1}, v_cost->shape);
   tape.tasks(
-      "threshold", 1, {v_cost, threshold},
-      [=](int, std::byte* scratch) {
-        update_threshold(v_cost->whole(), alpha, keep, state, first_step, threshold->whole().data,
-                         reinterpret_cast<T*>(scratch));
+      "threshold", 1, {v_cost, threshold}, {threshold},
+      [=, &schedules = tape.schedules()](int, int, std::byte* scratch) {
+        schedules.update_threshold(v_cost->whole(), alpha, keep, state, first_step, threshold->whole().data,
+                                   reinterpret_cast<T*>(scratch));
       },
       static_cast<std::size_t>(v_cost->shape.rows) * sizeof(T));
 }
@@ -175,11 +183,12 @@ Tensor<T> optimality_labels(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> v_rewar
   for (const Tensor<T> x : {q_reward, v_reward, q_cost, v_cost})
     require_shape("optimality_labels", x->name.c_str(), {1, shape.rows, 1}, x->shape);
   const Tensor<T> label = tape.value("label", shape);
-  tape.rows("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, threshold, label},
-            [=](const Slice& slice) {
-              labels(q_reward->view(slice), v_reward->view(slice), q_cost->view(slice), v_cost->view(slice),
-                     threshold->whole().data, label->view(slice));
-            });
+  tape.row_operation("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, threshold}, {label},
+                     [=](const Slice& slice) {
+                       return OptimalityLabels<T>{q_reward->view(slice),   v_reward->view(slice),
+                                                  q_cost->view(slice),     v_cost->view(slice),
+                                                  threshold->whole().data, label->view(slice)};
+                     });
   return label;
 }
 
@@ -187,8 +196,8 @@ template <class T>
 Tensor<T> stored_labels(Tape<T>& tape, const std::uint8_t* stored, std::uint32_t windows, int batch,
                         std::uint64_t seed, const StepState* state) {
   const Tensor<T> label = tape.value("label", {1, batch, 1});
-  tape.rows("stored labels", batch, {label}, [=](const Slice& slice) {
-    gather_labels(stored, windows, seed, state, slice.first, label->view(slice));
+  tape.row_operation("stored labels", batch, {}, {label}, [=](const Slice& slice) {
+    return GatherLabels<T>{stored, windows, seed, state, slice.first, label->view(slice)};
   });
   return label;
 }
@@ -197,8 +206,9 @@ template <class T>
 Tensor<T> label_dropout(Tape<T>& tape, Tensor<T> label, double dropout, std::uint64_t seed,
                         const StepState* state) {
   const Tensor<T> out = tape.value("dropped label", label->shape);
-  tape.rows("label dropout", label->shape.rows, {label, out}, [=](const Slice& slice) {
-    drop_labels(label->view(slice), static_cast<T>(dropout), seed, state, slice.first, out->view(slice));
+  tape.row_operation("label dropout", label->shape.rows, {label}, {out}, [=](const Slice& slice) {
+    return LabelDropout<T>{label->view(slice), static_cast<T>(dropout), seed, state,
+                           slice.first,        out->view(slice)};
   });
   return out;
 }
@@ -208,9 +218,11 @@ FlowSample<T> draw_flow_sample(Tape<T>& tape, Tensor<T> actions, std::uint64_t s
   const Shape shape = actions->shape;
   const FlowSample<T> f{tape.value("noise", shape), tape.value("flow_time", {1, shape.rows, 1}),
                         tape.value("flow_point", shape)};
-  tape.rows("flow path", shape.rows, {actions, f.noise, f.time, f.point}, [=](const Slice& slice) {
-    draw_flow(seed, state, slice.first, f.noise->view(slice), f.time->view(slice));
-    flow_path(f.noise->view(slice), actions->view(slice), f.time->view(slice), f.point->view(slice));
+  tape.row_operation("draw flow", shape.rows, {}, {f.noise, f.time}, [=](const Slice& slice) {
+    return DrawFlow<T>{seed, state, slice.first, f.noise->view(slice), f.time->view(slice)};
+  });
+  tape.row_operation("flow path", shape.rows, {actions, f.noise, f.time}, {f.point}, [=](const Slice& slice) {
+    return FlowPath<T>{f.noise->view(slice), actions->view(slice), f.time->view(slice), f.point->view(slice)};
   });
   return f;
 }

@@ -34,7 +34,7 @@ void initialize(Parameters<T>& parameters, const Mlp& mlp, Initializer initializ
 }  // namespace
 
 template <class T>
-Networks<T>::Networks(const Settings& settings, Dimensions dimensions)
+Networks<T>::Networks(const Settings& settings, Dimensions dimensions, Device& device)
     : observation_mean(static_cast<std::size_t>(dimensions.observation), T(0)),
       observation_scale(static_cast<std::size_t>(dimensions.observation), T(1)),
       dimensions_(dimensions),
@@ -51,8 +51,7 @@ Networks<T>::Networks(const Settings& settings, Dimensions dimensions)
                      settings.activation, false);
   label_table = online.add("label_table", {1, 3, settings.label_dim});
   add_critics(target);
-  online.allocate(true);
-  target.allocate(false);
+  online.allocate(true, device, &target);
 
   const auto seed = static_cast<std::uint64_t>(settings.seed);
   for (const Mlp* mlp : {&critic, &value, &velocity}) initialize(online, *mlp, settings.initializer, seed);
@@ -62,9 +61,18 @@ Networks<T>::Networks(const Settings& settings, Dimensions dimensions)
         static_cast<T>(random_normal(seed, Purpose::initial_weights, 0,
                                      static_cast<std::uint32_t>(label_table), static_cast<std::uint32_t>(i)));
   online.values().copy_in(table.data(), table.size(), online.entry(label_table).offset);
-  std::vector<T> critics(target.size());
-  online.values().copy_out(critics.data(), critics.size());
-  target.values().copy_in(critics.data(), critics.size());
+  for (int entry = 0; entry < static_cast<int>(target.entries().size()); ++entry) {
+    std::vector<T> critics(online.entry(entry).shape.size());
+    online.values().copy_out(critics.data(), critics.size(), online.entry(entry).offset);
+    target.values().copy_in(critics.data(), critics.size(), target.entry(entry).offset);
+  }
+}
+
+template <class T>
+Mlp Networks<T>::critic_and_target() const {
+  Mlp both = critic;
+  for (DenseLayer& layer : both.layers) layer.nets *= 2;
+  return both;
 }
 
 template <class T>

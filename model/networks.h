@@ -29,12 +29,13 @@ struct Mlp {
 
 /// All networks. The critics are one ensemble: first the reward critics, then the cost critics; the values
 /// are one ensemble {V_r, V_c}. `online` holds critics, values, velocity field and label table, in this
-/// order; `target` holds the critics' Polyak averages under the same entry numbers.
+/// order; `target` holds the critics' Polyak averages under the same entry numbers and follows `online` in
+/// memory.
 template <class T>
 class Networks {
  public:
   /// Declares and allocates everything, sets initial weights from the seed, and copies critics to targets.
-  Networks(const Settings& settings, Dimensions dimensions);
+  Networks(const Settings& settings, Dimensions dimensions, Device& device);
   Networks(const Networks&) = delete;
 
   const Dimensions& dimensions() const { return dimensions_; }
@@ -45,6 +46,9 @@ class Networks {
 
   Parameters<T> online, target;
   Mlp critic, value, velocity;
+  /// The critics and behind them their targets as one ensemble of `online`, for a device that wants all
+  /// networks of one input in one call. Without layer normalisation.
+  Mlp critic_and_target() const;
   int label_table = 0;
   std::vector<T> observation_mean, observation_scale;  ///< [S]; the nets see (observation - mean) * scale
 

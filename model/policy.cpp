@@ -20,27 +20,15 @@ int dimension(const SafetensorsFile& file, const char* key) {
   return *value;
 }
 
-/// The first window's state as the data file holds it.
-std::vector<float> example_observation(const TrainingData<float>& data) {
-  const WindowSource<float>& source = data.source();
-  std::uint32_t start;
-  copy_out(&start, source.starts, sizeof start);
-  const auto s = static_cast<std::size_t>(source.observation_dim);
-  std::vector<float> observation(s);
-  copy_out(observation.data(), source.observations + start * s, s * sizeof(float));
-  for (std::size_t i = 0; i < s; ++i)
-    observation[i] = observation[i] / data.observation_scale()[i] + data.observation_mean()[i];
-  return observation;
-}
-
 struct Example {
   std::vector<float> noise, chunk, cost = {0}, v_reward = {0}, v_cost = {0};
 };
 
 /// What the policy does about the observation, with noise (seed 0, step 0, row 0) unless some is given.
 Example act_on_example(Networks<float>& networks, const SamplerOptions& options,
-                       std::span<const float> observation, std::vector<float> noise) {
-  Sampler<float> sampler(networks, options, std::make_shared<ThreadPool>(1));
+                       const std::shared_ptr<Device>& device, std::span<const float> observation,
+                       std::vector<float> noise) {
+  Sampler<float> sampler(networks, options, device);
   Example example;
   const auto chunk = static_cast<std::size_t>(networks.dimensions().chunk());
   example.noise = std::move(noise);
@@ -83,9 +71,9 @@ void save_policy(const std::filesystem::path& path, Learner<float>& learner,
   const double threshold = learner.threshold();
   writer.add<double>("threshold", {1}, std::span(&threshold, 1));
 
-  const std::vector<float> observation = example_observation(data);
+  const std::vector<float> observation = data.first_observation();
   const SamplerOptions options = sampler_options(learner.settings());
-  const Example example = act_on_example(networks, options, observation, {});
+  const Example example = act_on_example(networks, options, learner.device(), observation, {});
   writer.add<float>("example.observation", {width(dim.observation)}, observation);
   writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
@@ -112,8 +100,9 @@ void save_policy(const std::filesystem::path& path, Learner<float>& learner,
   writer.write(path);
 }
 
-Policy Policy::load(const std::filesystem::path& given) {
+Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> device) {
   Policy policy;
+  policy.device_ = std::move(device);
   policy.path_ = std::filesystem::is_directory(given) ? given / "policy.safetensors" : given;
   const SafetensorsFile file = SafetensorsFile::read(policy.path_);
   const auto format = file.metadata().find("format");
@@ -127,7 +116,7 @@ Policy Policy::load(const std::filesystem::path& given) {
   if (dim.chunk_length != policy.settings_.chunk_length)
     throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", policy.path_.string(),
                 "");
-  policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim);
+  policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim, *policy.device_);
   Networks<float>& networks = *policy.networks_;
   load_networks(networks, networks.online, networks.online.values(), "", file);
   load_networks(networks, networks.target, networks.target.values(), "", file);
@@ -150,7 +139,8 @@ void Policy::check_example(const SafetensorsFile& file) const {
                                                        static_cast<std::size_t>(dim.chunk())});
   const auto observation =
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
-  const Example mine = act_on_example(*networks_, options, observation, {noise.begin(), noise.end()});
+  const Example mine =
+      act_on_example(*networks_, options, device_, observation, {noise.begin(), noise.end()});
   // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
   // equal cost it may even choose another, so that the cost is compared and not the chunk.
   const auto compare = [&](const char* name, float value) {

@@ -13,9 +13,9 @@ namespace r2pac {
 /// The policy of a run, ready to act. docs/formats.md describes the file.
 class Policy {
  public:
-  /// Reads a policy file, or `policy.safetensors` of a run folder, and checks that it reproduces its own
-  /// example. Throws Error(checkpoint).
-  static Policy load(const std::filesystem::path& path);
+  /// Reads a policy file, or `policy.safetensors` of a run folder, into the device's memory, and checks that
+  /// it reproduces its own example. Throws Error(checkpoint).
+  static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
 
   const std::filesystem::path& path() const { return path_; }
   const Settings& settings() const { return settings_; }
@@ -23,6 +23,7 @@ class Policy {
   /// The alpha-quantile l of V_c over the training data: a state is safe where V_c <= l.
   double threshold() const { return threshold_; }
   Networks<float>& networks() const { return *networks_; }
+  const std::shared_ptr<Device>& device() const { return device_; }
   /// Sampler options as trained: flow steps, guidance scale, candidates, label "good".
   SamplerOptions sampler_options() const;
 
@@ -31,6 +32,7 @@ class Policy {
   void check_example(const SafetensorsFile& file) const;
 
   std::filesystem::path path_;
+  std::shared_ptr<Device> device_;
   Settings settings_;
   double threshold_ = 0;
   std::unique_ptr<Networks<float>> networks_;

@@ -59,8 +59,7 @@ class Run {
   Run(const RunOptions& options, const RunCallbacks& callbacks)
       : options_(options), callbacks_(callbacks), settings_(options.settings.values), data_(load_data()) {
     make_folder(options.folder);
-    learner_ =
-        std::make_unique<Learner<float>>(settings_, *data_, std::make_shared<ThreadPool>(options.threads));
+    learner_ = std::make_unique<Learner<float>>(settings_, *data_, options.device);
     metrics_ = std::make_unique<LineLog>(options.folder / "metrics.jsonl");
     timing_ = std::make_unique<LineLog>(options.folder / "timing.jsonl");
     resume();
@@ -109,7 +108,7 @@ class Run {
     const Dataset dataset =
         load_dataset(options_.data.string(), settings_.pad_terminals ? settings_.chunk_length : 1);
     for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
-    return std::make_unique<TrainingData<float>>(dataset, settings_);
+    return std::make_unique<TrainingData<float>>(dataset, settings_, *options_.device);
   }
 
   /// Refuses a checkpoint of other data or settings, naming the difference.
@@ -271,7 +270,8 @@ class Run {
           {"windows", data_->windows()}}},
         {"machine",
          {{"processor", processor()},
-          {"threads", options_.threads},
+          {"device", options_.device->name()},
+          {"device_description", options_.device->description()},
           {"instruction_set", isa_name(current_isa())},
           {"dense_layers", dense<float>().name()}}},
         {"libraries", {{"compiler", __VERSION__}, {"hdf5", hdf5_version()}, {"onednn", onednn_version()}}},

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/device.h"
 #include "model/settings.h"
 
 namespace r2pac {
@@ -19,7 +21,7 @@ struct RunOptions {
   /// "auto": continue the folder's newest checkpoint if there is one. "never": refuse a folder that holds a
   /// run. Else a checkpoint file or run folder to start from.
   std::string resume = "auto";
-  int threads = 1;
+  std::shared_ptr<Device> device;
   std::vector<std::string> command_line;  ///< for the manifest
 };
 

@@ -5,8 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "engine/executor.h"
-#include "kernels/sampler.h"
+#include "engine/device.h"
 #include "model/networks.h"
 
 namespace r2pac {
@@ -28,7 +27,7 @@ template <class T>
 class Sampler {
  public:
   /// The networks outlive the sampler; weights may change between calls (packs must be renewed).
-  Sampler(Networks<T>& networks, const SamplerOptions& options, std::shared_ptr<ThreadPool> pool);
+  Sampler(Networks<T>& networks, const SamplerOptions& options, std::shared_ptr<Device> device);
 
   /// Chunks for observations [n, S] (not yet normalised) from noise [n, candidates, hA]. A row's result
   /// depends on that row alone. Throws InvalidArgument when a length does not fit.
@@ -41,28 +40,19 @@ class Sampler {
   /// Multiply-adds of one decision, constant parts counted once.
   double multiply_adds() const;
 
+  /// How the device acts, and its launches for one call.
+  const Actor<T>& actor() const { return *actor_; }
+
  private:
-  /// What the tasks of one call work on; kept here so that a call allocates nothing.
-  struct Job {
-    std::size_t rows = 0;
-    int parts = 1, per_part = 1;  ///< an observation's candidates are cut into parts when threads are idle
-    bool score = true, values = false;
-  };
   void reserve(std::size_t rows);
-  void run_part(int task, T* scratch) const;
-  void run_choice(std::size_t row, T* scratch) const;
   MlpWeights<T> weights(Parameters<T>& parameters, const Mlp& mlp, int net) const;
 
   Networks<T>& networks_;
   SamplerOptions options_;
-  std::shared_ptr<ThreadPool> pool_;
-  FlowWeights<T> flow_;
-  std::vector<MlpWeights<T>> cost_critics_;
-  MlpWeights<T> v_reward_, v_cost_;
-  std::vector<Buffer<T>> scratch_;
-  std::vector<std::byte*> scratch_pointers_;
-  Job job_;
-  Phase parts_phase_, choice_phase_;
+  std::shared_ptr<Device> device_;
+  ActionWeights<T> weights_;
+  std::unique_ptr<Actor<T>> actor_;
+  std::uint64_t version_ = 0;  // of the weights that the actor has seen
   std::vector<T> normalized_;  // [n, S] on the host
   Buffer<T> observations_, candidates_, costs_, chosen_, chosen_cost_, values_r_, values_c_;
 };

@@ -27,10 +27,10 @@ std::string owner(const Networks<T>& networks, int entry, int net) {
 
 template <class T>
 Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs,
-              std::shared_ptr<ThreadPool> pool)
-    : networks_(inputs.networks), kind_(kind) {
+              std::shared_ptr<Device> device)
+    : networks_(inputs.networks), device_(std::move(device)), kind_(kind) {
   Networks<T>& nets = *inputs.networks;
-  Tape<T> tape;
+  Tape<T> tape(device_);
   if (kind == StepKind::flow) {
     if (inputs.labels == nullptr) throw InvalidArgument("Step: the flow phase needs `labels`");
     const auto seed = static_cast<std::uint64_t>(settings.seed);
@@ -53,10 +53,42 @@ Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inpu
     squares_ = tape.kept("squared gradients", {1, pieces, 1});
     const AdamSettings adam{settings.learning_rate, settings.adam_beta1, settings.adam_beta2,
                             settings.adam_epsilon, settings.polyak};
+    std::vector<Tensor<T>> losses;
+    for (const auto& [name, loss] : losses_) losses.push_back(loss);
     optimizer_step(tape, nets.online, kind == StepKind::flow ? nullptr : &nets.target, first, last, adam,
-                   inputs.state, inputs.first_step, squares_);
+                   inputs.state, inputs.first_step, losses, squares_);
   }
-  program_ = tape.finish(std::move(pool));
+  program_ = tape.finish();
+}
+
+/// On the CPU each network by itself; on a device of whole batches the networks of one input in one call per
+/// layer, and V at s and s' as one batch. Targets and labels pass no gradient back.
+template <class T>
+auto Step<T>::estimate(Tape<T>& tape, Networks<T>& nets, Networks<T>& reference, const Batch<T>& batch)
+    -> Estimates {
+  const Tensor<T> pairs = concatenate<T>(tape, {batch.observations, batch.actions});
+  const bool stacked = tape.device().whole_batches() && &reference == &nets && nets.value.norms.empty();
+  Estimates e;
+  if (stacked) {
+    const int rows = batch.observations->shape.rows, critics = 2 * nets.critics_per_side();
+    const Tensor<T> v =
+        apply(tape, nets.online, nets.value, stack_rows(tape, batch.observations, batch.next_observations));
+    const Tensor<T> q = apply(tape, nets.online, nets.critic_and_target(), pairs);
+    e.v = e.v_seen = tape.row_range(v, 0, rows);
+    e.v_next = tape.row_range(v, rows, rows);
+    e.q = tape.members(q, 0, critics);
+    e.q_target = tape.members(q, critics, critics);
+    return e;
+  }
+  e.v = e.v_seen = apply(tape, nets.online, nets.value, batch.observations);
+  {
+    const typename Tape<T>::NoGradient constant(tape);
+    if (&reference != &nets) e.v_seen = apply(tape, reference.online, reference.value, batch.observations);
+    e.v_next = apply(tape, reference.online, reference.value, batch.next_observations);
+    e.q_target = apply(tape, reference.target, reference.critic, pairs);
+  }
+  e.q = apply(tape, nets.online, nets.critic, pairs);
+  return e;
 }
 
 /// Targets, critic losses and value losses; the flow too if the schedule is joint.
@@ -70,18 +102,7 @@ void Step<T>::record_critics(Tape<T>& tape, const Settings& settings, const Step
   const Tensor<T> threshold = tape.external("threshold", {1, 1, 1}, inputs.threshold);
 
   const Batch<T> batch = draw_batch(tape, inputs.source, settings.batch, seed, inputs.state);
-  const Tensor<T> pairs = concatenate<T>(tape, {batch.observations, batch.actions});
-
-  // Values of s, learned and as seen by targets and labels, which pass no gradient back.
-  const Tensor<T> v = apply(tape, nets.online, nets.value, batch.observations);
-  Tensor<T> v_seen = v, v_next, q_target;
-  {
-    const typename Tape<T>::NoGradient constant(tape);
-    if (&reference != &nets) v_seen = apply(tape, reference.online, reference.value, batch.observations);
-    v_next = apply(tape, reference.online, reference.value, batch.next_observations);
-    q_target = apply(tape, reference.target, reference.critic, pairs);
-  }
-  const Tensor<T> q = apply(tape, nets.online, nets.critic, pairs);
+  const auto [q, q_target, v, v_seen, v_next] = estimate(tape, nets, reference, batch);
   const Tensor<T> q_reward = ensemble_min(tape, tape.members(q_target, 0, side));
   const Tensor<T> q_cost = ensemble_max(tape, tape.members(q_target, side, side));
 
@@ -143,7 +164,7 @@ auto Step<T>::read(const Named& scalars) const -> std::vector<std::pair<std::str
   std::vector<std::pair<std::string, double>> values;
   for (const auto& [name, tensor] : scalars) {
     T value;
-    copy_out(&value, tensor->whole().data, sizeof value);
+    device_->memory().copy_out(&value, tensor->whole().data, sizeof value);
     values.emplace_back(
         name, name == "good" ? static_cast<double>(value) - double{kLabelBad} : static_cast<double>(value));
   }
@@ -155,7 +176,7 @@ std::vector<std::pair<std::string, double>> Step<T>::gradient_norms() const {
   std::vector<std::pair<std::string, double>> norms;
   if (squares_ == nullptr) return norms;
   std::vector<T> squares(squares_->shape.size());
-  copy_out(squares.data(), squares_->whole().data, squares.size() * sizeof(T));
+  device_->memory().copy_out(squares.data(), squares_->whole().data, squares.size() * sizeof(T));
   std::size_t piece = 0;
   const int first = kind_ == StepKind::flow ? networks_->values_end() : 0;
   for (int entry = first; piece < squares.size(); ++entry)

@@ -37,8 +37,7 @@ struct StepInputs {
 template <class T>
 class Step {
  public:
-  Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs,
-       std::shared_ptr<ThreadPool> pool);
+  Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs, std::shared_ptr<Device> device);
 
   /// One gradient step; the state's step advances if the optimiser is part of it.
   void run() { program_.run(); }
@@ -56,12 +55,20 @@ class Step {
 
  private:
   using Named = std::vector<std::pair<std::string, Tensor<T>>>;
+  /// What the critics and values say, before any target.
+  struct Estimates {
+    Tensor<T> q;                  // [2n, B, 1] learning critics: n of rewards, n of costs
+    Tensor<T> q_target;           // [2n, B, 1] their targets
+    Tensor<T> v, v_seen, v_next;  // [2, B, 1] V_r, V_c at s (learning; as targets see them) and at s'
+  };
+  static Estimates estimate(Tape<T>& tape, Networks<T>& nets, Networks<T>& reference, const Batch<T>& batch);
   std::vector<std::pair<std::string, double>> read(const Named& scalars) const;
   void record_critics(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs, bool with_flow);
   void record_flow(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs,
                    const Batch<T>& batch, Tensor<T> label);
 
   Networks<T>* networks_;
+  std::shared_ptr<Device> device_;
   StepKind kind_;
   Named losses_, means_, traced_;
   Tensor<T> squares_ = nullptr;

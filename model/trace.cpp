@@ -25,10 +25,10 @@ void add_scalar(Snapshot<T>& snapshot, const std::string& name, double value) {
 }  // namespace
 
 template <class T>
-void write_trace(const Settings& settings, const Dataset& dataset, int steps,
-                 std::shared_ptr<ThreadPool> pool, const std::filesystem::path& path) {
-  const TrainingData<T> data(dataset, settings);
-  Learner<T> learner(settings, data, std::move(pool));
+void write_trace(const Settings& settings, const Dataset& dataset, int steps, std::shared_ptr<Device> device,
+                 const std::filesystem::path& path) {
+  const TrainingData<T> data(dataset, settings, *device);
+  Learner<T> learner(settings, data, device);
   learner.trace();
   Networks<T>& networks = learner.networks();
   constexpr std::size_t kBatchTensors = 32;  // batch, targets, noise, losses; rounded up
@@ -53,7 +53,7 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps,
     snapshot.writer.template add<std::uint32_t>(prefix + "windows", {drawn.size()}, drawn);
     for (const auto& [name, tensor] : learner.current_step()->traced()) {
       std::vector<T>& values = snapshot.arrays.emplace_back(tensor->shape.size());
-      copy_out(values.data(), tensor->whole().data, values.size() * sizeof(T));
+      device->memory().copy_out(values.data(), tensor->whole().data, values.size() * sizeof(T));
       snapshot.writer.template add<T>(prefix + name, trimmed_shape(tensor->shape), values);
     }
     add_scalar(snapshot, prefix + "threshold", learner.threshold());
@@ -71,9 +71,9 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps,
   snapshot.writer.write(path);
 }
 
-template void write_trace<float>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>,
+template void write_trace<float>(const Settings&, const Dataset&, int, std::shared_ptr<Device>,
                                  const std::filesystem::path&);
-template void write_trace<double>(const Settings&, const Dataset&, int, std::shared_ptr<ThreadPool>,
+template void write_trace<double>(const Settings&, const Dataset&, int, std::shared_ptr<Device>,
                                   const std::filesystem::path&);
 
 }  // namespace r2pac

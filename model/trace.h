@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "data/dataset.h"
-#include "engine/executor.h"
+#include "engine/device.h"
 #include "model/settings.h"
 
 namespace r2pac {
@@ -14,7 +14,7 @@ namespace r2pac {
 /// (docs/formats.md, "Traces"). Throws Error(settings) when a trace of so many steps does not fit the format,
 /// and what training throws.
 template <class T>
-void write_trace(const Settings& settings, const Dataset& dataset, int steps,
-                 std::shared_ptr<ThreadPool> pool, const std::filesystem::path& path);
+void write_trace(const Settings& settings, const Dataset& dataset, int steps, std::shared_ptr<Device> device,
+                 const std::filesystem::path& path);
 
 }  // namespace r2pac

@@ -7,11 +7,11 @@ namespace r2pac {
 namespace {
 
 template <class T>
-Buffer<T> upload(const std::vector<float>& values, double scale = 1) {
+Buffer<T> upload(Device& device, const std::vector<float>& values, double scale = 1) {
   std::vector<T> converted(values.size());
   for (std::size_t i = 0; i < values.size(); ++i)
     converted[i] = static_cast<T>(static_cast<double>(values[i]) * scale);
-  Buffer<T> buffer(converted.size());
+  Buffer<T> buffer(converted.size(), device.memory());
   buffer.copy_in(converted.data(), converted.size());
   return buffer;
 }
@@ -19,10 +19,10 @@ Buffer<T> upload(const std::vector<float>& values, double scale = 1) {
 }  // namespace
 
 template <class T>
-TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings)
-    : actions_(upload<T>(dataset.actions)),
-      rewards_(upload<T>(dataset.rewards, settings.reward_scale)),
-      costs_(upload<T>(dataset.costs, settings.cost_scale)),
+TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, Device& device)
+    : actions_(upload<T>(device, dataset.actions)),
+      rewards_(upload<T>(device, dataset.rewards, settings.reward_scale)),
+      costs_(upload<T>(device, dataset.costs, settings.cost_scale)),
       fingerprint_(dataset.fingerprint) {
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
   mean_.assign(s, T(0));
@@ -45,7 +45,7 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings)
   std::vector<T> observations(dataset.observations.size());
   for (std::size_t i = 0; i < observations.size(); ++i)
     observations[i] = (static_cast<T>(dataset.observations[i]) - mean_[i % s]) * scale_[i % s];
-  observations_ = Buffer<T>(observations.size());
+  observations_ = Buffer<T>(observations.size(), device.memory());
   observations_.copy_in(observations.data(), observations.size());
 
   std::vector<T> continues(dataset.terminals.size());
@@ -56,12 +56,12 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings)
     if (settings.timeouts_are_terminal)
       continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
   }
-  continues_ = Buffer<T>(continues.size());
+  continues_ = Buffer<T>(continues.size(), device.memory());
   continues_.copy_in(continues.data(), continues.size());
 
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);
-  starts_ = Buffer<std::uint32_t>(starts.size());
+  starts_ = Buffer<std::uint32_t>(starts.size(), device.memory());
   starts_.copy_in(starts.data(), starts.size());
 
   source_ = {observations_.data(),
@@ -75,6 +75,16 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings)
              dataset.action_dim,
              settings.chunk_length,
              static_cast<T>(settings.discount)};
+}
+
+template <class T>
+std::vector<T> TrainingData<T>::first_observation() const {
+  std::uint32_t start;
+  starts_.copy_out(&start, 1);
+  std::vector<T> observation(mean_.size());
+  observations_.copy_out(observation.data(), observation.size(), start * observation.size());
+  for (std::size_t i = 0; i < observation.size(); ++i) observation[i] = observation[i] / scale_[i] + mean_[i];
+  return observation;
 }
 
 template class TrainingData<float>;

@@ -17,11 +17,13 @@ template <class T>
 class TrainingData {
  public:
   /// Scales rewards and costs, normalises observations if the settings say so, and copies everything into
-  /// kernel memory; the data set is not needed afterwards.
+  /// the memory of the device, which outlives them; the data set is not needed afterwards.
   /// Throws Error(data) when there is no window of chunk_length rows.
-  TrainingData(const Dataset& dataset, const Settings& settings);
+  TrainingData(const Dataset& dataset, const Settings& settings, Device& device);
 
   const WindowSource<T>& source() const { return source_; }
+  /// The first window's state as the data file holds it, [S].
+  std::vector<T> first_observation() const;
   Dimensions dimensions() const {
     return {source_.observation_dim, source_.action_dim, source_.chunk_length};
   }

@@ -8,10 +8,11 @@ namespace r2pac {
 
 template <class T>
 WindowValues<T> evaluate_windows(const Settings& settings, Networks<T>& networks,
-                                 const WindowSource<T>& source, std::shared_ptr<ThreadPool> pool,
+                                 const WindowSource<T>& source, std::shared_ptr<Device> device,
                                  const std::function<bool()>& stop) {
-  Buffer<std::uint32_t> first_window(1);
-  Tape<T> tape;
+  Memory& memory = device->memory();
+  Buffer<std::uint32_t> first_window(1, memory);
+  Tape<T> tape(std::move(device));
   const typename Tape<T>::NoGradient constant(tape);
   const int side = networks.critics_per_side();
   const Batch<T> batch = windows_in_order(tape, source, settings.batch, first_window.data());
@@ -21,7 +22,7 @@ WindowValues<T> evaluate_windows(const Settings& settings, Networks<T>& networks
   const Tensor<T> q_reward = ensemble_min(tape, tape.members(q, 0, side));
   const Tensor<T> q_cost = ensemble_max(tape, tape.members(q, side, side));
   for (const Tensor<T> x : {v, q_reward, q_cost}) tape.keep(x);
-  Program program = tape.finish(std::move(pool));
+  Program program = tape.finish();
 
   WindowValues<T> values;
   for (auto* column : {&values.v_reward, &values.v_cost, &values.q_reward, &values.q_cost})
@@ -33,7 +34,7 @@ WindowValues<T> evaluate_windows(const Settings& settings, Networks<T>& networks
     program.run();
     const std::size_t count = std::min<std::size_t>(rows.size(), source.windows - first);
     const auto append = [&](const View<T>& from, int net, std::vector<T>& to) {
-      copy_out(rows.data(), from.net(net), count * sizeof(T));
+      memory.copy_out(rows.data(), from.net(net), count * sizeof(T));
       to.insert(to.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count));
     };
     append(v->whole(), 0, values.v_reward);
@@ -55,9 +56,9 @@ std::vector<std::uint8_t> label_windows(const WindowValues<T>& values, T thresho
   return labels;
 }
 
-#define R2_INSTANTIATE(T)                                                                               \
-  template WindowValues<T> evaluate_windows(const Settings&, Networks<T>&, const WindowSource<T>&,      \
-                                            std::shared_ptr<ThreadPool>, const std::function<bool()>&); \
+#define R2_INSTANTIATE(T)                                                                           \
+  template WindowValues<T> evaluate_windows(const Settings&, Networks<T>&, const WindowSource<T>&,  \
+                                            std::shared_ptr<Device>, const std::function<bool()>&); \
   template std::vector<std::uint8_t> label_windows(const WindowValues<T>&, T);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

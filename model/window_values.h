@@ -22,7 +22,7 @@ struct WindowValues {
 /// what is there.
 template <class T>
 WindowValues<T> evaluate_windows(const Settings& settings, Networks<T>& networks,
-                                 const WindowSource<T>& source, std::shared_ptr<ThreadPool> pool,
+                                 const WindowSource<T>& source, std::shared_ptr<Device> device,
                                  const std::function<bool()>& stop = {});
 
 /// The label of each window under threshold l: kLabelGood or kLabelBad (PAPER.md, LABEL).

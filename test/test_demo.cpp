@@ -10,6 +10,7 @@
 #include "kernels/critic.h"
 #include "model/run.h"
 #include "model/tasks.h"
+#include "on_cpu.h"
 #include "scratch_folder.h"
 #include "tools/eval.h"
 #include "tools/verbs.h"
@@ -54,7 +55,7 @@ TEST_CASE("the demo keeps its promise") {
   RunOptions broken;
   broken.data = folder.path / "demo" / "reach-avoid.hdf5";
   broken.folder = folder.path / "broken";
-  broken.threads = resolve_threads(0);
+  broken.device = cpu_device(resolve_threads(0));
   broken.settings = resolve_settings({broken.data.string(),
                                       "",
                                       {"hidden=[128,128,128]", "batch=256", "steps=4000", "num_candidates=1",
@@ -63,8 +64,7 @@ TEST_CASE("the demo keeps its promise") {
   RunCallbacks callbacks;
   callbacks.note = callbacks.warn = [](const std::string&) {};
   REQUIRE(run_training(broken, callbacks) == RunEnd::finished);
-  const Policy policy = Policy::load(broken.folder);
-  Sampler<float> sampler(policy.networks(), policy.sampler_options(),
-                         std::make_shared<ThreadPool>(broken.threads));
+  const Policy policy = Policy::load(broken.folder, on_cpu());
+  Sampler<float> sampler(policy.networks(), policy.sampler_options(), policy.device());
   CHECK(evaluate_reach_avoid(sampler, policy.dimensions(), 60, 1000).cost_mean > 5.0);
 }

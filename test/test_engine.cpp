@@ -3,10 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "base/error.h"
+#include "entry_values.h"
 #include "guarded.h"
 #include "model/losses.h"
 #include "model/step.h"
 #include "near.h"
+#include "on_cpu.h"
 #include "random_windows.h"
 
 using namespace r2pac;
@@ -17,19 +19,18 @@ constexpr int kRows = 150;  // more than two tiles, the last one short
 
 /// One random input and three layers of different widths to build small tapes from.
 struct Workbench {
-  std::shared_ptr<ThreadPool> pool = std::make_shared<ThreadPool>(1);
   Parameters<double> parameters;
   DenseLayer first, second, third;
   Guarded<double> x = Guarded<double>::normal(kRows, 3, 0, 70),
                   target = Guarded<double>::normal(kRows, 1, 0, 71);
-  Tape<double> tape;
+  Tape<double> tape{on_cpu()};
   Tensor<double> input, wanted;
 
   explicit Workbench(int nets = 1, int second_in = 4) {
     first = add_dense(parameters, "first", nets, 3, nets == 1 ? 4 : 1);
     second = add_dense(parameters, "second", 1, second_in, 1);
     third = add_dense(parameters, "third", 1, 4, 1);
-    parameters.allocate(true);
+    parameters.allocate(true, *on_cpu());
     for (const DenseLayer& layer : {first, second, third})
       initialize_dense(parameters, layer, Initializer::torch, 5);
     input = tape.external("input", {1, kRows, 3}, x.data());
@@ -44,7 +45,7 @@ struct Workbench {
   /// `begin`; those before must get exactly zero.
   void check_gradient(const std::vector<Tensor<double>>& losses, int begin = 0) {
     tape.backward();
-    Program program = tape.finish(pool);
+    Program program = tape.finish();
     program.run();
     std::vector<double> gradient(parameters.size()), values(parameters.size());
     parameters.gradients().copy_out(gradient.data(), gradient.size());
@@ -85,12 +86,6 @@ std::string message(F f) {
     return error.what();
   }
   return "nothing was thrown";
-}
-
-std::vector<float> values(const Parameters<float>& parameters, const Buffer<float>& arena) {
-  std::vector<float> all(parameters.size());
-  arena.copy_out(all.data(), all.size());
-  return all;
 }
 
 }  // namespace
@@ -141,10 +136,11 @@ TEST_CASE("a wrong shape is refused by operation, argument, expected and actual 
         "layer_norm", "gain", "[1, 1, 3]", "[1, 1, 4]");
   wrong(message([&] { ensemble_min(w.tape, w.input); }), "ensemble_min", "`x`", "[1, 150, 1]", "[1, 150, 3]");
   StepState state;
-  wrong(message([&] {
-          optimizer_step<double>(w.tape, w.parameters, nullptr, 0, 2, {}, &state, 0, value("s", {1, 3, 1}));
-        }),
-        "optimizer_step", "`squares`", "[1, 2, 1]", "[1, 3, 1]");
+  wrong(
+      message([&] {
+        optimizer_step<double>(w.tape, w.parameters, nullptr, 0, 2, {}, &state, 0, {}, value("s", {1, 3, 1}));
+      }),
+      "optimizer_step", "`squares`", "[1, 2, 1]", "[1, 3, 1]");
   Batch<double> batch{w.input, w.input, w.input, w.wanted, w.wanted, w.wanted};
   wrong(message([&] { critic_targets(w.tape, batch, w.wanted, w.input, w.wanted, {}); }), "critic_targets",
         "`next_cost_value`", "[1, 150, 1]", "[1, 150, 3]");
@@ -229,7 +225,7 @@ TEST_CASE("each kind of step moves its own networks and no other") {
   settings.hidden = {16, 16};
   settings.batch = 80;
   settings.label_dim = 4;
-  Networks<float> nets(settings, {data.s, data.a, data.h});
+  Networks<float> nets(settings, {data.s, data.a, data.h}, *on_cpu());
   CHECK_FALSE(nets.target.trainable());
   StepState state;
   float threshold = 0;
@@ -239,8 +235,8 @@ TEST_CASE("each kind of step moves its own networks and no other") {
   inputs.state = &state;
   inputs.threshold = &threshold;
   inputs.labels = data.labels.data();
-  const auto pool = std::make_shared<ThreadPool>(1);
-  const std::size_t values_end = nets.online.entry(nets.values_end()).offset;
+  const auto pool = on_cpu();
+  const std::size_t values_end = entry_values(nets.online, nets.online.values(), 0, nets.values_end()).size();
   const auto same = [](const std::vector<float>& a, const std::vector<float>& b, std::size_t begin,
                        std::size_t end) {
     return std::equal(a.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -249,13 +245,13 @@ TEST_CASE("each kind of step moves its own networks and no other") {
   };
   for (const StepKind kind : {StepKind::flow, StepKind::critics, StepKind::joint}) {
     Step<float> step(settings, kind, inputs, pool);
-    const auto online = values(nets.online, nets.online.values()),
-               moments = values(nets.online, nets.online.first_moments());
-    const auto target = values(nets.target, nets.target.values());
+    const auto online = entry_values(nets.online, nets.online.values()),
+               moments = entry_values(nets.online, nets.online.first_moments());
+    const auto target = entry_values(nets.target, nets.target.values());
     step.run();
-    const auto online_after = values(nets.online, nets.online.values());
-    const auto moments_after = values(nets.online, nets.online.first_moments());
-    const auto target_after = values(nets.target, nets.target.values());
+    const auto online_after = entry_values(nets.online, nets.online.values());
+    const auto moments_after = entry_values(nets.online, nets.online.first_moments());
+    const auto target_after = entry_values(nets.target, nets.target.values());
     INFO("kind " << static_cast<int>(kind));
     CHECK(same(online, online_after, 0, values_end) == (kind == StepKind::flow));
     CHECK(same(moments, moments_after, 0, values_end) == (kind == StepKind::flow));
@@ -275,9 +271,9 @@ TEST_CASE("each kind of step moves its own networks and no other") {
 
 TEST_CASE("a value that two phases read is kept, one of a single phase lives in the tile") {
   for (const int threads : {1, 3}) {
-    Tape<double> tape;
+    Tape<double> tape{cpu_device(threads)};
     const auto step = [&](Tensor<double> from, Tensor<double> to) {
-      tape.rows("add one", kRows, {from, to}, [=](const Slice& slice) {
+      tape.rows("add one", kRows, {from}, {to}, [=](const Slice& slice) {
         for (int r = 0; r < slice.count; ++r) to->view(slice).row(r)[0] = from->view(slice).row(r)[0] + 1;
       });
     };
@@ -291,13 +287,13 @@ TEST_CASE("a value that two phases read is kept, one of a single phase lives in 
     step(input, local);
     step(local, wide);
     step(local, carried);
-    tape.tasks("sum", 1, {wide}, [&sum, wide](int, std::byte*) {
+    tape.tasks("sum", 1, {wide}, {}, [&sum, wide](int, int, std::byte*) {
       sum = 0;
       for (int r = 0; r < kRows; ++r) sum += wide->whole().row(r)[0];
     });
     step(carried, last);
     step(last, out);
-    Program program = tape.finish(std::make_shared<ThreadPool>(threads));
+    Program program = tape.finish();
     CHECK(program.statistics().calls == 6);
     CHECK(program.statistics().phases == 3);
     CHECK(wide->stored != nullptr);

@@ -10,6 +10,7 @@
 #include "kernels/pointwise.h"
 #include "model/losses.h"
 #include "near.h"
+#include "on_cpu.h"
 
 using namespace r2pac;
 
@@ -59,7 +60,7 @@ TEST_CASE("the expectile leans to the side it is told to") {
 
 TEST_CASE("settings reach a double computation with all their digits") {
   // 0.9f as a double differs from 0.9 by 2.4e-8; an honest double computation differs by a few 1e-16.
-  Tape<double> tape;
+  Tape<double> tape{on_cpu()};
   double prediction = 1, high = 4, low = -1;
   const auto scalar = [&](const char* name, double* data) { return tape.external(name, {1, 1, 1}, data); };
   const auto loss = [&](const char* name, double* target) {
@@ -68,7 +69,7 @@ TEST_CASE("settings reach a double computation with all their digits") {
   };
   const Tensor<double> above = loss("above", &high), below = loss("below", &low);
   tape.backward();
-  Program program = tape.finish(std::make_shared<ThreadPool>(1));
+  Program program = tape.finish();
   program.run();
   CHECK(near(*above->whole().data, 0.9 * 9, 1e-14));
   CHECK(near(*below->whole().data, 0.1 * 4, 1e-14));

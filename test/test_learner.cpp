@@ -6,8 +6,10 @@
 #include <cmath>
 #include <fstream>
 
+#include "entry_values.h"
 #include "kernels/reduce.h"
 #include "model/learner.h"
+#include "on_cpu.h"
 #include "tools/data_make.h"
 
 using namespace r2pac;
@@ -26,9 +28,7 @@ Settings small_settings() {
 Dataset robot_data(int episodes) { return make_dataset(reach_avoid_columns(episodes, 0), "robot"); }
 
 std::vector<float> values_of(const Parameters<float>& parameters) {
-  std::vector<float> values(parameters.size());
-  parameters.values().copy_out(values.data(), values.size());
-  return values;
+  return entry_values(parameters, parameters.values());
 }
 
 double find(const std::vector<std::pair<std::string, double>>& report, const std::string& name) {
@@ -53,8 +53,8 @@ TEST_CASE("with timeouts as terminals the threshold is the limit as a discounted
     settings.cost_limit = cost_limit;
     settings.cost_scale = cost_scale;
     settings.discount = discount;
-    const TrainingData<double> data(robot_data(4), settings);
-    Learner<double> learner(settings, data, std::make_shared<ThreadPool>(1));
+    const TrainingData<double> data(robot_data(4), settings, *on_cpu());
+    Learner<double> learner(settings, data, on_cpu());
     const double before = learner.threshold();
     CHECK(before == Approx(threshold).epsilon(1e-7));  // the digits given above
     learner.advance();
@@ -84,7 +84,8 @@ TEST_CASE("windows over a genuine end, and with timeouts as terminals over any e
     for (const bool timeouts : {false, true}) {
       settings.pad_terminals = pad;
       settings.timeouts_are_terminal = timeouts;
-      const TrainingData<double> data(make_dataset(columns, "two episodes", pad ? 3 : 1), settings);
+      const TrainingData<double> data(make_dataset(columns, "two episodes", pad ? 3 : 1), settings,
+                                      *on_cpu());
       // Starts 0 to 4, with padding also 5 and 6, and 7 to 10 in the second episode, which is never padded.
       std::vector<double> masks = {1, 1, 1, 1, 0};
       // 1 + 2/2 + 3/4 and so on; beyond the end there is neither reward nor cost nor action.
@@ -111,7 +112,7 @@ TEST_CASE("windows over a genuine end, and with timeouts as terminals over any e
       const View<double> actions = view(3), reward = view(1), cost = view(1), mask = view(1);
       const WindowBatch<double> batch{view(2), actions, view(2), reward, cost, mask};
       const std::uint32_t first = 0;
-      gather_windows_in_order(data.source(), &first, 0, batch);
+      run_rows<double>(GatherWindowsInOrder<double>{data.source(), &first, 0, batch}, n);
       for (int r = 0; r < n; ++r) {
         INFO("padding " << pad << ", timeouts " << timeouts << ", window " << r);
         const auto i = static_cast<std::size_t>(r);
@@ -128,9 +129,8 @@ TEST_CASE("the threshold is smoothed from the second step on") {
   plain.learning_rate = smooth.learning_rate = 1e-12;  // the values stand still, only the batch changes
   smooth.threshold_ema = 0.75;
   const Dataset dataset = robot_data(4);
-  const TrainingData<double> data(dataset, plain);
-  Learner<double> a(plain, data, std::make_shared<ThreadPool>(1)),
-      b(smooth, data, std::make_shared<ThreadPool>(1));
+  const TrainingData<double> data(dataset, plain, *on_cpu());
+  Learner<double> a(plain, data, on_cpu()), b(smooth, data, on_cpu());
   double expected = 0;
   for (int step = 0; step < 4; ++step) {
     a.advance();
@@ -147,15 +147,15 @@ TEST_CASE("behaviour cloning trains the flow and nothing else") {
   settings.critic_steps = 0;
   settings.label_dropout = 1;
   const Dataset dataset = robot_data(4);
-  const TrainingData<float> data(dataset, settings);
-  Learner<float> learner(settings, data, std::make_shared<ThreadPool>(1));
+  const TrainingData<float> data(dataset, settings, *on_cpu());
+  Learner<float> learner(settings, data, on_cpu());
   const std::vector<float> before = values_of(learner.networks().online);
   const std::vector<float> targets = values_of(learner.networks().target);
   while (!learner.finished()) learner.advance();
   const std::vector<float> after = values_of(learner.networks().online);
-  const auto& entries = learner.networks().online.entries();
-  const std::size_t flow = entries[static_cast<std::size_t>(learner.networks().values_end())].offset;
-  const auto split = static_cast<std::ptrdiff_t>(flow);
+  const Parameters<float>& online = learner.networks().online;
+  const auto split = static_cast<std::ptrdiff_t>(
+      entry_values(online, online.values(), 0, learner.networks().values_end()).size());
   CHECK(std::equal(before.begin(), before.begin() + split, after.begin()));
   CHECK(!std::equal(before.begin() + split, before.end(), after.begin() + split));
   CHECK(values_of(learner.networks().target) == targets);
@@ -166,12 +166,12 @@ TEST_CASE("observations are normalised by the data's mean and deviation") {
   Settings settings = small_settings();
   settings.normalize_observations = true;
   const Dataset dataset = robot_data(6);
-  const TrainingData<double> data(dataset, settings);
+  const TrainingData<double> data(dataset, settings, *on_cpu());
   const WindowSource<double>& source = data.source();
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
   std::vector<double> sum(s), squares(s);
   std::vector<double> rows(static_cast<std::size_t>(dataset.stored_rows) * s);
-  copy_out(rows.data(), source.observations, rows.size() * sizeof(double));
+  host_memory().copy_out(rows.data(), source.observations, rows.size() * sizeof(double));
   for (const Episode& episode : dataset.episodes)
     for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
       for (std::size_t j = 0; j < s; ++j) {
@@ -199,8 +199,8 @@ TEST_CASE("a run of the full size on a data set like BallRun stays below 400 MB"
       Settings settings;
       settings.schedule = Schedule::joint;
       const Dataset dataset = robot_data(940);  // 94,000 rows of 7 and 2 numbers
-      const TrainingData<float> data(dataset, settings);
-      Learner<float> learner(settings, data, std::make_shared<ThreadPool>(2));
+      const TrainingData<float> data(dataset, settings, *on_cpu());
+      Learner<float> learner(settings, data, cpu_device(2));
       learner.advance();
       learner.advance();
       std::ifstream status("/proc/self/status");

@@ -10,6 +10,7 @@
 #include "model/training_data.h"
 #include "model/window_values.h"
 #include "near.h"
+#include "on_cpu.h"
 
 using namespace r2pac;
 
@@ -114,10 +115,10 @@ TEST_CASE("the critics of a grid world equal dynamic programming") {
   settings.hidden = {64, 64};
   settings.batch = 96;
   settings.polyak = 0.05;
-  const TrainingData<float> data(make_dataset(all_moves(), "grid"), settings);
+  const TrainingData<float> data(make_dataset(all_moves(), "grid"), settings, *on_cpu());
   REQUIRE(data.windows() == 4 * (kStates - 1));
-  Networks<float> networks(settings, data.dimensions());
-  const auto pool = std::make_shared<ThreadPool>(1);
+  Networks<float> networks(settings, data.dimensions(), *on_cpu());
+  const auto pool = on_cpu();
   StepState state;
   float threshold = kThreshold;  // given, since a quantile of so few states would lie on one of them
   StepInputs<float> inputs;
@@ -180,8 +181,8 @@ TEST_CASE("the flow learns Gaussians, and the label chooses among them") {
   settings.hidden = {64, 64};
   settings.batch = 256;
   settings.label_dim = 4;
-  Networks<float> networks(settings, {1, 1, 1});
-  const auto pool = std::make_shared<ThreadPool>(1);
+  Networks<float> networks(settings, {1, 1, 1}, *on_cpu());
+  const auto pool = on_cpu();
   StepState state;
   StepInputs<float> inputs;
   inputs.networks = &networks;

@@ -12,6 +12,7 @@
 #include "model/training_data.h"
 #include "model/window_values.h"
 #include "near.h"
+#include "on_cpu.h"
 
 using namespace r2pac;
 
@@ -66,11 +67,11 @@ TEST_CASE("two episodes of five steps, worked by hand") {
 
   for (const bool cut_is_terminal : {false, true}) {
     settings.timeouts_are_terminal = cut_is_terminal;  // then B3 ends like A3: no bootstrap, no region test
-    const TrainingData<double> data(make_dataset(columns, "by hand"), settings);
+    const TrainingData<double> data(make_dataset(columns, "by hand"), settings, *on_cpu());
     REQUIRE(data.windows() == n);
     std::uint32_t first_window = 0;
     double threshold = 1;
-    Tape<double> tape;
+    Tape<double> tape{on_cpu()};
     const Batch<double> b = windows_in_order(tape, data.source(), n, &first_window);
     const Targets<double> t = critic_targets<double>(
         tape, b, tape.external("V_r", {1, n, 1}, v_reward.data()),
@@ -79,7 +80,7 @@ TEST_CASE("two episodes of five steps, worked by hand") {
     for (const Tensor<double> x : {b.observations, b.actions, b.next_observations, b.rewards, b.costs, b.mask,
                                    t.reward, t.cost, t.unsafe})
       tape.keep(x);
-    Program program = tape.finish(std::make_shared<ThreadPool>(1));
+    Program program = tape.finish();
     program.run();
     for (int r = 0; r < n; ++r) {
       const auto i = static_cast<std::size_t>(r);

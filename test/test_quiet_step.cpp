@@ -20,6 +20,7 @@
 
 #include "model/sampler.h"
 #include "model/step.h"
+#include "on_cpu.h"
 #include "random_windows.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -101,31 +102,31 @@ struct Bench {
     settings.batch = 200;
     settings.label_dim = 4;
     settings.layer_norm = norm;
-    nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h});
+    nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h}, *on_cpu());
     StepInputs<float> inputs;
     inputs.networks = nets.get();
     inputs.source = data.source;
     inputs.state = &state;
     inputs.threshold = &threshold;
     inputs.labels = data.labels.data();
-    step = std::make_unique<Step<float>>(settings, kind, inputs, std::make_shared<ThreadPool>(threads));
+    step = std::make_unique<Step<float>>(settings, kind, inputs, cpu_device(threads));
   }
 };
 
 /// A sampler with room for its answers.
-struct Actor {
+struct Decisions {
   RandomWindows<float> data;
   std::unique_ptr<Networks<float>> nets;
   std::unique_ptr<Sampler<float>> sampler;
   std::vector<float> observations, noise, chunk, cost, v_reward, v_cost;
 
-  Actor(int rows, int threads) {
+  Decisions(int rows, int threads) {
     Settings settings;
     settings.hidden = {40, 33};
     settings.label_dim = 4;
-    nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h});
-    sampler = std::make_unique<Sampler<float>>(*nets, SamplerOptions{{4, 2.0, kLabelGood}, 5},
-                                               std::make_shared<ThreadPool>(threads));
+    nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h}, *on_cpu());
+    sampler =
+        std::make_unique<Sampler<float>>(*nets, SamplerOptions{{4, 2.0, kLabelGood}, 5}, cpu_device(threads));
     const auto n = static_cast<std::size_t>(rows), width = static_cast<std::size_t>(data.a * data.h);
     observations.assign(n * data.s, 0.3f);
     noise.resize(n * 5 * width);
@@ -196,7 +197,7 @@ TEST_CASE("a sampler allocates nothing after its first answer of a size") {
   if (kSanitized) return;
   for (const int threads : {1, 2})
     for (const int rows : {1, 7}) {
-      Actor actor(rows, threads);
+      Decisions actor(rows, threads);
       actor.act();
       CHECK(allocations_of([&] {
               for (int i = 0; i < 3; ++i) actor.act();
@@ -219,7 +220,7 @@ TEST_CASE("on one thread neither a step nor an answer makes a system call") {
             for (int i = 0; i < 3; ++i) bench.step->run();
           }) == 0);
   }
-  Actor actor(3, 1);
+  Decisions actor(3, 1);
   actor.act();
   CHECK(fenced([&] { actor.act(); }) == 0);
 }

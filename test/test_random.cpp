@@ -14,8 +14,10 @@
 #include "kernels/batch.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
+#include "kernels/row_operations.h"
 #include "model/sampler.h"
 #include "near.h"
+#include "on_cpu.h"
 
 using namespace r2pac;
 
@@ -137,7 +139,7 @@ TEST_CASE("flow noise is standard normal and flow times are uniform") {
   std::vector<double> all_noise, all_times;
   StepState state;
   for (state.step = 0; state.step < steps; ++state.step) {
-    draw_flow(3, &state, 100, view(noise), view(time));
+    run_rows<float>(DrawFlow<float>{3, &state, 100, view(noise), view(time)}, rows);
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < lanes; ++c) all_noise.push_back(static_cast<double>(noise(r, c)));
       all_times.push_back(static_cast<double>(time(r, 0)));
@@ -157,8 +159,8 @@ TEST_CASE("flow noise is standard normal and flow times are uniform") {
 TEST_CASE("candidate noise is standard normal and the sampler draws just that") {
   Settings settings;
   settings.hidden = {4};
-  Networks<float> networks(settings, {2, 5, 2});
-  const Sampler<float> sampler(networks, {{}, 16}, std::make_shared<ThreadPool>(1));
+  Networks<float> networks(settings, {2, 5, 2}, *on_cpu());
+  const Sampler<float> sampler(networks, {{}, 16}, on_cpu());
   std::vector<double> all;
   std::vector<float> noise(160);
   for (std::uint64_t step = 0; step < 100; ++step)
@@ -178,7 +180,7 @@ TEST_CASE("labels are dropped with the probability asked for, whatever they are"
   bool kept = true;
   StepState state;
   for (state.step = 0; state.step < steps; ++state.step) {
-    drop_labels(view(label), 0.1f, 5, &state, 0, view(out));
+    run_rows<float>(LabelDropout<float>{view(label), 0.1f, 5, &state, 0, view(out)}, rows);
     for (int r = 0; r < rows; ++r) {
       if (out(r, 0) == static_cast<float>(kLabelNull))
         ++dropped[r % 2];
@@ -190,9 +192,9 @@ TEST_CASE("labels are dropped with the probability asked for, whatever they are"
   CHECK(out.intact());
   constexpr double n = rows * steps / 2.0;  // 204800 of each label; a share of 0.11 instead of 0.1 is found
   for (const double count : dropped) check_mean(count / n, 0.1, 0.3, n, 0.01);
-  drop_labels(view(label), 0.0f, 5, &state, 0, view(out));
+  run_rows<float>(LabelDropout<float>{view(label), 0.0f, 5, &state, 0, view(out)}, rows);
   for (int r = 0; r < rows; ++r) REQUIRE(out(r, 0) == label(r, 0));
-  drop_labels(view(label), 1.0f, 5, &state, 0, view(out));
+  run_rows<float>(LabelDropout<float>{view(label), 1.0f, 5, &state, 0, view(out)}, rows);
   for (int r = 0; r < rows; ++r) REQUIRE(out(r, 0) == static_cast<float>(kLabelNull));
 }
 

@@ -7,10 +7,12 @@
 #include "data/dataset.h"
 #include "guarded.h"
 #include "kernels/reduce.h"
+#include "kernels/row_operations.h"
 #include "kernels/rows.h"
 #include "kernels/select.h"
 #include "model/training_data.h"
 #include "near.h"
+#include "on_cpu.h"
 
 using namespace r2pac;
 
@@ -148,7 +150,7 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
     settings.discount = 0.9;
     settings.reward_scale = 3;
     settings.cost_scale = 0.5;
-    const TrainingData<double> data(dataset, settings);
+    const TrainingData<double> data(dataset, settings, *on_cpu());
     std::vector<std::size_t> starts;  // rows of the file whose next h - 1 rows belong to the same episode
     for (std::size_t t = 0; t + static_cast<std::size_t>(h) <= rows; ++t) {
       bool ended = false;
@@ -187,10 +189,10 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
       CHECK((observations.intact() && actions.intact() && next.intact()));
       CHECK((rewards.intact() && costs.intact() && mask.intact()));
     };
-    gather_windows(data.source(), 5, &state, first_row, views);
+    run_rows<double>(GatherWindows<double>{data.source(), 5, &state, first_row, views}, batch);
     check([&](int r) { return draw_window(5, 123, first_row + r, data.windows()); });
     const std::uint32_t first_window = data.windows() - 50;  // beyond the end the last one is repeated
-    gather_windows_in_order(data.source(), &first_window, first_row, views);
+    run_rows<double>(GatherWindowsInOrder<double>{data.source(), &first_window, first_row, views}, batch);
     check([&](int r) {
       return std::min<std::size_t>(first_window + static_cast<std::size_t>(first_row + r), starts.size() - 1);
     });
@@ -198,7 +200,8 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
     std::vector<std::uint8_t> stored(data.windows());
     std::iota(stored.begin(), stored.end(), std::uint8_t{0});
     Guarded<double> label(batch, 1);
-    gather_labels(stored.data(), data.windows(), 5, &state, first_row, view(label));
+    run_rows<double>(GatherLabels<double>{stored.data(), data.windows(), 5, &state, first_row, view(label)},
+                     batch);
     for (int r = 0; r < batch; ++r)
       REQUIRE(label(r, 0) == static_cast<double>(stored[draw_window(5, 123, first_row + r, data.windows())]));
   }
@@ -219,7 +222,7 @@ TEST_CASE("an embedding picks rows and its gradient adds them up") {
   const int picked[] = {2, 0, 2, 2, 0, 2, 0};  // label 1 is never used: its gradient is zero
   Guarded<double> label(7, 1), out(7, 5), d_table(3, 5), d_copy = d_out;
   for (int r = 0; r < 7; ++r) label(r, 0) = picked[r];
-  embed(table.data(), view(label), view(out));
+  run_rows<double>(Embed<double>{table.data(), view(label), view(out)}, 7);
   embed_backward(view(label), view(d_copy), 3, d_table.data());
   for (int c = 0; c < 5; ++c) {
     double expected[3] = {};
@@ -235,12 +238,12 @@ TEST_CASE("an embedding picks rows and its gradient adds them up") {
 TEST_CASE("columns are copied to their place and their gradients back") {
   Guarded<double> from = Guarded<double>::normal(6, 3, 0, 58), to = Guarded<double>::normal(6, 8, 0, 59);
   const Guarded<double> before = to;
-  copy_columns(view(from), view(to), 4);
+  run_rows<double>(CopyColumns<double>{view(from), view(to), 4}, 6);
   for (int r = 0; r < 6; ++r)
     for (int c = 0; c < 8; ++c) CHECK(to(r, c) == (c < 4 || c == 7 ? before(r, c) : from(r, c - 4)));
   Guarded<double> written(6, 3), added = from;
-  copy_columns_backward(view(to), 2, view(written), false);
-  copy_columns_backward(view(to), 2, view(added), true);
+  run_rows<double>(CopyColumnsGradient<double>{view(to), 2, view(written), false}, 6);
+  run_rows<double>(CopyColumnsGradient<double>{view(to), 2, view(added), true}, 6);
   for (int r = 0; r < 6; ++r)
     for (int c = 0; c < 3; ++c) {
       CHECK(written(r, c) == to(r, c + 2));
@@ -252,8 +255,8 @@ TEST_CASE("columns are copied to their place and their gradients back") {
 TEST_CASE("the extremes of an ensemble are taken row by row") {
   std::vector<double> x{1, -5, 3, /**/ 2, -6, 3, /**/ 0, -4, 9};  // three members of three rows
   Guarded<double> least(3, 1), most(3, 1);
-  ensemble_extreme(View<double>{x.data(), 3, 3, 3, 1}, false, view(least));
-  ensemble_extreme(View<double>{x.data(), 3, 3, 3, 1}, true, view(most));
+  run_rows<double>(EnsembleExtreme<double>{View<double>{x.data(), 3, 3, 3, 1}, false, view(least)}, 3);
+  run_rows<double>(EnsembleExtreme<double>{View<double>{x.data(), 3, 3, 3, 1}, true, view(most)}, 3);
   const double low[] = {0, -6, 3}, high[] = {2, -4, 9};
   for (int r = 0; r < 3; ++r) {
     CHECK(least(r, 0) == low[r]);

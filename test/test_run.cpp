@@ -8,6 +8,7 @@
 #include "data/dsrl.h"
 #include "model/policy.h"
 #include "model/run.h"
+#include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/generations.h"
 
@@ -53,6 +54,7 @@ class Fixture {
 
   RunOptions options(const std::string& name, Schedule schedule) const {
     RunOptions o;
+    o.device = on_cpu();
     Settings& s = o.settings.values;
     s.schedule = schedule;
     s.steps = 24;
@@ -123,9 +125,9 @@ TEST_CASE("a run that is stopped and resumed ends in the same bytes as one that 
          {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{8}, std::uint64_t{20}, total - 1}) {
       RunOptions options = fixture.options(base + std::to_string(first), schedule);
       REQUIRE(run(options, first) == RunEnd::stopped);
-      options.threads = 2;  // the rest on another number of threads, in two further parts
+      options.device = cpu_device(2);  // the rest on another number of threads, in two further parts
       REQUIRE(run(options, first + 2) == (first + 2 < total ? RunEnd::stopped : RunEnd::finished));
-      options.threads = 4;
+      options.device = cpu_device(4);
       REQUIRE(run(options) == RunEnd::finished);
       require_same_run(fixture.out(base), options.folder);
     }
@@ -204,7 +206,7 @@ TEST_CASE("a policy reproduces its own example, and a changed one is refused") {
   RunOptions options = fixture.options("run", Schedule::joint);
   options.settings.values.normalize_observations = true;
   REQUIRE(run(options) == RunEnd::finished);
-  const Policy policy = Policy::load(options.folder);
+  const Policy policy = Policy::load(options.folder, on_cpu());
   CHECK(policy.dimensions() == Dimensions{4, 2, 3});
 
   // The same tensors but for one weight, written as another program would: without our checksum.
@@ -224,7 +226,7 @@ TEST_CASE("a policy reproduces its own example, and a changed one is refused") {
   for (const auto& [key, value] : file.metadata()) writer.metadata(key, value);
   writer.write(fixture.out("changed.safetensors"));
   try {
-    Policy::load(fixture.out("changed.safetensors"));
+    Policy::load(fixture.out("changed.safetensors"), on_cpu());
     FAIL("accepted");
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::checkpoint);

@@ -4,10 +4,12 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "entry_values.h"
 #include "guarded.h"
 #include "model/sampler.h"
 #include "model/window_values.h"
 #include "near.h"
+#include "on_cpu.h"
 
 using namespace r2pac;
 
@@ -27,14 +29,12 @@ Settings small_settings(bool norm) {
 /// Networks whose targets differ from the online critics, and which see observations shifted and scaled.
 template <class T>
 std::unique_ptr<Networks<T>> make_networks(const Settings& settings) {
-  auto networks = std::make_unique<Networks<T>>(settings, kDimensions);
+  auto networks = std::make_unique<Networks<T>>(settings, kDimensions, *on_cpu());
   const auto change = [](Parameters<T>& parameters, std::uint64_t lane, double size) {
-    std::vector<T> values(parameters.size());
-    parameters.values().copy_out(values.data(), values.size());
+    std::vector<T> values = entry_values(parameters, parameters.values());
     for (std::uint32_t i = 0; i < values.size(); ++i)
       values[i] += static_cast<T>(size * static_cast<double>(random_normal(31, Purpose::test, lane, 0, i)));
-    parameters.values().copy_in(values.data(), values.size());
-    parameters.repack();
+    set_entry_values(parameters, values);
   };
   change(networks->online, 80, 0.1);
   change(networks->target, 81, 0.2);
@@ -77,22 +77,14 @@ std::vector<std::vector<T>> answers(Sampler<T>& sampler, const std::vector<T>& o
 /// The networks as plain loops in double over weights that were copied out.
 struct Plain {
   const Networks<double>& networks;
-  std::vector<double> online, target;
 
-  explicit Plain(const Networks<double>& n) : networks(n), online(n.online.size()), target(n.target.size()) {
-    n.online.values().copy_out(online.data(), online.size());
-    n.target.values().copy_out(target.data(), target.size());
-  }
-  const double* entry(const std::vector<double>& arena, int index, int net) const {
-    const auto& e = networks.online.entry(index);
-    return arena.data() + e.offset + static_cast<std::size_t>(net) * e.net_size();
-  }
-  std::vector<double> forward(const std::vector<double>& arena, const Mlp& mlp, int net,
+  explicit Plain(const Networks<double>& n) : networks(n) {}
+  std::vector<double> forward(const Parameters<double>& parameters, const Mlp& mlp, int net,
                               std::vector<double> x) const {
     for (std::size_t l = 0; l < mlp.layers.size(); ++l) {
       const DenseLayer& layer = mlp.layers[l];
       REQUIRE(x.size() == static_cast<std::size_t>(layer.in));
-      const double *w = entry(arena, layer.weight, net), *b = entry(arena, layer.bias, net);
+      const double *w = parameters.value(layer.weight, net), *b = parameters.value(layer.bias, net);
       std::vector<double> y(b, b + layer.out);
       for (std::size_t j = 0; j < y.size(); ++j) {
         for (std::size_t i = 0; i < x.size(); ++i) y[j] += x[i] * w[i * y.size() + j];
@@ -102,8 +94,8 @@ struct Plain {
         double mean = 0, variance = 0;
         for (const double v : y) mean += v / layer.out;
         for (const double v : y) variance += (v - mean) * (v - mean) / layer.out;
-        const double *gain = entry(arena, mlp.norms[l].gain, net),
-                     *offset = entry(arena, mlp.norms[l].bias, net);
+        const double *gain = parameters.value(mlp.norms[l].gain, net),
+                     *offset = parameters.value(mlp.norms[l].bias, net);
         for (std::size_t j = 0; j < y.size(); ++j)
           y[j] = gain[j] * (y[j] - mean) / std::sqrt(variance + 1e-5) + offset[j];
       }
@@ -113,18 +105,19 @@ struct Plain {
   }
   std::vector<double> velocity(const std::vector<double>& s, int label, const double* x, double time) const {
     const int width = networks.online.entry(networks.label_table).shape.cols;
-    const double* embedding = entry(online, networks.label_table, 0) + label * width;
+    const double* embedding = networks.online.value(networks.label_table) + label * width;
     std::vector<double> input = s;
     input.insert(input.end(), embedding, embedding + width);
     input.insert(input.end(), x, x + kChunk);
     input.push_back(time);
-    return forward(online, networks.velocity, 0, input);
+    return forward(networks.online, networks.velocity, 0, input);
   }
   double greatest_cost(std::vector<double> s, const double* chunk) const {
     s.insert(s.end(), chunk, chunk + kChunk);
     const int side = networks.critics_per_side();
     double cost = -1e300;
-    for (int k = 0; k < side; ++k) cost = std::max(cost, forward(target, networks.critic, side + k, s)[0]);
+    for (int k = 0; k < side; ++k)
+      cost = std::max(cost, forward(networks.target, networks.critic, side + k, s)[0]);
     return cost;
   }
 };
@@ -145,7 +138,7 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
     for (const int label : {int{kLabelNull}, int{kLabelGood}})
       for (const double guidance : {1.0, 2.0}) {
         const SamplerOptions options{{5, guidance, label}, candidates};
-        Sampler<float> single(*networks, options, std::make_shared<ThreadPool>(1));
+        Sampler<float> single(*networks, options, on_cpu());
         std::vector<std::vector<float>> alone;
         for (const std::size_t r : forward)
           alone.push_back(answers(single, observations, noise, {r}).front());
@@ -153,7 +146,7 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
         for (const int threads : {1, 2, 4}) {
           INFO("candidates " << candidates << ", label " << label << ", guidance " << guidance << ", threads "
                              << threads);
-          Sampler<float> sampler(*networks, options, std::make_shared<ThreadPool>(threads));
+          Sampler<float> sampler(*networks, options, cpu_device(threads));
           const auto same = [&](const std::vector<std::size_t>& rows) {
             const auto all = answers(sampler, observations, noise, rows);
             bool equal = true;
@@ -185,8 +178,7 @@ TEST_CASE("the sampler equals plain loops over whole inputs in double") {
         const auto networks = make_networks<double>(settings);
         const Plain plain(*networks);
         constexpr int candidates = 6, steps = 8;
-        Sampler<double> sampler(*networks, {{steps, guidance, label}, candidates},
-                                std::make_shared<ThreadPool>(2));
+        Sampler<double> sampler(*networks, {{steps, guidance, label}, candidates}, cpu_device(2));
         const auto observations = normals<double>(n * kObservation, 84),
                    noise = normals<double>(n * candidates * kChunk, 85);
         const auto all = answers(sampler, observations, noise, {0, 1, 2});
@@ -219,15 +211,15 @@ TEST_CASE("the sampler equals plain loops over whole inputs in double") {
                        << ", row " << row);
           for (std::size_t j = 0; j < kChunk; ++j) CHECK(near(all[row][j], best[j], 1e-10));
           CHECK(near(all[row][kChunk], least, 1e-10));
-          CHECK(near(all[row][kChunk + 1], plain.forward(plain.online, networks->value, 0, s)[0], 1e-10));
-          CHECK(near(all[row][kChunk + 2], plain.forward(plain.online, networks->value, 1, s)[0], 1e-10));
+          CHECK(near(all[row][kChunk + 1], plain.forward(networks->online, networks->value, 0, s)[0], 1e-10));
+          CHECK(near(all[row][kChunk + 2], plain.forward(networks->online, networks->value, 1, s)[0], 1e-10));
         }
       }
 }
 
 TEST_CASE("the chosen candidate is the one that alone costs least") {
   const auto networks = make_networks<float>(small_settings(false));
-  const auto pool = std::make_shared<ThreadPool>(1);
+  const auto pool = on_cpu();
   constexpr int candidates = 16;
   Sampler<float> many(*networks, {{6, 2.0, kLabelGood}, candidates}, pool),
       one(*networks, {{6, 2.0, kLabelGood}, 1}, pool);
@@ -265,7 +257,7 @@ TEST_CASE("costs and values are those that the data set's evaluation gives the s
   const auto networks = make_networks<double>(settings);
   std::fill(networks->observation_mean.begin(), networks->observation_mean.end(), 0);
   std::fill(networks->observation_scale.begin(), networks->observation_scale.end(), 1);
-  const auto pool = std::make_shared<ThreadPool>(1);
+  const auto pool = on_cpu();
   Sampler<double> sampler(*networks, {{4, 2.0, kLabelGood}, 4}, pool);
   constexpr std::size_t n = 17, rows = n * (kLength + 1);
   std::vector<std::size_t> each(n);
@@ -297,7 +289,7 @@ TEST_CASE("costs and values are those that the data set's evaluation gives the s
 
 TEST_CASE("lengths that do not fit are refused") {
   const auto networks = make_networks<float>(small_settings(false));
-  const auto pool = std::make_shared<ThreadPool>(1);
+  const auto pool = on_cpu();
   CHECK_THROWS_AS(Sampler<float>(*networks, {{4, 2.0, kLabelGood}, 0}, pool), InvalidArgument);
   CHECK_THROWS_AS(Sampler<float>(*networks, {{0, 2.0, kLabelGood}, 4}, pool), InvalidArgument);
   Sampler<float> sampler(*networks, {{4, 2.0, kLabelGood}, 2}, pool);

@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "base/philox.h"
+#include "entry_values.h"
 #include "model/step.h"
+#include "on_cpu.h"
 #include "random_windows.h"
 
 using namespace r2pac;
@@ -33,7 +35,7 @@ double total(const std::vector<std::pair<std::string, double>>& losses) {
 template <class T>
 std::vector<T> values_after(const Settings& settings, StepKind kind, int threads, int steps) {
   const RandomWindows<T> data;
-  Networks<T> nets(settings, kDimensions);
+  Networks<T> nets(settings, kDimensions, *on_cpu());
   StepState state;
   T threshold = 0;
   StepInputs<T> inputs;
@@ -42,7 +44,7 @@ std::vector<T> values_after(const Settings& settings, StepKind kind, int threads
   inputs.state = &state;
   inputs.threshold = &threshold;
   inputs.labels = data.labels.data();
-  Step<T> step(settings, kind, inputs, std::make_shared<ThreadPool>(threads));
+  Step<T> step(settings, kind, inputs, cpu_device(threads));
   for (int i = 0; i < steps; ++i) step.run();
   std::vector<T> values(nets.online.size() + nets.target.size());
   nets.online.values().copy_out(values.data(), nets.online.size());
@@ -59,13 +61,12 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
     settings.activation = variant == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
     settings.twin_critics = variant != 3;
     const RandomWindows<double> data;
-    Networks<double> nets(settings, kDimensions), reference(settings, kDimensions);
+    Networks<double> nets(settings, kDimensions, *on_cpu()), reference(settings, kDimensions, *on_cpu());
     // Targets must not equal the critics, or residuals of the value losses would sit near their kink.
-    std::vector<double> target(reference.target.size());
+    std::vector<double> target = entry_values(reference.target, reference.target.values());
     for (std::uint32_t i = 0; i < target.size(); ++i)
       target[i] = 0.5 * static_cast<double>(random_normal(3, Purpose::test, 1, 0, i));
-    reference.target.values().copy_in(target.data(), target.size());
-    reference.target.repack();
+    set_entry_values(reference.target, target);
     StepState state;
     double threshold = 0;
     StepInputs<double> inputs;
@@ -75,7 +76,7 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
     inputs.state = &state;
     inputs.threshold = &threshold;
     inputs.update = false;
-    Step<double> step(settings, StepKind::joint, inputs, std::make_shared<ThreadPool>(1));
+    Step<double> step(settings, StepKind::joint, inputs, on_cpu());
     step.run();
     Parameters<double>& p = nets.online;
     std::vector<double> gradient(p.size()), values(p.size());

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "model/trace.h"
+#include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/safetensors.h"
 #include "tools/data_make.h"
@@ -34,8 +35,8 @@ TEST_CASE("a trace's steps follow from each other, the same bytes for any number
   const Dataset dataset = make_dataset(reach_avoid_columns(10, 0), "robot.hdf5");
   for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {
     const auto path = folder.path / "trace.safetensors", again = folder.path / "again.safetensors";
-    write_trace<double>(trace_settings(schedule), dataset, 4, std::make_shared<ThreadPool>(1), path);
-    write_trace<double>(trace_settings(schedule), dataset, 4, std::make_shared<ThreadPool>(3), again);
+    write_trace<double>(trace_settings(schedule), dataset, 4, on_cpu(), path);
+    write_trace<double>(trace_settings(schedule), dataset, 4, cpu_device(3), again);
     const bool same = bytes_of(path) == bytes_of(again);
     CHECK(same);
 
@@ -76,7 +77,7 @@ TEST_CASE("a trace's critic losses follow from its values and targets") {
   const Dataset dataset = make_dataset(reach_avoid_columns(10, 0), "robot.hdf5");
   Settings settings = trace_settings(Schedule::joint);
   settings.twin_critics = false;
-  write_trace<double>(settings, dataset, 1, std::make_shared<ThreadPool>(1), path);
+  write_trace<double>(settings, dataset, 1, on_cpu(), path);
   const SafetensorsFile file = SafetensorsFile::read(path);
   // With one critic a side, whose target begins as its copy, the recorded values are the first predictions.
   for (const auto& [value, target, loss] :
@@ -96,8 +97,7 @@ TEST_CASE("a trace says how many steps it holds when training ends before it") {
   Settings settings = trace_settings(Schedule::sequential);
   settings.critic_steps = 1;
   settings.steps = 1;
-  write_trace<float>(settings, make_dataset(reach_avoid_columns(10, 0), "robot.hdf5"), 3,
-                     std::make_shared<ThreadPool>(1), path);
+  write_trace<float>(settings, make_dataset(reach_avoid_columns(10, 0), "robot.hdf5"), 3, on_cpu(), path);
   const SafetensorsFile file = SafetensorsFile::read(path);
   CHECK(file.metadata("steps") == "2");
   CHECK(file.contains("step.1/loss/flow"));

@@ -24,6 +24,7 @@ nlohmann::ordered_json to_json(const BenchRow& row) {
 }  // namespace
 
 int run_bench(const BenchOptions& options) {
+  const std::shared_ptr<Device> device = open_device(options.device);
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   if (!options.json) {
     std::printf(
@@ -50,8 +51,8 @@ int run_bench(const BenchOptions& options) {
                 row.shape.c_str(), row.threads, times, count, rate, 100 * row.peak_fraction);
     std::fflush(stdout);
   };
-  if (options.suite == "step") bench_steps(options.threads, sink);
-  if (options.suite == "action") bench_actions(options.threads, sink);
+  if (options.suite == "step") bench_steps(device, sink);
+  if (options.suite == "action") bench_actions(device, sink);
   if (options.suite == "kernels") bench_kernels(sink);
   if (options.json) {
     const nlohmann::ordered_json all = {{"suite", options.suite},

@@ -39,7 +39,7 @@ void train(const std::string& data, const fs::path& folder, std::vector<std::str
       resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}});
   options.data = data;
   options.folder = folder;
-  options.threads = threads;
+  options.device = cpu_device(threads);
   options.command_line = {"r2pac", "demo"};
   Console console(ConsoleMode::automatic, "training -> " + folder.string());
   RunCallbacks callbacks;
@@ -73,8 +73,8 @@ struct Contender {
   EvaluationResult result;
 };
 
-EvaluationResult judge(const Policy& policy, SamplerOptions options, int threads) {
-  Sampler<float> sampler(policy.networks(), options, std::make_shared<ThreadPool>(threads));
+EvaluationResult judge(const Policy& policy, SamplerOptions options) {
+  Sampler<float> sampler(policy.networks(), options, policy.device());
   return evaluate_reach_avoid(sampler, policy.dimensions(), kTestEpisodes, kTestSeed, true);
 }
 
@@ -127,7 +127,7 @@ std::vector<float> cost_map(const Policy& policy) {
   SamplerOptions options;
   options.num_candidates = 1;
   options.flow.flow_steps = 1;
-  Sampler<float> sampler(policy.networks(), options, std::make_shared<ThreadPool>(1));
+  Sampler<float> sampler(policy.networks(), options, policy.device());
   const std::size_t n = kMapSize * kMapSize, chunk = static_cast<std::size_t>(policy.dimensions().chunk());
   std::vector<float> observations, noise(n * chunk), chunks(n * chunk), cost(n), v_r(n), v_c(n);
   for (int i = 0; i < kMapSize; ++i)
@@ -161,16 +161,16 @@ int run_demo(const DemoOptions& options) {
   train(data, out / "cloning", cloning, threads);
 
   std::printf("\n4. evaluation\n");
-  const Policy r2pac = Policy::load(out / "r2pac"), cloned = Policy::load(out / "cloning");
+  const std::shared_ptr<Device> device = cpu_device(threads);
+  const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device);
   SamplerOptions clone_options = cloned.sampler_options();
   clone_options.flow.label = kLabelNull;
   SamplerOptions paper_options = r2pac.sampler_options();
   paper_options.num_candidates = 16;
   paper_options.flow.guidance_scale = 2;
-  const std::vector<Contender> contenders = {
-      {"behaviour cloning", judge(cloned, clone_options, threads)},
-      {"R2PAC", judge(r2pac, r2pac.sampler_options(), threads)},
-      {"R2PAC, least cost of 16", judge(r2pac, paper_options, threads)}};
+  const std::vector<Contender> contenders = {{"behaviour cloning", judge(cloned, clone_options)},
+                                             {"R2PAC", judge(r2pac, r2pac.sampler_options())},
+                                             {"R2PAC, least cost of 16", judge(r2pac, paper_options)}};
   print_table(contenders);
   write_results(out / "results.json", contenders);
 

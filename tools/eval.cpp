@@ -49,7 +49,7 @@ int run_eval(const EvalOptions& options) {
   if (options.env != "reach-avoid")
     throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "--env",
                 did_you_mean(options.env, {"reach-avoid"}));
-  const Policy policy = Policy::load(options.policy);
+  const Policy policy = Policy::load(options.policy, open_device(options.device));
   if (const std::string& trained = policy.settings().task;
       !trained.empty() && trained != find_task(ReachAvoidTask::name).alias)
     throw Error(ExitCode::usage, "the policy was trained for " + trained, options.policy,
@@ -65,8 +65,7 @@ int run_eval(const EvalOptions& options) {
   sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
   sampling.flow.guidance_scale = options.guidance.value_or(sampling.flow.guidance_scale);
   if (options.label == "null") sampling.flow.label = kLabelNull;
-  Sampler<float> sampler(policy.networks(), sampling,
-                         std::make_shared<ThreadPool>(resolve_threads(options.threads)));
+  Sampler<float> sampler(policy.networks(), sampling, policy.device());
   const EvaluationResult scores =
       evaluate_reach_avoid(sampler, policy.dimensions(), options.episodes, options.seed);
   const Task& task = find_task(ReachAvoidTask::name);

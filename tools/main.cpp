@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <new>
 
 #include "base/error.h"
@@ -26,6 +27,17 @@ CLI::App* add_verb(CLI::App& parent, const std::string& name, const std::string&
   CLI::App* verb = parent.add_subcommand(name, description);
   verb->footer("Example:\n  " + example);
   return verb;
+}
+
+void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
+  verb.add_option("--device", flags.device, "auto, cpu, cuda, cuda:N, or cuda-host in a build with it")
+      ->capture_default_str();
+  verb.add_option("--threads", flags.threads,
+                  "Threads of the CPU; 0: all processors. No result depends on it")
+      ->capture_default_str();
+  verb.add_option("--precision", flags.precision, "Operands of matrix products on CUDA: fp32, tf32 or bf16")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Precision>{
+          {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}));
 }
 
 void add_demo(CLI::App& app, Action& action) {
@@ -123,8 +135,7 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
   options->command_line = command_line;
   add_training_flags(*verb, options->training, true);
   verb->add_option("--out", options->out, "Run folder (runs/TASK-seedN if not given)");
-  verb->add_option("--threads", options->threads,
-                   "Threads (all processors if not given); the result does not depend on it");
+  add_device_flags(*verb, options->device);
   verb->add_option("--resume", options->resume, "auto, never, or a checkpoint or run folder to continue from")
       ->capture_default_str();
   CLI::Option* quiet = verb->add_flag("--quiet", options->quiet, "Only warnings and the last line");
@@ -151,7 +162,7 @@ void add_eval(CLI::App& app, Action& action) {
   verb->add_option("--label", options->label, "1: act well; null: imitate the data")
       ->capture_default_str()
       ->check(CLI::IsMember({"1", "null"}));
-  verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
+  add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
   verb->callback([&action, options] { action = [options] { return run_eval(*options); }; });
 }
@@ -168,7 +179,7 @@ void add_sample(CLI::App& app, Action& action) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
   verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
   verb->add_option("--flow-steps", options->flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
-  verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
+  add_device_flags(*verb, options->device);
   verb->callback([&action, options] { action = [options] { return run_sample(*options); }; });
 }
 
@@ -179,7 +190,7 @@ void add_values(CLI::App& app, Action& action) {
   verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
   verb->add_option("--data", options->data, "DSRL file (HDF5)")->required();
   verb->add_option("-o,--out", options->out, "CSV file to write")->required();
-  verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
+  add_device_flags(*verb, options->device);
   verb->callback([&action, options] { action = [options] { return run_values(*options); }; });
 }
 
@@ -191,7 +202,7 @@ void add_trace(CLI::App& app, Action& action) {
   verb->add_option("--steps", options->steps, "Steps to record")->required()->check(CLI::Range(1, 20));
   verb->add_option("-o,--out", options->out, "File to write")->required();
   verb->add_flag("--double", options->in_double, "Double precision");
-  verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
+  add_device_flags(*verb, options->device);
   verb->callback([&action, options] { action = [options] { return run_trace(*options); }; });
 }
 
@@ -226,9 +237,7 @@ void add_bench(CLI::App& app, Action& action) {
   verb->add_option("suite", options->suite, "step, action or kernels")
       ->required()
       ->check(CLI::IsMember({"step", "action", "kernels"}));
-  verb->add_option("--threads", options->threads, "Threads")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+  add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
   verb->callback([&action, options] { action = [options] { return run_bench(*options); }; });
 }

@@ -50,12 +50,11 @@ Json numbers(std::span<const float> values) {
 }  // namespace
 
 int run_sample(const SampleOptions& options) {
-  const Policy policy = Policy::load(options.policy);
+  const Policy policy = Policy::load(options.policy, open_device(options.device));
   SamplerOptions sampling = policy.sampler_options();
   sampling.num_candidates = options.candidates.value_or(sampling.num_candidates);
   sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
-  Sampler<float> sampler(policy.networks(), sampling,
-                         std::make_shared<ThreadPool>(resolve_threads(options.threads)));
+  Sampler<float> sampler(policy.networks(), sampling, policy.device());
   const Dimensions& dim = policy.dimensions();
 
   std::ifstream file;

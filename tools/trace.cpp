@@ -12,11 +12,11 @@ int run_trace(const TraceOptions& options) {
   const Settings settings = resolve_settings(request).values;
   const Dataset dataset =
       load_dataset(options.training.data, settings.pad_terminals ? settings.chunk_length : 1);
-  const auto pool = std::make_shared<ThreadPool>(resolve_threads(options.threads));
+  const std::shared_ptr<Device> device = open_device(options.device);
   if (options.in_double)
-    write_trace<double>(settings, dataset, options.steps, pool, options.out);
+    write_trace<double>(settings, dataset, options.steps, device, options.out);
   else
-    write_trace<float>(settings, dataset, options.steps, pool, options.out);
+    write_trace<float>(settings, dataset, options.steps, device, options.out);
   std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single",
               options.out.c_str());
   return 0;

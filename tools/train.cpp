@@ -1,7 +1,5 @@
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <thread>
 
 #include "base/error.h"
 #include "model/run.h"
@@ -46,7 +44,7 @@ int run_train(const TrainOptions& options) {
       settings.task.empty() ? std::filesystem::path(options.training.data).stem().string() : settings.task;
   run.folder = options.out.empty() ? "runs/" + name + "-seed" + std::to_string(settings.seed) : options.out;
   run.resume = options.resume;
-  run.threads = resolve_threads(options.threads);
+  run.device = open_device(options.device);
   run.command_line = options.command_line;
 
   install_signals();
@@ -55,8 +53,8 @@ int run_train(const TrainOptions& options) {
                                            : ConsoleMode::automatic;
   Console console(mode, "training on " + options.training.data +
                             (settings.task.empty() ? "" : " (task " + settings.task + ")") + ", seed " +
-                            std::to_string(settings.seed) + ", " + std::to_string(run.threads) +
-                            " threads -> " + run.folder.string());
+                            std::to_string(settings.seed) + ", " + run.device->description() + " -> " +
+                            run.folder.string());
   if (settings.task.empty())
     console.warn(
         "the file's name tells no task, so general settings apply; name one with --task, or see `r2pac "
@@ -71,13 +69,6 @@ int run_train(const TrainOptions& options) {
   if (run_training(run, callbacks) == RunEnd::stopped) return static_cast<int>(ExitCode::resumable);
   console.finish("finished: " + (run.folder / "policy.safetensors").string());
   return static_cast<int>(ExitCode::ok);
-}
-
-int resolve_threads(int flag) {
-  if (flag < 0 || flag > 1024)
-    throw Error(ExitCode::usage, "--threads must be from 1 to 1024", "--threads",
-                "leave it out to use all processors");
-  return flag > 0 ? flag : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
 }
 
 }  // namespace r2pac

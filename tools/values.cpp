@@ -12,7 +12,7 @@
 namespace r2pac {
 
 int run_values(const ValuesOptions& options) {
-  const Policy policy = Policy::load(options.policy);
+  const Policy policy = Policy::load(options.policy, open_device(options.device));
   const Settings& settings = policy.settings();
   const Dataset dataset = load_dataset(options.data, settings.pad_terminals ? settings.chunk_length : 1);
   if (dataset.observation_dim != policy.dimensions().observation ||
@@ -31,10 +31,9 @@ int run_values(const ValuesOptions& options) {
   for (std::size_t i = 0; i < seen.observations.size(); ++i)
     seen.observations[i] = (seen.observations[i] - policy.networks().observation_mean[i % s]) *
                            policy.networks().observation_scale[i % s];
-  const TrainingData<float> data(seen, plain);
+  const TrainingData<float> data(seen, plain, *policy.device());
   const WindowValues<float> values =
-      evaluate_windows(plain, policy.networks(), data.source(),
-                       std::make_shared<ThreadPool>(resolve_threads(options.threads)));
+      evaluate_windows(plain, policy.networks(), data.source(), policy.device());
   const std::vector<std::uint8_t> labels = label_windows(values, static_cast<float>(policy.threshold()));
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);

@@ -3,13 +3,24 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/device.h"
 #include "model/settings.h"
 
 namespace r2pac {
+
+/// Where to compute: --device, --threads, --precision.
+struct DeviceFlags {
+  std::string device = "cpu";  ///< auto, cpu, cuda, cuda:N or cuda-host
+  int threads = 0;             ///< of the CPU; 0: all processors
+  Precision precision = Precision::fp32;
+};
+/// The device they name; a remark about the choice goes to standard error. Throws Error: usage, device.
+std::shared_ptr<Device> open_device(const DeviceFlags& flags);
 
 /// Flags that `train` and `trace` share.
 struct TrainingFlags {
@@ -28,7 +39,7 @@ struct TrainOptions {
   TrainingFlags training;
   std::string out;  ///< "" chooses runs/<task>-seed<seed>
   std::string resume = "auto";
-  int threads = 0;
+  DeviceFlags device;
   bool quiet = false, json = false;
   std::vector<std::string> command_line;
 };
@@ -42,7 +53,7 @@ struct EvalOptions {
   std::optional<int> flow_steps, candidates;
   std::optional<double> guidance;
   std::string label = "1";  ///< "1" follows the good label, "null" clones the data
-  int threads = 0;
+  DeviceFlags device;
   bool json = false;
 };
 int run_eval(const EvalOptions& options);
@@ -52,13 +63,13 @@ struct SampleOptions {
   std::string observations = "-";  ///< file with one JSON array a line; "-" for standard input
   std::uint64_t seed = 0;
   std::optional<int> candidates, flow_steps;
-  int threads = 0;
+  DeviceFlags device;
 };
 int run_sample(const SampleOptions& options);
 
 struct ValuesOptions {
   std::string policy, data, out;
-  int threads = 0;
+  DeviceFlags device;
 };
 int run_values(const ValuesOptions& options);
 
@@ -67,7 +78,7 @@ struct TraceOptions {
   int steps = 3;
   std::string out;
   bool in_double = false;
-  int threads = 0;
+  DeviceFlags device;
 };
 int run_trace(const TraceOptions& options);
 
@@ -78,12 +89,12 @@ int run_config_show(const ConfigShowOptions& options);
 
 struct BenchOptions {
   std::string suite = "step";  ///< step, action or kernels
-  int threads = 1;
+  DeviceFlags device{"cpu", 1, Precision::fp32};
   bool json = false;
 };
 int run_bench(const BenchOptions& options);
 
-/// Threads to use where the flag says 0: the processors of this machine.
+/// Threads to use where the flag says 0: the processors of this machine. Throws Error(usage).
 int resolve_threads(int flag);
 
 }  // namespace r2pac

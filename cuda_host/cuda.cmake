@@ -1,0 +1,52 @@
+# Who compiles .cu files: the host execution layer, nvcc for a device, or nobody. Sets R2PAC_WITH_CUDA and
+# defines r2pac_cuda_sources(TARGET file.cu...), which adds CUDA sources to a target.
+if(NOT R2PAC_CUDA MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "R2PAC_CUDA is ${R2PAC_CUDA}, but must be AUTO, ON or OFF")
+endif()
+set(R2PAC_WITH_CUDA OFF)
+
+if(R2PAC_CUDA_HOST)
+  if(R2PAC_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "R2PAC_CUDA=ON compiles CUDA for a device, R2PAC_CUDA_HOST for the CPU: choose one")
+  endif()
+  set(R2PAC_WITH_CUDA ON)
+  add_subdirectory(cuda_host)
+  function(r2pac_cuda_sources target)
+    r2pac_host_kernels(${target} ${ARGN})
+  endfunction()
+elseif(NOT R2PAC_CUDA STREQUAL "OFF")
+  find_program(R2PAC_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+  if(R2PAC_NVCC)
+    set(R2PAC_WITH_CUDA ON)
+  elseif(R2PAC_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "R2PAC_CUDA=ON, but there is no nvcc. Install the CUDA toolkit 13.0 or later "
+      "(https://developer.nvidia.com/cuda-downloads), or point CUDA_HOME to it")
+  endif()
+endif()
+
+if(R2PAC_WITH_CUDA AND NOT R2PAC_CUDA_HOST)
+  set(CMAKE_CUDA_COMPILER ${R2PAC_NVCC} CACHE FILEPATH "nvcc")
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE FILEPATH "The C++ compiler that nvcc uses")
+  # Machine code for each, and PTX of the newest for those that come after it.
+  set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING
+    "GPU architectures to compile for")
+  enable_language(CUDA)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13.0)
+    message(FATAL_ERROR "${CMAKE_CUDA_COMPILER} is of CUDA ${CMAKE_CUDA_COMPILER_VERSION}; needed is 13.0. "
+      "Point CUDA_HOME to a newer toolkit, or configure with -DR2PAC_CUDA=OFF")
+  endif()
+  find_package(CUDAToolkit REQUIRED)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know it yet
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  function(r2pac_cuda_sources target)
+    target_sources(${target} PRIVATE ${ARGN})
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+    target_link_libraries(${target} PUBLIC CUDA::cudart_static CUDA::cublas)
+  endfunction()
+  message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
+endif()

@@ -1,0 +1,112 @@
+#include <cstdlib>
+#include <map>
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "cuda_host/cuda.cuh"
+#include "engine/cuda_actor.cuh"
+#include "kernels/fused_action.cuh"
+#include "kernels/layered_action.cuh"
+
+namespace r2pac::cuda {
+namespace {
+
+class FusedActor final : public Actor<float> {
+ public:
+  FusedActor(const ActorSpec<float>& spec, Queue& queue)
+      : queue_(queue), kernel_(spec.weights, spec.flow, spec.candidates, queue.precision()) {
+    renew_weights();
+  }
+  void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override {
+    kernel_.run(buffers, request, queue_.stream());
+  }
+  void renew_weights() override { kernel_.pack(queue_.stream()); }
+  std::string description() const override { return "one fused kernel"; }
+  int launches() const override { return 1; }
+
+ private:
+  Queue& queue_;
+  FusedAction kernel_;
+};
+
+/// Both ways, and for each number of observations the faster one.
+class MeasuredActor final : public Actor<float> {
+ public:
+  MeasuredActor(const ActorSpec<float>& spec, Queue& queue)
+      : spec_(spec), queue_(queue), fused_(spec, queue), layered_(spec, queue) {}
+
+  void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override {
+    auto found = faster_.find(request.rows);
+    if (found == faster_.end()) found = faster_.emplace(request.rows, &measure(buffers, request)).first;
+    last_ = found->second;
+    last_->act(buffers, request);
+  }
+  void renew_weights() override { fused_.renew_weights(); }
+  std::string description() const override {
+    return last_ == nullptr ? "measured at the first call" : last_->description() + " (measured the faster)";
+  }
+  int launches() const override { return last_ == nullptr ? 0 : last_->launches(); }
+
+ private:
+  /// The least of some runs of each on a copy of the candidates.
+  Actor<float>& measure(const ActionBuffers<float>& given, const ActionRequest& request) {
+    DeviceArray<float> candidates(static_cast<std::size_t>(request.rows) *
+                                  static_cast<std::size_t>(spec_.candidates) *
+                                  static_cast<std::size_t>(spec_.weights.flow.chunk_dim));
+    ActionBuffers<float> buffers = given;
+    buffers.candidates = candidates.data();
+    R2_CUDA(cudaMemsetAsync(candidates.data(), 0, candidates.size() * sizeof(float), queue_.stream()));
+    cudaEvent_t begin = nullptr, end = nullptr;
+    R2_CUDA(cudaEventCreate(&begin));
+    R2_CUDA(cudaEventCreate(&end));
+    const auto milliseconds = [&](Actor<float>& actor) {
+      float least = 0;
+      for (int run = 0; run < 4; ++run) {  // the first one only warms up
+        R2_CUDA(cudaEventRecord(begin, queue_.stream()));
+        actor.act(buffers, request);
+        R2_CUDA(cudaEventRecord(end, queue_.stream()));
+        R2_CUDA(cudaEventSynchronize(end));
+        float time = 0;
+        R2_CUDA(cudaEventElapsedTime(&time, begin, end));
+        if (run == 1 || (run > 1 && time < least)) least = time;
+      }
+      return least;
+    };
+    Actor<float>& chosen =
+        milliseconds(fused_) <= milliseconds(layered_) ? static_cast<Actor<float>&>(fused_) : layered_;
+    cudaEventDestroy(begin);
+    cudaEventDestroy(end);
+    return chosen;
+  }
+
+  ActorSpec<float> spec_;
+  Queue& queue_;
+  FusedActor fused_;
+  LayeredAction layered_;
+  std::map<int, Actor<float>*> faster_;
+  Actor<float>* last_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, Queue& queue,
+                                         std::size_t shared_limit) {
+  const char* const given = std::getenv("R2PAC_CUDA_SAMPLER");
+  const std::string wanted = given != nullptr ? given : "";
+  if (!wanted.empty() && wanted != "fused" && wanted != "layered")
+    throw Error(ExitCode::settings, "unknown sampler `" + wanted + "`", "R2PAC_CUDA_SAMPLER",
+                did_you_mean(wanted, {"fused", "layered"}));
+  if (wanted == "layered") return std::make_unique<LayeredAction>(spec, queue);
+  const std::string misfit =
+      FusedAction::misfit(spec.weights, spec.flow, spec.candidates, queue.precision(), shared_limit);
+  if (wanted == "fused") {
+    if (!misfit.empty())
+      throw Error(ExitCode::settings, "the fused sampler cannot run this policy: " + misfit,
+                  "R2PAC_CUDA_SAMPLER", "use R2PAC_CUDA_SAMPLER=layered, or leave it unset");
+    return std::make_unique<FusedActor>(spec, queue);
+  }
+  if (!misfit.empty()) return std::make_unique<LayeredAction>(spec, queue);
+  return std::make_unique<MeasuredActor>(spec, queue);
+}
+
+}  // namespace r2pac::cuda

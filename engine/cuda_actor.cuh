@@ -1,0 +1,18 @@
+// Acting on a CUDA device.
+#pragma once
+
+#include <memory>
+
+#include "kernels/actor.h"
+#include "kernels/queue.cuh"
+
+namespace r2pac::cuda {
+
+/// The actor for these networks: one fused kernel, or a graph of library products. If both can do it, each
+/// call size is timed once with both; the environment variable R2PAC_CUDA_SAMPLER (fused or layered) decides
+/// instead. Throws Error(settings) if it names neither, or asks for a kernel that cannot run these networks.
+/// shared_limit: bytes of shared memory that a block may have.
+std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, Queue& queue,
+                                         std::size_t shared_limit);
+
+}  // namespace r2pac::cuda

@@ -1,0 +1,197 @@
+#include <cmath>
+
+#include "base/error.h"
+#include "cuda_host/cuda.cuh"
+#include "engine/cuda_actor.cuh"
+#include "engine/cuda_device.cuh"
+#include "kernels/cuda_schedules.cuh"
+#include "kernels/random.cuh"
+
+namespace r2pac {
+namespace {
+
+#ifdef R2PAC_CUDA_HOST
+constexpr bool kOnHost = true;
+#else
+constexpr bool kOnHost = false;
+#endif
+
+const char* precision_name(Precision precision) {
+  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
+}
+
+std::string mebibytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+class CudaMemory final : public Memory {
+ public:
+  explicit CudaMemory(cudaStream_t stream) : stream_(stream) {}
+
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+    void* memory = nullptr;
+    const cudaError_t status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      std::size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      throw Error(ExitCode::device,
+                  "the GPU's memory is full: " + mebibytes(bytes) + " more are needed, " + mebibytes(free) +
+                      " of " + mebibytes(total) + " are free",
+                  "", "lower --batch or --hidden, or end other programs on the GPU");
+    }
+    cuda::check(status, "cudaMalloc", __FILE__, __LINE__);
+    std::shared_ptr<std::byte> owner(static_cast<std::byte*>(memory),
+                                     [](std::byte* block) { cudaFree(block); });
+    R2_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_));
+    R2_CUDA(cudaStreamSynchronize(stream_));
+    return owner;
+  }
+  void copy_in(void* device, const void* host, std::size_t bytes) override {
+    copy(device, host, bytes, cudaMemcpyHostToDevice);
+  }
+  void copy_out(void* host, const void* device, std::size_t bytes) override {
+    copy(host, device, bytes, cudaMemcpyDeviceToHost);
+  }
+
+ private:
+  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (bytes == 0) return;
+    R2_CUDA(cudaMemcpyAsync(to, from, bytes, kind, stream_));
+    R2_CUDA(cudaStreamSynchronize(stream_));
+  }
+  cudaStream_t stream_;
+};
+
+class CudaRecording final : public Recording {
+ public:
+  CudaRecording(cudaGraphExec_t graph, cudaStream_t stream, int launches)
+      : graph_(graph), stream_(stream), launches_(launches) {}
+  ~CudaRecording() override {
+    cudaStreamSynchronize(stream_);
+    cudaGraphExecDestroy(graph_);
+  }
+  void run() override { R2_CUDA(cudaGraphLaunch(graph_, stream_)); }
+  int launches() const override { return launches_; }
+
+ private:
+  cudaGraphExec_t graph_;
+  cudaStream_t stream_;
+  int launches_;
+};
+
+[[noreturn]] void no_double() {
+  throw InvalidArgument("a CUDA device computes in single precision; use the CPU for double");
+}
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(int ordinal, Precision precision)
+      : ordinal_(ordinal), queue_(precision), schedules_(queue_), memory_(queue_.stream()) {
+    R2_CUDA(cudaGetDeviceProperties(&properties_, ordinal));
+    probe();
+  }
+
+  std::string name() const override { return kOnHost ? "cuda-host" : "cuda:" + std::to_string(ordinal_); }
+  std::string description() const override {
+    return (kOnHost ? std::string("CUDA kernels on the CPU") : std::string(properties_.name)) + ", " +
+           precision_name(queue_.precision());
+  }
+  Memory& memory() override { return memory_; }
+  const Schedules<float>& schedules(float) const override { return schedules_; }
+  const Schedules<double>& schedules(double) const override { no_double(); }
+  std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec) override {
+    return cuda::make_actor(spec, queue_, properties_.sharedMemPerBlockOptin);
+  }
+  std::unique_ptr<Actor<double>> make_actor(const ActorSpec<double>&) override { no_double(); }
+
+  ThreadPool* pool() override { return nullptr; }
+  std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) override {
+    int launches = 0;
+    const cudaGraphExec_t graph = queue_.capture(
+        [&] {
+          for (const WholeCall& call : calls) {
+            queue_.begin_call(call.reads, call.writes, call.after_all);
+            call.run();
+          }
+        },
+        &launches);
+    return std::make_unique<CudaRecording>(graph, queue_.stream(), launches);
+  }
+  void synchronize() override { R2_CUDA(cudaStreamSynchronize(queue_.stream())); }
+  std::uint64_t check_interval() const override { return 100; }
+
+ private:
+  /// A kernel of ours and a product, so that a device that cannot run them is found at once.
+  void probe() {
+    constexpr int n = 16;
+    Buffer<float> a(n * n, memory_), c(n * n, memory_);
+    cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), queue_.stream());
+    const float one = 1.0f, zero = 0.0f;
+    const cuda::Lane& lane = queue_.lane();
+    R2_CUBLAS(cublasGemmStridedBatchedEx(lane.blas(), CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a.data(),
+                                         CUDA_R_32F, n, 0, a.data(), CUDA_R_32F, n, 0, &zero, c.data(),
+                                         CUDA_R_32F, n, 0, 1, CUBLAS_COMPUTE_32F_PEDANTIC,
+                                         CUBLAS_GEMM_DEFAULT));
+    std::vector<float> x(n * n), y(n * n);
+    a.copy_out(x.data(), x.size());
+    c.copy_out(y.data(), y.size());
+    float wrong = 0;
+    for (int i = 0; i < n; ++i)
+      for (int j = 0; j < n; ++j) {
+        float sum = 0;
+        for (int k = 0; k < n; ++k) sum += x[i * n + k] * x[k * n + j];
+        wrong = std::max(wrong, std::abs(sum - y[i * n + j]));
+      }
+    // Sums of n products below 1: each order of adding errs by less than n^2 roundings.
+    if (!(wrong <= n * n * 0x1p-24f))
+      throw Error(ExitCode::device, "a small matrix product on the GPU is wrong", name(),
+                  "check the driver and the card with the vendor's tools");
+  }
+
+  int ordinal_;
+  cudaDeviceProp properties_{};
+  cuda::Queue queue_;
+  cuda::CudaSchedules schedules_;
+  CudaMemory memory_;
+};
+
+/// What a refusal of the driver means.
+std::string todo_for(cudaError_t status) {
+  switch (status) {
+    case cudaErrorInsufficientDriver:
+      return "there is no NVIDIA driver for this toolkit: install one that supports CUDA 13 (580 or later), "
+             "or "
+             "use --device cpu";
+    case cudaErrorNoDevice:
+      return "no NVIDIA GPU is visible: see `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device cpu";
+    default:
+      return "see `nvidia-smi`, or use --device cpu";
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Device> cuda_device(int ordinal, Precision precision) {
+  const std::string where = "--device cuda:" + std::to_string(ordinal);
+  int count = 0;
+  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess)
+    throw Error(ExitCode::device, std::string("CUDA cannot be used: ") + cudaGetErrorString(status), where,
+                todo_for(status));
+  if (ordinal < 0 || ordinal >= count)
+    throw Error(ExitCode::device, "there is no such GPU; this machine has " + std::to_string(count), where,
+                count > 0 ? "use cuda:0 to cuda:" + std::to_string(count - 1) : todo_for(cudaErrorNoDevice));
+  int major = 0, minor = 0;
+  R2_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal));
+  R2_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal));
+  if (10 * major + minor < 75)
+    throw Error(ExitCode::device,
+                "the GPU has compute capability " + std::to_string(major) + "." + std::to_string(minor) +
+                    "; 7.5 is the least that CUDA 13 supports",
+                where, "use another GPU, or --device cpu");
+  if (major < 8 && precision != Precision::fp32)
+    throw Error(ExitCode::device, std::string("the GPU has no tensor cores for ") + precision_name(precision),
+                where, "use --precision fp32");
+  R2_CUDA(cudaSetDevice(ordinal));
+  return std::make_shared<CudaDevice>(ordinal, precision);
+}
+
+}  // namespace r2pac

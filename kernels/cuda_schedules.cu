@@ -1,0 +1,130 @@
+#include "kernels/cuda_schedules.cuh"
+#include "kernels/dense.cuh"
+#include "kernels/update.cuh"
+
+namespace r2pac::cuda {
+namespace {
+
+/// Members of an argument, all of them the same one if it has only one.
+Operand operand(const View<float>& view) {
+  return {view.data, view.cols, view.nets == 1 ? 0 : view.net_stride};
+}
+Operand transposed(Operand of) {
+  of.transposed = true;
+  return of;
+}
+
+}  // namespace
+
+void CudaSchedules::rows(const RowOperation<float>& operation, int rows) const {
+  queue_.add(operation, rows);
+}
+
+void CudaSchedules::dense(const DenseForward<float>& call) const {
+  const DenseWeights<float>& w = call.weights;
+  if (w.out == 1) return queue_.launch(1, [&](const Lane& lane) { head(call, lane.stream()); });
+  queue_.multiply(operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
+                  call.y.net_stride, call.y.nets, false);
+  queue_.launch(1, [&](const Lane& lane) {
+    bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, lane.stream());
+  });
+}
+
+void CudaSchedules::dense_input_gradient(const DenseInputGradient<float>& call) const {
+  const DenseWeights<float>& w = call.weights;
+  const View<float>&from = call.d_y, &to = call.d_x;
+  if (w.out == 1 && to.nets == from.nets)
+    return queue_.launch(1, [&](const Lane& lane) { head_input_gradient(call, lane.stream()); });
+  const float* const rows = w.weight + static_cast<std::size_t>(call.first_row) * w.out;
+  const Operand weight = transposed({rows, w.out, w.weight_stride});
+  if (to.nets == from.nets)
+    return queue_.multiply(operand(from), weight, from.rows, w.out, to.cols, to.data, to.net_stride, to.nets,
+                           call.accumulate);
+  for (int k = 0; k < from.nets; ++k)  // members that share their input add up
+    queue_.multiply({from.net(k), from.cols, 0}, transposed({rows + k * w.weight_stride, w.out, 0}),
+                    from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0);
+}
+
+void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte*) const {
+  const View<float>&x = call.x, &d_y = call.d_y;
+  ColumnSum bias;
+  bias.x = d_y;
+  bias.out = call.d_bias;
+  bias.out_stride = call.bias_stride;
+  queue_.add(bias);
+  if (d_y.cols == 1) {
+    ColumnSum weight;
+    weight.x = {x.data, x.nets == 1 ? 0 : x.net_stride, d_y.nets, x.rows, x.cols};
+    weight.factor = d_y;
+    weight.out = call.d_weight;
+    weight.out_stride = call.weight_stride;
+    return queue_.add(weight);
+  }
+  queue_.multiply(transposed(operand(x)), operand(d_y), x.cols, d_y.rows, d_y.cols, call.d_weight,
+                  call.weight_stride, d_y.nets, false);
+}
+
+void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {
+  queue_.launch(1, [&](const Lane& lane) { cuda::scale(factor, target, lane.stream()); });
+}
+
+void CudaSchedules::layer_norm(const LayerNorm<float>& call) const {
+  queue_.launch(1, [&](const Lane& lane) { cuda::layer_norm(call, lane.stream()); });
+}
+void CudaSchedules::layer_norm_gradient(const LayerNormGradient<float>& call) const {
+  queue_.launch(1, [&](const Lane& lane) { cuda::layer_norm_gradient(call, lane.stream()); });
+}
+void CudaSchedules::layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain,
+                                     float* bias, std::size_t stride) const {
+  ColumnSum sum;
+  sum.x = d;
+  sum.out = bias;
+  sum.out_stride = stride;
+  queue_.add(sum);
+  sum.factor = normalized;
+  sum.out = gain;
+  queue_.add(sum);
+}
+
+void CudaSchedules::embed_backward(const View<float>& label, const View<float>& d_out, int labels,
+                                   float* d_table) const {
+  for (int i = 0; i < labels; ++i) {
+    ColumnSum sum;
+    sum.x = d_out;
+    sum.label = static_cast<float>(i);
+    sum.labels = label.data;
+    sum.out = d_table + i * d_out.cols;
+    queue_.add(sum);
+  }
+}
+
+void CudaSchedules::sum_of_means(const View<float>& x, float* out) const {
+  ColumnSum sum;
+  sum.x = x;
+  sum.across_members = true;
+  sum.scale = 1.0f / static_cast<float>(x.rows);
+  sum.out = out;
+  queue_.add(sum);
+}
+
+void CudaSchedules::update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
+                                     unsigned long long first_step, float* threshold, float*) const {
+  queue_.launch(1, [&](const Lane& lane) {
+    cuda::update_threshold(x, alpha, keep, state, first_step, threshold, lane.stream());
+  });
+}
+
+std::size_t CudaSchedules::optimizer_scratch(const OptimizerStep<float>& call) const {
+  return update_scratch(call.pieces) * sizeof(float);
+}
+
+void CudaSchedules::finish_step(const OptimizerStep<float>& call, float* squares, std::byte* scratch) const {
+  const int updates = static_cast<int>((call.pieces.size() + kUpdatePieces - 1) / kUpdatePieces);
+  auto* const partial = reinterpret_cast<float*>(scratch);
+  queue_.launch(updates + 1, [&](const Lane& lane) {
+    update_parameters(call.pieces, call.settings, call.state, call.first_step, partial, lane.stream());
+    cuda::finish_step(call.pieces, call.state, call.losses, partial, squares, lane.stream());
+  });
+}
+
+}  // namespace r2pac::cuda

@@ -1,0 +1,38 @@
+// A CUDA device's schedules: what kernels/schedules.h asks for, put into a queue.
+#pragma once
+
+#include "kernels/queue.cuh"
+#include "kernels/schedules.h"
+
+namespace r2pac::cuda {
+
+class CudaSchedules final : public Schedules<float> {
+ public:
+  /// The queue outlives the schedules.
+  explicit CudaSchedules(Queue& queue) : queue_(queue) {}
+
+  void rows(const RowOperation<float>& operation, int rows) const override;
+  void dense(const DenseForward<float>& call) const override;
+  void dense_input_gradient(const DenseInputGradient<float>& call) const override;
+  void dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte* scratch) const override;
+  std::size_t weight_gradient_scratch(int, int, int) const override { return 0; }
+  void scale(const View<float>& factor, const View<float>& target) const override;
+  void layer_norm(const LayerNorm<float>& call) const override;
+  void layer_norm_gradient(const LayerNormGradient<float>& call) const override;
+  void layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain, float* bias,
+                        std::size_t stride) const override;
+  void embed_backward(const View<float>& label, const View<float>& d_out, int labels,
+                      float* d_table) const override;
+  void sum_of_means(const View<float>& x, float* out) const override;
+  void update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
+                        unsigned long long first_step, float* threshold, float* work) const override;
+  /// All pieces at once, by finish_step.
+  void update(const OptimizerStep<float>&, int, int, float*) const override {}
+  void finish_step(const OptimizerStep<float>& call, float* squares, std::byte* scratch) const override;
+  std::size_t optimizer_scratch(const OptimizerStep<float>& call) const override;
+
+ private:
+  Queue& queue_;
+};
+
+}  // namespace r2pac::cuda

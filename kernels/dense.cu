@@ -1,0 +1,234 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "cuda_host/cuda.cuh"
+#include "kernels/dense.cuh"
+
+namespace r2pac::cuda {
+namespace {
+
+constexpr int kThreads = 256, kWarp = 32;
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+__device__ inline float4 load4(const float* p) { return load_vector<float4>(p); }
+
+/// Whether rows of `cols` values from these places can be read four at a time.
+bool by_four(int cols, std::initializer_list<const float*> places,
+             std::initializer_list<std::size_t> strides) {
+  bool fits = cols % 4 == 0;
+  for (const float* place : places) fits &= reinterpret_cast<std::uintptr_t>(place) % sizeof(float4) == 0;
+  for (const std::size_t stride : strides) fits &= stride % 4 == 0;
+  return fits;
+}
+
+/// Blocks of kThreads threads for one member of `items` items, times the members.
+dim3 blocks(std::size_t items, int nets) {
+  return {static_cast<unsigned>((items + kThreads - 1) / kThreads), static_cast<unsigned>(nets)};
+}
+
+__device__ inline std::size_t item() { return static_cast<std::size_t>(blockIdx.x) * kThreads + threadIdx.x; }
+
+template <Activation kActivation>
+__device__ inline formula::ValueAndSlope<float> activate(float x) {
+  if constexpr (kActivation == Activation::gelu_erf) return formula::gelu_erf(x);
+  if constexpr (kActivation == Activation::gelu_tanh) return formula::gelu_tanh(x);
+  return {x, 1.0f};
+}
+
+/// Width values a thread, 4 or 1.
+template <Activation kActivation, int kWidth>
+__global__ void __launch_bounds__(kThreads)
+    bias_activation_kernel(View<float> y, const float* bias, std::size_t stride, View<float> slope) {
+  const int net = static_cast<int>(blockIdx.y);
+  const std::size_t at = item() * kWidth, size = static_cast<std::size_t>(y.rows) * y.cols;
+  if (at >= size) return;
+  const int column = static_cast<int>(at % y.cols);
+  const bool learns =
+      slope.data != nullptr && net < slope.nets && at < static_cast<std::size_t>(slope.rows) * y.cols;
+  float* const out = y.net(net) + at;
+  const float* const b = bias + net * stride + column;
+  if constexpr (kWidth == 4) {
+    const float4 x = load4(out), c = load4(b);
+    const auto r0 = activate<kActivation>(x.x + c.x), r1 = activate<kActivation>(x.y + c.y),
+               r2 = activate<kActivation>(x.z + c.z), r3 = activate<kActivation>(x.w + c.w);
+    store_vector(out, make_float4(r0.value, r1.value, r2.value, r3.value));
+    if (learns) store_vector(slope.net(net) + at, make_float4(r0.slope, r1.slope, r2.slope, r3.slope));
+  } else {
+    const auto result = activate<kActivation>(*out + *b);
+    *out = result.value;
+    if (learns) slope.net(net)[at] = result.slope;
+  }
+}
+
+template <int kWidth>
+__global__ void __launch_bounds__(kThreads) scale_kernel(View<float> factor, View<float> target) {
+  const int net = static_cast<int>(blockIdx.y);
+  const std::size_t at = item() * kWidth;
+  if (at >= static_cast<std::size_t>(target.rows) * target.cols) return;
+  float* const out = target.net(net) + at;
+  const float* const f = factor.net(net) + at;
+  if constexpr (kWidth == 4) {
+    const float4 x = load4(out), by = load4(f);
+    store_vector(out, make_float4(x.x * by.x, x.y * by.y, x.z * by.z, x.w * by.w));
+  } else {
+    *out *= *f;
+  }
+}
+
+/// The sum over the warp, in all lanes, in a fixed order.
+__device__ inline float warp_sum(float value) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(kAllLanes, value, offset);
+  return value;
+}
+
+/// Where a warp of a grid (rows / warps a block, nets) works; rows beyond the end take part with row -1.
+__device__ inline int warp_row(int rows) {
+  const int row = static_cast<int>(blockIdx.x * (kThreads / kWarp) + threadIdx.x / kWarp);
+  return row < rows ? row : -1;
+}
+dim3 warp_blocks(int rows, int nets) {
+  constexpr int per_block = kThreads / kWarp;
+  return {static_cast<unsigned>((rows + per_block - 1) / per_block), static_cast<unsigned>(nets)};
+}
+
+template <Activation kActivation>
+__global__ void __launch_bounds__(kThreads)
+    head_kernel(View<float> x, const float* weight, std::size_t weight_stride, const float* bias,
+                std::size_t bias_stride, View<float> y, View<float> slope) {
+  const int net = static_cast<int>(blockIdx.y), row = warp_row(y.rows);
+  if (row < 0) return;
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
+  const float* const in = x.row(net, row);
+  const float* const w = weight + net * weight_stride;
+  float sum = 0;
+  for (int c = lane; c < x.cols; c += kWarp) sum += in[c] * w[c];
+  sum = warp_sum(sum);
+  if (lane != 0) return;
+  const auto result = activate<kActivation>(sum + bias[net * bias_stride]);
+  y.row(net, row)[0] = result.value;
+  if (slope.data != nullptr && net < slope.nets && row < slope.rows) slope.row(net, row)[0] = result.slope;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    head_gradient_kernel(View<float> d_y, const float* weight, std::size_t stride, View<float> d_x,
+                         bool accumulate) {
+  const int net = static_cast<int>(blockIdx.y);
+  const std::size_t at = item();
+  if (at >= static_cast<std::size_t>(d_x.rows) * d_x.cols) return;
+  const int row = static_cast<int>(at / d_x.cols), column = static_cast<int>(at % d_x.cols);
+  const float product = d_y.row(net, row)[0] * weight[net * stride + column];
+  float* const out = d_x.net(net) + at;
+  *out = accumulate ? *out + product : product;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    layer_norm_kernel(View<float> x, const float* gain, const float* bias, std::size_t stride, View<float> y,
+                      View<float> normalized, View<float> inverse_deviation) {
+  const int net = static_cast<int>(blockIdx.y), row = warp_row(y.rows);
+  if (row < 0) return;
+  const int lane = static_cast<int>(threadIdx.x % kWarp), cols = x.cols;
+  const float* const in = x.row(net, row);
+  float sum = 0, squares = 0;
+  for (int c = lane; c < cols; c += kWarp) sum += in[c];
+  const float mean = warp_sum(sum) / static_cast<float>(cols);
+  for (int c = lane; c < cols; c += kWarp) squares += (in[c] - mean) * (in[c] - mean);
+  const float inverse = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(cols) + 1e-5f);
+  for (int c = lane; c < cols; c += kWarp) {
+    const float unit = (in[c] - mean) * inverse;
+    if (normalized.data != nullptr) normalized.row(net, row)[c] = unit;
+    y.row(net, row)[c] = gain[net * stride + c] * unit + bias[net * stride + c];
+  }
+  if (normalized.data != nullptr && lane == 0) inverse_deviation.row(net, row)[0] = inverse;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    layer_norm_gradient_kernel(View<float> d_y, const float* gain, std::size_t stride, View<float> normalized,
+                               View<float> inverse_deviation, View<float> d_x) {
+  const int net = static_cast<int>(blockIdx.y), row = warp_row(d_x.rows);
+  if (row < 0) return;
+  const int lane = static_cast<int>(threadIdx.x % kWarp), cols = d_x.cols;
+  const float* const d = d_y.row(net, row);
+  const float* const unit = normalized.row(net, row);
+  const float* const g = gain + net * stride;
+  float sum = 0, projection = 0;
+  for (int c = lane; c < cols; c += kWarp) {
+    const float d_unit = d[c] * g[c];
+    sum += d_unit;
+    projection += d_unit * unit[c];
+  }
+  const float mean = warp_sum(sum) / static_cast<float>(cols),
+              along = warp_sum(projection) / static_cast<float>(cols);
+  for (int c = lane; c < cols; c += kWarp)
+    d_x.row(net, row)[c] = (d[c] * g[c] - mean - unit[c] * along) * inverse_deviation.row(net, row)[0];
+}
+
+std::size_t values(const View<float>& view) {
+  return static_cast<std::size_t>(view.rows) * static_cast<std::size_t>(view.cols);
+}
+
+template <Activation kActivation>
+void launch_bias_activation(const View<float>& y, const float* bias, std::size_t stride,
+                            const View<float>& slope, cudaStream_t stream) {
+  if (by_four(y.cols, {y.data, bias, slope.data}, {y.net_stride, stride, slope.net_stride}))
+    launch(bias_activation_kernel<kActivation, 4>, blocks(values(y) / 4, y.nets), kThreads, 0, stream, y,
+           bias, stride, slope);
+  else
+    launch(bias_activation_kernel<kActivation, 1>, blocks(values(y), y.nets), kThreads, 0, stream, y, bias,
+           stride, slope);
+}
+
+/// Calls run(constant) with the activation as a constant of the compiler.
+template <class Run>
+void with_activation(Activation activation, Run run) {
+  switch (activation) {
+    case Activation::identity:
+      return run(std::integral_constant<Activation, Activation::identity>());
+    case Activation::gelu_erf:
+      return run(std::integral_constant<Activation, Activation::gelu_erf>());
+    case Activation::gelu_tanh:
+      return run(std::integral_constant<Activation, Activation::gelu_tanh>());
+  }
+}
+
+}  // namespace
+
+void bias_activation(const View<float>& y, const float* bias, std::size_t stride, Activation activation,
+                     const View<float>& slope, cudaStream_t stream) {
+  with_activation(activation, [&](auto constant) {
+    launch_bias_activation<decltype(constant)::value>(y, bias, stride, slope, stream);
+  });
+}
+
+void scale(const View<float>& factor, const View<float>& target, cudaStream_t stream) {
+  if (by_four(target.cols, {factor.data, target.data}, {factor.net_stride, target.net_stride}))
+    launch(scale_kernel<4>, blocks(values(target) / 4, target.nets), kThreads, 0, stream, factor, target);
+  else
+    launch(scale_kernel<1>, blocks(values(target), target.nets), kThreads, 0, stream, factor, target);
+}
+
+void head(const DenseForward<float>& call, cudaStream_t stream) {
+  with_activation(call.activation, [&](auto constant) {
+    launch(head_kernel<decltype(constant)::value>, warp_blocks(call.y.rows, call.y.nets), kThreads, 0, stream,
+           call.x, call.weights.weight, call.weights.weight_stride, call.weights.bias,
+           call.weights.bias_stride, call.y, call.slope);
+  });
+}
+
+void head_input_gradient(const DenseInputGradient<float>& call, cudaStream_t stream) {
+  if (call.d_x.nets != call.d_y.nets)
+    throw InvalidArgument("cuda::head_input_gradient: d_x must have as many members as d_y");
+  launch(head_gradient_kernel, blocks(values(call.d_x), call.d_x.nets), kThreads, 0, stream, call.d_y,
+         call.weights.weight + call.first_row, call.weights.weight_stride, call.d_x, call.accumulate);
+}
+
+void layer_norm(const LayerNorm<float>& call, cudaStream_t stream) {
+  launch(layer_norm_kernel, warp_blocks(call.y.rows, call.y.nets), kThreads, 0, stream, call.x, call.gain,
+         call.bias, call.stride, call.y, call.normalized, call.inverse_deviation);
+}
+
+void layer_norm_gradient(const LayerNormGradient<float>& call, cudaStream_t stream) {
+  launch(layer_norm_gradient_kernel, warp_blocks(call.d_x.rows, call.d_x.nets), kThreads, 0, stream, call.d_y,
+         call.gain, call.stride, call.normalized, call.inverse_deviation, call.d_x);
+}
+
+}  // namespace r2pac::cuda

@@ -1,0 +1,285 @@
+#include <algorithm>
+
+#include "cuda_host/cuda.cuh"
+#include "kernels/flow.h"
+#include "kernels/layered_action.cuh"
+
+namespace r2pac::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr std::size_t kKeptGraphs = 8;
+
+std::size_t size(int n) { return static_cast<std::size_t>(n); }
+int blocks(std::size_t items) { return static_cast<int>((items + kThreads - 1) / kThreads); }
+__device__ inline std::size_t item() { return std::size_t{blockIdx.x} * kThreads + threadIdx.x; }
+
+/// What the label contributes to the velocity's first layer.
+struct LabelPart {
+  const float *bias, *label, *table;
+  int dim, width, row[2];
+};
+
+/// constant(b, i) [D] = observation i through the first layer [n, D] + label b's embedding through it + bias.
+__global__ void __launch_bounds__(kThreads)
+    constant_kernel(const float* observed, LabelPart part, int branches, int rows, float* constant) {
+  const std::size_t at = item(), per_branch = std::size_t(rows) * part.width;
+  if (at >= branches * per_branch) return;
+  const int column = static_cast<int>(at % part.width);
+  const float* const embedding = part.table + part.row[at < per_branch ? 0 : 1] * part.dim;
+  float sum = part.bias[column] + observed[at % per_branch];
+  for (int l = 0; l < part.dim; ++l) sum += embedding[l] * part.label[l * part.width + column];
+  constant[at] = sum;
+}
+
+/// out(b, i, c) [D] = activation(chunk part (i, c) + constant(b, i) + time * time's row).
+template <Activation kActivation>
+__global__ void __launch_bounds__(kThreads)
+    first_layer_kernel(const float* chunk_part, const float* constant, const float* time_row, float time,
+                       int branches, int rows, int candidates, int width, float* out) {
+  const std::size_t at = item(), per_branch = std::size_t(rows) * candidates * width;
+  if (at >= branches * per_branch) return;
+  const std::size_t column = at % width, observation = at % per_branch / width / candidates,
+                    branch = at / per_branch;
+  const float sum = chunk_part[at % per_branch] + constant[(branch * rows + observation) * width + column] +
+                    time * time_row[column];
+  out[at] =
+      kActivation == Activation::gelu_erf ? formula::gelu_erf(sum).value : formula::gelu_tanh(sum).value;
+}
+
+/// x [n] takes an Euler step along the guided velocity of velocity [branches, n]; clipped if `last`.
+__global__ void __launch_bounds__(kThreads) euler_kernel(const float* velocity, int branches, std::size_t n,
+                                                         float guidance, float dt, bool last, float* x) {
+  const std::size_t at = item();
+  if (at >= n) return;
+  const float v =
+      branches == 2 ? formula::guided_velocity(velocity[at], velocity[n + at], guidance) : velocity[at];
+  const float moved = formula::euler_step(x[at], v, dt);
+  x[at] = last ? formula::clip_action(moved) : moved;
+}
+
+/// pairs(i, c) = observation i beside chunk (i, c).
+__global__ void __launch_bounds__(kThreads)
+    pairs_kernel(const float* observations, const float* chunks, int rows, int candidates,
+                 int observation_dim, int chunk_dim, float* pairs) {
+  const std::size_t at = item(), width = observation_dim + chunk_dim;
+  if (at >= std::size_t(rows) * candidates * width) return;
+  const std::size_t pair = at / width, column = at % width;
+  pairs[at] = column < std::size_t(observation_dim)
+                  ? observations[pair / candidates * observation_dim + column]
+                  : chunks[pair * chunk_dim + column - observation_dim];
+}
+
+/// For each observation: costs [candidates] = the greatest of q [critics, rows * candidates], and the chunk
+/// of the least one; without critics the first chunk. One block an observation; one thread compares, for the
+/// candidates are few.
+__global__ void __launch_bounds__(kThreads)
+    choose_kernel(const float* q, int critics, int candidates, int chunk_dim, ActionBuffers<float> buffers) {
+  __shared__ int chosen;
+  const std::size_t row = blockIdx.x, first = row * candidates;
+  if (threadIdx.x == 0) {
+    int best = 0;
+    float least = 0;
+    for (int c = 0; c < candidates && critics > 0; ++c) {
+      float cost = q[first + c];
+      for (int k = 1; k < critics; ++k) {
+        const float other = q[std::size_t(k) * gridDim.x * candidates + first + c];
+        cost = cost < other ? other : cost;
+      }
+      buffers.costs[first + c] = cost;
+      if (c == 0 || cost < least || least != least) {
+        best = c;
+        least = cost;
+      }
+    }
+    if (critics > 0) buffers.chosen_cost[row] = least;
+    chosen = best;
+  }
+  __syncthreads();
+  for (int j = static_cast<int>(threadIdx.x); j < chunk_dim; j += kThreads)
+    buffers.chosen[row * chunk_dim + j] = buffers.candidates[(first + chosen) * chunk_dim + j];
+}
+
+int widest(const std::vector<MlpWeights<float>>& nets) {
+  int width = 1;
+  for (const MlpWeights<float>& net : nets) width = std::max(width, net.width());
+  return width;
+}
+
+/// The distance of the second net's tensors from the first's.
+std::size_t stride(const float* first, const float* second) {
+  return static_cast<std::size_t>(second - first);
+}
+
+bool same(const ActionBuffers<float>& a, const ActionBuffers<float>& b) {
+  return a.observations == b.observations && a.candidates == b.candidates && a.costs == b.costs &&
+         a.chosen == b.chosen && a.chosen_cost == b.chosen_cost && a.v_reward == b.v_reward &&
+         a.v_cost == b.v_cost;
+}
+
+}  // namespace
+
+LayeredAction::Room::Room(const ActorSpec<float>& spec, int branches, int n)
+    : constant(size(branches) * size(n) * size(spec.weights.flow.first_width)),
+      first(size(n) * size(spec.candidates) * size(spec.weights.flow.first_width)),
+      hidden{
+          DeviceArray<float>(size(branches) * size(n) * size(spec.candidates) *
+                             size(std::max(spec.weights.flow.first_width, spec.weights.flow.rest.width()))),
+          DeviceArray<float>(size(branches) * size(n) * size(spec.candidates) *
+                             size(std::max(spec.weights.flow.first_width, spec.weights.flow.rest.width())))},
+      velocity(size(branches) * size(n) * size(spec.candidates) * size(spec.weights.flow.chunk_dim)),
+      pairs(size(n) * size(spec.candidates) *
+            size(spec.weights.flow.observation_dim + spec.weights.flow.chunk_dim)),
+      critics{DeviceArray<float>(spec.weights.cost_critics.size() * size(n) * size(spec.candidates) *
+                                 size(widest(spec.weights.cost_critics))),
+              DeviceArray<float>(spec.weights.cost_critics.size() * size(n) * size(spec.candidates) *
+                                 size(widest(spec.weights.cost_critics)))},
+      q(spec.weights.cost_critics.size() * size(n) * size(spec.candidates)),
+      values{DeviceArray<float>(2 * size(n) * size(spec.weights.v_cost.width())),
+             DeviceArray<float>(2 * size(n) * size(spec.weights.v_cost.width()))},
+      v(2 * size(n)),
+      rows(n) {}
+
+LayeredAction::LayeredAction(const ActorSpec<float>& spec, Queue& queue)
+    : spec_(spec), queue_(queue), schedules_(queue), branches_(flow_branches(spec.flow)) {}
+
+LayeredAction::~LayeredAction() { forget_graphs(); }
+
+void LayeredAction::forget_graphs() {
+  cudaStreamSynchronize(queue_.stream());
+  for (const Graph& graph : graphs_) cudaGraphExecDestroy(graph.executable);
+  graphs_.clear();
+}
+
+std::string LayeredAction::description() const { return "a graph of library products"; }
+
+void LayeredAction::launch(const std::function<void(cudaStream_t)>& work) {
+  queue_.begin_call({}, {}, true);
+  queue_.launch(1, [&](const Lane& lane) { work(lane.stream()); });
+}
+
+/// Through networks of one shape and one input, as an ensemble. buffers: two of [nets, rows, widest].
+void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x,
+                            float* const* buffers, float* out) {
+  const auto& first = *nets.front();
+  const auto& second = *nets.back();
+  const std::size_t between = nets.size() > 1 ? nets.size() - 1 : 1;
+  View<float> in = x;
+  for (std::size_t l = 0; l < first.layers.size(); ++l) {
+    const LayerWeights<float>&a = first.layers[l], &b = second.layers[l];
+    const bool last = l + 1 == first.layers.size();
+    const View<float> y{last ? out : buffers[l % 2], size(x.rows) * size(a.out),
+                        static_cast<int>(nets.size()), x.rows, a.out};
+    DenseWeights<float> weights;
+    weights.weight = a.weight;
+    weights.weight_stride = stride(a.weight, b.weight) / between;
+    weights.bias = a.bias;
+    weights.bias_stride = stride(a.bias, b.bias) / between;
+    weights.in = a.in;
+    weights.out = a.out;
+    queue_.begin_call({}, {}, true);
+    schedules_.dense({in, weights, last ? Activation::identity : first.activation, y, {}});
+    if (a.gain != nullptr)
+      schedules_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
+    in = y;
+  }
+}
+
+void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
+  const FlowWeights<float>& flow = spec_.weights.flow;
+  const int many = rows * spec_.candidates, d = flow.first_width;
+  const std::size_t hidden = size(branches_.count) * size(many) * size(d);
+  queue_.begin_call({}, {}, true);
+  queue_.multiply({buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
+                  flow.observation_dim, d, room_->first.data(), 0, 1, false);
+  launch([&](cudaStream_t stream) {
+    cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
+                 room_->first.data(),
+                 LabelPart{flow.bias,
+                           flow.label,
+                           flow.label_table,
+                           flow.label_dim,
+                           d,
+                           {branches_.label[0], branches_.label[1]}},
+                 branches_.count, rows, room_->constant.data());
+  });
+  const float dt = 1.0f / static_cast<float>(spec_.flow.flow_steps);
+  for (int n = 0; n < spec_.flow.flow_steps; ++n) {
+    queue_.begin_call({}, {}, true);
+    queue_.multiply({buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
+                    room_->first.data(), 0, 1, false);
+    launch([&](cudaStream_t stream) {
+      const auto kernel = flow.rest.activation == Activation::gelu_erf
+                              ? first_layer_kernel<Activation::gelu_erf>
+                              : first_layer_kernel<Activation::gelu_tanh>;
+      cuda::launch(kernel, blocks(hidden), kThreads, 0, stream, room_->first.data(), room_->constant.data(),
+                   flow.time, static_cast<float>(n) * dt, branches_.count, rows, spec_.candidates, d,
+                   room_->hidden[1].data());
+    });
+    float* const both[2] = {room_->hidden[0].data(), room_->hidden[1].data()};
+    forward({&flow.rest}, {room_->hidden[1].data(), 0, 1, branches_.count * many, d}, both,
+            room_->velocity.data());
+    launch([&](cudaStream_t stream) {
+      const std::size_t values = size(many) * size(flow.chunk_dim);
+      cuda::launch(euler_kernel, blocks(values), kThreads, 0, stream, room_->velocity.data(), branches_.count,
+                   values, static_cast<float>(spec_.flow.guidance_scale), dt, n + 1 == spec_.flow.flow_steps,
+                   buffers.candidates);
+    });
+  }
+}
+
+void LayeredAction::score(const ActionBuffers<float>& buffers, int rows) {
+  const FlowWeights<float>& flow = spec_.weights.flow;
+  const int pair = flow.observation_dim + flow.chunk_dim, many = rows * spec_.candidates;
+  launch([&](cudaStream_t stream) {
+    cuda::launch(pairs_kernel, blocks(size(many) * size(pair)), kThreads, 0, stream, buffers.observations,
+                 buffers.candidates, rows, spec_.candidates, flow.observation_dim, flow.chunk_dim,
+                 room_->pairs.data());
+  });
+  std::vector<const MlpWeights<float>*> critics;
+  for (const MlpWeights<float>& critic : spec_.weights.cost_critics) critics.push_back(&critic);
+  float* const both[2] = {room_->critics[0].data(), room_->critics[1].data()};
+  forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, room_->q.data());
+}
+
+void LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+  if (room_ == nullptr || room_->rows < request.rows) {
+    forget_graphs();
+    room_ = std::make_unique<Room>(spec_, branches_.count, request.rows);
+  }
+  if (graphs_.size() == kKeptGraphs) forget_graphs();
+  Graph graph{buffers, request};
+  graph.executable = queue_.capture(
+      [&] {
+        integrate(buffers, request.rows);
+        if (request.score) score(buffers, request.rows);
+        launch([&](cudaStream_t stream) {
+          cuda::launch(choose_kernel, request.rows, kThreads, 0, stream, room_->q.data(),
+                       request.score ? static_cast<int>(spec_.weights.cost_critics.size()) : 0,
+                       spec_.candidates, spec_.weights.flow.chunk_dim, buffers);
+        });
+        if (!request.values) return;
+        const ActionWeights<float>& w = spec_.weights;
+        float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
+        const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
+                                       w.flow.observation_dim};
+        forward({&w.v_reward}, observations, both, buffers.v_reward);
+        forward({&w.v_cost}, observations, both, buffers.v_cost);
+      },
+      &graph.launches);
+  graphs_.push_back(graph);
+}
+
+void LayeredAction::act(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+  auto found = std::find_if(graphs_.begin(), graphs_.end(), [&](const Graph& graph) {
+    return same(graph.buffers, buffers) && graph.request.rows == request.rows &&
+           graph.request.score == request.score && graph.request.values == request.values;
+  });
+  if (found == graphs_.end()) {
+    record(buffers, request);
+    found = graphs_.end() - 1;
+  }
+  R2_CUDA(cudaGraphLaunch(found->executable, queue_.stream()));
+}
+
+}  // namespace r2pac::cuda

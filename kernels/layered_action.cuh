@@ -1,0 +1,55 @@
+// Acting on a CUDA device by a graph of library products with fused kernels between them: for every
+// architecture, precision, width and kind of network.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/actor.h"
+#include "kernels/cuda_schedules.cuh"
+
+namespace r2pac::cuda {
+
+/// One graph launch per call. Observation, label and bias go through the velocity's first layer once per
+/// call, the flow time once per flow step; both branches of the guidance are one batch.
+class LayeredAction final : public Actor<float> {
+ public:
+  /// The queue and the weights' memory outlive the actor.
+  LayeredAction(const ActorSpec<float>& spec, Queue& queue);
+  ~LayeredAction() override;
+
+  void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
+  std::string description() const override;
+  int launches() const override { return graphs_.empty() ? 0 : graphs_.back().launches; }
+
+ private:
+  /// A captured call: of these buffers and this request.
+  struct Graph {
+    ActionBuffers<float> buffers;
+    ActionRequest request;
+    cudaGraphExec_t executable = nullptr;
+    int launches = 0;
+  };
+  /// Working memory for some number of observations.
+  struct Room {
+    explicit Room(const ActorSpec<float>& spec, int branches, int rows);
+    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q, values[2], v;
+    int rows;
+  };
+  void record(const ActionBuffers<float>& buffers, const ActionRequest& request);
+  void integrate(const ActionBuffers<float>& buffers, int rows);
+  void score(const ActionBuffers<float>& buffers, int rows);
+  void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,
+               float* out);
+  void launch(const std::function<void(cudaStream_t)>& work);
+  void forget_graphs();
+
+  ActorSpec<float> spec_;
+  Queue& queue_;
+  CudaSchedules schedules_;
+  FlowBranches branches_;
+  std::unique_ptr<Room> room_;
+  std::vector<Graph> graphs_;
+};
+
+}  // namespace r2pac::cuda

@@ -1,0 +1,28 @@
+// All row operations: each computes row r of its results from row r of its arguments, so that any number of
+// them may follow each other without a barrier between rows.
+//
+// operation.row(r, lane, lanes) does the share of one of `lanes` workers that go through the row together.
+// The CPU calls it with one lane; a CUDA device with a warp, which meets between two operations.
+#pragma once
+
+#include <variant>
+
+#include "kernels/batch.h"
+#include "kernels/critic.h"
+#include "kernels/flow.h"
+#include "kernels/rows.h"
+
+namespace r2pac {
+
+template <class T>
+using RowOperation =
+    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Embed<T>, EnsembleExtreme<T>, GatherWindows<T>,
+                 GatherWindowsInOrder<T>, GatherLabels<T>, CriticTargets<T>, SquaredError<T>,
+                 SquaredErrorGradient<T>, ExpectileLoss<T>, ExpectileGradient<T>, OptimalityLabels<T>,
+                 LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>>;
+
+/// The CPU's schedule: rows 0 .. rows - 1, one after the other.
+template <class T>
+void run_rows(const RowOperation<T>& operation, int rows);
+
+}  // namespace r2pac

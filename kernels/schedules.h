@@ -1,0 +1,123 @@
+// What a device can do: one schedule for every operation that a recording consists of.
+//
+// The CPU's schedules run at once, for the rows of one slice. A CUDA device's are enqueued, for whole
+// batches.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/pointwise.h"
+#include "kernels/row_operations.h"
+#include "kernels/update.h"
+
+namespace r2pac {
+
+/// Weights W [K, in, out] and biases [K, out] of an ensemble's layer: net k at `weight + k * weight_stride`.
+template <class T>
+struct DenseWeights {
+  const T* weight = nullptr;
+  std::size_t weight_stride = 0;
+  const T* bias = nullptr;
+  std::size_t bias_stride = 0;
+  const T* packed = nullptr;  ///< in the layout of Dense::pack, for devices that want packs; null for out = 1
+  std::size_t packed_stride = 0;
+  int in = 0, out = 0;
+};
+
+/// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. slope (data may be null): the activation's slope.
+template <class T>
+struct DenseForward {
+  View<T> x;
+  DenseWeights<T> weights;
+  Activation activation;
+  View<T> y, slope;
+};
+
+/// d_x = d_y W'^T, plus what d_x held if `accumulate`, with W' the rows first_row .. first_row + d_x.cols of
+/// W; `packed` holds W'^T. If d_x has one member, the ensemble's contributions are summed.
+template <class T>
+struct DenseInputGradient {
+  View<T> d_y;
+  DenseWeights<T> weights;
+  int first_row;
+  View<T> d_x;
+  bool accumulate;
+};
+
+/// d_weight [K, in, out] = x^T d_y and d_bias [K, out] = column sums of d_y, both overwritten.
+template <class T>
+struct DenseWeightGradient {
+  View<T> x, d_y;
+  T* d_weight;
+  std::size_t weight_stride;
+  T* d_bias;
+  std::size_t bias_stride;
+};
+
+/// Layer normalisation of each row: see VectorKernels. Net k's gain at gain + k * stride, bias likewise.
+template <class T>
+struct LayerNorm {
+  View<T> x;
+  const T *gain, *bias;
+  std::size_t stride;
+  View<T> y, normalized, inverse_deviation;  ///< data of the last two null: not kept
+};
+template <class T>
+struct LayerNormGradient {
+  View<T> d_y;
+  const T* gain;
+  std::size_t stride;
+  View<T> normalized, inverse_deviation, d_x;
+};
+
+/// The optimiser's step over many tensors at once, and what ends a gradient step.
+template <class T>
+struct OptimizerStep {
+  std::vector<UpdateArguments<T>> pieces;
+  AdamSettings settings;
+  StepState* state;
+  unsigned long long first_step;
+  std::vector<const T*> losses;  ///< each one value, looked at for finiteness
+};
+
+template <class T>
+class Schedules {
+ public:
+  virtual ~Schedules() = default;
+
+  virtual void rows(const RowOperation<T>& operation, int rows) const = 0;
+
+  virtual void dense(const DenseForward<T>& call) const = 0;
+  virtual void dense_input_gradient(const DenseInputGradient<T>& call) const = 0;
+  /// scratch: weight_gradient_scratch bytes.
+  virtual void dense_weight_gradient(const DenseWeightGradient<T>& call, std::byte* scratch) const = 0;
+  virtual std::size_t weight_gradient_scratch(int rows, int in, int out) const = 0;
+  /// target(k, r, c) *= factor(k, r, c).
+  virtual void scale(const View<T>& factor, const View<T>& target) const = 0;
+
+  virtual void layer_norm(const LayerNorm<T>& call) const = 0;
+  virtual void layer_norm_gradient(const LayerNormGradient<T>& call) const = 0;
+  /// gain(k) [cols] = sum over rows of d * normalized, bias(k) [cols] = sum over rows of d, both overwritten.
+  virtual void layer_norm_gains(const View<T>& d, const View<T>& normalized, T* gain, T* bias,
+                                std::size_t stride) const = 0;
+
+  virtual void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table) const = 0;
+  virtual void sum_of_means(const View<T>& x, T* out) const = 0;
+  /// work [rows]: overwritten.
+  virtual void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,
+                                unsigned long long first_step, T* threshold, T* work) const = 0;
+
+  /// Pieces first .. first + count of the optimiser's step; squares [pieces]: sums of squared gradients.
+  virtual void update(const OptimizerStep<T>& call, int first, int count, T* squares) const = 0;
+  /// After all pieces: notes a step that is not finite in the state and counts it.
+  /// scratch: optimizer_scratch bytes.
+  virtual void finish_step(const OptimizerStep<T>& call, T* squares, std::byte* scratch) const = 0;
+  virtual std::size_t optimizer_scratch(const OptimizerStep<T>& call) const = 0;
+};
+
+/// The CPU's.
+template <class T>
+const Schedules<T>& cpu_schedules();
+
+}  // namespace r2pac
