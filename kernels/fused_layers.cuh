@@ -284,20 +284,22 @@ __device__ inline void hidden_layer(const Layer& layer, const Shared& s, Activat
   }
 }
 
-/// Sums 16 values over the lanes, always in the same order: lane l gets the sum of value l % 16. In each
-/// stage a lane keeps one half of its values and gives the other half away.
-__device__ inline float sum_over_lanes(float (&values)[16]) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
+/// Sums 16 values over the lanes, always in the same order, starting with kHalf = 8: lane l gets the sum of
+/// value l % 16. A lane keeps one half of its values and gives the other half away, again and again.
+template <int kHalf>
+__device__ float sum_over_lanes(const float (&values)[2 * kHalf]) {
+  const bool upper = (threadIdx.x & kHalf) != 0;
+  float folded[kHalf];
 #pragma unroll
-  for (int half = 8; half >= 1; half /= 2) {
-    const bool upper = (lane & half) != 0;
-#pragma unroll
-    for (int i = 0; i < half; ++i) {
-      const float kept = upper ? values[i + half] : values[i], given = upper ? values[i] : values[i + half];
-      values[i] = kept + __shfl_xor_sync(kAllLanes, given, half);
-    }
+  for (int i = 0; i < kHalf; ++i) {
+    const float kept = upper ? values[i + kHalf] : values[i], given = upper ? values[i] : values[i + kHalf];
+    folded[i] = kept + __shfl_xor_sync(kAllLanes, given, kHalf);
   }
-  return values[0] + __shfl_xor_sync(kAllLanes, values[0], 16);
+  if constexpr (kHalf > 1) {
+    return sum_over_lanes<kHalf / 2>(folded);
+  } else {
+    return folded[0] + __shfl_xor_sync(kAllLanes, folded[0], 16);
+  }
 }
 
 /// s.out [outputs, 32] = the head of the fp32 activations in the tile. A warp takes four rows, eight apart,
@@ -327,7 +329,7 @@ __device__ inline void head(const Net& net, const Shared& s, int row_tiles) {
         }
       }
     }
-    const float sum = sum_over_lanes(sums);
+    const float sum = sum_over_lanes<8>(sums);
     const int r = lane / 4, o = output + lane % 4;
     if (8 * r < row_tiles * kRowTile && o < net.outputs)
       s.out[o * kRows + row + 8 * r] = sum + net.head_bias[o];

@@ -7,7 +7,11 @@ namespace r2pac::cuda {
 namespace {
 
 constexpr int kLanes = 4;
+#ifdef R2PAC_CUDA_HOST
+constexpr std::size_t kWorkspaceBytes = 256;
+#else
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS recommends for Hopper
+#endif
 constexpr std::size_t kHeldSums = 48;
 
 cublasComputeType_t compute_type(Precision precision) {

@@ -135,7 +135,7 @@ struct FinishTable {
   int first_piece = 0;  // among all pieces; those before it have their sums
   int losses = 0;
   bool ends_step = false;
-  int first_chunk[kUpdatePieces + 1] = {};
+  int first_chunk[kFinishPieces + 1] = {};
   const float* loss[kStepLosses] = {};
 };
 
@@ -221,7 +221,7 @@ void finish_step(const std::vector<UpdateArguments<float>>& pieces, StepState* s
   std::copy(losses.begin(), losses.end(), table.loss);
   std::size_t first = 0;
   do {
-    const std::size_t count = std::min(pieces.size() - first, std::size_t{kUpdatePieces});
+    const std::size_t count = std::min(pieces.size() - first, std::size_t{kFinishPieces});
     table.first_piece = static_cast<int>(first);
     table.count = static_cast<int>(count);
     for (std::size_t i = 0; i < count; ++i)

@@ -9,8 +9,8 @@
 
 namespace r2pac::cuda {
 
-/// Pieces of one launch; more take more launches.
-inline constexpr int kUpdatePieces = 128;
+/// Pieces of one launch of update_parameters and of finish_step; more take more launches.
+inline constexpr int kUpdatePieces = 128, kFinishPieces = 512;
 /// Losses that finish_step can look at.
 inline constexpr int kStepLosses = 32;
 

@@ -15,12 +15,19 @@ namespace r2pac {
 template <class T>
 struct RandomWindows {
   static constexpr int rows = 400, s = 5, a = 2, h = 3;
-  Buffer<T> observations{rows * s}, actions{rows * a}, rewards{rows}, costs{rows}, continues{rows};
-  Buffer<std::uint32_t> starts{rows - h - 1};
-  Buffer<std::uint8_t> labels{rows - h - 1};
+  Buffer<T> observations, actions, rewards, costs, continues;
+  Buffer<std::uint32_t> starts;
+  Buffer<std::uint8_t> labels;
   WindowSource<T> source;
 
-  RandomWindows() {
+  explicit RandomWindows(Memory& memory = host_memory())
+      : observations(rows * s, memory),
+        actions(rows * a, memory),
+        rewards(rows, memory),
+        costs(rows, memory),
+        continues(rows, memory),
+        starts(rows - h - 1, memory),
+        labels(rows - h - 1, memory) {
     const auto fill = [](Buffer<T>& buffer, std::uint32_t row, auto&& f) {
       std::vector<T> values(buffer.size());
       for (std::uint32_t i = 0; i < values.size(); ++i)

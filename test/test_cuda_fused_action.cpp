@@ -579,6 +579,22 @@ TEST_CASE("a NaN candidate spoils no other, and is chosen only if all are NaN") 
   CHECK(std::isnan(none.chosen[0]));
 }
 
+TEST_CASE("of equal costs the first is chosen") {
+  any_order();
+  const Case c{.hidden = {40, 24}, .candidates = 20, .observations = 1};
+  Nets nets = make_nets(c);
+  for (Net& critic : nets.critics)  // blind to the chunk
+    std::fill(critic.weight[0].begin() + kObservation * c.hidden[0], critic.weight[0].end(), 0.0f);
+  DeviceNets device(nets);
+  FusedAction action(device.weights, {kFlowSteps, c.guidance, c.label}, c.candidates, Precision::tf32);
+  action.pack(nullptr);
+  auto noise = normals(20 * kChunk, 21);
+  noise[0] = std::numeric_limits<float>::quiet_NaN();  // 0 times NaN is NaN
+  const Answer<float> got = run_kernel(c, action, normals(kObservation, 20), noise);
+  REQUIRE(got.costs[1] == got.costs[19]);
+  CHECK(std::equal(got.chosen.begin(), got.chosen.end(), got.candidates.begin() + kChunk));
+}
+
 TEST_CASE("what the kernel cannot run is said in words") {
   const Case c{.hidden = {40, 24}};
   DeviceNets device(make_nets(c));

@@ -1,0 +1,188 @@
+// Acting on a CUDA device: the graph of library products and the fused kernel against the CPU's sampler.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "entry_values.h"
+#include "model/sampler.h"
+#include "on_cpu.h"
+#include "on_cuda.h"
+
+using namespace r2pac;
+
+namespace {
+
+constexpr Dimensions kDimensions{5, 2, 3};
+constexpr std::size_t kChunk = 6, kRows = 19;
+
+struct Choice {
+  const char* sampler;  // R2PAC_CUDA_SAMPLER
+  Choice(const char* name) : sampler(name) { setenv("R2PAC_CUDA_SAMPLER", name, 1); }
+  ~Choice() { unsetenv("R2PAC_CUDA_SAMPLER"); }
+};
+
+Settings small_settings() {
+  Settings settings;
+  settings.hidden = {24, 40, 16};
+  settings.label_dim = 4;
+  return settings;
+}
+
+/// Networks of any type and device with the same single-precision weights; targets unlike the critics.
+template <class T>
+std::unique_ptr<Networks<T>> make_networks(const Settings& settings, Device& device) {
+  const Networks<float> drawn(settings, kDimensions, *on_cpu());
+  auto networks = std::make_unique<Networks<T>>(settings, kDimensions, device);
+  const auto set = [](Parameters<T>& to, const Parameters<float>& from, std::uint64_t lane, double size) {
+    const std::vector<float> values = entry_values(from, from.values());
+    std::vector<T> changed(values.begin(), values.end());
+    for (std::uint32_t i = 0; i < changed.size(); ++i)
+      changed[i] += static_cast<T>(
+          static_cast<float>(size * static_cast<double>(random_normal(31, Purpose::test, lane, 0, i))));
+    set_entry_values(to, changed);
+  };
+  set(networks->online, drawn.online, 80, 0.1);
+  set(networks->target, drawn.target, 81, 0.2);
+  return networks;
+}
+
+struct Answer {
+  std::vector<double> chunk, cost, v_reward, v_cost;
+};
+
+template <class T>
+Answer ask(const Settings& settings, const std::shared_ptr<Device>& device, const SamplerOptions& options,
+           std::size_t rows, int* launches = nullptr) {
+  const auto networks = make_networks<T>(settings, *device);
+  Sampler<T> sampler(*networks, options, device);
+  const auto normals = [](std::size_t n, std::uint64_t lane) {
+    std::vector<T> x(n);
+    for (std::uint32_t i = 0; i < n; ++i) x[i] = static_cast<T>(random_normal(37, Purpose::test, lane, 0, i));
+    return x;
+  };
+  std::vector<T> chunk(rows * kChunk), cost(rows), v_r(rows), v_c(rows);
+  const std::vector<T> observations = normals(rows * 5, 1),
+                       noise = normals(rows * static_cast<std::size_t>(options.num_candidates) * kChunk, 2);
+  sampler.sample(observations, noise, {chunk, cost, v_r, v_c});
+  if (launches != nullptr) *launches = sampler.actor().launches();
+  return {{chunk.begin(), chunk.end()},
+          {cost.begin(), cost.end()},
+          {v_r.begin(), v_r.end()},
+          {v_c.begin(), v_c.end()}};
+}
+
+/// Root mean square of the errors: the greatest of a few is too much a matter of luck.
+double error_of(const std::vector<double>& values, const std::vector<double>& exact) {
+  double squares = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) squares += std::pow(values[i] - exact[i], 2);
+  return std::sqrt(squares / static_cast<double>(values.size()));
+}
+
+/// Each answer's error against `exact` is at most twice that of `naive`, or a rounding of the largest value
+/// where the naive error is small by chance.
+void check_errors(const Answer& found, const Answer& naive, const Answer& exact, double rounding) {
+  const auto check = [&](const std::vector<double>& f, const std::vector<double>& n,
+                         const std::vector<double>& e) {
+    double largest = 0;
+    for (const double x : e) largest = std::max(largest, std::abs(x));
+    CHECK(error_of(f, e) <= 2 * error_of(n, e) + largest * rounding);
+  };
+  check(found.chunk, naive.chunk, exact.chunk);
+  check(found.cost, naive.cost, exact.cost);
+  check(found.v_reward, naive.v_reward, exact.v_reward);
+  check(found.v_cost, naive.v_cost, exact.v_cost);
+}
+
+}  // namespace
+
+TEST_CASE("the graph of library products answers as the CPU does") {
+  in_any_order();
+  const Choice layered("layered");
+  for (const int variant : {0, 1, 2, 3, 4, 5}) {
+    INFO("variant " << variant);
+    Settings settings = small_settings();
+    settings.layer_norm = variant == 1;
+    settings.twin_critics = variant != 2;
+    if (variant == 3) settings.activation = Activation::gelu_tanh;
+    if (variant == 5) settings.hidden = {17};
+    SamplerOptions options{{3, variant == 0 ? 2.0 : variant == 4 ? 1.0 : 1.7, kLabelGood}, 5};
+    if (variant == 2) options.flow.label = kLabelNull;
+    if (variant == 5) options.num_candidates = 1;
+    const Answer exact = ask<double>(settings, on_cpu(), options, kRows),
+                 cpu = ask<float>(settings, on_cpu(), options, kRows);
+    check_errors(ask<float>(settings, on_cuda(), options, kRows), cpu, exact, 0x1p-22);
+  }
+}
+
+TEST_CASE("the fused kernel answers in one launch as the library products of its precision do") {
+  in_any_order();
+  for (const Precision precision : {Precision::tf32, Precision::bf16})
+    for (const double guidance : {2.0, 1.0}) {
+      INFO("bf16 " << (precision == Precision::bf16) << ", guidance " << guidance);
+      const SamplerOptions options{{3, guidance, kLabelGood}, 1};  // no choice that rounding could turn
+      const Settings settings = small_settings();
+      const Answer exact = ask<double>(settings, on_cpu(), options, kRows);
+      Answer naive, fused;
+      int launches = 0;
+      {
+        const Choice layered("layered");
+        naive = ask<float>(settings, on_cuda(precision), options, kRows);
+      }
+      {
+        const Choice choice("fused");
+        fused = ask<float>(settings, on_cuda(precision), options, kRows, &launches);
+      }
+      CHECK(launches == 1);
+      // The library rounds every layer's operands; the fused kernel leaves first layers and heads in fp32.
+      check_errors(fused, naive, exact, 0);
+    }
+}
+
+TEST_CASE("the faster sampler is measured unless one is asked for") {
+  const Settings settings = small_settings();
+  const SamplerOptions options{{2, 2.0, kLabelGood}, 3};
+  const std::shared_ptr<Device> device = on_cuda(Precision::bf16);
+  const auto networks = make_networks<float>(settings, *device);
+  Sampler<float> sampler(*networks, options, device);
+  CHECK(sampler.actor().description() == "measured at the first call");
+  std::vector<float> observations(5, 0.1f), noise(3 * kChunk, 0.5f), chunk(kChunk);
+  sampler.sample(observations, noise, {chunk, {}, {}, {}});
+  CHECK(sampler.actor().description().find("(measured the faster)") != std::string::npos);
+
+  const auto error = [&](const char* wanted, const std::shared_ptr<Device>& on) {
+    const Choice choice(wanted);
+    try {
+      const auto nets = make_networks<float>(settings, *on);
+      Sampler<float>(*nets, options, on);
+    } catch (const Error& e) {
+      CHECK(e.code() == ExitCode::settings);
+      return std::string(e.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  CHECK(error("fused", on_cuda()).find("cannot run this policy") != std::string::npos);
+  CHECK(error("fast", device).find("unknown sampler `fast`") != std::string::npos);
+}
+
+TEST_CASE("new weights are seen by the next answer") {
+  for (const char* name : {"fused", "layered"}) {
+    INFO(name);
+    const Choice choice(name);
+    const std::shared_ptr<Device> device = on_cuda(Precision::bf16);
+    const auto networks = make_networks<float>(small_settings(), *device);
+    Sampler<float> sampler(*networks, {{2, 2.0, kLabelGood}, 1}, device);
+    std::vector<float> observations(5, 0.1f), noise(kChunk, 0.2f), before(kChunk), after(kChunk),
+        again(kChunk);
+    sampler.sample(observations, noise, {before, {}, {}, {}});
+    std::vector<float> weights = entry_values(networks->online, networks->online.values());
+    const std::vector<float> old = weights;
+    for (float& w : weights) w *= 0.5f;
+    set_entry_values(networks->online, weights);
+    sampler.sample(observations, noise, {after, {}, {}, {}});
+    CHECK(before != after);
+    set_entry_values(networks->online, old);
+    sampler.sample(observations, noise, {again, {}, {}, {}});
+    CHECK(before == again);
+  }
+}

@@ -1,0 +1,180 @@
+// The recorded step on a CUDA device: against the CPU's in double, bit for bit from run to run, and the
+// number of its launches.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "entry_values.h"
+#include "model/step.h"
+#include "near.h"
+#include "on_cpu.h"
+#include "on_cuda.h"
+#include "random_windows.h"
+
+using namespace r2pac;
+
+namespace {
+
+Settings small_settings() {
+  Settings settings;
+  settings.hidden = {24, 17, 20};
+  settings.batch = 70;
+  settings.label_dim = 6;
+  settings.alpha = 0.6;
+  settings.penalty = 0.02;
+  return settings;
+}
+
+constexpr Dimensions kDimensions{RandomWindows<float>::s, RandomWindows<float>::a, RandomWindows<float>::h};
+
+/// A step of one kind on a device, with the float weights whatever T is.
+template <class T>
+struct Trial {
+  Trial(const Settings& settings, StepKind kind, std::shared_ptr<Device> on, bool update = true)
+      : device(std::move(on)),
+        data(device->memory()),
+        nets(settings, kDimensions, *device),
+        state(1, device->memory()),
+        threshold(1, device->memory()) {
+    const Networks<float> rounded(settings, kDimensions, *on_cpu());
+    const auto set = [](Parameters<T>& to, const Parameters<float>& from) {
+      const std::vector<float> values = entry_values(from, from.values());
+      set_entry_values(to, std::vector<T>(values.begin(), values.end()));
+    };
+    set(nets.online, rounded.online);
+    set(nets.target, rounded.target);
+    StepInputs<T> inputs;
+    inputs.networks = &nets;
+    inputs.source = data.source;
+    inputs.state = state.data();
+    inputs.threshold = threshold.data();
+    inputs.labels = data.labels.data();
+    inputs.update = update;
+    step = std::make_unique<Step<T>>(settings, kind, inputs, device);
+  }
+  std::vector<double> gradients(int first, int last) {
+    const auto values = entry_values(nets.online, nets.online.gradients(), first, last);
+    return {values.begin(), values.end()};
+  }
+  std::vector<T> weights() const { return entry_values(nets.online, nets.online.values()); }
+
+  std::shared_ptr<Device> device;
+  RandomWindows<T> data;
+  Networks<T> nets;
+  Buffer<StepState> state;
+  Buffer<T> threshold;
+  std::unique_ptr<Step<T>> step;
+};
+
+double greatest_error(const std::vector<double>& values, const std::vector<double>& exact) {
+  REQUIRE(values.size() == exact.size());
+  double greatest = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) return INFINITY;
+    greatest = std::max(greatest, std::abs(values[i] - exact[i]));
+  }
+  return greatest;
+}
+
+Settings variant(int number) {
+  Settings settings = small_settings();
+  settings.layer_norm = number == 1;
+  settings.activation = number == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
+  settings.twin_critics = number != 3;
+  if (number == 4) settings.hidden = {32, 16};  // widths of whole vectors
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("a step's gradients and losses err at most twice as much as the CPU's in single precision") {
+  in_any_order();
+  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow})
+    for (const int number : {0, 1, 2, 3, 4}) {
+      INFO("kind " << static_cast<int>(kind) << ", variant " << number);
+      const Settings settings = variant(number);
+      Trial<double> exact(settings, kind, on_cpu(), false);
+      Trial<float> cpu(settings, kind, on_cpu(), false), cuda(settings, kind, on_cuda(), false);
+      exact.step->run();
+      cpu.step->run();
+      cuda.step->run();
+      const int flow = exact.nets.values_end(), end = exact.nets.flow_end();
+      const int first = kind == StepKind::flow ? flow : 0, last = kind == StepKind::critics ? flow : end;
+      for (int entry = first; entry < last; ++entry) {
+        INFO(exact.nets.online.entry(entry).name);
+        const auto truth = exact.gradients(entry, entry + 1);
+        // Sums over the batch in another order: where the CPU's error is small by chance, one unit in the
+        // last place of the largest gradient is granted.
+        double unit = 0;
+        for (const double g : truth) unit = std::max(unit, std::abs(g) * 0x1p-23);
+        CHECK(greatest_error(cuda.gradients(entry, entry + 1), truth) <=
+              2 * greatest_error(cpu.gradients(entry, entry + 1), truth) + unit);
+      }
+      const auto truth = exact.step->losses(), near_cpu = cpu.step->losses(), found = cuda.step->losses();
+      REQUIRE(found.size() == truth.size());
+      for (std::size_t i = 0; i < truth.size(); ++i)
+        CHECK(std::abs(found[i].second - truth[i].second) <=
+              2 * std::abs(near_cpu[i].second - truth[i].second) + std::abs(truth[i].second) * 0x1p-22);
+    }
+}
+
+TEST_CASE("many steps follow the CPU, and any order of threads gives the same bits") {
+  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+    const Settings settings = small_settings();
+    std::vector<std::vector<float>> after;
+    for (const std::uint64_t seed : {0, 0, 3, 44}) {
+      cuda_host::set_seed(seed);
+      Trial<float> trial(settings, kind, on_cuda());
+      for (int i = 0; i < 6; ++i) trial.step->run();
+      after.push_back(trial.weights());
+      const std::vector<float> target = entry_values(trial.nets.target, trial.nets.target.values());
+      after.back().insert(after.back().end(), target.begin(), target.end());
+      StepState state;
+      trial.state.copy_out(&state, 1);
+      CHECK(state.step == 6);
+      CHECK(state.first_bad_step == 0);
+    }
+    cuda_host::set_seed(0);
+    for (const auto& other : after) CHECK(other == after.front());
+    Trial<float> cpu(settings, kind, on_cpu());
+    for (int i = 0; i < 6; ++i) cpu.step->run();
+    const std::vector<float> expected = cpu.weights();
+    float greatest = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      greatest = std::max(greatest, std::abs(expected[i] - after.front()[i]));
+    // An Adam step moves a weight by at most the learning rate, in a direction that rounding may turn only
+    // where the gradient is nearly zero: the weights stay well within one step of each other.
+    CHECK(greatest < static_cast<float>(settings.learning_rate));
+    CHECK(greatest > 0);  // they are different programs
+  }
+}
+
+TEST_CASE("a step that is not finite is noted once, and the steps go on") {
+  in_any_order();
+  Settings settings = small_settings();
+  Trial<float> trial(settings, StepKind::joint, on_cuda());
+  trial.step->run();
+  std::vector<float> weights = trial.weights();
+  weights[3] = NAN;
+  set_entry_values(trial.nets.online, weights);
+  for (int i = 0; i < 3; ++i) trial.step->run();
+  StepState state;
+  trial.state.copy_out(&state, 1);
+  CHECK(state.step == 4);
+  CHECK(state.first_bad_step == 2);
+}
+
+TEST_CASE("a full-depth step launches at most 80 kernels and products") {
+  Settings settings = small_settings();
+  settings.hidden = {16, 16, 16, 16};
+  settings.batch = 32;
+  const auto launches = [&](StepKind kind) {
+    return Trial<float>(settings, kind, on_cuda()).step->statistics().launches;
+  };
+  const int joint = launches(StepKind::joint), critics = launches(StepKind::critics),
+            flow = launches(StepKind::flow);
+  INFO("joint " << joint << ", critics " << critics << ", flow " << flow);
+  CHECK(joint <= 80);
+  CHECK(joint < critics + flow);  // the phases share what they have in common
+  CHECK(flow > 20);
+  CHECK(critics > 40);
+}
