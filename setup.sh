@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing (Debian packages), configures and builds. Safe to run again at any time.
+# Installs what is missing (Debian packages), configures and builds: ./setup.sh [target]
+# ./setup.sh --cuda installs, too, what the builds with the CUDA host layer need, and builds nothing.
+# Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,6 +12,7 @@ packages=(
   gnuplot-nox
   catch2 librandom123-dev   # for the tests
 )
+[ "${1-}" != --cuda ] || packages+=(clang libomp-dev binutils)
 
 missing=()
 for package in "${packages[@]}"; do
@@ -27,7 +30,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 else
   echo "setup: all Debian packages are there"
 fi
+[ "${1-}" != --cuda ] || exit 0
 
-[ -f build/build.ninja ] || cmake --preset release >/dev/null
+cmake --preset release >/dev/null
 echo "setup: building (a few minutes the first time)"
 cmake --build --preset release --target "${@:-r2pac}" | tail -n 1

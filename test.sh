@@ -1,9 +1,22 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs all tests. The checks against Python run if python3 has a venv module: the pinned
-# packages go into .venv; otherwise they are reported as skipped.
+# Sets up, builds and runs all tests: ./test.sh [--cuda] [arguments of ctest]
+# The checks against Python run if python3 has a venv module: the pinned packages go into .venv; otherwise they
+# are reported as skipped. --cuda: instead of the program, its CUDA sources on the CPU, in the three builds of
+# cuda_host/README.md, and what nvcc makes of them; needs the CUDA toolkit, but no GPU.
 set -euo pipefail
 cd "$(dirname "$0")"
-./setup.sh all
+cuda=0
+if [ "${1-}" = --cuda ]; then
+  cuda=1
+  shift
+  [ -f "${CUDA_HOME:-${CUDA_PATH:-/usr/local/cuda}}/include/cuda_runtime.h" ] || {
+    echo "test: there is no CUDA toolkit in ${CUDA_HOME:-${CUDA_PATH:-/usr/local/cuda}}; set CUDA_HOME" >&2
+    exit 1
+  }
+  ./setup.sh --cuda
+else
+  ./setup.sh all
+fi
 
 python=$PWD/.venv/bin/python
 if [ ! -x "$python" ] || ! "$python" -c 'import jax, safetensors, h5py' 2>/dev/null; then
@@ -11,6 +24,17 @@ if [ ! -x "$python" ] || ! "$python" -c 'import jax, safetensors, h5py' 2>/dev/n
   { python3 -m venv .venv && "$python" -m pip install --quiet --disable-pip-version-check \
       -r python/requirements-test.txt; } || echo "test: no Python packages; their checks will be skipped"
 fi
-if [ -x "$python" ]; then cmake --preset release -DR2PAC_PYTHON="$python" >/dev/null; cmake --build --preset release | tail -n 1; fi
+options=()
+[ ! -x "$python" ] || options+=("-DR2PAC_PYTHON=$python")
 
-ctest --preset release -j "$(nproc)" "$@"
+run_preset() {
+  echo "test: preset $1"
+  cmake --preset "$1" "${options[@]}" >/dev/null
+  cmake --build --preset "$1" | tail -n 1
+  ctest --preset "$1" -j "$(nproc)" "${@:2}"
+}
+if [ $cuda = 1 ]; then
+  for preset in cuda-host cuda-host-asan cuda-host-check; do run_preset "$preset" "$@"; done
+else
+  run_preset release "$@"
+fi

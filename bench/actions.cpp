@@ -5,8 +5,10 @@ namespace r2pac {
 namespace {
 
 BenchRow action_row(const std::string& name, int observations, SamplerOptions options,
-                    const std::shared_ptr<Device>& device) {
-  const Settings settings;
+                    const BenchTarget& target) {
+  const std::shared_ptr<Device>& device = target.device;
+  Settings settings;
+  if (!target.timed()) settings.hidden = {16, 16, 16, 16};
   Networks<float> nets(settings, {72, 2, 5}, *device);
   Sampler<float> sampler(nets, options, device);
   const auto n = static_cast<std::size_t>(observations);
@@ -18,20 +20,26 @@ BenchRow action_row(const std::string& name, int observations, SamplerOptions op
   BenchRow row;
   row.name = name;
   row.shape = std::to_string(observations) + " obs, " + std::to_string(options.num_candidates) +
-              " candidates, " + std::to_string(options.flow.flow_steps) + " flow steps, 4 x 512";
-  describe(row, *device, sampler.actor().launches());
+              " candidates, " + std::to_string(options.flow.flow_steps) + " flow steps, " +
+              std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
   row.gflop = 2 * sampler.multiply_adds() * observations / 1e9;
-  return measure(row, [&] { sampler.sample(states, noise, {chunks, {}, {}, {}}); });
+  const auto work = [&] { sampler.sample(states, noise, {chunks, {}, {}, {}}); };
+  work();  // a device may choose how to act when it is asked first
+  row.launches = sampler.actor().launches();
+  row.method = sampler.actor().description();
+  return measure(row, target, work);
 }
 
 }  // namespace
 
-void bench_actions(const std::shared_ptr<Device>& device, const RowSink& sink) {
+void bench_actions(const BenchTarget& target, const RowSink& sink) {
   SamplerOptions options;
-  sink(action_row("action", 1, options, device));
-  sink(action_row("action", 8, options, device));
+  if (!target.timed()) options.num_candidates = 2;
+  sink(action_row("action", 1, options, target));
+  if (target.timed()) sink(action_row("action", 8, options, target));
+  if (target.on_cuda()) sink(action_row("action", target.timed() ? 132 : 2, options, target));
   options.flow.flow_steps = 8;
-  sink(action_row("action, 8 flow steps", 1, options, device));
+  sink(action_row("action, 8 flow steps", 1, options, target));
 }
 
 }  // namespace r2pac

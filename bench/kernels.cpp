@@ -27,24 +27,26 @@ BenchRow product_row(const std::string& name, const std::string& shape, double m
 
 /// y [rows, out] = x [rows, in] W, `transposed` as in the input gradient.
 void bench_multiply(const Dense<float>& dense, const char* name, int rows, int in, int out, bool transposed,
-                    const RowSink& sink) {
+                    const BenchTarget& target, const RowSink& sink) {
   const Buffer<float> x = filled(size(rows) * size(in)), weight = filled(size(in) * size(out));
   Buffer<float> packed(dense.packed_size(in, out)), y(size(rows) * size(out));
   dense.pack(weight.data(), in, out, transposed ? in : out, transposed, packed.data());
   const std::string shape = std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out);
-  sink(measure(
-      product_row(std::string(name).append(" ").append(dense.name()), shape,
-                  static_cast<double>(rows) * in * out),
-      [&] { dense.multiply(x.data(), size(in), rows, in, packed.data(), out, y.data(), size(out), false); }));
+  sink(measure(product_row(std::string(name).append(" ").append(dense.name()), shape,
+                           static_cast<double>(rows) * in * out),
+               target, [&] {
+                 dense.multiply(x.data(), size(in), rows, in, packed.data(), out, y.data(), size(out), false);
+               }));
 }
 
-void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out, const RowSink& sink) {
+void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out, const BenchTarget& target,
+                           const RowSink& sink) {
   const Buffer<float> x = filled(size(rows) * size(in)), d_y = filled(size(rows) * size(out));
   Buffer<float> d_weight(size(in) * size(out)), d_bias(size(out)),
       scratch(dense.weight_gradient_scratch(rows, in, out));
   const std::string shape = std::to_string(in) + " x " + std::to_string(rows) + " x " + std::to_string(out);
   sink(measure(product_row("weight gradient " + dense.name(), shape, static_cast<double>(rows) * in * out),
-               [&] {
+               target, [&] {
                  dense.weight_gradient(x.data(), size(in), d_y.data(), size(out), rows, in, out,
                                        d_weight.data(), d_bias.data(), scratch.data());
                }));
@@ -60,35 +62,41 @@ BenchRow memory_row(const std::string& name, const std::string& shape, double by
 
 }  // namespace
 
-void bench_kernels(const RowSink& sink) {
+void bench_kernels([[maybe_unused]] const BenchTarget& target, const RowSink& sink) {
+#ifdef R2PAC_WITH_CUDA
+  if (target.on_cuda()) return bench_cuda_kernels(target, sink);
+#endif
+  const BenchTarget one_thread{cpu_device(1)};
   for (const Dense<float>* dense : {&native_dense<float>(), &onednn_dense()}) {
-    bench_multiply(*dense, "forward", 64, 512, 512, false, sink);
-    bench_multiply(*dense, "forward, sampler", 32, 512, 512, false, sink);
-    bench_multiply(*dense, "forward, first layer", 64, 82, 512, false, sink);
-    bench_multiply(*dense, "input gradient", 64, 512, 512, true, sink);
-    bench_weight_gradient(*dense, 1024, 512, 512, sink);
-    bench_weight_gradient(*dense, 1024, 82, 512, sink);
+    bench_multiply(*dense, "forward", 64, 512, 512, false, one_thread, sink);
+    bench_multiply(*dense, "forward, sampler", 32, 512, 512, false, one_thread, sink);
+    bench_multiply(*dense, "forward, first layer", 64, 82, 512, false, one_thread, sink);
+    bench_multiply(*dense, "input gradient", 64, 512, 512, true, one_thread, sink);
+    bench_weight_gradient(*dense, 1024, 512, 512, one_thread, sink);
+    bench_weight_gradient(*dense, 1024, 82, 512, one_thread, sink);
   }
   const VectorKernels<float>& kernels = vector_kernels<float>();
   const Buffer<float> bias = filled(512);
   const Buffer<float> y = filled(1024 * 512), slope = filled(1024 * 512);
   for (const auto& [activation, name] : {std::pair{Activation::gelu_erf, "bias, GELU (erf), slope"},
                                          {Activation::gelu_tanh, "bias, GELU (tanh), slope"}})
-    sink(measure(memory_row(name, "1024 x 512", 3.0 * 1024 * 512 * sizeof(float)), [&, a = activation] {
-      kernels.bias_activation(y.data(), 512, 1024, 512, bias.data(), a, slope.data(), 512);
-    }));
+    sink(measure(memory_row(name, "1024 x 512", 3.0 * 1024 * 512 * sizeof(float)), one_thread,
+                 [&, a = activation] {
+                   kernels.bias_activation(y.data(), 512, 1024, 512, bias.data(), a, slope.data(), 512);
+                 }));
   const std::size_t n = 5'830'000;
   const Buffer<float> value = filled(n), first = filled(n), second(n), gradient = filled(n),
-                      target = filled(n);
+                      follower = filled(n);
   const AdamStep<float> step = adam_step<float>({}, 1);
-  sink(measure(
-      memory_row("Adam and Polyak", std::to_string(n), 9.0 * static_cast<double>(n) * sizeof(float)), [&] {
-        kernels.adam(value.data(), first.data(), second.data(), gradient.data(), target.data(), n, step);
-      }));
+  sink(measure(memory_row("Adam and Polyak", std::to_string(n), 9.0 * static_cast<double>(n) * sizeof(float)),
+               one_thread, [&] {
+                 kernels.adam(value.data(), first.data(), second.data(), gradient.data(), follower.data(), n,
+                              step);
+               }));
   const Buffer<float> batch = filled(1024);
   Buffer<float> work(1024);
   volatile float sunk = 0;
-  sink(measure(memory_row("batch quantile", "1024", 1024.0 * sizeof(float)),
+  sink(measure(memory_row("batch quantile", "1024", 1024.0 * sizeof(float)), one_thread,
                [&] { sunk = quantile(batch.data(), std::size_t{1024}, 0.9, work.data()); }));
 }
 

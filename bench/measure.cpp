@@ -8,6 +8,9 @@
 
 #include "engine/executor.h"
 #include "kernels/vector_kernels.h"
+#ifdef R2PAC_WITH_CUDA
+#include "bench/cuda_measure.h"
+#endif
 
 namespace r2pac {
 namespace {
@@ -27,14 +30,7 @@ long preemptions() {
   return usage.ru_nivcsw;
 }
 
-}  // namespace
-
-void describe(BenchRow& row, Device& device, int launches) {
-  row.threads = device.pool() != nullptr ? device.pool()->threads() : 0;
-  row.launches = launches;
-}
-
-double measure_peak_gflops(int threads) {
+double cpu_gflops(int threads) {
   constexpr long kRounds = 2'000'000;
   const VectorKernels<float>& kernels = vector_kernels<float>();
   ThreadPool pool(threads);
@@ -52,7 +48,7 @@ double measure_peak_gflops(int threads) {
   return best;
 }
 
-double measure_bandwidth() {
+double cpu_bandwidth() {
   const std::size_t n = std::size_t{1} << 25;
   std::vector<float> a(n, 1.0f), b(n, 2.0f);
   double best = 0;
@@ -65,33 +61,71 @@ double measure_bandwidth() {
   return best;
 }
 
-BenchRow measure(BenchRow row, const std::function<void()>& work) {
-  constexpr std::size_t kTrials = 31;
-  const bool arithmetic = row.gflop > 0;
-  double peak = arithmetic ? measure_peak_gflops(row.threads) : measure_bandwidth();
-  work();
-  std::vector<double> clean, all;
-  double spent = 0;
-  while (all.size() < 4 * kTrials && (clean.size() < kTrials || spent < 0.5)) {
-    const long before = preemptions();
-    const double seconds = seconds_of(work);
-    spent += seconds;
-    all.push_back(seconds);
-    if (preemptions() == before) clean.push_back(seconds);
-    if (spent > 60) break;
-  }
-  std::vector<double>& times = clean.size() >= kTrials / 3 ? clean : all;
+}  // namespace
+
+const char* bound_of(const BenchRow& row) {
+  constexpr double kIdle = 0.25;
+  const double arithmetic = row.gflop > 0 ? row.peak_fraction : 0;
+  if (std::max(arithmetic, row.bandwidth_fraction) <= kIdle) return "latency";
+  return arithmetic >= row.bandwidth_fraction ? "arithmetic" : "memory";
+}
+
+double measure_peak_gflops(const BenchTarget& target) {
+#ifdef R2PAC_WITH_CUDA
+  if (target.on_cuda()) return cuda::product_gflops(target.precision);
+#endif
+  return cpu_gflops(target.device->pool()->threads());
+}
+
+double measure_bandwidth([[maybe_unused]] const BenchTarget& target) {
+#ifdef R2PAC_WITH_CUDA
+  if (target.on_cuda()) return cuda::copy_bandwidth(target.precision);
+#endif
+  return cpu_bandwidth();
+}
+
+BenchRow with_times(BenchRow row, std::vector<double> times) {
   std::sort(times.begin(), times.end());
   const auto at = [&](double share) {
     return times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))];
   };
-  peak = std::max(peak, arithmetic ? measure_peak_gflops(row.threads) : measure_bandwidth());
   row.trials = static_cast<int>(times.size());
   row.median_ms = at(0.5) * 1e3;
   row.lower_ms = at(0.25) * 1e3;
   row.upper_ms = at(0.75) * 1e3;
   row.gflops = row.gflop / at(0.5);
-  row.peak_fraction = (arithmetic ? row.gflops : row.gigabytes / at(0.5)) / peak;
+  row.gigabytes_per_second = row.gigabytes / at(0.5);
+  return row;
+}
+
+BenchRow measure(BenchRow row, const BenchTarget& target, const std::function<void()>& work, int runs) {
+  const std::size_t enough = target.timed() ? 31 : 1;
+  const double least_seconds = target.timed() ? 0.5 : 0;
+  row.threads = target.on_cuda() ? 0 : target.device->pool()->threads();
+  const bool arithmetic = row.gflop > 0;
+  const auto probe = [&] { return arithmetic ? measure_peak_gflops(target) : measure_bandwidth(target); };
+  double peak = probe();
+  work();
+  std::vector<double> clean, all;
+  const auto take_times = [&] {
+    double spent = 0;
+    while (all.size() < 4 * enough && (clean.size() < enough || spent < least_seconds)) {
+      const long before = preemptions();
+      const double seconds = seconds_of(work);
+      spent += seconds;
+      all.push_back(seconds / runs);
+      if (preemptions() == before) clean.push_back(seconds / runs);
+      if (spent > 60) break;
+    }
+  };
+#ifdef R2PAC_WITH_CUDA
+  cuda::in_profiler_range(row.name + ", " + row.shape, take_times);
+#else
+  take_times();
+#endif
+  peak = std::max(peak, probe());
+  row = with_times(row, 3 * clean.size() >= enough && !clean.empty() ? clean : all);
+  row.peak_fraction = (arithmetic ? row.gflops : row.gigabytes_per_second) / peak;
   return row;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,32 +10,53 @@
 
 namespace r2pac {
 
+/// Where a suite runs.
+struct BenchTarget {
+  std::shared_ptr<Device> device;
+  Precision precision = Precision::fp32;  ///< of the device's products
+
+  bool on_cuda() const { return device->whole_batches(); }
+  /// Whether times mean something: not where CUDA sources run on the CPU. There the suites take small shapes
+  /// and one trial of everything; the depth of networks stays, and with it the number of launches.
+  bool timed() const { return device->name() != "cuda-host"; }
+};
+
 /// One line of a benchmark's table.
 struct BenchRow {
   std::string name, shape;
-  int threads = 1;   ///< of the CPU; 0 on another device
-  int launches = 0;  ///< kernels and matrix products of one run on a CUDA device
+  std::string method;  ///< how the device does it, where it has a choice
+  int threads = 1;     ///< of the CPU; 0 on another device
+  int launches = 0;    ///< kernels and matrix products of one run on a CUDA device
   double median_ms = 0, lower_ms = 0, upper_ms = 0;  ///< quartiles of the undisturbed trials
   int trials = 0;
   double gflop = 0;      ///< counted operations of one run, a multiply-add as two; 0 if memory is the limit
   double gflops = 0;     ///< gflop per second at the median
-  double gigabytes = 0;  ///< bytes moved by one run, for rows that memory limits
-  double peak_fraction =
-      0;  ///< of the peak measured around this row: arithmetic, or bandwidth where gflop is 0
+  double gigabytes = 0;  ///< bytes that one run must move; 0 where they are not counted
+  double gigabytes_per_second = 0;  ///< at the median
+  /// Of the peak measured around this row: arithmetic, or bandwidth where gflop is 0.
+  double peak_fraction = 0;
+  double bandwidth_fraction = 0;  ///< of a large copy on a CUDA device
+  std::string bound;              ///< of a CUDA kernel: bound_of
 };
 
-/// Notes in the row where it runs.
-void describe(BenchRow& row, Device& device, int launches);
+/// "arithmetic" or "memory", whichever share of its peak is greater; "latency" if neither is above a quarter.
+const char* bound_of(const BenchRow& row);
 
-/// Most single-precision operations per second of `threads` threads of this process, in GFLOP/s: independent
-/// multiply-adds on the registers of the instruction set in use. The most that was seen so far.
-double measure_peak_gflops(int threads);
+/// GFLOP/s, the most that was seen in this process. On the CPU independent single-precision multiply-adds on
+/// the registers of the instruction set in use, on all threads of the device; on a CUDA device a square
+/// product of 4096 in the precision in use.
+double measure_peak_gflops(const BenchTarget& target);
 
-/// Bytes per second of a[i] = a[i] * s + b[i] over arrays that no cache holds, in GB/s, on one thread.
-double measure_bandwidth();
+/// GB/s. On the CPU a[i] = a[i] * s + b[i] over arrays that no cache holds, on one thread; on a CUDA device a
+/// copy of 256 MiB inside its memory, reads and writes counted, the most that was seen in this process.
+double measure_bandwidth(const BenchTarget& target);
+
+/// The row with quartiles of `times` (seconds of one run, in any order, not empty) and its rates.
+BenchRow with_times(BenchRow row, std::vector<double> times);
 
 /// Runs `work` once to warm up and then at least 31 times and half a second, and fills the row's times and
-/// rates. Trials during which the system took the processor away are dropped while enough remain.
-BenchRow measure(BenchRow row, const std::function<void()>& work);
+/// rates. `work` does `runs` runs and waits for their end; the times are those of one run. Trials during
+/// which the system took the processor away are dropped while enough remain. row.launches is not touched.
+BenchRow measure(BenchRow row, const BenchTarget& target, const std::function<void()>& work, int runs = 1);
 
 }  // namespace r2pac

@@ -57,8 +57,9 @@ double gflop(const Settings& settings, const Networks<float>& nets, StepKind kin
   return 2 * per_row * settings.batch / 1e9;
 }
 
-BenchRow step_row(const std::string& name, const Settings& settings, StepKind kind,
-                  const std::shared_ptr<Device>& device) {
+BenchRow step_row(const std::string& name, const Settings& settings, StepKind kind, const BenchTarget& target,
+                  int runs = 1) {
+  const std::shared_ptr<Device>& device = target.device;
   const Dataset dataset = random_dataset(72, 2);
   const TrainingData<float> data(dataset, settings, *device);
   Networks<float> nets(settings, data.dimensions(), *device);
@@ -77,25 +78,32 @@ BenchRow step_row(const std::string& name, const Settings& settings, StepKind ki
   row.name = name;
   row.shape = "obs 72, act 2, h 5, batch " + std::to_string(settings.batch) + ", " +
               std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
-  describe(row, *device, step.statistics().launches);
+  row.launches = step.statistics().launches;
   row.gflop = gflop(settings, nets, kind);
-  return measure(row, [&] {
-    step.run();
+  const auto work = [&] {
+    for (int run = 0; run < runs; ++run) step.run();
     device->synchronize();
-  });
+  };
+  return measure(row, target, work, runs);
 }
 
 }  // namespace
 
-void bench_steps(const std::shared_ptr<Device>& device, const RowSink& sink) {
+void bench_steps(const BenchTarget& target, const RowSink& sink) {
   Settings full;
   Settings small;
   small.hidden = {256, 256, 256, 256};
   small.batch = 256;
-  sink(step_row("joint step", full, StepKind::joint, device));
-  sink(step_row("critics step", full, StepKind::critics, device));
-  sink(step_row("flow step", full, StepKind::flow, device));
-  sink(step_row("joint step, small", small, StepKind::joint, device));
+  if (!target.timed()) {
+    full.hidden = small.hidden = {16, 16, 16, 16};
+    full.batch = small.batch = 32;
+  }
+  sink(step_row("joint step", full, StepKind::joint, target));
+  if (target.on_cuda())
+    sink(step_row("joint step, pipelined", full, StepKind::joint, target, target.timed() ? 20 : 2));
+  sink(step_row("critics step", full, StepKind::critics, target));
+  sink(step_row("flow step", full, StepKind::flow, target));
+  sink(step_row("joint step, small", small, StepKind::joint, target));
 }
 
 }  // namespace r2pac

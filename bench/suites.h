@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "bench/measure.h"
-#include "engine/device.h"
 
 namespace r2pac {
 
@@ -12,15 +11,18 @@ namespace r2pac {
 using RowSink = std::function<void(const BenchRow&)>;
 
 /// Gradient steps: the full size (observation 72, action 2, chunk 5, batch 1024, 4 x 512), joint and each
-/// phase of the sequential schedule, and a small joint step (batch 256, 4 x 256).
-void bench_steps(const std::shared_ptr<Device>& device, const RowSink& sink);
+/// phase of the sequential schedule, and a small joint step (batch 256, 4 x 256). On a CUDA device also many
+/// joint steps that are waited for only once.
+void bench_steps(const BenchTarget& target, const RowSink& sink);
 
-/// Decisions of the full size: 16 candidates, 32 flow steps, both guidance branches, scored; one and eight
+/// Decisions of the full size: 16 candidates, 32 flow steps, both guidance branches, scored; one and more
 /// observations. Operations are counted with the constant parts of the first layer taken once.
-void bench_actions(const std::shared_ptr<Device>& device, const RowSink& sink);
+void bench_actions(const BenchTarget& target, const RowSink& sink);
 
-/// Matrix products of the full size by our kernels and by oneDNN, activations, optimiser, quantile. One
-/// thread of the CPU.
-void bench_kernels(const RowSink& sink);
+/// On one thread of the CPU: matrix products of the full size by our kernels and by oneDNN, activations,
+/// optimiser, quantile. On a CUDA device: its kernels and the library's products.
+void bench_kernels(const BenchTarget& target, const RowSink& sink);
+/// The latter.
+void bench_cuda_kernels(const BenchTarget& target, const RowSink& sink);
 
 }  // namespace r2pac

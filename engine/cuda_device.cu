@@ -45,37 +45,36 @@ class CudaMemory final : public Memory {
     R2_CUDA(cudaStreamSynchronize(stream_));
     return owner;
   }
+  /// Host memory that is not pinned is read before the call returns, so that nobody needs to wait.
   void copy_in(void* device, const void* host, std::size_t bytes) override {
-    copy(device, host, bytes, cudaMemcpyHostToDevice);
+    if (bytes > 0) R2_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_));
   }
   void copy_out(void* host, const void* device, std::size_t bytes) override {
-    copy(host, device, bytes, cudaMemcpyDeviceToHost);
+    if (bytes == 0) return;
+    R2_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));
+    R2_CUDA(cudaStreamSynchronize(stream_));
   }
 
  private:
-  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
-    if (bytes == 0) return;
-    R2_CUDA(cudaMemcpyAsync(to, from, bytes, kind, stream_));
-    R2_CUDA(cudaStreamSynchronize(stream_));
-  }
   cudaStream_t stream_;
 };
 
 class CudaRecording final : public Recording {
  public:
-  CudaRecording(cudaGraphExec_t graph, cudaStream_t stream, int launches)
-      : graph_(graph), stream_(stream), launches_(launches) {}
+  CudaRecording(cudaGraphExec_t graph, cudaStream_t stream, cuda::Queue::Size size)
+      : graph_(graph), stream_(stream), size_(size) {}
   ~CudaRecording() override {
     cudaStreamSynchronize(stream_);
     cudaGraphExecDestroy(graph_);
   }
   void run() override { R2_CUDA(cudaGraphLaunch(graph_, stream_)); }
-  int launches() const override { return launches_; }
+  int launches() const override { return size_.launches; }
+  int critical_path() const override { return size_.critical_path; }
 
  private:
   cudaGraphExec_t graph_;
   cudaStream_t stream_;
-  int launches_;
+  cuda::Queue::Size size_;
 };
 
 [[noreturn]] void no_double() {
@@ -105,7 +104,7 @@ class CudaDevice final : public Device {
 
   ThreadPool* pool() override { return nullptr; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) override {
-    int launches = 0;
+    cuda::Queue::Size size;
     const cudaGraphExec_t graph = queue_.capture(
         [&] {
           for (const WholeCall& call : calls) {
@@ -113,8 +112,8 @@ class CudaDevice final : public Device {
             call.run();
           }
         },
-        &launches);
-    return std::make_unique<CudaRecording>(graph, queue_.stream(), launches);
+        &size);
+    return std::make_unique<CudaRecording>(graph, queue_.stream(), size);
   }
   void synchronize() override { R2_CUDA(cudaStreamSynchronize(queue_.stream())); }
   std::uint64_t check_interval() const override { return 100; }
@@ -158,9 +157,7 @@ class CudaDevice final : public Device {
 std::string todo_for(cudaError_t status) {
   switch (status) {
     case cudaErrorInsufficientDriver:
-      return "there is no NVIDIA driver for this toolkit: install one that supports CUDA 13 (580 or later), "
-             "or "
-             "use --device cpu";
+      return "install a driver that supports CUDA 13 (580 or later), or use --device cpu";
     case cudaErrorNoDevice:
       return "no NVIDIA GPU is visible: see `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use --device cpu";
     default:
@@ -172,7 +169,10 @@ std::string todo_for(cudaError_t status) {
 
 std::shared_ptr<Device> cuda_device(int ordinal, Precision precision) {
   const std::string where = "--device cuda:" + std::to_string(ordinal);
-  int count = 0;
+  int count = 0, driver = 0;
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+    throw Error(ExitCode::device, "there is no NVIDIA driver on this machine", where,
+                "install the driver (580 or later for CUDA 13), or use --device cpu");
   if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess)
     throw Error(ExitCode::device, std::string("CUDA cannot be used: ") + cudaGetErrorString(status), where,
                 todo_for(status));

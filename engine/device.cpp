@@ -29,7 +29,8 @@ int ordinal_of(const std::string& name) {
 std::shared_ptr<Device> open_cuda([[maybe_unused]] const std::string& name,
                                   [[maybe_unused]] Precision precision) {
 #ifdef R2PAC_WITH_CUDA
-  if (kCuda || name == "cuda-host") return cuda_device(name == "cuda-host" ? 0 : ordinal_of(name), precision);
+  if (name == "cuda-host" ? kCudaHost : kCuda)
+    return cuda_device(name == "cuda-host" ? 0 : ordinal_of(name), precision);
 #endif
   if (name == "cuda-host")
     throw Error(ExitCode::device, "this program was built without the CUDA sources on the CPU",

@@ -34,6 +34,8 @@ class Recording {
   virtual void run() = 0;
   /// Kernels and matrix products of one replay.
   virtual int launches() const = 0;
+  /// Those of them that must follow each other.
+  virtual int critical_path() const = 0;
 };
 
 class Device {

@@ -25,7 +25,8 @@ DenseWeights<T> weights_of(const Parameters<T>& parameters, const DenseLayer& la
           pack != nullptr ? pack->net(0) : nullptr,
           pack != nullptr ? pack->net_size : 0,
           layer.in,
-          layer.out};
+          layer.out,
+          layer.head};
 }
 
 /// The members and rows of an argument that a gradient of `nets` members and `rows` rows concerns.
@@ -69,7 +70,7 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
         schedules.dense_weight_gradient(
             {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, first),
              parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, first),
-             parameters.entry(layer.bias).net_size()},
+             parameters.entry(layer.bias).net_size(), layer.head},
             scratch);
       },
       schedules.weight_gradient_scratch(rows, layer.in, layer.out));

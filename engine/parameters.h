@@ -91,6 +91,7 @@ class Parameters {
 struct DenseLayer {
   int weight = 0, bias = 0;  ///< entries of the parameters
   int nets = 1, in = 0, out = 0;
+  bool head = false;  ///< the last layer of a network, always computed in fp32 at least
 };
 
 /// Gain and offset of a layer normalisation.

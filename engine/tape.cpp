@@ -327,6 +327,7 @@ Program Tape<T>::finish() {
     program.owned_.push_back(scratch);
     program.recording_ = device_->record(whole_calls(*calls, scratch->data()));
     program.statistics_.launches = program.recording_->launches();
+    program.statistics_.critical_path = program.recording_->critical_path();
   } else {
     cut_into_tasks(calls, ranges, tile_bytes, program);
   }

@@ -36,7 +36,7 @@ class Program {
 
   struct Statistics {
     int calls = 0, phases = 0;
-    int launches = 0;  ///< of a device of whole batches
+    int launches = 0, critical_path = 0;  ///< of a device of whole batches
     std::size_t stored_bytes = 0, tile_bytes = 0, scratch_bytes = 0;
   };
   const Statistics& statistics() const { return statistics_; }

@@ -24,7 +24,7 @@ void CudaSchedules::dense(const DenseForward<float>& call) const {
   const DenseWeights<float>& w = call.weights;
   if (w.out == 1) return queue_.launch(1, [&](const Lane& lane) { head(call, lane.stream()); });
   queue_.multiply(operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
-                  call.y.net_stride, call.y.nets, false);
+                  call.y.net_stride, call.y.nets, false, w.head);
   queue_.launch(1, [&](const Lane& lane) {
     bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, lane.stream());
   });
@@ -39,10 +39,10 @@ void CudaSchedules::dense_input_gradient(const DenseInputGradient<float>& call) 
   const Operand weight = transposed({rows, w.out, w.weight_stride});
   if (to.nets == from.nets)
     return queue_.multiply(operand(from), weight, from.rows, w.out, to.cols, to.data, to.net_stride, to.nets,
-                           call.accumulate);
+                           call.accumulate, w.head);
   for (int k = 0; k < from.nets; ++k)  // members that share their input add up
     queue_.multiply({from.net(k), from.cols, 0}, transposed({rows + k * w.weight_stride, w.out, 0}),
-                    from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0);
+                    from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0, w.head);
 }
 
 void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte*) const {
@@ -61,7 +61,7 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
     return queue_.add(weight);
   }
   queue_.multiply(transposed(operand(x)), operand(d_y), x.cols, d_y.rows, d_y.cols, call.d_weight,
-                  call.weight_stride, d_y.nets, false);
+                  call.weight_stride, d_y.nets, false, call.head);
 }
 
 void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {

@@ -116,9 +116,11 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+constexpr int kPackThreads = 256;
+
 /// blockIdx.y is a layer or, after those, a net whose head is packed; the blocks of a row share its work.
 template <Precision kPrecision>
-__global__ void pack_kernel(const __grid_constant__ Table table) {
+__global__ void __launch_bounds__(kPackThreads) pack_kernel(const __grid_constant__ Table table) {
   const int job = static_cast<int>(blockIdx.y),
             first = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x),
             threads = static_cast<int>(gridDim.x * blockDim.x);
@@ -151,17 +153,6 @@ __global__ void pack_kernel(const __grid_constant__ Table table) {
   }
   auto* bias = reinterpret_cast<float*>(layer.packed + 4 * vectors);
   for (int i = first; i < padded(layer.out); i += threads) bias[i] = weight_at(layer.bias, 0, i, layer.out);
-}
-
-/// The label rows whose velocities are needed: guidance mixes two, its extremes need one (sampler.cpp).
-struct Branches {
-  int count;
-  int label[2];
-};
-Branches branches_of(const FlowOptions& options) {
-  if (options.label == kLabelNull || options.guidance_scale == 0) return {1, {kLabelNull, kLabelNull}};
-  if (options.guidance_scale == 1) return {1, {options.label, options.label}};
-  return {2, {kLabelNull, options.label}};
 }
 
 /// All nets as this file sees them; the packed pointers are still null.
@@ -273,7 +264,7 @@ std::string FusedAction::misfit(const ActionWeights<float>& weights, const FlowO
   if (layers > kMaxLayers)
     return std::to_string(layers) + " layers are more than " + std::to_string(kMaxLayers);
   const std::size_t bytes =
-      shape_of(table_of(weights), branches_of(options).count, candidates, weights.flow.chunk_dim).bytes;
+      shape_of(table_of(weights), flow_branches(options).count, candidates, weights.flow.chunk_dim).bytes;
   if (bytes > shared_limit)
     return "a block needs " + std::to_string(bytes) + " bytes of shared memory and has " +
            std::to_string(shared_limit);
@@ -286,7 +277,7 @@ FusedAction::FusedAction(const ActionWeights<float>& weights, const FlowOptions&
   const std::string reason = misfit(weights, options, candidates, precision, kAnyDevice);
   if (!reason.empty()) throw InvalidArgument("FusedAction: " + reason);
   Table table = table_of(weights);
-  const Branches branches = branches_of(options);
+  const FlowBranches branches = flow_branches(options);
   const FlowWeights<float>& flow = weights.flow;
   const Shape shape = shape_of(table, branches.count, candidates, flow.chunk_dim);
 
@@ -334,7 +325,7 @@ FusedAction& FusedAction::operator=(FusedAction&&) noexcept = default;
 std::size_t FusedAction::shared_bytes() const { return plan_->shared_bytes; }
 
 void FusedAction::pack(cudaStream_t stream) {
-  constexpr unsigned kBlocks = 64, kPackThreads = 256;
+  constexpr unsigned kBlocks = 64;
   const dim3 grid(kBlocks, static_cast<unsigned>(plan_->table.layer_count + plan_->table.net_count));
   const auto kernel =
       plan_->precision == Precision::bf16 ? &pack_kernel<Precision::bf16> : &pack_kernel<Precision::tf32>;

@@ -17,7 +17,7 @@ __device__ inline std::size_t item() { return std::size_t{blockIdx.x} * kThreads
 /// What the label contributes to the velocity's first layer.
 struct LabelPart {
   const float *bias, *label, *table;
-  int dim, width, row[2];
+  int dim, width, unconditional, conditional;
 };
 
 /// constant(b, i) [D] = observation i through the first layer [n, D] + label b's embedding through it + bias.
@@ -26,7 +26,8 @@ __global__ void __launch_bounds__(kThreads)
   const std::size_t at = item(), per_branch = std::size_t(rows) * part.width;
   if (at >= branches * per_branch) return;
   const int column = static_cast<int>(at % part.width);
-  const float* const embedding = part.table + part.row[at < per_branch ? 0 : 1] * part.dim;
+  const float* const embedding =
+      part.table + (at < per_branch ? part.unconditional : part.conditional) * part.dim;
   float sum = part.bias[column] + observed[at % per_branch];
   for (int l = 0; l < part.dim; ++l) sum += embedding[l] * part.label[l * part.width + column];
   constant[at] = sum;
@@ -177,6 +178,7 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.bias_stride = stride(a.bias, b.bias) / between;
     weights.in = a.in;
     weights.out = a.out;
+    weights.head = last;
     queue_.begin_call({}, {}, true);
     schedules_.dense({in, weights, last ? Activation::identity : first.activation, y, {}});
     if (a.gain != nullptr)
@@ -195,12 +197,8 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   launch([&](cudaStream_t stream) {
     cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
                  room_->first.data(),
-                 LabelPart{flow.bias,
-                           flow.label,
-                           flow.label_table,
-                           flow.label_dim,
-                           d,
-                           {branches_.label[0], branches_.label[1]}},
+                 LabelPart{flow.bias, flow.label, flow.label_table, flow.label_dim, d, branches_.label[0],
+                           branches_.label[1]},
                  branches_.count, rows, room_->constant.data());
   });
   const float dt = 1.0f / static_cast<float>(spec_.flow.flow_steps);
@@ -248,7 +246,7 @@ void LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequ
     room_ = std::make_unique<Room>(spec_, branches_.count, request.rows);
   }
   if (graphs_.size() == kKeptGraphs) forget_graphs();
-  Graph graph{buffers, request};
+  Graph graph{buffers, request, nullptr, {}};
   graph.executable = queue_.capture(
       [&] {
         integrate(buffers, request.rows);
@@ -266,7 +264,7 @@ void LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequ
         forward({&w.v_reward}, observations, both, buffers.v_reward);
         forward({&w.v_cost}, observations, both, buffers.v_cost);
       },
-      &graph.launches);
+      &graph.size);
   graphs_.push_back(graph);
 }
 

@@ -20,7 +20,7 @@ class LayeredAction final : public Actor<float> {
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
   std::string description() const override;
-  int launches() const override { return graphs_.empty() ? 0 : graphs_.back().launches; }
+  int launches() const override { return graphs_.empty() ? 0 : graphs_.back().size.launches; }
 
  private:
   /// A captured call: of these buffers and this request.
@@ -28,7 +28,7 @@ class LayeredAction final : public Actor<float> {
     ActionBuffers<float> buffers;
     ActionRequest request;
     cudaGraphExec_t executable = nullptr;
-    int launches = 0;
+    Queue::Size size;
   };
   /// Working memory for some number of observations.
   struct Room {

@@ -65,7 +65,7 @@ cudaEvent_t Queue::next_event() {
   return events_[nodes_.size()];
 }
 
-cudaGraphExec_t Queue::capture(const std::function<void()>& calls, int* launches) {
+cudaGraphExec_t Queue::capture(const std::function<void()>& calls, Size* size) {
   nodes_.clear();
   uses_.clear();
   row_operations_.clear();
@@ -73,7 +73,7 @@ cudaGraphExec_t Queue::capture(const std::function<void()>& calls, int* launches
   call_ = row_work_ = sum_work_ = {};
   std::fill(tails_.begin(), tails_.end(), -1);
   barrier_ = -1;
-  launches_ = 0;
+  size_ = {};
   R2_CUDA(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal));
   cudaGraph_t graph = nullptr;
   try {
@@ -94,7 +94,7 @@ cudaGraphExec_t Queue::capture(const std::function<void()>& calls, int* launches
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
   check(status, "cudaGraphInstantiate", __FILE__, __LINE__);
-  if (launches != nullptr) *launches = launches_;
+  if (size != nullptr) *size = size_;
   return executable;
 }
 
@@ -176,19 +176,23 @@ void Queue::submit(const Work& work, int launches, const std::function<void(cons
   const Lane& lane = lanes_[static_cast<std::size_t>(index)];
   const int tail = tails_[static_cast<std::size_t>(index)];
   bool follows = tail >= 0 || index == 0;
+  int depth = tail >= 0 ? nodes_[static_cast<std::size_t>(tail)].depth : 0;
   for (const int node : before) {
     const Node& earlier = nodes_[static_cast<std::size_t>(node)];
+    depth = std::max(depth, earlier.depth);
     if (earlier.lane == index) continue;
     R2_CUDA(cudaStreamWaitEvent(lane.stream(), earlier.done, 0));
     follows = true;
   }
   if (!follows) R2_CUDA(cudaStreamWaitEvent(lane.stream(), nodes_.front().done, 0));
   run(lane);
-  launches_ += launches;
+  depth += launches;
+  size_.launches += launches;
+  size_.critical_path = std::max(size_.critical_path, depth);
   const cudaEvent_t done = next_event();
   R2_CUDA(cudaEventRecord(done, lane.stream()));
   const int number = static_cast<int>(nodes_.size());
-  nodes_.push_back({index, done});
+  nodes_.push_back({index, done, depth});
   tails_[static_cast<std::size_t>(index)] = number;
   if (work.after_all) barrier_ = number;
   for (const void* place : work.reads) uses_[place].readers.push_back(number);
@@ -197,7 +201,7 @@ void Queue::submit(const Work& work, int launches, const std::function<void(cons
 
 /// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
 void Queue::multiply(const Operand& a, const Operand& b, int rows, int depth, int cols, float* c,
-                     std::size_t c_batch_stride, int batch, bool accumulate) {
+                     std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32) {
   launch(1, [&](const Lane& lane) {
     const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
     const auto stride = [](std::size_t values) { return static_cast<long long>(values); };
@@ -205,7 +209,7 @@ void Queue::multiply(const Operand& a, const Operand& b, int rows, int depth, in
         lane.blas(), b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, cols,
         rows, depth, &one, b.data, CUDA_R_32F, b.stride, stride(b.batch_stride), a.data, CUDA_R_32F, a.stride,
         stride(a.batch_stride), &beta, c, CUDA_R_32F, cols, stride(c_batch_stride), batch,
-        compute_type(precision_), CUBLAS_GEMM_DEFAULT));
+        compute_type(in_fp32 ? Precision::fp32 : precision_), CUBLAS_GEMM_DEFAULT));
   });
 }
 

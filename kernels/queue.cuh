@@ -57,9 +57,13 @@ class Queue {
   const Lane& lane() const { return lanes_.front(); }
   cudaStream_t stream() const { return lane().stream(); }
 
-  /// Captures what `calls` launches into a graph. *launches: kernels and products in it.
-  /// Throws what `calls` throws, or Error(device).
-  cudaGraphExec_t capture(const std::function<void()>& calls, int* launches);
+  /// What a graph consists of.
+  struct Size {
+    int launches = 0;       ///< kernels and products
+    int critical_path = 0;  ///< those that must follow each other
+  };
+  /// Captures what `calls` launches into a graph. Throws what `calls` throws, or Error(device).
+  cudaGraphExec_t capture(const std::function<void()>& calls, Size* size);
 
   /// What is launched until the next begin_call depends on what wrote `reads`, and on what read or wrote
   /// `writes`; after_all: on everything before, as everything later depends on it.
@@ -71,9 +75,10 @@ class Queue {
   /// Runs `work` on the lane that suits the call; `launches` of what it launches.
   void launch(int launches, const std::function<void(const Lane&)>& work);
 
-  /// c [rows, cols] = a [rows, depth] b [depth, cols], plus c if `accumulate`, for `batch` matrices.
+  /// c [rows, cols] = a [rows, depth] b [depth, cols], plus c if `accumulate`, for `batch` matrices; in the
+  /// queue's precision, or in fp32.
   void multiply(const Operand& a, const Operand& b, int rows, int depth, int cols, float* c,
-                std::size_t c_batch_stride, int batch, bool accumulate);
+                std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32 = false);
 
  private:
   struct Work {
@@ -84,6 +89,7 @@ class Queue {
   struct Node {
     int lane;
     cudaEvent_t done;
+    int depth;  // launches up to this one on the longest way
   };
   struct Use {
     int writer = -1;
@@ -103,7 +109,8 @@ class Queue {
   std::vector<Node> nodes_;
   std::vector<int> tails_;  // the last node of each lane, or -1
   std::map<const void*, Use> uses_;
-  int barrier_ = -1, launches_ = 0;
+  int barrier_ = -1;
+  Size size_;
   Work call_, row_work_, sum_work_;
   std::vector<RowOperation<float>> row_operations_;
   int rows_ = 0;

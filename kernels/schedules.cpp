@@ -25,7 +25,7 @@ class CpuSchedules final : public Schedules<T> {
         kernels_.dot(x.net(k), size(x.cols), x.rows, w.in, w.weight + size(k) * w.weight_stride, bias[0],
                      y.net(k), 1);
         const T zero = 0;
-        if (call.activation != Activation::identity)
+        if (call.activation != Activation::identity || slope != nullptr)
           kernels_.bias_activation(y.net(k), 1, x.rows, 1, &zero, call.activation, slope, 1);
         continue;
       }

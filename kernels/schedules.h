@@ -23,6 +23,7 @@ struct DenseWeights {
   const T* packed = nullptr;  ///< in the layout of Dense::pack, for devices that want packs; null for out = 1
   std::size_t packed_stride = 0;
   int in = 0, out = 0;
+  bool head = false;  ///< the last layer of a network: fp32 whatever the device's precision
 };
 
 /// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. slope (data may be null): the activation's slope.
@@ -53,6 +54,7 @@ struct DenseWeightGradient {
   std::size_t weight_stride;
   T* d_bias;
   std::size_t bias_stride;
+  bool head = false;  ///< as in DenseWeights
 };
 
 /// Layer normalisation of each row: see VectorKernels. Net k's gain at gain + k * stride, bias likewise.

@@ -15,6 +15,7 @@ Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, int in
     const int next = i < hidden.size() ? hidden[i] : out;
     const std::string layer = name + "." + std::to_string(i);
     mlp.layers.push_back(add_dense(parameters, layer, nets, width, next));
+    mlp.layers.back().head = i == hidden.size();
     if (norm && i < hidden.size()) mlp.norms.push_back(add_norm(parameters, layer + ".norm", nets, next));
     width = next;
   }

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Traces of several settings, made by the program and redone in JAX.
-# usage: check_trace.sh R2PAC PYTHON SCRIPT; exits 77 where Python or a package is missing
+# usage: check_trace.sh R2PAC PYTHON SCRIPT [DEVICE]; exits 77 where Python or a package is missing
+# On the CPU in double precision; on another device in single precision, which the script allows for.
 set -eu
-r2pac=$1 python=$2 script=$3
+r2pac=$1 python=$2 script=$3 device=${4-cpu}
+if [ "$device" = cpu ]; then precision=--double; else precision=; fi
 command -v "$python" >/dev/null || exit 77
 "$python" -c 'import jax, safetensors, h5py' 2>/dev/null || exit 77
 folder=$(mktemp -d)
@@ -21,17 +23,22 @@ PYTHON
 
 redo() {
   echo "--- $*"
-  "$r2pac" trace --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 65 -o "$folder/trace" "$@"
+  "$r2pac" trace --device "$device" --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 65 \
+    -o "$folder/trace" "$@"
   "$python" "$script" "$folder/trace" --data "$folder/data.hdf5"
 }
-redo --double --steps 3 --schedule joint
-redo --double --steps 4 --schedule sequential --set critic_steps=2 --set alpha=0.5  # a row's own value is the threshold
-redo --double --steps 2 --schedule sequential --set critic_steps=1 --set label_dropout=1
-redo --double --steps 3 --schedule joint --set twin_critics=false --set layer_norm=true --set activation=gelu_tanh \
+status=0
+"$r2pac" trace --device "$device" --data "$folder/data.hdf5" --hidden 8 --steps 1 -o "$folder/trace" >/dev/null || status=$?
+[ "$status" -ne 6 ] || { echo "skipped: no such device"; exit 77; }
+redo $precision --steps 3 --schedule joint
+redo $precision --steps 4 --schedule sequential --set critic_steps=2 --set alpha=0.5  # a row's own value is the threshold
+redo $precision --steps 2 --schedule sequential --set critic_steps=1 --set label_dropout=1
+redo $precision --steps 3 --schedule joint --set twin_critics=false --set layer_norm=true --set activation=gelu_tanh \
   --set threshold_ema=0.9 --set penalty_reading=direct
-redo --double --steps 2 --schedule joint --set timeouts_are_terminal=true --set penalty_reading=none
-redo --double --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
+redo $precision --steps 2 --schedule joint --set timeouts_are_terminal=true --set penalty_reading=none
+redo $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
 redo --steps 2 --schedule joint
+if [ "$device" != cpu ]; then exit 0; fi
 
 # A trace in which one gradient was changed, or from which one loss was taken, must be refused.
 "$r2pac" trace --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 64 --double --steps 1 --schedule joint -o "$folder/trace"

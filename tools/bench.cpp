@@ -11,54 +11,138 @@
 namespace r2pac {
 namespace {
 
-nlohmann::ordered_json to_json(const BenchRow& row) {
+const char* precision_name(Precision precision) {
+  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
+}
+
+nlohmann::ordered_json to_json(const BenchRow& row, bool on_cuda) {
   nlohmann::ordered_json json = {{"name", row.name},         {"shape", row.shape},
                                  {"threads", row.threads},   {"median_ms", row.median_ms},
                                  {"lower_ms", row.lower_ms}, {"upper_ms", row.upper_ms},
                                  {"trials", row.trials},     {"gflop", row.gflop},
                                  {"gflops", row.gflops},     {"peak_fraction", row.peak_fraction}};
-  if (row.gflop == 0) json["gigabytes"] = row.gigabytes;
+  if (row.gflop == 0 || row.gigabytes > 0) json["gigabytes"] = row.gigabytes;
+  if (!on_cuda) return json;
+  json["launches"] = row.launches;
+  if (!row.method.empty()) json["method"] = row.method;
+  if (row.gigabytes > 0) {
+    json["gigabytes_per_second"] = row.gigabytes_per_second;
+    json["bandwidth_fraction"] = row.bandwidth_fraction;
+  }
+  if (!row.bound.empty()) json["bound"] = row.bound;
   return json;
+}
+
+/// printf's text of one number.
+std::string number(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+/// One column of a Markdown table. A negative width is that of a column of numbers, which end at its right.
+struct Column {
+  std::string title;
+  int width;
+  std::function<std::string(const BenchRow&)> text;
+};
+
+void print_line(const std::vector<Column>& columns, const std::function<std::string(const Column&)>& text) {
+  for (const Column& column : columns) std::printf("| %*s ", -column.width, text(column).c_str());
+  std::printf("|\n");
+  std::fflush(stdout);
+}
+
+std::vector<Column> columns_for(const std::string& suite, bool on_cuda) {
+  const auto optional = [](const char* format, double value) {
+    return value > 0 ? number(format, value) : std::string();
+  };
+  const auto percent = [](double share) { return number("%.1f%%", 100 * share); };
+  std::vector<Column> columns = {{"name", 32, [](const BenchRow& row) { return row.name; }},
+                                 {"shape", 44, [](const BenchRow& row) { return row.shape; }}};
+  if (on_cuda)
+    columns.push_back({"launches", -8, [](const BenchRow& row) { return std::to_string(row.launches); }});
+  else
+    columns.push_back({"threads", -7, [](const BenchRow& row) { return std::to_string(row.threads); }});
+  const char* const time = on_cuda && suite == "kernels" ? "%.4f" : "%.3f";
+  columns.push_back({"ms", 27, [=](const BenchRow& row) {
+                       return number(time, row.median_ms) + " [" + number(time, row.lower_ms) + ", " +
+                              number(time, row.upper_ms) + "]";
+                     }});
+  columns.push_back({"GFLOP", -9, [=](const BenchRow& row) { return optional("%.4g", row.gflop); }});
+  if (!on_cuda) {
+    columns.push_back({"GFLOP/s", -9, [=](const BenchRow& row) { return optional("%.1f", row.gflops); }});
+    columns.push_back({"of peak", -7, [=](const BenchRow& row) { return percent(row.peak_fraction); }});
+    return columns;
+  }
+  columns.push_back({"TFLOP/s", -9, [=](const BenchRow& row) { return optional("%.2f", row.gflops / 1e3); }});
+  columns.push_back({"of products' peak", -17, [=](const BenchRow& row) {
+                       return row.gflop > 0 ? percent(row.peak_fraction) : std::string();
+                     }});
+  if (suite == "kernels") {
+    columns.push_back(
+        {"GB/s", -9, [=](const BenchRow& row) { return optional("%.1f", row.gigabytes_per_second); }});
+    columns.push_back({"of a copy", -9, [=](const BenchRow& row) {
+                         return row.gigabytes > 0 ? percent(row.bandwidth_fraction) : std::string();
+                       }});
+    columns.push_back({"bound by", 10, [](const BenchRow& row) { return row.bound; }});
+  }
+  if (suite == "action") columns.push_back({"how", 46, [](const BenchRow& row) { return row.method; }});
+  return columns;
+}
+
+void print_head(const BenchTarget& target, const std::vector<Column>& columns) {
+  if (!target.on_cuda()) {
+    std::printf(
+        "instruction set %s, dense layers %s; %% of the peak measured around each row (arithmetic, or\n"
+        "bandwidth where no GFLOP is given); median [quartiles] of undisturbed trials\n\n",
+        isa_name(current_isa()), dense<float>().name().c_str());
+  } else if (target.timed()) {
+    std::printf(
+        "%s; %% of a square product of 4096, %.1f TFLOP/s, and of a copy of 256 MiB in the\n"
+        "device's memory, %.0f GB/s, both measured in this process; median [quartiles] of the trials\n\n",
+        target.device->description().c_str(), measure_peak_gflops(target) / 1e3, measure_bandwidth(target));
+  } else {
+    std::printf("%s: shapes are small and times mean nothing; launches are those of the full size\n\n",
+                target.device->description().c_str());
+  }
+  print_line(columns, [](const Column& column) { return column.title; });
+  for (const Column& column : columns)
+    std::printf("|%s%s", std::string(static_cast<std::size_t>(std::abs(column.width)) + 1, '-').c_str(),
+                column.width < 0 ? ":" : "-");
+  std::printf("|\n");
 }
 
 }  // namespace
 
 int run_bench(const BenchOptions& options) {
-  const std::shared_ptr<Device> device = open_device(options.device);
+  const BenchTarget target{open_device(options.device), options.device.precision};
+  const bool on_cuda = target.on_cuda();
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  if (!options.json) {
-    std::printf(
-        "instruction set %s, dense layers %s; %% of the peak measured around each row (arithmetic, or\n"
-        "bandwidth where no GFLOP is given); median [quartiles] of undisturbed trials\n\n",
-        isa_name(current_isa()), dense<float>().name().c_str());
-    std::printf("| %-32s | %-44s | threads | %-27s | %9s | %9s | %7s |\n", "name", "shape", "ms", "GFLOP",
-                "GFLOP/s", "of peak");
-    std::printf("|%s|%s|--------:|%s|%s|%s|%s|\n", std::string(34, '-').c_str(), std::string(46, '-').c_str(),
-                std::string(29, '-').c_str(), "----------:", "----------:", "--------:");
-  }
+  const std::vector<Column> columns = columns_for(options.suite, on_cuda);
+  if (!options.json) print_head(target, columns);
   const RowSink sink = [&](const BenchRow& row) {
-    if (options.json) {
-      rows.push_back(to_json(row));
-      return;
-    }
-    char times[64], count[32] = "", rate[32] = "";
-    std::snprintf(times, sizeof times, "%.3f [%.3f, %.3f]", row.median_ms, row.lower_ms, row.upper_ms);
-    if (row.gflop > 0) {
-      std::snprintf(count, sizeof count, "%.4g", row.gflop);
-      std::snprintf(rate, sizeof rate, "%.1f", row.gflops);
-    }
-    std::printf("| %-32s | %-44s | %7d | %-27s | %9s | %9s | %6.1f%% |\n", row.name.c_str(),
-                row.shape.c_str(), row.threads, times, count, rate, 100 * row.peak_fraction);
-    std::fflush(stdout);
+    if (options.json)
+      rows.push_back(to_json(row, on_cuda));
+    else
+      print_line(columns, [&](const Column& column) { return column.text(row); });
   };
-  if (options.suite == "step") bench_steps(device, sink);
-  if (options.suite == "action") bench_actions(device, sink);
-  if (options.suite == "kernels") bench_kernels(sink);
+  if (options.suite == "step") bench_steps(target, sink);
+  if (options.suite == "action") bench_actions(target, sink);
+  if (options.suite == "kernels") bench_kernels(target, sink);
   if (options.json) {
-    const nlohmann::ordered_json all = {{"suite", options.suite},
-                                        {"instruction_set", isa_name(current_isa())},
-                                        {"dense_layers", dense<float>().name()},
-                                        {"rows", rows}};
+    nlohmann::ordered_json all = {{"suite", options.suite},
+                                  {"instruction_set", isa_name(current_isa())},
+                                  {"dense_layers", dense<float>().name()}};
+    if (on_cuda) {
+      all = {{"suite", options.suite},
+             {"device", target.device->description()},
+             {"precision", precision_name(options.device.precision)},
+             {"timed", target.timed()},
+             {"peak_gflops", measure_peak_gflops(target)},
+             {"copy_gigabytes_per_second", measure_bandwidth(target)}};
+    }
+    all["rows"] = rows;
     std::printf("%s\n", all.dump(2).c_str());
   }
   return 0;

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/error.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -13,6 +14,9 @@ int run_trace(const TraceOptions& options) {
   const Dataset dataset =
       load_dataset(options.training.data, settings.pad_terminals ? settings.chunk_length : 1);
   const std::shared_ptr<Device> device = open_device(options.device);
+  if (options.in_double && device->whole_batches())
+    throw Error(ExitCode::usage, "a CUDA device computes in single precision", "--double",
+                "leave it out, or use --device cpu");
   if (options.in_double)
     write_trace<double>(settings, dataset, options.steps, device, options.out);
   else

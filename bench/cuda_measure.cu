@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "bench/cuda_measure.h"
+#include "cuda_host/cuda.cuh"
+#include "kernels/random.cuh"
+#ifndef R2PAC_CUDA_HOST
+#include <nvtx3/nvToolsExt.h>
+#endif
+
+namespace r2pac::cuda {
+namespace {
+
+#ifdef R2PAC_CUDA_HOST
+constexpr int kSquare = 48;
+constexpr std::size_t kCopyBytes = std::size_t{64} << 10;
+constexpr int kPeakTrials = 1;
+#else
+constexpr int kSquare = 4096;
+constexpr std::size_t kCopyBytes = std::size_t{256} << 20;
+constexpr int kPeakTrials = 10;
+#endif
+
+class Event {
+ public:
+  Event() { R2_CUDA(cudaEventCreate(&event_)); }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+/// Seconds between the events before and after what `enqueue` gives to the stream; never 0.
+double seconds_on(cudaStream_t stream, const std::function<void()>& enqueue) {
+  const Event begin, end;
+  R2_CUDA(cudaEventRecord(begin.get(), stream));
+  enqueue();
+  R2_CUDA(cudaEventRecord(end.get(), stream));
+  R2_CUDA(cudaEventSynchronize(end.get()));
+  float milliseconds = 0;
+  R2_CUDA(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+  return std::max(static_cast<double>(milliseconds), 1e-6) / 1e3;
+}
+
+/// A captured graph.
+class Replay {
+ public:
+  Replay(Queue& queue, const std::function<void()>& calls) : stream_(queue.stream()) {
+    Queue::Size size;
+    graph_ = queue.capture(calls, &size);
+    launches_ = size.launches;
+  }
+  ~Replay() {
+    cudaStreamSynchronize(stream_);
+    cudaGraphExecDestroy(graph_);
+  }
+  Replay(const Replay&) = delete;
+
+  void run() const { R2_CUDA(cudaGraphLaunch(graph_, stream_)); }
+  int launches() const { return launches_; }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t graph_ = nullptr;
+  int launches_ = 0;
+};
+
+/// `amount` per second of one launch of `work`, the most of some trials.
+double best_rate(Queue& queue, double amount, const std::function<void()>& work) {
+  const Replay replay(queue, [&] {
+    queue.begin_call({}, {}, true);
+    work();
+  });
+  replay.run();
+  double best = 0;
+  for (int trial = 0; trial < kPeakTrials; ++trial)
+    best = std::max(best, amount / seconds_on(queue.stream(), [&] { replay.run(); }));
+  return best;
+}
+
+double product_gflops(Queue& queue) {
+  static std::map<Precision, double> most;
+  constexpr std::size_t n = kSquare;
+  const DeviceArray<float> a(n * n), c(n * n);
+  // Equal numbers would take less power than a network's, and a higher clock.
+  fill_uniform(1, Purpose::test, 0, kSquare, kSquare, a.data(), queue.stream());
+  const Operand square{a.data(), kSquare, 0};
+  double& best = most[queue.precision()];
+  return best = std::max(best, best_rate(queue, 2e-9 * n * n * n, [&] {
+                           queue.multiply(square, square, kSquare, kSquare, kSquare, c.data(), 0, 1, false);
+                         }));
+}
+
+double copy_bandwidth(Queue& queue) {
+  static double best = 0;
+  const DeviceArray<unsigned char> from(kCopyBytes), to(kCopyBytes);
+  R2_CUDA(cudaMemsetAsync(from.data(), 1, kCopyBytes, queue.stream()));
+  return best = std::max(best, best_rate(queue, 2e-9 * kCopyBytes, [&] {
+                           queue.launch(1, [&](const Lane& lane) {
+                             R2_CUDA(cudaMemcpyAsync(to.data(), from.data(), kCopyBytes,
+                                                     cudaMemcpyDeviceToDevice, lane.stream()));
+                           });
+                         }));
+}
+
+}  // namespace
+
+void in_profiler_range([[maybe_unused]] const std::string& name, const std::function<void()>& work) {
+#ifdef R2PAC_CUDA_HOST
+  work();
+#else
+  struct Range {
+    explicit Range(const char* text) { nvtxRangePushA(text); }
+    ~Range() { nvtxRangePop(); }
+  };
+  const Range range(name.c_str());
+  work();
+#endif
+}
+
+double product_gflops(Precision precision) {
+  Queue queue(precision);
+  return product_gflops(queue);
+}
+double copy_bandwidth(Precision precision) {
+  Queue queue(precision);
+  return copy_bandwidth(queue);
+}
+
+KernelClock::KernelClock(Precision precision, bool timed) : queue_(precision), timed_(timed) {}
+
+BenchRow KernelClock::measure(BenchRow row, const std::function<void()>& work) {
+  const int graph_runs = timed_ ? 20 : 2, trials = timed_ ? 31 : 1;
+  constexpr double kTrialSeconds = 5e-3;
+  R2_CUDA(cudaDeviceSynchronize());  // operands may have come by other streams
+  product_gflops(queue_);            // before and after: the most that was seen counts
+  copy_bandwidth(queue_);
+  const Replay replay(queue_, [&] {
+    for (int run = 0; run < graph_runs; ++run) {
+      queue_.begin_call({}, {}, true);
+      work();
+    }
+  });
+  row.threads = 0;
+  row.launches = replay.launches() / graph_runs;
+
+  // How many replays a trial takes is tried out, which warms up, too.
+  int replays = 1;
+  const auto trial = [&] {
+    return seconds_on(queue_.stream(), [&] {
+      for (int i = 0; i < replays; ++i) replay.run();
+    });
+  };
+  double seconds = trial();
+  while (timed_ && (seconds = trial()) < kTrialSeconds)
+    replays = static_cast<int>(std::ceil(replays * std::clamp(1.2 * kTrialSeconds / seconds, 2.0, 10.0)));
+  std::vector<double> times;
+  in_profiler_range(row.name + ", " + row.shape, [&] {
+    for (int i = 0; i < trials; ++i) times.push_back(trial() / replays / graph_runs);
+  });
+
+  row = with_times(row, times);
+  row.bandwidth_fraction = row.gigabytes_per_second / copy_bandwidth(queue_);
+  row.peak_fraction = row.gflop > 0 ? row.gflops / product_gflops(queue_) : row.bandwidth_fraction;
+  row.bound = bound_of(row);
+  return row;
+}
+
+}  // namespace r2pac::cuda
