@@ -48,11 +48,8 @@ double seconds_on(cudaStream_t stream, const std::function<void()>& enqueue) {
 /// A captured graph.
 class Replay {
  public:
-  Replay(Queue& queue, const std::function<void()>& calls) : stream_(queue.stream()) {
-    Queue::Size size;
-    graph_ = queue.capture(calls, &size);
-    launches_ = size.launches;
-  }
+  Replay(Queue& queue, const std::function<void()>& calls)
+      : stream_(queue.stream()), graph_(queue.capture(calls, &size_)) {}
   ~Replay() {
     cudaStreamSynchronize(stream_);
     cudaGraphExecDestroy(graph_);
@@ -60,12 +57,12 @@ class Replay {
   Replay(const Replay&) = delete;
 
   void run() const { R2_CUDA(cudaGraphLaunch(graph_, stream_)); }
-  int launches() const { return launches_; }
+  int launches() const { return size_.launches; }
 
  private:
   cudaStream_t stream_;
-  cudaGraphExec_t graph_ = nullptr;
-  int launches_ = 0;
+  Queue::Size size_;
+  cudaGraphExec_t graph_;
 };
 
 /// `amount` per second of one launch of `work`, the most of some trials.

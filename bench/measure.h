@@ -24,9 +24,10 @@ struct BenchTarget {
 /// One line of a benchmark's table.
 struct BenchRow {
   std::string name, shape;
-  std::string method;  ///< how the device does it, where it has a choice
-  int threads = 1;     ///< of the CPU; 0 on another device
-  int launches = 0;    ///< kernels and matrix products of one run on a CUDA device
+  std::string method;     ///< how the device does it, where it has a choice
+  int threads = 1;        ///< of the CPU; 0 on another device
+  int launches = 0;       ///< kernels and matrix products of one run on a CUDA device
+  int critical_path = 0;  ///< those of a gradient step that must follow each other
   double median_ms = 0, lower_ms = 0, upper_ms = 0;  ///< quartiles of the undisturbed trials
   int trials = 0;
   double gflop = 0;      ///< counted operations of one run, a multiply-add as two; 0 if memory is the limit

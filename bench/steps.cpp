@@ -79,6 +79,7 @@ BenchRow step_row(const std::string& name, const Settings& settings, StepKind ki
   row.shape = "obs 72, act 2, h 5, batch " + std::to_string(settings.batch) + ", " +
               std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
   row.launches = step.statistics().launches;
+  row.critical_path = step.statistics().critical_path;
   row.gflop = gflop(settings, nets, kind);
   const auto work = [&] {
     for (int run = 0; run < runs; ++run) step.run();

@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "kernels/cuda_schedules.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/update.cuh"
@@ -109,6 +110,11 @@ void CudaSchedules::sum_of_means(const View<float>& x, float* out) const {
 
 void CudaSchedules::update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
                                      unsigned long long first_step, float* threshold, float*) const {
+  if (x.rows > kMaxQuantileRows)
+    throw Error(ExitCode::settings,
+                "a batch of " + std::to_string(x.rows) + " is larger than a CUDA device takes, which is " +
+                    std::to_string(kMaxQuantileRows),
+                "batch", "lower --batch, or use --device cpu");
   queue_.launch(1, [&](const Lane& lane) {
     cuda::update_threshold(x, alpha, keep, state, first_step, threshold, lane.stream());
   });

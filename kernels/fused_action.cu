@@ -7,6 +7,7 @@
 #include "kernels/flow.h"
 #include "kernels/fused_action.cuh"
 #include "kernels/fused_layers.cuh"
+#include "kernels/select.h"
 
 namespace r2pac::cuda {
 namespace {
@@ -73,7 +74,7 @@ __device__ void score(const Table& table, const Run& run, const Shared& s, const
   __syncthreads();
   if (thread != 0) return;
   for (int c = 0; c < count; ++c) {
-    if (first + c > 0 && !(s.cost[c] < best_cost || best_cost != best_cost)) continue;
+    if (first + c > 0 && !formula::beats(s.cost[c], best_cost)) continue;
     best_cost = s.cost[c];
     *s.best = first + c;
   }

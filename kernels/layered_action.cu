@@ -3,6 +3,7 @@
 #include "cuda_host/cuda.cuh"
 #include "kernels/flow.h"
 #include "kernels/layered_action.cuh"
+#include "kernels/select.h"
 
 namespace r2pac::cuda {
 namespace {
@@ -88,7 +89,7 @@ __global__ void __launch_bounds__(kThreads)
         cost = cost < other ? other : cost;
       }
       buffers.costs[first + c] = cost;
-      if (c == 0 || cost < least || least != least) {
+      if (c == 0 || formula::beats(cost, least)) {
         best = c;
         least = cost;
       }

@@ -12,7 +12,6 @@ constexpr std::size_t kWorkspaceBytes = 256;
 #else
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS recommends for Hopper
 #endif
-constexpr std::size_t kHeldSums = 48;
 
 cublasComputeType_t compute_type(Precision precision) {
   switch (precision) {
@@ -117,7 +116,7 @@ void Queue::add(const RowOperation<float>& operation, int rows) {
 }
 
 void Queue::add(const ColumnSum& sum) {
-  if (sums_.size() == kHeldSums) flush_sums();
+  if (sums_.size() == kColumnSums) flush_sums();
   sums_.push_back(sum);
   sum_work_.add(call_);
 }

@@ -13,17 +13,16 @@ T quantile(const T* x, std::size_t n, double alpha, T* work) {
   const auto less = [](T a, T b) { return std::isnan(b) ? !std::isnan(a) : a < b; };
   std::nth_element(work, work + lower, work + n, less);
   const T low = work[lower], weight = static_cast<T>(position - static_cast<double>(lower));
-  if (lower + 1 == n || weight == 0) return low;  // the next one, be it infinite or NaN, has no part in it
-  const T high = *std::min_element(work + lower + 1, work + n, less);
-  return low + weight * (high - low);
+  if (lower + 1 == n) return low;
+  return formula::between(low, *std::min_element(work + lower + 1, work + n, less), weight);
 }
 
 template <class T>
 void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,
                       unsigned long long first_step, T* threshold, T* work) {
   const T now = quantile(x.data, static_cast<std::size_t>(x.rows), alpha, work);
-  const bool first = state->step == first_step;
-  *threshold = keep == 0 || first ? now : static_cast<T>(keep) * *threshold + static_cast<T>(1 - keep) * now;
+  *threshold = formula::next_threshold(*threshold, now, static_cast<T>(keep), static_cast<T>(1 - keep),
+                                       state->step == first_step);
 }
 
 template <class T>

@@ -9,9 +9,8 @@ namespace r2pac::cuda {
 namespace {
 
 constexpr int kSumThreads = 512;
-constexpr int kTile = 32;       // most columns of a block
-constexpr int kUnroll = 4;      // rows that a thread has under way
-constexpr int kTableSums = 40;  // sums of one launch
+constexpr int kTile = 32;   // most columns of a block
+constexpr int kUnroll = 4;  // rows that a thread has under way
 
 /// What a value is multiplied by: nothing, a number per row or element, or whether its row has the label.
 enum class Factor { none, row, element, label };
@@ -32,8 +31,8 @@ struct Sum {
 
 struct SumTable {
   int count = 0;
-  int first_block[kTableSums + 1] = {};
-  Sum sums[kTableSums];
+  int first_block[kColumnSums + 1] = {};
+  Sum sums[kColumnSums];
 };
 static_assert(sizeof(SumTable) <= 4096);  // what a kernel's parameters may be everywhere
 
@@ -209,13 +208,13 @@ __global__ void __launch_bounds__(kOrderThreads)
   for (unsigned bit = 0x80000000u; bit != 0; bit >>= 1)
     if (count_less(keys, rows, low | bit) <= lower) low |= bit;
   float now = value_of(low);
-  if (weight != 0) {  // otherwise the next one, be it infinite or NaN, has no part in it
+  if (weight != 0) {
     const bool again = low == kLast || count_less(keys, rows, low + 1) > lower + 1;
     const unsigned high = again ? low : least_above(keys, low);
-    now += weight * (value_of(high) - now);
+    now = formula::between(now, value_of(high), weight);
   }
   if (threadIdx.x == 0)
-    *threshold = keep == 0 || state->step == first_step ? now : keep * *threshold + rest * now;
+    *threshold = formula::next_threshold(*threshold, now, keep, rest, state->step == first_step);
 }
 
 void require(bool right, const char* what) {
@@ -268,9 +267,9 @@ Sum as_sum(const ColumnSum& from) {
 }  // namespace
 
 void column_sums(const std::vector<ColumnSum>& sums, cudaStream_t stream) {
-  for (std::size_t first = 0; first < sums.size(); first += kTableSums) {
+  for (std::size_t first = 0; first < sums.size(); first += kColumnSums) {
     SumTable table;
-    table.count = static_cast<int>(std::min(sums.size() - first, std::size_t{kTableSums}));
+    table.count = static_cast<int>(std::min(sums.size() - first, std::size_t{kColumnSums}));
     for (int i = 0; i < table.count; ++i) {
       const Sum sum = as_sum(sums[first + static_cast<std::size_t>(i)]);
       table.sums[i] = sum;

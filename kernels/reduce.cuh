@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "kernels/view.h"
+#include "kernels/reduce.h"
 
 namespace r2pac::cuda {
 
@@ -23,6 +23,9 @@ struct ColumnSum {
   float* out = nullptr;  ///< member k's sums at out + k * out_stride
   std::size_t out_stride = 0;
 };
+
+/// Sums of one launch.
+inline constexpr int kColumnSums = 40;
 
 /// All sums in one launch (more than 40 take more launches); none may read what another one writes.
 /// Throws InvalidArgument if x or out is null or the shapes of a sum do not fit together.

@@ -3,9 +3,28 @@
 
 #include <cstddef>
 
+#include "base/host_device.h"
 #include "kernels/view.h"
 
 namespace r2pac {
+
+namespace formula {
+
+/// `weight` in [0, 1] of the way from one order statistic to the next; at 0 the next one, be it infinite or
+/// NaN, has no part in it.
+template <class T>
+R2_FORMULA T between(T low, T high, T weight) {
+  return weight == T(0) ? low : low + weight * (high - low);
+}
+
+/// The threshold after a batch whose quantile is `now`: smoothed, with keep + rest = 1, unless it is the
+/// first.
+template <class T>
+R2_FORMULA T next_threshold(T before, T now, T keep, T rest, bool first) {
+  return keep == T(0) || first ? now : keep * before + rest * now;
+}
+
+}  // namespace formula
 
 /// The alpha-quantile of x [n] with linear interpolation between order statistics at (n - 1) alpha.
 /// work [n] is overwritten. n >= 1, alpha in [0, 1]. NaN sorts last, so that it cannot break the order.

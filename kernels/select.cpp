@@ -9,7 +9,7 @@ template <class T>
 int least_cost(const T* cost, int candidates) {
   int best = 0;
   for (int i = 1; i < candidates; ++i)
-    if (cost[i] < cost[best] || cost[best] != cost[best]) best = i;
+    if (formula::beats(cost[i], cost[best])) best = i;
   return best;
 }
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <span>
 
+#include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "cuda_host/block.h"
@@ -27,12 +28,6 @@ using cuda::FusedAction;
 namespace {
 
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
-
-void any_order() {
-  const auto seed = GENERATE(std::uint64_t{0}, std::uint64_t{77});
-  cuda_host::set_seed(seed);
-  CAPTURE(seed);
-}
 
 // ---- Tiles
 // -------------------------------------------------------------------------------------------------

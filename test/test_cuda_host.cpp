@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "cuda_host/block.h"
@@ -33,14 +34,6 @@ std::vector<float> random_values(std::size_t count, std::uint32_t row) {
     values[i] = 2 * random_uniform(5, Purpose::test, 0, row, static_cast<std::uint32_t>(i)) - 1;
   }
   return values;
-}
-
-/// Natural order and two shuffled ones.
-std::uint64_t any_order() {
-  const auto seed = GENERATE(std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{77});
-  cuda_host::set_seed(seed);
-  CAPTURE(seed);
-  return seed;
 }
 
 /// A sum of `count` products in any order differs from the exact one by at most count * epsilon * sum

@@ -4,6 +4,7 @@
 #include <numbers>
 #include <vector>
 
+#include "any_order.h"
 #include "base/error.h"
 #include "cuda_host/block.h"
 #include "cuda_host/device_array.cuh"
@@ -19,13 +20,6 @@ namespace {
 
 constexpr int kRows = 997, kLanes = 1003;  // 10^6 values; rows start at every alignment
 constexpr std::uint64_t kStep = (std::uint64_t{1} << 40) + 12345;
-
-std::uint64_t any_order() {
-  const auto seed = GENERATE(std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{77});
-  cuda_host::set_seed(seed);
-  CAPTURE(seed);
-  return seed;
-}
 
 /// Calls check(row, lane, value) for each value of [rows, lanes].
 template <class Check>

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "cuda_host/block.h"
@@ -20,13 +21,6 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
                 kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
-
-std::uint64_t any_order() {
-  const auto seed = GENERATE(std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{77});
-  cuda_host::set_seed(seed);
-  CAPTURE(seed);
-  return seed;
-}
 
 /// A tensor on both sides: normal numbers with `gap` NaN between members and `offset` NaN before the first.
 struct Tensor {

@@ -102,7 +102,7 @@ const StepState kState{12345, 0};
 }  // namespace
 
 TEST_CASE("row operations give the CPU's values") {
-  in_any_order();
+  any_order();
   constexpr int rows = 67;
   check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
     return CopyColumns<T>{a.array(3, rows, 5), a.array(3, rows, 41, 1), 7};
@@ -153,7 +153,7 @@ TEST_CASE("row operations give the CPU's values") {
 }
 
 TEST_CASE("row operations that draw or gather see the step on the device") {
-  in_any_order();
+  any_order();
   constexpr int rows = 61;
   for (const std::shared_ptr<Device>& device : {on_cpu(), on_cuda()}) {
     Buffer<StepState> state(1, device->memory());
@@ -215,7 +215,7 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
 }
 
 TEST_CASE("layers, their gradients and normalisation") {
-  in_any_order();
+  any_order();
   struct Size {
     int nets, rows, in, out;
     bool shared;
@@ -333,7 +333,7 @@ TEST_CASE("layers, their gradients and normalisation") {
 }
 
 TEST_CASE("products of rounded operands err at most twice as much as naive loops over rounded operands") {
-  in_any_order();
+  any_order();
   constexpr int rows = 37, in = 29, out = 23;
   for (const Precision precision : {Precision::tf32, Precision::bf16}) {
     const auto rounded = [&](float x) {

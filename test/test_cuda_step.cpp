@@ -87,7 +87,7 @@ Settings variant(int number) {
 }  // namespace
 
 TEST_CASE("a step's gradients and losses err at most twice as much as the CPU's in single precision") {
-  in_any_order();
+  any_order();
   for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow})
     for (const int number : {0, 1, 2, 3, 4}) {
       INFO("kind " << static_cast<int>(kind) << ", variant " << number);
@@ -149,7 +149,7 @@ TEST_CASE("many steps follow the CPU, and any order of threads gives the same bi
 }
 
 TEST_CASE("a step that is not finite is noted once, and the steps go on") {
-  in_any_order();
+  any_order();
   Settings settings = small_settings();
   Trial<float> trial(settings, StepKind::joint, on_cuda());
   trial.step->run();

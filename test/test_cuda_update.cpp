@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "cuda_host/block.h"
@@ -21,13 +22,6 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
 constexpr unsigned long long kFirstStep = 1000;
-
-std::uint64_t any_order() {
-  const auto seed = GENERATE(std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{77});
-  cuda_host::set_seed(seed);
-  CAPTURE(seed);
-  return seed;
-}
 
 /// A piece's size and how many values after an aligned address each of its arrays begins.
 struct Shape {

@@ -24,6 +24,7 @@ nlohmann::ordered_json to_json(const BenchRow& row, bool on_cuda) {
   if (row.gflop == 0 || row.gigabytes > 0) json["gigabytes"] = row.gigabytes;
   if (!on_cuda) return json;
   json["launches"] = row.launches;
+  if (row.critical_path > 0) json["critical_path"] = row.critical_path;
   if (!row.method.empty()) json["method"] = row.method;
   if (row.gigabytes > 0) {
     json["gigabytes_per_second"] = row.gigabytes_per_second;
@@ -64,6 +65,9 @@ std::vector<Column> columns_for(const std::string& suite, bool on_cuda) {
     columns.push_back({"launches", -8, [](const BenchRow& row) { return std::to_string(row.launches); }});
   else
     columns.push_back({"threads", -7, [](const BenchRow& row) { return std::to_string(row.threads); }});
+  if (on_cuda && suite == "step")
+    columns.push_back(
+        {"in a row", -8, [](const BenchRow& row) { return std::to_string(row.critical_path); }});
   const char* const time = on_cuda && suite == "kernels" ? "%.4f" : "%.3f";
   columns.push_back({"ms", 27, [=](const BenchRow& row) {
                        return number(time, row.median_ms) + " [" + number(time, row.lower_ms) + ", " +
