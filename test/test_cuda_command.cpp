@@ -70,6 +70,24 @@ TEST_CASE("train, eval, sample, values, trace and inspect work on the device as 
   }
 }
 
+#ifdef R2PAC_CUDA_HOST
+TEST_CASE("a device whose memory is full says how much was needed and what to lower") {
+  const SmallRun f;
+  const ProgramResult result = run_program(f.train({"--device", kDevice}), {"R2PAC_CUDA_HOST_MEMORY=300000"});
+  CHECK(result.status == 6);
+  CHECK(result.err.find("the GPU's memory is full: ") != std::string::npos);
+  CHECK(result.err.find("lower --batch or --hidden") != std::string::npos);
+}
+#endif
+
+TEST_CASE("a batch beyond the device's quantile is refused by name") {
+  const SmallRun f;
+  const ProgramResult result = run_program({"train", "--data", f.data, "--out", f.run, "--hidden", "8",
+                                            "--batch", "8193", "--steps", "1", "--device", kDevice});
+  CHECK(result.status == 4);
+  CHECK(result.err.find("8192") != std::string::npos);
+}
+
 TEST_CASE("a device in double precision, and others that cannot be, are refused") {
   const SmallRun f;
   const auto status = [&](const std::vector<std::string>& more) {

@@ -33,13 +33,14 @@ std::vector<std::string> demo_settings() {
 }
 
 /// Trains in `folder`, or continues there.
-void train(const std::string& data, const fs::path& folder, std::vector<std::string> overrides, int threads) {
+void train(const std::string& data, const fs::path& folder, std::vector<std::string> overrides,
+           const std::shared_ptr<Device>& device) {
   RunOptions options;
   options.settings =
       resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}});
   options.data = data;
   options.folder = folder;
-  options.device = cpu_device(threads);
+  options.device = device;
   options.command_line = {"r2pac", "demo"};
   Console console(ConsoleMode::automatic, "training -> " + folder.string());
   RunCallbacks callbacks;
@@ -145,7 +146,7 @@ std::vector<float> cost_map(const Policy& policy) {
 int run_demo(const DemoOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   const fs::path out = options.out;
-  const int threads = resolve_threads(options.threads);
+  const std::shared_ptr<Device> device = open_device(options.device);
   std::error_code ignored;
   fs::create_directories(out, ignored);
 
@@ -154,14 +155,13 @@ int run_demo(const DemoOptions& options) {
   run_data_make_reach_avoid(data, kDataEpisodes, 0);
 
   std::printf("\n2. R2PAC\n");
-  train(data, out / "r2pac", demo_settings(), threads);
+  train(data, out / "r2pac", demo_settings(), device);
   std::printf("\n3. behaviour cloning: the same flow with every label dropped, no critics\n");
   std::vector<std::string> cloning = demo_settings();
   cloning.insert(cloning.end(), {"label_dropout=1", "critic_steps=0"});
-  train(data, out / "cloning", cloning, threads);
+  train(data, out / "cloning", cloning, device);
 
   std::printf("\n4. evaluation\n");
-  const std::shared_ptr<Device> device = cpu_device(threads);
   const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device);
   SamplerOptions clone_options = cloned.sampler_options();
   clone_options.flow.label = kLabelNull;
@@ -194,8 +194,8 @@ int run_demo(const DemoOptions& options) {
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %d threads\n", picture.c_str(),
-              (out / "r2pac").c_str(), (out / "cloning").c_str(), duration_text(seconds).c_str(), threads);
+  std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %s\n", picture.c_str(), (out / "r2pac").c_str(),
+              (out / "cloning").c_str(), duration_text(seconds).c_str(), device->description().c_str());
   return 0;
 }
 

@@ -46,7 +46,7 @@ void add_demo(CLI::App& app, Action& action) {
                "r2pac demo --out demo");
   const auto options = std::make_shared<DemoOptions>();
   verb->add_option("--out", options->out, "Folder for data, runs and picture")->capture_default_str();
-  verb->add_option("--threads", options->threads, "Threads (all processors if not given)");
+  add_device_flags(*verb, options->device);
   verb->callback([&action, options] { action = [options] { return run_demo(*options); }; });
 }
 

@@ -31,7 +31,7 @@ struct TrainingFlags {
 
 struct DemoOptions {
   std::string out = "demo";
-  int threads = 0;  ///< 0: all processors
+  DeviceFlags device;
 };
 int run_demo(const DemoOptions& options);
 
