@@ -104,7 +104,7 @@ BEGIN {
   memory_share = 0.9                  # of the memory's rate that a copy reaches
   good_share = 0.8; poor_share = 0.6  # of the peak in a busy processor
   good_gap = 1e-6; poor_gap = 2e-6    # between kernels of a graph that depend on each other
-  path = 26; launches = 80            # kernels one after the other at least, and at most
+  path = 37; launches = 77            # of a joint step, as `r2pac bench step` counts them: in a row, and in all
   block_share = 0.6                   # of the peak of one processor in the fused kernel
   block_gap = 0.5e-6                  # a barrier and the start of the next layer there
   gelu_instructions = 30

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstdio>
 
 #include "base/error.h"
 #include "cuda_host/cuda.cuh"
@@ -20,7 +21,11 @@ const char* precision_name(Precision precision) {
   return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
 }
 
-std::string mebibytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+std::string mebibytes(std::size_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
 
 class CudaMemory final : public Memory {
  public:

@@ -89,6 +89,7 @@ template <class T>
 void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
                              std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes) {
   tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes, true);
+  if (device_->whole_batches()) return;  // there it may run beside the row calls that follow
   deferred_.push_back(std::move(calls_.back()));
   calls_.pop_back();
 }

@@ -91,7 +91,8 @@ class Tape {
   /// share its phase. `after_all`: they depend on everything before, named or not.
   void tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
              TaskFunction run, std::size_t scratch_bytes = 0, bool joins = false, bool after_all = false);
-  /// While backward runs: appends a task call after all row calls of the gradient.
+  /// While backward runs: appends a task call that nothing but the optimiser waits for. Where threads share out
+  /// phases it comes after all row calls of the gradient.
   void deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
                       std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes = 0);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 
 #include "cuda_host/cuda.cuh"
 #include "kernels/queue.cuh"
@@ -6,11 +7,11 @@
 namespace r2pac::cuda {
 namespace {
 
-constexpr int kLanes = 4;
+constexpr int kLanes = 8;
 #ifdef R2PAC_CUDA_HOST
 constexpr std::size_t kWorkspaceBytes = 256;
 #else
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS recommends for Hopper
+constexpr std::size_t kWorkspaceBytes = std::size_t{16} << 20;  // cuBLAS recommends 4 to 32 MiB
 #endif
 
 cublasComputeType_t compute_type(Precision precision) {
@@ -109,7 +110,9 @@ void Queue::begin_call(const std::vector<const void*>& reads, const std::vector<
 }
 
 void Queue::add(const RowOperation<float>& operation, int rows) {
-  if (!row_operations_.empty() && (rows != rows_ || row_operations_.size() == kRowOperations)) flush_rows();
+  if (!row_operations_.empty() &&
+      (rows != rows_ || row_operations_.size() == kRowOperations || !suits_rows(call_)))
+    flush_rows();
   rows_ = rows;
   row_operations_.push_back(operation);
   row_work_.add(call_);
@@ -124,6 +127,24 @@ void Queue::add(const ColumnSum& sum) {
 void Queue::launch(int launches, const std::function<void(const Lane&)>& work) {
   flush_rows();
   submit(call_, launches, work);
+}
+
+/// Whether the call's row operation may join those held back: a shared launch begins when the last of them
+/// can.
+bool Queue::suits_rows(const Work& work) const {
+  constexpr int kPatience = 2;  // launches that one may wait for the other
+  if (intersects(work.reads, row_work_.writes) || intersects(work.writes, row_work_.writes) ||
+      intersects(work.writes, row_work_.reads))
+    return true;
+  const int own = ready(work);
+  return own == 0 || std::abs(own - ready(row_work_)) <= kPatience;
+}
+
+int Queue::ready(const Work& work) const {
+  int depth = 0;
+  for (const int node : dependencies(work))
+    depth = std::max(depth, nodes_[static_cast<std::size_t>(node)].depth);
+  return depth;
 }
 
 void Queue::flush_rows() {
@@ -159,13 +180,16 @@ std::vector<int> Queue::dependencies(const Work& work) const {
   return found;
 }
 
-/// The lane whose last work is the latest that must be waited for; else the one that has rested longest.
+/// The lane whose last work is the latest that must be waited for; else the one that is done first.
 int Queue::lane_for(const std::vector<int>& dependencies) const {
   for (const int node : dependencies) {
     const int lane = nodes_[static_cast<std::size_t>(node)].lane;
     if (tails_[static_cast<std::size_t>(lane)] == node) return lane;
   }
-  return static_cast<int>(std::min_element(tails_.begin(), tails_.end()) - tails_.begin());
+  const auto depth = [&](int tail) { return tail < 0 ? 0 : nodes_[static_cast<std::size_t>(tail)].depth; };
+  return static_cast<int>(
+      std::min_element(tails_.begin(), tails_.end(), [&](int a, int b) { return depth(a) < depth(b); }) -
+      tails_.begin());
 }
 
 void Queue::submit(const Work& work, int launches, const std::function<void(const Lane&)>& run) {

@@ -97,6 +97,8 @@ class Queue {
   };
   void submit(const Work& work, int launches, const std::function<void(const Lane&)>& run);
   std::vector<int> dependencies(const Work& work) const;
+  int ready(const Work& work) const;  // the depth after which it can begin
+  bool suits_rows(const Work& work) const;
   int lane_for(const std::vector<int>& dependencies) const;
   void flush_rows();
   void flush_sums();

@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
-#include <map>
 #include <new>
 
 #include "base/error.h"
@@ -35,9 +34,15 @@ void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
   verb.add_option("--threads", flags.threads,
                   "Threads of the CPU; 0: all processors. No result depends on it")
       ->capture_default_str();
-  verb.add_option("--precision", flags.precision, "Operands of matrix products on CUDA: fp32, tf32 or bf16")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Precision>{
-          {"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}));
+  verb.add_option_function<std::string>(
+          "--precision",
+          [&flags](const std::string& name) {
+            flags.precision = name == "tf32"   ? Precision::tf32
+                              : name == "bf16" ? Precision::bf16
+                                               : Precision::fp32;
+          },
+          "Operands of matrix products on CUDA: fp32 (if not given), tf32 or bf16")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
 }
 
 void add_demo(CLI::App& app, Action& action) {
