@@ -88,7 +88,7 @@ function graph(name, precision, n, gap, share,    rows, t) {
   rows = 2 * candidates * n
   t = flow_steps * (node(1, rows, chunk, width, gap, share) + depth * pass(rows, gap) + \
                     (depth - 1) * node(1, rows, width, width, gap, share) + \
-                    node(1, rows, width, chunk, gap, share))
+                    node(1, rows, width, chunk, gap, share) + 2 * 2 * gap)  # last bias, Euler step
   rows = candidates * n
   t += node(2, rows, chunk, width, gap, share) + (depth - 1) * node(2, rows, width, width, gap, share) + \
        depth * pass(2 * rows, gap) + 4 * 2 * gap
