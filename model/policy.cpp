@@ -24,11 +24,36 @@ struct Example {
   std::vector<float> noise, chunk, cost = {0}, v_reward = {0}, v_cost = {0};
 };
 
+/// The device on which a policy proves itself, whatever device it will act on: another one may compute in a
+/// lower precision.
+const std::shared_ptr<Device>& proving_device() {
+  static const std::shared_ptr<Device> cpu = cpu_device(1);
+  return cpu;
+}
+
+/// The same networks in another device's memory.
+std::unique_ptr<Networks<float>> copy_networks(const Networks<float>& from, const Settings& settings,
+                                               Device& device) {
+  auto copy = std::make_unique<Networks<float>>(settings, from.dimensions(), device);
+  const auto copy_values = [](const Parameters<float>& source, Parameters<float>& destination) {
+    for (const auto& entry : source.entries()) {
+      std::vector<float> values(entry.shape.size());
+      source.values().copy_out(values.data(), values.size(), entry.offset);
+      destination.values().copy_in(values.data(), values.size(), entry.offset);
+    }
+    destination.repack();
+  };
+  copy_values(from.online, copy->online);
+  copy_values(from.target, copy->target);
+  copy->observation_mean = from.observation_mean;
+  copy->observation_scale = from.observation_scale;
+  return copy;
+}
+
 /// What the policy does about the observation, with noise (seed 0, step 0, row 0) unless some is given.
 Example act_on_example(Networks<float>& networks, const SamplerOptions& options,
-                       const std::shared_ptr<Device>& device, std::span<const float> observation,
-                       std::vector<float> noise) {
-  Sampler<float> sampler(networks, options, device);
+                       std::span<const float> observation, std::vector<float> noise) {
+  Sampler<float> sampler(networks, options, proving_device());
   Example example;
   const auto chunk = static_cast<std::size_t>(networks.dimensions().chunk());
   example.noise = std::move(noise);
@@ -73,7 +98,10 @@ void save_policy(const std::filesystem::path& path, Learner<float>& learner,
 
   const std::vector<float> observation = data.first_observation();
   const SamplerOptions options = sampler_options(learner.settings());
-  const Example example = act_on_example(networks, options, learner.device(), observation, {});
+  const auto proven = learner.device()->whole_batches()
+                          ? copy_networks(networks, learner.settings(), *proving_device())
+                          : nullptr;
+  const Example example = act_on_example(proven != nullptr ? *proven : networks, options, observation, {});
   writer.add<float>("example.observation", {width(dim.observation)}, observation);
   writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
@@ -116,7 +144,7 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
   if (dim.chunk_length != policy.settings_.chunk_length)
     throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", policy.path_.string(),
                 "");
-  policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim, *policy.device_);
+  policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim, *proving_device());
   Networks<float>& networks = *policy.networks_;
   load_networks(networks, networks.online, networks.online.values(), "", file);
   load_networks(networks, networks.target, networks.target.values(), "", file);
@@ -129,6 +157,8 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
   networks.observation_scale.assign(scale.begin(), scale.end());
   policy.threshold_ = file.get<double>("threshold", {1})[0];
   policy.check_example(file);
+  if (policy.device_->whole_batches())
+    policy.networks_ = copy_networks(networks, policy.settings_, *policy.device_);
   return policy;
 }
 
@@ -139,8 +169,7 @@ void Policy::check_example(const SafetensorsFile& file) const {
                                                        static_cast<std::size_t>(dim.chunk())});
   const auto observation =
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
-  const Example mine =
-      act_on_example(*networks_, options, device_, observation, {noise.begin(), noise.end()});
+  const Example mine = act_on_example(*networks_, options, observation, {noise.begin(), noise.end()});
   // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
   // equal cost it may even choose another, so that the cost is compared and not the chunk.
   const auto compare = [&](const char* name, float value) {

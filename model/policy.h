@@ -13,8 +13,8 @@ namespace r2pac {
 /// The policy of a run, ready to act. docs/formats.md describes the file.
 class Policy {
  public:
-  /// Reads a policy file, or `policy.safetensors` of a run folder, into the device's memory, and checks that
-  /// it reproduces its own example. Throws Error(checkpoint).
+  /// Reads a policy file, or `policy.safetensors` of a run folder, into the device's memory, and checks on
+  /// the CPU that it reproduces its own example. Throws Error(checkpoint).
   static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
 
   const std::filesystem::path& path() const { return path_; }
