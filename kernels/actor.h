@@ -19,8 +19,8 @@ class Actor {
  public:
   virtual ~Actor() = default;
   /// Guided flow integration, scores, choice and values for request.rows observations (PAPER.md, SAMPLE,
-  /// SELECT). A row's result depends on that row alone. May return before the results are there; copying
-  /// them out waits.
+  /// SELECT). A row's result depends on that row alone; where library products compute it, up to rounding.
+  /// May return before the results are there; copying them out waits.
   virtual void act(const ActionBuffers<T>& buffers, const ActionRequest& request) = 0;
   /// The weights were changed: call before the next act().
   virtual void renew_weights() {}
