@@ -159,14 +159,36 @@ void Step<T>::record_flow(Tape<T>& tape, const Settings& settings, const StepInp
       {{"label", label}, {"dropped_label", dropped}, {"noise", sample.noise}, {"flow_time", sample.time}});
 }
 
+/// The values of some kept tensors, one after the other, by one copy of the memory that they span: recorded
+/// together, they lie together.
+template <class T>
+std::vector<T> Step<T>::fetch(const std::vector<Tensor<T>>& tensors) const {
+  std::vector<T> values;
+  if (tensors.empty()) return values;
+  const auto first = [](Tensor<T> x) { return static_cast<const T*>(x->whole().data); };
+  const T *begin = first(tensors.front()), *end = begin;
+  for (const Tensor<T> x : tensors) {
+    begin = std::min(begin, first(x));
+    end = std::max(end, first(x) + x->shape.size());
+  }
+  std::vector<T> span(static_cast<std::size_t>(end - begin));
+  device_->memory().copy_out(span.data(), begin, span.size() * sizeof(T));
+  for (const Tensor<T> x : tensors) {
+    const auto at = span.begin() + (first(x) - begin);
+    values.insert(values.end(), at, at + static_cast<std::ptrdiff_t>(x->shape.size()));
+  }
+  return values;
+}
+
 template <class T>
 auto Step<T>::read(const Named& scalars) const -> std::vector<std::pair<std::string, double>> {
+  std::vector<Tensor<T>> tensors;
+  for (const auto& scalar : scalars) tensors.push_back(scalar.second);
+  const std::vector<T> fetched = fetch(tensors);
   std::vector<std::pair<std::string, double>> values;
-  for (const auto& [name, tensor] : scalars) {
-    T value;
-    device_->memory().copy_out(&value, tensor->whole().data, sizeof value);
-    values.emplace_back(
-        name, name == "good" ? static_cast<double>(value) - double{kLabelBad} : static_cast<double>(value));
+  for (std::size_t i = 0; i < scalars.size(); ++i) {
+    const std::string& name = scalars[i].first;
+    values.emplace_back(name, static_cast<double>(fetched[i]) - (name == "good" ? double{kLabelBad} : 0.0));
   }
   return values;
 }
@@ -175,8 +197,7 @@ template <class T>
 std::vector<std::pair<std::string, double>> Step<T>::gradient_norms() const {
   std::vector<std::pair<std::string, double>> norms;
   if (squares_ == nullptr) return norms;
-  std::vector<T> squares(squares_->shape.size());
-  device_->memory().copy_out(squares.data(), squares_->whole().data, squares.size() * sizeof(T));
+  const std::vector<T> squares = fetch({squares_});
   std::size_t piece = 0;
   const int first = kind_ == StepKind::flow ? networks_->values_end() : 0;
   for (int entry = first; piece < squares.size(); ++entry)

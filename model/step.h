@@ -63,6 +63,7 @@ class Step {
   };
   static Estimates estimate(Tape<T>& tape, Networks<T>& nets, Networks<T>& reference, const Batch<T>& batch);
   std::vector<std::pair<std::string, double>> read(const Named& scalars) const;
+  std::vector<T> fetch(const std::vector<Tensor<T>>& tensors) const;
   void record_critics(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs, bool with_flow);
   void record_flow(Tape<T>& tape, const Settings& settings, const StepInputs<T>& inputs,
                    const Batch<T>& batch, Tensor<T> label);
