@@ -17,8 +17,11 @@ int Parameters<T>::add(std::string name, Shape shape) {
 
 template <class T>
 void Parameters<T>::allocate(bool trainable, Device& device, Parameters* follower) {
-  std::size_t size = 0;
+  const auto padded = [](std::size_t values) { return (values + 15) / 16 * 16; };
+  std::size_t size = 0, trained = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i].trained_offset = trained;
+    trained += padded(entries_[i].shape.size());
     entries_[i].offset = size;
     size += entries_[i].shape.size();
     if (follower != nullptr && i < follower->entries_.size()) {
@@ -28,7 +31,7 @@ void Parameters<T>::allocate(bool trainable, Device& device, Parameters* followe
       follower->entries_[i].offset = size;
       size += follower->entries_[i].shape.size();
     }
-    size = (size + 15) / 16 * 16;
+    size = padded(size);
   }
   device_ = &device;
   values_ = Buffer<T>(size, device.memory());
@@ -37,9 +40,9 @@ void Parameters<T>::allocate(bool trainable, Device& device, Parameters* followe
     follower->values_ = values_;
   }
   if (!trainable) return;
-  gradients_ = Buffer<T>(size, device.memory());
-  first_moments_ = Buffer<T>(size, device.memory());
-  second_moments_ = Buffer<T>(size, device.memory());
+  gradients_ = Buffer<T>(trained, device.memory());
+  first_moments_ = Buffer<T>(trained, device.memory());
+  second_moments_ = Buffer<T>(trained, device.memory());
 }
 
 template <class T>

@@ -23,7 +23,8 @@ class Parameters {
   struct Entry {
     std::string name;
     Shape shape;
-    std::size_t offset = 0;  ///< of net 0, in values
+    std::size_t offset = 0;          ///< of net 0 among the values
+    std::size_t trained_offset = 0;  ///< of net 0 among the gradients, and in each moment's arena
     std::size_t net_size() const { return shape.size() / static_cast<std::size_t>(shape.nets); }
   };
   /// A weight matrix (or some of its rows, transposed) in the layout that products want; derived data,
@@ -46,12 +47,16 @@ class Parameters {
 
   const std::vector<Entry>& entries() const { return entries_; }
   const Entry& entry(int index) const { return entries_[static_cast<std::size_t>(index)]; }
-  /// Values of an arena.
+  /// Values of the arena that holds them, a follower's included.
   std::size_t size() const { return values_.size(); }
   /// The device whose memory holds the values.
   Device& device() const { return *device_; }
   bool trainable() const { return gradients_.size() > 0; }
 
+  /// Where an entry's net 0 lies in one of the arenas.
+  std::size_t offset(const Buffer<T>& arena, const Entry& entry) const {
+    return arena.data() == values_.data() ? entry.offset : entry.trained_offset;
+  }
   T* value(int index, int net = 0) const { return at(values_, index, net); }
   T* gradient(int index, int net = 0) const { return at(gradients_, index, net); }
   T* first_moment(int index, int net = 0) const { return at(first_moments_, index, net); }
@@ -77,7 +82,7 @@ class Parameters {
  private:
   T* at(const Buffer<T>& arena, int index, int net) const {
     const Entry& e = entry(index);
-    return arena.data() + e.offset + static_cast<std::size_t>(net) * e.net_size();
+    return arena.data() + offset(arena, e) + static_cast<std::size_t>(net) * e.net_size();
   }
 
   std::vector<Entry> entries_;

@@ -24,8 +24,9 @@ void save_networks(const Networks<T>& networks, const Parameters<T>& parameters,
     const auto& entry = parameters.entry(tensor.entry);
     std::vector<T>& values =
         snapshot.arrays.emplace_back(entry.net_size() * static_cast<std::size_t>(tensor.nets));
-    arena.copy_out(values.data(), values.size(),
-                   entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
+    arena.copy_out(
+        values.data(), values.size(),
+        parameters.offset(arena, entry) + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
     snapshot.writer.template add<T>(prefix + tensor.name, tensor_shape(networks, tensor), values);
   }
 }
@@ -37,8 +38,9 @@ void load_networks(const Networks<T>& networks, const Parameters<T>& parameters,
     if (tensor.entry >= static_cast<int>(parameters.entries().size())) continue;
     const auto& entry = parameters.entry(tensor.entry);
     const std::span<const T> values = file.get<T>(prefix + tensor.name, tensor_shape(networks, tensor));
-    arena.copy_in(values.data(), values.size(),
-                  entry.offset + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
+    arena.copy_in(
+        values.data(), values.size(),
+        parameters.offset(arena, entry) + entry.net_size() * static_cast<std::size_t>(tensor.first_net));
   }
 }
 

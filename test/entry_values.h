@@ -15,7 +15,7 @@ std::vector<T> entry_values(const Parameters<T>& parameters, const Buffer<T>& ar
   if (last < 0) last = static_cast<int>(parameters.entries().size());
   for (int i = first; i < last; ++i) {
     std::vector<T> values(parameters.entry(i).shape.size());
-    arena.copy_out(values.data(), values.size(), parameters.entry(i).offset);
+    arena.copy_out(values.data(), values.size(), parameters.offset(arena, parameters.entry(i)));
     all.insert(all.end(), values.begin(), values.end());
   }
   return all;

@@ -79,7 +79,7 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
     Step<double> step(settings, StepKind::joint, inputs, on_cpu());
     step.run();
     Parameters<double>& p = nets.online;
-    std::vector<double> gradient(p.size()), values(p.size());
+    std::vector<double> gradient(p.gradients().size()), values(p.size());
     p.gradients().copy_out(gradient.data(), gradient.size());
     p.values().copy_out(values.data(), values.size());
 
@@ -97,7 +97,7 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
                                  static_cast<std::uint32_t>(direction.size()))] = 1;
         double expected = 0;
         for (std::size_t i = 0; i < direction.size(); ++i)
-          expected += direction[i] * gradient[entry.offset + i];
+          expected += direction[i] * gradient[entry.trained_offset + i];
         const double step_size = 1e-5;
         double side[2];
         for (int s = 0; s < 2; ++s) {
