@@ -56,7 +56,7 @@ if [ $write = 1 ]; then
     grep '^#' "$budget"
     {
       sed -n 's/^check_cuda: the budget lacks a line such as: //p' "$out/said"
-      awk 'NR == FNR { if (/there is no kernel/) gone[$(NF - 2), $NF] = 1; next }
+      awk 'FILENAME == ARGV[1] { if (/there is no kernel/) gone[$(NF - 2), $NF] = 1; next }
            !/^#/ && !(($2, $1 ".cu") in gone)' "$out/said" "$budget"
     } | LC_ALL=C sort
   } >"$out/budget"
