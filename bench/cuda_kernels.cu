@@ -98,9 +98,9 @@ void KernelRows::product(const std::string& name, const Product& p) {
                     c_size = size(p.rows) * size(p.cols);
   const std::size_t nets = size(p.nets), inputs = p.shared_input ? 1 : nets;
   const DeviceArray<float> a = filled(inputs * a_size), b = filled(nets * b_size), c(nets * c_size);
-  const cuda::Operand of_a{a.data(), p.input_transposed ? p.rows : p.depth, p.shared_input ? 0 : a_size,
-                           p.input_transposed};
-  const cuda::Operand of_b{b.data(), p.weight_transposed ? p.depth : p.cols, b_size, p.weight_transposed};
+  const cuda::Matrix of_a{a.data(), p.input_transposed ? p.rows : p.depth, p.shared_input ? 0 : a_size,
+                          p.input_transposed};
+  const cuda::Matrix of_b{b.data(), p.weight_transposed ? p.depth : p.cols, b_size, p.weight_transposed};
   BenchRow row;
   row.name = name;
   row.shape = std::to_string(p.nets) + " x [" + std::to_string(p.rows) + " x " + std::to_string(p.depth) +

@@ -4,6 +4,7 @@
 
 #include "bench/cuda_measure.h"
 #include "cuda_host/cuda.cuh"
+#include "cuda_host/stopwatch.cuh"
 #include "kernels/random.cuh"
 #ifndef R2PAC_CUDA_HOST
 #include <nvtx3/nvToolsExt.h>
@@ -22,52 +23,9 @@ constexpr std::size_t kCopyBytes = std::size_t{256} << 20;
 constexpr int kPeakTrials = 10;
 #endif
 
-class Event {
- public:
-  Event() { R2_CUDA(cudaEventCreate(&event_)); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
-/// Seconds between the events before and after what `enqueue` gives to the stream; never 0.
-double seconds_on(cudaStream_t stream, const std::function<void()>& enqueue) {
-  const Event begin, end;
-  R2_CUDA(cudaEventRecord(begin.get(), stream));
-  enqueue();
-  R2_CUDA(cudaEventRecord(end.get(), stream));
-  R2_CUDA(cudaEventSynchronize(end.get()));
-  float milliseconds = 0;
-  R2_CUDA(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
-  return std::max(static_cast<double>(milliseconds), 1e-6) / 1e3;
-}
-
-/// A captured graph.
-class Replay {
- public:
-  Replay(Queue& queue, const std::function<void()>& calls)
-      : stream_(queue.stream()), graph_(queue.capture(calls, &size_)) {}
-  ~Replay() {
-    cudaStreamSynchronize(stream_);
-    cudaGraphExecDestroy(graph_);
-  }
-  Replay(const Replay&) = delete;
-
-  void run() const { R2_CUDA(cudaGraphLaunch(graph_, stream_)); }
-  int launches() const { return size_.launches; }
-
- private:
-  cudaStream_t stream_;
-  Queue::Size size_;
-  cudaGraphExec_t graph_;
-};
-
 /// `amount` per second of one launch of `work`, the most of some trials.
 double best_rate(Queue& queue, double amount, const std::function<void()>& work) {
-  const Replay replay(queue, [&] {
+  const Graph replay = queue.capture([&] {
     queue.begin_call({}, {}, true);
     work();
   });
@@ -84,7 +42,7 @@ double product_gflops(Queue& queue) {
   const DeviceArray<float> a(n * n), c(n * n);
   // Equal numbers would take less power than a network's, and a higher clock.
   fill_uniform(1, Purpose::test, 0, kSquare, kSquare, a.data(), queue.stream());
-  const Operand square{a.data(), kSquare, 0};
+  const Matrix square{a.data(), kSquare, 0};
   double& best = most[queue.precision()];
   return best = std::max(best, best_rate(queue, 2e-9 * n * n * n, [&] {
                            queue.multiply(square, square, kSquare, kSquare, kSquare, c.data(), 0, 1, false);
@@ -135,14 +93,14 @@ BenchRow KernelClock::measure(BenchRow row, const std::function<void()>& work) {
   R2_CUDA(cudaDeviceSynchronize());  // operands may have come by other streams
   product_gflops(queue_);            // before and after: the most that was seen counts
   copy_bandwidth(queue_);
-  const Replay replay(queue_, [&] {
+  const Graph replay = queue_.capture([&] {
     for (int run = 0; run < graph_runs; ++run) {
       queue_.begin_call({}, {}, true);
       work();
     }
   });
   row.threads = 0;
-  row.launches = replay.launches() / graph_runs;
+  row.launches = replay.size().launches / graph_runs;
 
   // How many replays a trial takes is tried out, which warms up, too.
   int replays = 1;

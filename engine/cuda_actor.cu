@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
 #include "base/error.h"
 #include "base/nearest.h"
 #include "cuda_host/cuda.cuh"
+#include "cuda_host/stopwatch.cuh"
 #include "engine/cuda_actor.cuh"
 #include "kernels/fused_action.cuh"
 #include "kernels/layered_action.cuh"
@@ -56,27 +58,12 @@ class MeasuredActor final : public Actor<float> {
     ActionBuffers<float> buffers = given;
     buffers.candidates = candidates.data();
     R2_CUDA(cudaMemsetAsync(candidates.data(), 0, candidates.size() * sizeof(float), queue_.stream()));
-    cudaEvent_t begin = nullptr, end = nullptr;
-    R2_CUDA(cudaEventCreate(&begin));
-    R2_CUDA(cudaEventCreate(&end));
-    const auto milliseconds = [&](Actor<float>& actor) {
-      float least = 0;
-      for (int run = 0; run < 4; ++run) {  // the first one only warms up
-        R2_CUDA(cudaEventRecord(begin, queue_.stream()));
-        actor.act(buffers, request);
-        R2_CUDA(cudaEventRecord(end, queue_.stream()));
-        R2_CUDA(cudaEventSynchronize(end));
-        float time = 0;
-        R2_CUDA(cudaEventElapsedTime(&time, begin, end));
-        if (run == 1 || (run > 1 && time < least)) least = time;
-      }
-      return least;
+    const auto seconds = [&](Actor<float>& actor) {
+      const auto once = [&] { return seconds_on(queue_.stream(), [&] { actor.act(buffers, request); }); };
+      once();  // warms up
+      return std::min({once(), once(), once()});
     };
-    Actor<float>& chosen =
-        milliseconds(fused_) <= milliseconds(layered_) ? static_cast<Actor<float>&>(fused_) : layered_;
-    cudaEventDestroy(begin);
-    cudaEventDestroy(end);
-    return chosen;
+    return seconds(fused_) <= seconds(layered_) ? static_cast<Actor<float>&>(fused_) : layered_;
   }
 
   ActorSpec<float> spec_;

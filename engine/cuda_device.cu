@@ -17,10 +17,6 @@ constexpr bool kOnHost = true;
 constexpr bool kOnHost = false;
 #endif
 
-const char* precision_name(Precision precision) {
-  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
-}
-
 std::string mebibytes(std::size_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
@@ -66,20 +62,13 @@ class CudaMemory final : public Memory {
 
 class CudaRecording final : public Recording {
  public:
-  CudaRecording(cudaGraphExec_t graph, cudaStream_t stream, cuda::Queue::Size size)
-      : graph_(graph), stream_(stream), size_(size) {}
-  ~CudaRecording() override {
-    cudaStreamSynchronize(stream_);
-    cudaGraphExecDestroy(graph_);
-  }
-  void run() override { R2_CUDA(cudaGraphLaunch(graph_, stream_)); }
-  int launches() const override { return size_.launches; }
-  int critical_path() const override { return size_.critical_path; }
+  explicit CudaRecording(cuda::Graph graph) : graph_(std::move(graph)) {}
+  void run() override { graph_.run(); }
+  int launches() const override { return graph_.size().launches; }
+  int critical_path() const override { return graph_.size().critical_path; }
 
  private:
-  cudaGraphExec_t graph_;
-  cudaStream_t stream_;
-  cuda::Queue::Size size_;
+  cuda::Graph graph_;
 };
 
 [[noreturn]] void no_double() {
@@ -109,32 +98,29 @@ class CudaDevice final : public Device {
 
   ThreadPool* pool() override { return nullptr; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) override {
-    cuda::Queue::Size size;
-    const cudaGraphExec_t graph = queue_.capture(
-        [&] {
-          for (const WholeCall& call : calls) {
-            queue_.begin_call(call.reads, call.writes, call.after_all);
-            call.run();
-          }
-        },
-        &size);
-    return std::make_unique<CudaRecording>(graph, queue_.stream(), size);
+    return std::make_unique<CudaRecording>(queue_.capture([&] {
+      for (const WholeCall& call : calls) {
+        queue_.begin_call(call.reads, call.writes, call.after_all);
+        call.run();
+      }
+    }));
   }
   void synchronize() override { R2_CUDA(cudaStreamSynchronize(queue_.stream())); }
   std::uint64_t check_interval() const override { return 100; }
 
  private:
-  /// A kernel of ours and a product, so that a device that cannot run them is found at once.
+  /// A kernel of ours and a product in a graph, so that a device that cannot run them is found at once.
   void probe() {
     constexpr int n = 16;
     Buffer<float> a(n * n, memory_), c(n * n, memory_);
-    cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), queue_.stream());
-    const float one = 1.0f, zero = 0.0f;
-    const cuda::Lane& lane = queue_.lane();
-    R2_CUBLAS(cublasGemmStridedBatchedEx(lane.blas(), CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a.data(),
-                                         CUDA_R_32F, n, 0, a.data(), CUDA_R_32F, n, 0, &zero, c.data(),
-                                         CUDA_R_32F, n, 0, 1, CUBLAS_COMPUTE_32F_PEDANTIC,
-                                         CUBLAS_GEMM_DEFAULT));
+    const cuda::Matrix square{a.data(), n, 0};
+    const auto both = [&] {
+      queue_.launch(1, [&](const cuda::Lane& lane) {
+        cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), lane.stream());
+      });
+      queue_.multiply(square, square, n, n, n, c.data(), 0, 1, false, true);
+    };
+    record({{{}, {}, true, both}})->run();
     std::vector<float> x(n * n), y(n * n);
     a.copy_out(x.data(), x.size());
     c.copy_out(y.data(), y.size());

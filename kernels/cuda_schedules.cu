@@ -7,10 +7,10 @@ namespace r2pac::cuda {
 namespace {
 
 /// Members of an argument, all of them the same one if it has only one.
-Operand operand(const View<float>& view) {
+Matrix operand(const View<float>& view) {
   return {view.data, view.cols, view.nets == 1 ? 0 : view.net_stride};
 }
-Operand transposed(Operand of) {
+Matrix transposed(Matrix of) {
   of.transposed = true;
   return of;
 }
@@ -37,7 +37,7 @@ void CudaSchedules::dense_input_gradient(const DenseInputGradient<float>& call) 
   if (w.out == 1 && to.nets == from.nets)
     return queue_.launch(1, [&](const Lane& lane) { head_input_gradient(call, lane.stream()); });
   const float* const rows = w.weight + static_cast<std::size_t>(call.first_row) * w.out;
-  const Operand weight = transposed({rows, w.out, w.weight_stride});
+  const Matrix weight = transposed({rows, w.out, w.weight_stride});
   if (to.nets == from.nets)
     return queue_.multiply(operand(from), weight, from.rows, w.out, to.cols, to.data, to.net_stride, to.nets,
                            call.accumulate, w.head);

@@ -3,12 +3,12 @@
 #include "base/error.h"
 #include "cuda_host/cuda.cuh"
 #include "kernels/dense.cuh"
+#include "kernels/warp.cuh"
 
 namespace r2pac::cuda {
 namespace {
 
 constexpr int kThreads = 256, kWarp = 32;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 __device__ inline float4 load4(const float* p) { return load_vector<float4>(p); }
 
@@ -73,12 +73,6 @@ __global__ void __launch_bounds__(kThreads) scale_kernel(View<float> factor, Vie
   } else {
     *out *= *f;
   }
-}
-
-/// The sum over the warp, in all lanes, in a fixed order.
-__device__ inline float warp_sum(float value) {
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(kAllLanes, value, offset);
-  return value;
 }
 
 /// Where a warp of a grid (rows / warps a block, nets) works; rows beyond the end take part with row -1.

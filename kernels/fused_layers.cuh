@@ -10,6 +10,7 @@
 #include "kernels/fused_action.cuh"
 #include "kernels/mma.cuh"
 #include "kernels/pointwise.h"
+#include "kernels/warp.cuh"
 
 namespace r2pac::cuda::fused {
 
@@ -21,7 +22,6 @@ inline constexpr int kRows = kRowTile * kRowTiles;
 /// Words along the depth at once: two products' worth, of which a lane reads four.
 inline constexpr int kStepWords = 16;
 inline constexpr int kMaxLayers = 64, kMaxNets = 16;
-inline constexpr unsigned kAllLanes = 0xffffffffu;
 static_assert(kWarps * kGroup == FusedAction::kMaxWidth && kThreads / 2 * 2 >= FusedAction::kMaxWidth);
 
 /// A hidden layer after the first. packed: for each group of 32 columns, for each step along the depth, for

@@ -113,45 +113,29 @@ std::size_t stride(const float* first, const float* second) {
   return static_cast<std::size_t>(second - first);
 }
 
-bool same(const ActionBuffers<float>& a, const ActionBuffers<float>& b) {
-  return a.observations == b.observations && a.candidates == b.candidates && a.costs == b.costs &&
-         a.chosen == b.chosen && a.chosen_cost == b.chosen_cost && a.v_reward == b.v_reward &&
-         a.v_cost == b.v_cost;
-}
-
 }  // namespace
 
-LayeredAction::Room::Room(const ActorSpec<float>& spec, int branches, int n)
-    : constant(size(branches) * size(n) * size(spec.weights.flow.first_width)),
-      first(size(n) * size(spec.candidates) * size(spec.weights.flow.first_width)),
-      hidden{
-          DeviceArray<float>(size(branches) * size(n) * size(spec.candidates) *
-                             size(std::max(spec.weights.flow.first_width, spec.weights.flow.rest.width()))),
-          DeviceArray<float>(size(branches) * size(n) * size(spec.candidates) *
-                             size(std::max(spec.weights.flow.first_width, spec.weights.flow.rest.width())))},
-      velocity(size(branches) * size(n) * size(spec.candidates) * size(spec.weights.flow.chunk_dim)),
-      pairs(size(n) * size(spec.candidates) *
-            size(spec.weights.flow.observation_dim + spec.weights.flow.chunk_dim)),
-      critics{DeviceArray<float>(spec.weights.cost_critics.size() * size(n) * size(spec.candidates) *
-                                 size(widest(spec.weights.cost_critics))),
-              DeviceArray<float>(spec.weights.cost_critics.size() * size(n) * size(spec.candidates) *
-                                 size(widest(spec.weights.cost_critics)))},
-      q(spec.weights.cost_critics.size() * size(n) * size(spec.candidates)),
-      values{DeviceArray<float>(2 * size(n) * size(spec.weights.v_cost.width())),
-             DeviceArray<float>(2 * size(n) * size(spec.weights.v_cost.width()))},
-      v(2 * size(n)),
-      rows(n) {}
+LayeredAction::Room LayeredAction::make_room(int rows) const {
+  const ActionWeights<float>& w = spec_.weights;
+  const std::size_t n = size(rows), chunks = n * size(spec_.candidates), branches = size(branches_.count),
+                    first = size(w.flow.first_width), critics = w.cost_critics.size(),
+                    hidden = branches * chunks * std::max(first, size(w.flow.rest.width())),
+                    scored = critics * chunks * size(widest(w.cost_critics)),
+                    valued = n * size(w.v_cost.width());
+  const auto floats = [](std::size_t count) { return DeviceArray<float>(count); };
+  return {floats(branches * n * first),
+          floats(chunks * first),
+          {floats(hidden), floats(hidden)},
+          floats(branches * chunks * size(w.flow.chunk_dim)),
+          floats(chunks * size(w.flow.observation_dim + w.flow.chunk_dim)),
+          {floats(scored), floats(scored)},
+          floats(critics * chunks),
+          {floats(valued), floats(valued)},
+          rows};
+}
 
 LayeredAction::LayeredAction(const ActorSpec<float>& spec, Queue& queue)
     : spec_(spec), queue_(queue), schedules_(queue), branches_(flow_branches(spec.flow)) {}
-
-LayeredAction::~LayeredAction() { forget_graphs(); }
-
-void LayeredAction::forget_graphs() {
-  cudaStreamSynchronize(queue_.stream());
-  for (const Graph& graph : graphs_) cudaGraphExecDestroy(graph.executable);
-  graphs_.clear();
-}
 
 std::string LayeredAction::description() const { return "a graph of library products"; }
 
@@ -241,44 +225,35 @@ void LayeredAction::score(const ActionBuffers<float>& buffers, int rows) {
   forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, room_->q.data());
 }
 
-void LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequest& request) {
-  if (room_ == nullptr || room_->rows < request.rows) {
-    forget_graphs();
-    room_ = std::make_unique<Room>(spec_, branches_.count, request.rows);
-  }
-  if (graphs_.size() == kKeptGraphs) forget_graphs();
-  Graph graph{buffers, request, nullptr, {}};
-  graph.executable = queue_.capture(
-      [&] {
-        integrate(buffers, request.rows);
-        if (request.score) score(buffers, request.rows);
-        launch([&](cudaStream_t stream) {
-          cuda::launch(choose_kernel, request.rows, kThreads, 0, stream, room_->q.data(),
-                       request.score ? static_cast<int>(spec_.weights.cost_critics.size()) : 0,
-                       spec_.candidates, spec_.weights.flow.chunk_dim, buffers);
-        });
-        if (!request.values) return;
-        const ActionWeights<float>& w = spec_.weights;
-        float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
-        const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
-                                       w.flow.observation_dim};
-        forward({&w.v_reward}, observations, both, buffers.v_reward);
-        forward({&w.v_cost}, observations, both, buffers.v_cost);
-      },
-      &graph.size);
-  graphs_.push_back(graph);
+Graph LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+  return queue_.capture([&] {
+    integrate(buffers, request.rows);
+    if (request.score) score(buffers, request.rows);
+    launch([&](cudaStream_t stream) {
+      cuda::launch(choose_kernel, request.rows, kThreads, 0, stream, room_->q.data(),
+                   request.score ? static_cast<int>(spec_.weights.cost_critics.size()) : 0, spec_.candidates,
+                   spec_.weights.flow.chunk_dim, buffers);
+    });
+    if (!request.values) return;
+    const ActionWeights<float>& w = spec_.weights;
+    float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
+    const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
+                                   w.flow.observation_dim};
+    forward({&w.v_reward}, observations, both, buffers.v_reward);
+    forward({&w.v_cost}, observations, both, buffers.v_cost);
+  });
 }
 
 void LayeredAction::act(const ActionBuffers<float>& buffers, const ActionRequest& request) {
-  auto found = std::find_if(graphs_.begin(), graphs_.end(), [&](const Graph& graph) {
-    return same(graph.buffers, buffers) && graph.request.rows == request.rows &&
-           graph.request.score == request.score && graph.request.values == request.values;
+  const auto known = std::find_if(calls_.begin(), calls_.end(), [&](const Call& call) {
+    return call.buffers == buffers && call.request == request;
   });
-  if (found == graphs_.end()) {
-    record(buffers, request);
-    found = graphs_.end() - 1;
-  }
-  R2_CUDA(cudaGraphLaunch(found->executable, queue_.stream()));
+  if (known != calls_.end()) return known->graph.run();
+  const bool fits = room_ != nullptr && request.rows <= room_->rows;
+  if (!fits || calls_.size() == kKeptGraphs) calls_.clear();
+  if (!fits) room_ = std::make_unique<Room>(make_room(request.rows));
+  calls_.push_back({buffers, request, record(buffers, request)});
+  calls_.back().graph.run();
 }
 
 }  // namespace r2pac::cuda

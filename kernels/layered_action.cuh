@@ -16,40 +16,37 @@ class LayeredAction final : public Actor<float> {
  public:
   /// The queue and the weights' memory outlive the actor.
   LayeredAction(const ActorSpec<float>& spec, Queue& queue);
-  ~LayeredAction() override;
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
   std::string description() const override;
-  int launches() const override { return graphs_.empty() ? 0 : graphs_.back().size.launches; }
+  int launches() const override { return calls_.empty() ? 0 : calls_.back().graph.size().launches; }
 
  private:
   /// A captured call: of these buffers and this request.
-  struct Graph {
+  struct Call {
     ActionBuffers<float> buffers;
     ActionRequest request;
-    cudaGraphExec_t executable = nullptr;
-    Queue::Size size;
+    Graph graph;
   };
   /// Working memory for some number of observations.
   struct Room {
-    explicit Room(const ActorSpec<float>& spec, int branches, int rows);
-    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q, values[2], v;
+    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q, values[2];
     int rows;
   };
-  void record(const ActionBuffers<float>& buffers, const ActionRequest& request);
+  Room make_room(int rows) const;
+  Graph record(const ActionBuffers<float>& buffers, const ActionRequest& request);
   void integrate(const ActionBuffers<float>& buffers, int rows);
   void score(const ActionBuffers<float>& buffers, int rows);
   void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,
                float* out);
   void launch(const std::function<void(cudaStream_t)>& work);
-  void forget_graphs();
 
   ActorSpec<float> spec_;
   Queue& queue_;
   CudaSchedules schedules_;
   FlowBranches branches_;
   std::unique_ptr<Room> room_;
-  std::vector<Graph> graphs_;
+  std::vector<Call> calls_;
 };
 
 }  // namespace r2pac::cuda

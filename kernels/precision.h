@@ -10,4 +10,9 @@ enum class Precision {
   bf16,  ///< rounded to 7 bits of mantissa
 };
 
+/// "fp32", "tf32" or "bf16", as --precision spells it.
+constexpr const char* precision_name(Precision precision) {
+  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
+}
+
 }  // namespace r2pac

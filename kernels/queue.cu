@@ -44,6 +44,14 @@ Lane::~Lane() {
   if (stream_ != nullptr) cudaStreamDestroy(stream_);
 }
 
+Graph::~Graph() {
+  if (executable_ == nullptr) return;
+  cudaStreamSynchronize(stream_);
+  cudaGraphExecDestroy(executable_);
+}
+
+void Graph::run() const { R2_CUDA(cudaGraphLaunch(executable_, stream_)); }
+
 void Queue::Work::add(const Work& other) {
   reads.insert(reads.end(), other.reads.begin(), other.reads.end());
   writes.insert(writes.end(), other.writes.begin(), other.writes.end());
@@ -65,7 +73,7 @@ cudaEvent_t Queue::next_event() {
   return events_[nodes_.size()];
 }
 
-cudaGraphExec_t Queue::capture(const std::function<void()>& calls, Size* size) {
+Graph Queue::capture(const std::function<void()>& calls) {
   nodes_.clear();
   uses_.clear();
   row_operations_.clear();
@@ -94,8 +102,7 @@ cudaGraphExec_t Queue::capture(const std::function<void()>& calls, Size* size) {
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
   check(status, "cudaGraphInstantiate", __FILE__, __LINE__);
-  if (size != nullptr) *size = size_;
-  return executable;
+  return {executable, stream(), size_};
 }
 
 void Queue::begin_call(const std::vector<const void*>& reads, const std::vector<const void*>& writes,
@@ -223,7 +230,7 @@ void Queue::submit(const Work& work, int launches, const std::function<void(cons
 }
 
 /// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
-void Queue::multiply(const Operand& a, const Operand& b, int rows, int depth, int cols, float* c,
+void Queue::multiply(const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,
                      std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32) {
   launch(1, [&](const Lane& lane) {
     const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "cuda_host/blas.cuh"
@@ -39,11 +40,34 @@ class Lane {
 };
 
 /// One operand of a product: matrices of row length `stride`, `batch_stride` values apart (0: the same one).
-struct Operand {
+struct Matrix {
   const float* data;
   int stride;
   std::size_t batch_stride;
   bool transposed = false;
+};
+
+/// A captured graph and the stream on which it is replayed, which outlives it.
+class Graph {
+ public:
+  struct Size {
+    int launches = 0;       ///< kernels and products
+    int critical_path = 0;  ///< those that must follow each other
+  };
+  Graph(cudaGraphExec_t executable, cudaStream_t stream, const Size& size)
+      : executable_(executable), stream_(stream), size_(size) {}
+  Graph(Graph&& other) noexcept
+      : executable_(std::exchange(other.executable_, nullptr)), stream_(other.stream_), size_(other.size_) {}
+  /// Waits for the stream.
+  ~Graph();
+
+  void run() const;
+  const Size& size() const { return size_; }
+
+ private:
+  cudaGraphExec_t executable_;
+  cudaStream_t stream_;
+  Size size_;
 };
 
 class Queue {
@@ -53,17 +77,11 @@ class Queue {
   Queue(const Queue&) = delete;
 
   Precision precision() const { return precision_; }
-  /// The lane whose stream everything else joins.
-  const Lane& lane() const { return lanes_.front(); }
-  cudaStream_t stream() const { return lane().stream(); }
+  /// The stream that everything else joins.
+  cudaStream_t stream() const { return lanes_.front().stream(); }
 
-  /// What a graph consists of.
-  struct Size {
-    int launches = 0;       ///< kernels and products
-    int critical_path = 0;  ///< those that must follow each other
-  };
-  /// Captures what `calls` launches into a graph. Throws what `calls` throws, or Error(device).
-  cudaGraphExec_t capture(const std::function<void()>& calls, Size* size);
+  /// Captures what `calls` launches. Throws what `calls` throws, or Error(device).
+  Graph capture(const std::function<void()>& calls);
 
   /// What is launched until the next begin_call depends on what wrote `reads`, and on what read or wrote
   /// `writes`; after_all: on everything before, as everything later depends on it.
@@ -77,7 +95,7 @@ class Queue {
 
   /// c [rows, cols] = a [rows, depth] b [depth, cols], plus c if `accumulate`, for `batch` matrices; in the
   /// queue's precision, or in fp32.
-  void multiply(const Operand& a, const Operand& b, int rows, int depth, int cols, float* c,
+  void multiply(const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,
                 std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32 = false);
 
  private:
@@ -112,7 +130,7 @@ class Queue {
   std::vector<int> tails_;  // the last node of each lane, or -1
   std::map<const void*, Use> uses_;
   int barrier_ = -1;
-  Size size_;
+  Graph::Size size_;
   Work call_, row_work_, sum_work_;
   std::vector<RowOperation<float>> row_operations_;
   int rows_ = 0;

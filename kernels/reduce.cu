@@ -4,6 +4,7 @@
 
 #include "cuda_host/cuda.cuh"
 #include "kernels/reduce.cuh"
+#include "kernels/warp.cuh"
 
 namespace r2pac::cuda {
 namespace {
@@ -149,7 +150,6 @@ __global__ void __launch_bounds__(kSumThreads) column_sums_kernel(const __grid_c
   }
 }
 
-constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kOrderThreads = 1024;
 constexpr int kOrderItems = kMaxQuantileRows / kOrderThreads;  // values of one thread, in registers
 constexpr unsigned kLast = 0xffffffffu;                        // NaN, and places without a value

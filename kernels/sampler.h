@@ -73,6 +73,8 @@ struct ActionBuffers {
   T* chosen_cost = nullptr;         ///< [n], if scored
   T* v_reward = nullptr;            ///< [n], if values are wanted
   T* v_cost = nullptr;              ///< [n], if values are wanted
+
+  bool operator==(const ActionBuffers&) const = default;
 };
 
 /// How much of it is wanted.
@@ -80,6 +82,8 @@ struct ActionRequest {
   int rows = 0;         ///< n >= 1
   bool score = true;    ///< false: one candidate, and nobody asks for its cost
   bool values = false;  ///< V_r and V_c of the observations
+
+  bool operator==(const ActionRequest&) const = default;
 };
 
 /// The label rows whose velocities are needed: guidance mixes two, its extremes need one.

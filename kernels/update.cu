@@ -3,11 +3,11 @@
 
 #include "cuda_host/cuda.cuh"
 #include "kernels/update.cuh"
+#include "kernels/warp.cuh"
 
 namespace r2pac::cuda {
 namespace {
 
-constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kThreads = 256;
 constexpr int kChunk = 4096;  // values of one block
 constexpr int kFinishThreads = 1024;
@@ -72,13 +72,6 @@ __device__ float update_four(const UpdateArguments<float>& of, std::size_t i, co
   }
   return gradient.x * gradient.x + gradient.y * gradient.y + gradient.z * gradient.z +
          gradient.w * gradient.w;
-}
-
-/// The sum over a warp, in every lane, by a fixed tree.
-__device__ float warp_sum(float value) {
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(kAllLanes, value, distance);
-  return value;
 }
 
 /// One block per chunk of 4096 values; a thread takes four neighbours at a time, 1024 values apart.

@@ -11,10 +11,6 @@
 namespace r2pac {
 namespace {
 
-const char* precision_name(Precision precision) {
-  return precision == Precision::fp32 ? "fp32" : precision == Precision::tf32 ? "tf32" : "bf16";
-}
-
 nlohmann::ordered_json to_json(const BenchRow& row, bool on_cuda) {
   nlohmann::ordered_json json = {{"name", row.name},         {"shape", row.shape},
                                  {"threads", row.threads},   {"median_ms", row.median_ms},

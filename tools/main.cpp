@@ -34,15 +34,17 @@ void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
   verb.add_option("--threads", flags.threads,
                   "Threads of the CPU; 0: all processors. No result depends on it")
       ->capture_default_str();
+  constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16};
+  std::vector<std::string> names;
+  for (const Precision precision : kPrecisions) names.emplace_back(precision_name(precision));
   verb.add_option_function<std::string>(
           "--precision",
-          [&flags](const std::string& name) {
-            flags.precision = name == "tf32"   ? Precision::tf32
-                              : name == "bf16" ? Precision::bf16
-                                               : Precision::fp32;
+          [&flags, kPrecisions](const std::string& name) {
+            for (const Precision precision : kPrecisions)
+              if (name == precision_name(precision)) flags.precision = precision;
           },
           "Operands of matrix products on CUDA: fp32 (if not given), tf32 or bf16")
-      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
+      ->check(CLI::IsMember(names));
 }
 
 void add_demo(CLI::App& app, Action& action) {
