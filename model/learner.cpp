@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "kernels/reduce.h"
-#include "model/window_values.h"
 
 namespace r2pac {
 namespace {
@@ -72,6 +71,34 @@ const char* Learner<T>::phase() const {
 }
 
 template <class T>
+bool Learner<T>::trains_flow() const {
+  return settings_.schedule == Schedule::joint || step() > critic_steps_;
+}
+
+template <class T>
+void Learner<T>::take_critics(const Networks<T>& from) {
+  if (from.dimensions() != networks_.dimensions() || from.values_end() != networks_.values_end())
+    throw InvalidArgument("Learner::take_critics: the networks have other shapes");
+  for (int i = 0; i < networks_.values_end(); ++i) {
+    const bool critic = i < static_cast<int>(networks_.target.entries().size());
+    const Parameters<T>& source = critic ? from.target : from.online;
+    const auto& entry = source.entry(i);
+    std::vector<T> values(entry.shape.size());
+    source.values().copy_out(values.data(), values.size(), entry.offset);
+    const auto copy_to = [&](Parameters<T>& parameters) {
+      const auto& mine = parameters.entry(i);
+      if (mine.shape.size() != values.size())
+        throw InvalidArgument("Learner::take_critics: the networks have other shapes");
+      parameters.values().copy_in(values.data(), values.size(), mine.offset);
+    };
+    copy_to(networks_.online);
+    if (critic) copy_to(networks_.target);
+  }
+  networks_.online.repack();
+  networks_.target.repack();
+}
+
+template <class T>
 double Learner<T>::threshold() const {
   T value;
   threshold_.copy_out(&value, 1);
@@ -114,16 +141,31 @@ bool Learner<T>::compute_labels(const std::function<bool()>& stop) {
   if (settings_.label_dropout < 1) {  // otherwise no label is ever looked at
     WindowValues<T> values = evaluate_windows(settings_, networks_, data_.source(), device_, stop);
     if (values.v_cost.size() < data_.windows()) return false;
-    if (!settings_.timeouts_are_terminal) {
-      std::vector<T> work(values.v_cost.size());
-      const T threshold = quantile(values.v_cost.data(), values.v_cost.size(), settings_.alpha, work.data());
-      threshold_.copy_in(&threshold, 1);
-    }
-    labels = label_windows(values, static_cast<T>(threshold()));
+    const T region_end = quantile_of(values);
+    threshold_.copy_in(&region_end, 1);
+    labels = label_windows(values, region_end);
   }
   labels_ = Buffer<std::uint8_t>(labels.size(), device_->memory());
   labels_.copy_in(labels.data(), labels.size());
   return true;
+}
+
+/// The threshold over all windows; Eq. 42's limit stays what it is.
+template <class T>
+T Learner<T>::quantile_of(const WindowValues<T>& values) const {
+  if (settings_.timeouts_are_terminal) return static_cast<T>(threshold());
+  std::vector<T> work(values.v_cost.size());
+  return quantile(values.v_cost.data(), values.v_cost.size(), settings_.alpha, work.data());
+}
+
+template <class T>
+std::optional<T> Learner<T>::data_threshold(const std::function<bool()>& stop) {
+  // After the critics of the sequential schedule it does not change any more.
+  if (settings_.timeouts_are_terminal || (kind_ == StepKind::flow && settings_.label_dropout < 1))
+    return static_cast<T>(threshold());
+  const WindowValues<T> values = evaluate_windows(settings_, networks_, data_.source(), device_, stop);
+  if (values.v_cost.size() < data_.windows()) return std::nullopt;
+  return quantile_of(values);
 }
 
 template <class T>
@@ -179,6 +221,9 @@ void Learner<T>::save(Snapshot<T>& snapshot) const {
   std::vector<T>& threshold = snapshot.arrays.emplace_back(1);
   threshold_.copy_out(threshold.data(), 1);
   snapshot.writer.template add<T>("threshold", {1}, threshold);
+  const std::vector<std::size_t> width = {networks_.observation_mean.size()};
+  snapshot.writer.template add<T>("observation_mean", width, networks_.observation_mean);
+  snapshot.writer.template add<T>("observation_scale", width, networks_.observation_scale);
   snapshot.writer.metadata("step", std::to_string(step()));
 }
 

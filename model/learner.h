@@ -10,9 +10,13 @@
 
 #include "model/step.h"
 #include "model/training_data.h"
+#include "model/window_values.h"
 #include "storage/safetensors.h"
 
 namespace r2pac {
+
+/// Name of the checkpoints' format, their metadata `format`.
+inline constexpr char kCheckpointFormat[] = "r2pac-checkpoint-1";
 
 /// Arrays on their way into a file; the writer refers to them, so they stay together.
 template <class T>
@@ -33,6 +37,14 @@ class Learner {
   bool finished() const { return step() >= total_steps(); }
   /// "joint", "critics" or "flow": what the step last taken belongs to.
   const char* phase() const;
+
+  /// Whether the step last taken trained the flow.
+  bool trains_flow() const;
+
+  /// Critics, values and their targets of other networks of the same shape, before the first step; the
+  /// targets of both are their Polyak averages, which is all that labels and acting look at.
+  /// Throws InvalidArgument when the shapes differ.
+  void take_critics(const Networks<T>& from);
 
   /// Takes one step. `stop` is asked while labels are computed between the phases; once true, no step is
   /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite; a device that
@@ -55,7 +67,11 @@ class Learner {
   void load(const SafetensorsFile& file);
 
   double threshold() const;
+  /// The alpha-quantile of V_c over the whole data set now (Eq. 42's limit where that is the threshold);
+  /// changes nothing. None if `stop` ended it early.
+  std::optional<T> data_threshold(const std::function<bool()>& stop = {});
   Networks<T>& networks() { return networks_; }
+  const Networks<T>& networks() const { return networks_; }
   Step<T>* current_step() { return step_.get(); }
   const Settings& settings() const { return settings_; }
   const std::shared_ptr<Device>& device() const { return device_; }
@@ -65,6 +81,7 @@ class Learner {
  private:
   bool prepare(const std::function<bool()>& stop);
   bool compute_labels(const std::function<bool()>& stop);
+  T quantile_of(const WindowValues<T>& values) const;
   void check_finite() const;
 
   Settings settings_;

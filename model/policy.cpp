@@ -66,6 +66,14 @@ Example act_on_example(Networks<float>& networks, const SamplerOptions& options,
   return example;
 }
 
+void load_normalization(Networks<float>& networks, const SafetensorsFile& file) {
+  const auto s = static_cast<std::size_t>(networks.dimensions().observation);
+  const auto mean = file.get<float>("observation_mean", {s}),
+             scale = file.get<float>("observation_scale", {s});
+  networks.observation_mean.assign(mean.begin(), mean.end());
+  networks.observation_scale.assign(scale.begin(), scale.end());
+}
+
 }  // namespace
 
 SamplerOptions sampler_options(const Settings& settings) {
@@ -74,35 +82,43 @@ SamplerOptions sampler_options(const Settings& settings) {
 
 SamplerOptions Policy::sampler_options() const { return r2pac::sampler_options(settings_); }
 
-void save_policy(const std::filesystem::path& path, Learner<float>& learner,
-                 const TrainingData<float>& data) {
-  Networks<float>& networks = learner.networks();
+Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data, double threshold) {
+  Policy policy;
+  policy.device_ = learner.device();
+  policy.settings_ = learner.settings();
+  policy.threshold_ = threshold;
+  policy.step_ = learner.step();
+  policy.data_fingerprint_ = data.fingerprint();
+  policy.example_observation_ = data.first_observation();
+  policy.networks_ = copy_networks(learner.networks(), policy.settings_, *policy.device_);
+  return policy;
+}
+
+void Policy::save(const std::filesystem::path& path) const {
   Snapshot<float> snapshot;
   // Under the critics' names the averaged critics, then everything else as trained.
-  save_networks(networks, networks.target, networks.target.values(), "", snapshot);
+  save_networks(*networks_, networks_->target, networks_->target.values(), "", snapshot);
   Snapshot<float> online;
-  save_networks(networks, networks.online, networks.online.values(), "", online);
+  save_networks(*networks_, networks_->online, networks_->online.values(), "", online);
   std::size_t index = 0;
-  for (const NamedTensor& tensor : named_tensors(networks)) {
+  for (const NamedTensor& tensor : named_tensors(*networks_)) {
     const std::vector<float>& values = online.arrays[index++];
-    if (tensor.entry < static_cast<int>(networks.target.entries().size())) continue;
-    snapshot.writer.add<float>(tensor.name, tensor_shape(networks, tensor), values);
+    if (tensor.entry < static_cast<int>(networks_->target.entries().size())) continue;
+    snapshot.writer.add<float>(tensor.name, tensor_shape(*networks_, tensor), values);
   }
   SafetensorsWriter& writer = snapshot.writer;
-  const Dimensions& dim = networks.dimensions();
+  const Dimensions& dim = dimensions();
   const auto width = [](int n) { return static_cast<std::size_t>(n); };
-  writer.add<float>("observation_mean", {width(dim.observation)}, networks.observation_mean);
-  writer.add<float>("observation_scale", {width(dim.observation)}, networks.observation_scale);
-  const double threshold = learner.threshold();
-  writer.add<double>("threshold", {1}, std::span(&threshold, 1));
+  writer.add<float>("observation_mean", {width(dim.observation)}, networks_->observation_mean);
+  writer.add<float>("observation_scale", {width(dim.observation)}, networks_->observation_scale);
+  writer.add<double>("threshold", {1}, std::span(&threshold_, 1));
 
-  const std::vector<float> observation = data.first_observation();
-  const SamplerOptions options = sampler_options(learner.settings());
-  const auto proven = learner.device()->whole_batches()
-                          ? copy_networks(networks, learner.settings(), *proving_device())
-                          : nullptr;
-  const Example example = act_on_example(proven != nullptr ? *proven : networks, options, observation, {});
-  writer.add<float>("example.observation", {width(dim.observation)}, observation);
+  const SamplerOptions options = sampler_options();
+  const auto proven =
+      device_->whole_batches() ? copy_networks(*networks_, settings_, *proving_device()) : nullptr;
+  const Example example =
+      act_on_example(proven != nullptr ? *proven : *networks_, options, example_observation_, {});
+  writer.add<float>("example.observation", {width(dim.observation)}, example_observation_);
   writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
   writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
@@ -110,21 +126,20 @@ void save_policy(const std::filesystem::path& path, Learner<float>& learner,
   writer.add<float>("example.v_r", {1}, example.v_reward);
   writer.add<float>("example.v_c", {1}, example.v_cost);
 
-  const Settings& settings = learner.settings();
   writer.metadata("format", kFormat);
   writer.metadata("version", kVersion);
-  writer.metadata("settings", settings_toml({settings, {}}));
+  writer.metadata("settings", settings_toml({settings_, {}}));
   writer.metadata("observation_dim", std::to_string(dim.observation));
   writer.metadata("action_dim", std::to_string(dim.action));
   writer.metadata("chunk_length", std::to_string(dim.chunk_length));
-  writer.metadata("task", settings.task);
-  writer.metadata("reward_scale", format_number(settings.reward_scale));
-  writer.metadata("cost_scale", format_number(settings.cost_scale));
-  writer.metadata("alpha", format_number(settings.alpha));
-  writer.metadata("threshold", format_number(threshold));
-  writer.metadata("cost_limit", format_number(settings.cost_limit));
-  writer.metadata("data_fingerprint", data.fingerprint());
-  writer.metadata("step", std::to_string(learner.step()));
+  writer.metadata("task", settings_.task);
+  writer.metadata("reward_scale", format_number(settings_.reward_scale));
+  writer.metadata("cost_scale", format_number(settings_.cost_scale));
+  writer.metadata("alpha", format_number(settings_.alpha));
+  writer.metadata("threshold", format_number(threshold_));
+  writer.metadata("cost_limit", format_number(settings_.cost_limit));
+  writer.metadata("data_fingerprint", data_fingerprint_);
+  writer.metadata("step", std::to_string(step_));
   writer.write(path);
 }
 
@@ -134,32 +149,70 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
   policy.path_ = std::filesystem::is_directory(given) ? given / "policy.safetensors" : given;
   const SafetensorsFile file = SafetensorsFile::read(policy.path_);
   const auto format = file.metadata().find("format");
-  if (format == file.metadata().end() || format->second != kFormat)
+  const std::string name = format == file.metadata().end() ? "" : format->second;
+  if (name != kFormat && name != kCheckpointFormat)
     throw Error(ExitCode::checkpoint, std::string("this is not a policy of the format ") + kFormat,
                 policy.path_.string(),
                 "give a run folder or its policy.safetensors; `r2pac inspect` shows what a file holds");
   policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
+  policy.data_fingerprint_ = file.metadata("data_fingerprint");
+  policy.step_ = parse_number<std::uint64_t>(file.metadata("step")).value_or(0);
+  if (name == kFormat)
+    policy.read_policy(file);
+  else
+    policy.read_checkpoint(file);
+  if (policy.device_->whole_batches())
+    policy.networks_ = copy_networks(*policy.networks_, policy.settings_, *policy.device_);
+  return policy;
+}
+
+void Policy::read_policy(const SafetensorsFile& file) {
   const Dimensions dim{dimension(file, "observation_dim"), dimension(file, "action_dim"),
                        dimension(file, "chunk_length")};
-  if (dim.chunk_length != policy.settings_.chunk_length)
-    throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", policy.path_.string(),
-                "");
-  policy.networks_ = std::make_unique<Networks<float>>(policy.settings_, dim, *proving_device());
-  Networks<float>& networks = *policy.networks_;
-  load_networks(networks, networks.online, networks.online.values(), "", file);
-  load_networks(networks, networks.target, networks.target.values(), "", file);
-  networks.online.repack();
-  networks.target.repack();
+  if (dim.chunk_length != settings_.chunk_length)
+    throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", path_.string(), "");
+  networks_ = std::make_unique<Networks<float>>(settings_, dim, *proving_device());
+  load_networks(*networks_, networks_->online, networks_->online.values(), "", file);
+  load_networks(*networks_, networks_->target, networks_->target.values(), "", file);
+  networks_->online.repack();
+  networks_->target.repack();
+  load_normalization(*networks_, file);
+  threshold_ = file.get<double>("threshold", {1})[0];
+  const auto observation =
+      file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
+  example_observation_.assign(observation.begin(), observation.end());
+  check_example(file);
+}
+
+void Policy::read_checkpoint(const SafetensorsFile& file) {
+  // The widths are those of the tensors: what V_r reads, and what the velocity field writes.
+  const auto last = std::to_string(settings_.hidden.size());
+  const auto& reads = file.tensor("online/v_r.0.weight").shape;
+  const auto& writes = file.tensor("online/velocity." + last + ".bias").shape;
+  const auto h = static_cast<std::size_t>(settings_.chunk_length);
+  constexpr std::size_t kWidest = 100000;
+  if (reads.size() != 2 || writes.size() != 1 || reads[0] < 1 || reads[0] > kWidest || writes[0] < 1 ||
+      writes[0] > kWidest || writes[0] % h != 0)
+    throw Error(ExitCode::checkpoint, "the networks' widths do not fit the settings", path_.string(),
+                "use a checkpoint written by `r2pac train`");
+  const Dimensions dim{static_cast<int>(reads[0]), static_cast<int>(writes[0] / h), settings_.chunk_length};
+  networks_ = std::make_unique<Networks<float>>(settings_, dim, *proving_device());
+  load_networks(*networks_, networks_->online, networks_->online.values(), "online/", file);
+  load_networks(*networks_, networks_->target, networks_->target.values(), "target/", file);
+  networks_->online.repack();
+  networks_->target.repack();
   const auto s = static_cast<std::size_t>(dim.observation);
-  const auto mean = file.get<float>("observation_mean", {s}),
-             scale = file.get<float>("observation_scale", {s});
-  networks.observation_mean.assign(mean.begin(), mean.end());
-  networks.observation_scale.assign(scale.begin(), scale.end());
-  policy.threshold_ = file.get<double>("threshold", {1})[0];
-  policy.check_example(file);
-  if (policy.device_->whole_batches())
-    policy.networks_ = copy_networks(networks, policy.settings_, *policy.device_);
-  return policy;
+  if (file.contains("observation_mean")) {
+    load_normalization(*networks_, file);
+  } else if (settings_.normalize_observations) {
+    throw Error(ExitCode::checkpoint, "the checkpoint does not hold the scales of its observations",
+                path_.string(), "train on to its end and give the policy");
+  } else {
+    networks_->observation_mean.assign(s, 0.0f);
+    networks_->observation_scale.assign(s, 1.0f);
+  }
+  threshold_ = static_cast<double>(file.get<float>("threshold", {1})[0]);
+  example_observation_ = networks_->observation_mean;
 }
 
 void Policy::check_example(const SafetensorsFile& file) const {

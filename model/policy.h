@@ -1,9 +1,11 @@
 // A trained policy in one file: everything that acting needs, and an example that proves a loader right.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/learner.h"
 #include "model/sampler.h"
@@ -13,9 +15,16 @@ namespace r2pac {
 /// The policy of a run, ready to act. docs/formats.md describes the file.
 class Policy {
  public:
-  /// Reads a policy file, or `policy.safetensors` of a run folder, into the device's memory, and checks on
-  /// the CPU that it reproduces its own example. Throws Error(checkpoint).
+  /// Reads a policy file, `policy.safetensors` of a run folder, or a checkpoint, into the device's memory. A
+  /// policy file must reproduce its own example on the CPU. Throws Error(checkpoint).
   static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
+
+  /// What the learner would act like now, in memory of its own. Critics are their Polyak targets, which
+  /// acting uses. threshold  l, over the whole data set
+  static Policy of(const Learner<float>& learner, const TrainingData<float>& data, double threshold);
+
+  /// Writes the policy file, atomically. Throws Error(disk).
+  void save(const std::filesystem::path& path) const;
 
   const std::filesystem::path& path() const { return path_; }
   const Settings& settings() const { return settings_; }
@@ -24,25 +33,27 @@ class Policy {
   double threshold() const { return threshold_; }
   Networks<float>& networks() const { return *networks_; }
   const std::shared_ptr<Device>& device() const { return device_; }
+  /// Gradient steps taken, of both phases together.
+  std::uint64_t step() const { return step_; }
+  /// Of the data that it was trained on.
+  const std::string& data_fingerprint() const { return data_fingerprint_; }
   /// Sampler options as trained: flow steps, guidance scale, candidates, label "good".
   SamplerOptions sampler_options() const;
 
  private:
   Policy() = default;
+  void read_policy(const SafetensorsFile& file);
+  void read_checkpoint(const SafetensorsFile& file);
   void check_example(const SafetensorsFile& file) const;
 
   std::filesystem::path path_;
   std::shared_ptr<Device> device_;
   Settings settings_;
   double threshold_ = 0;
+  std::uint64_t step_ = 0;
+  std::string data_fingerprint_;
+  std::vector<float> example_observation_;  // [S]
   std::unique_ptr<Networks<float>> networks_;
 };
-
-/// Sampler options that the settings ask for.
-SamplerOptions sampler_options(const Settings& settings);
-
-/// Writes the learner's policy, atomically. Critics are stored as their Polyak targets, which acting uses.
-/// Throws Error(disk).
-void save_policy(const std::filesystem::path& path, Learner<float>& learner, const TrainingData<float>& data);
 
 }  // namespace r2pac

@@ -1,5 +1,6 @@
 #include "model/run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <fstream>
@@ -23,8 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
-
-constexpr char kFormat[] = "r2pac-checkpoint-1";
 
 void make_folder(const fs::path& folder) {
   std::error_code error;
@@ -54,6 +53,26 @@ std::string now_text() {
 /// A number that is not finite has no JSON form.
 Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
+/// Whether critics that were trained with another value of this setting are others.
+bool critics_depend_on(std::string_view key) {
+  constexpr std::string_view kCritics[] = {"hidden",
+                                           "chunk_length",
+                                           "discount",
+                                           "expectile",
+                                           "alpha",
+                                           "penalty",
+                                           "penalty_reading",
+                                           "reward_scale",
+                                           "cost_scale",
+                                           "twin_critics",
+                                           "layer_norm",
+                                           "activation",
+                                           "normalize_observations",
+                                           "pad_terminals",
+                                           "timeouts_are_terminal"};
+  return std::ranges::find(kCritics, key) != std::end(kCritics);
+}
+
 class Run {
  public:
   Run(const RunOptions& options, const RunCallbacks& callbacks)
@@ -62,7 +81,10 @@ class Run {
     learner_ = std::make_unique<Learner<float>>(settings_, *data_, options.device);
     metrics_ = std::make_unique<LineLog>(options.folder / "metrics.jsonl");
     timing_ = std::make_unique<LineLog>(options.folder / "timing.jsonl");
+    if (options.evaluate) evaluations_ = std::make_unique<LineLog>(options.folder / "evaluations.jsonl");
     resume();
+    if (!options.critics.empty() && learner_->step() == 0) take_critics();
+    if (evaluations_) restore_evaluations();
     write_file_atomically(options.folder / "config.toml", settings_toml(options.settings));
     write_manifest("running");
   }
@@ -71,6 +93,7 @@ class Run {
     const auto stop = [this] { return callbacks_.stop != nullptr && callbacks_.stop->load(); };
     interval_start_ = Clock::now();
     interval_start_step_ = learner_->step();
+    if (!evaluate(stop)) return stopped();
     while (!learner_->finished()) {
       const std::uint64_t before = learner_->step();
       if (learner_->labels_next()) note_windows("labelling");
@@ -80,14 +103,15 @@ class Run {
       if (callbacks_.progress) callbacks_.progress(step, learner_->total_steps());
       if (step == 1 || step % static_cast<std::uint64_t>(settings_.log_every) == 0 || learner_->finished())
         log();
+      const bool evaluated = evaluate(stop);
       const bool asked = callbacks_.checkpoint != nullptr && callbacks_.checkpoint->exchange(false);
       if (asked || step % static_cast<std::uint64_t>(settings_.checkpoint_every) == 0 || learner_->finished())
         checkpoint();
-      if (stop() && !learner_->finished()) return stopped();
+      if (!evaluated || (stop() && !learner_->finished())) return stopped();
     }
     if (settings_.schedule == Schedule::joint) note_windows("threshold from");
     if (!learner_->finish(stop)) return stopped();
-    save_policy(options_.folder / "policy.safetensors", *learner_, *data_);
+    Policy::of(*learner_, *data_, learner_->threshold()).save(options_.folder / "policy.safetensors");
     write_manifest("finished");
     return RunEnd::finished;
   }
@@ -105,19 +129,22 @@ class Run {
   fs::path checkpoints() const { return options_.folder / "checkpoints"; }
 
   std::unique_ptr<TrainingData<float>> load_data() const {
-    const Dataset dataset =
-        load_dataset(options_.data.string(), settings_.pad_terminals ? settings_.chunk_length : 1);
-    for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
-    return std::make_unique<TrainingData<float>>(dataset, settings_, *options_.device);
+    const auto upload = [&](const Dataset& dataset) {
+      for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
+      return std::make_unique<TrainingData<float>>(dataset, settings_, *options_.device);
+    };
+    if (options_.dataset != nullptr) return upload(*options_.dataset);
+    return upload(load_dataset(options_.data.string(), settings_.pad_terminals ? settings_.chunk_length : 1));
   }
 
   /// Refuses a checkpoint of other data or settings, naming the difference.
   void require_same(const SafetensorsFile& file) const {
     const std::string where = file.path().string();
     if (const auto format = file.metadata().find("format");
-        format == file.metadata().end() || format->second != kFormat)
-      throw Error(ExitCode::checkpoint, std::string("this is not a checkpoint of the format ") + kFormat,
-                  where, "give a file of a run's folder `checkpoints`");
+        format == file.metadata().end() || format->second != kCheckpointFormat)
+      throw Error(ExitCode::checkpoint,
+                  std::string("this is not a checkpoint of the format ") + kCheckpointFormat, where,
+                  "give a file of a run's folder `checkpoints`");
     if (const std::string& fingerprint = file.metadata("data_fingerprint");
         fingerprint != data_->fingerprint())
       throw Error(ExitCode::settings,
@@ -193,6 +220,67 @@ class Run {
     metrics_->truncate_after(*size);
   }
 
+  /// Begins with the critics, values and threshold of another run of the same data.
+  void take_critics() {
+    if (settings_.schedule != Schedule::sequential || settings_.resolved_critic_steps() != 0)
+      throw Error(ExitCode::settings,
+                  "critics of another run need the sequential schedule without critic steps", "--critics",
+                  "use --schedule sequential --set critic_steps=0");
+    const Policy other = Policy::load(options_.critics, options_.device);
+    if (other.data_fingerprint() != data_->fingerprint())
+      throw Error(ExitCode::settings,
+                  "the critics belong to other data: fingerprint " + other.data_fingerprint(),
+                  other.path().string(), "give a policy that was trained on the same data file");
+    for (const SettingDifference& d : differences(other.settings(), settings_))
+      if (critics_depend_on(d.key))
+        throw Error(
+            ExitCode::settings,
+            "the critics belong to other settings: " + d.key + " was " + d.first + " and is now " + d.second,
+            other.path().string(), "use the settings that the critics were trained with");
+    learner_->take_critics(other.networks());
+    callbacks_.note("taking the critics of " + other.path().string() + ", step " +
+                    std::to_string(other.step()));
+  }
+
+  /// The best so far, and no lines of steps that are to be taken again.
+  void restore_evaluations() {
+    evaluations_->truncate_after([&](std::string_view line) {
+      const std::optional<Evaluation> e = parse_evaluation_line(line);
+      if (!e || e->step > learner_->step()) return false;
+      if (!best_ || safer_and_better(*e, *best_)) best_ = e;
+      last_evaluated_ = e->step;
+      return true;
+    });
+  }
+
+  /// Scores the policy if its time has come. False if the run was asked to stop meanwhile.
+  bool evaluate(const std::function<bool()>& stop) {
+    const std::uint64_t step = learner_->step();
+    const bool due = learner_->finished() || (options_.evaluate_every > 0 && step > 0 &&
+                                              step % options_.evaluate_every == 0 && learner_->trains_flow());
+    if (!options_.evaluate || !due || step == last_evaluated_) return true;
+    try {
+      const std::optional<float> threshold = learner_->data_threshold(stop);
+      if (!threshold) return false;
+      const Policy policy = Policy::of(*learner_, *data_, static_cast<double>(*threshold));
+      std::optional<Evaluation> result = options_.evaluate(policy);
+      if (!result) return false;
+      result->step = step;
+      const bool safe_best = !best_ || safer_and_better(*result, *best_);
+      if (safe_best) {
+        policy.save(options_.folder / "policy-safe-best.safetensors");
+        best_ = result;
+      }
+      evaluations_->append(evaluation_line(*result, safe_best));
+      last_evaluated_ = step;
+      if (callbacks_.evaluation) callbacks_.evaluation(*result, safe_best);
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::environment && last_checkpoint_ != step) checkpoint();
+      throw;
+    }
+    return true;
+  }
+
   /// Says what takes a while without steps.
   void note_windows(const std::string& doing) const {
     callbacks_.note(
@@ -229,7 +317,7 @@ class Run {
     metrics_->sync();
     Snapshot<float> snapshot;
     learner_->save(snapshot);
-    snapshot.writer.metadata("format", kFormat);
+    snapshot.writer.metadata("format", kCheckpointFormat);
     snapshot.writer.metadata("version", kVersion);
     snapshot.writer.metadata("settings", settings_toml({settings_, {}}));
     snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
@@ -268,6 +356,7 @@ class Run {
          {{"path", fs::absolute(options_.data).string()},
           {"fingerprint", data_->fingerprint()},
           {"windows", data_->windows()}}},
+        {"critics", options_.critics.string()},
         {"machine",
          {{"processor", processor()},
           {"device", options_.device->name()},
@@ -284,7 +373,9 @@ class Run {
   const Settings settings_;
   std::unique_ptr<TrainingData<float>> data_;
   std::unique_ptr<Learner<float>> learner_;
-  std::unique_ptr<LineLog> metrics_, timing_;
+  std::unique_ptr<LineLog> metrics_, timing_, evaluations_;
+  std::optional<Evaluation> best_;  // of all evaluations so far
+  std::uint64_t last_evaluated_ = ~std::uint64_t{0};
   Json history_;
   Clock::time_point interval_start_;
   std::uint64_t interval_start_step_ = 0;

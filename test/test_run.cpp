@@ -1,4 +1,5 @@
 // Training runs: stopped and resumed without a trace, refused when something changed, stopped when diverging.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -232,4 +233,177 @@ TEST_CASE("a policy reproduces its own example, and a changed one is refused") {
     CHECK(error.code() == ExitCode::checkpoint);
     CHECK(std::string(error.what()).find("does not reproduce its own") != std::string::npos);
   }
+}
+
+namespace {
+
+/// Scores that depend on the step alone: the 2nd is safe, the 3rd safe and worse, the 4th earns most and
+/// costs too much.
+std::optional<Evaluation> scripted_evaluation(const Policy& policy, std::vector<std::uint64_t>& asked) {
+  asked.push_back(policy.step());
+  const std::uint64_t k = policy.step() / 8;
+  Evaluation e;
+  e.env = "scripted";
+  e.episodes = 1;
+  e.return_mean = std::vector<double>{0, 5, 3, 2, 9}.at(k);
+  e.normalized_cost = std::vector<double>{0, 2, 1, 0.5, 3}.at(k);
+  return e;
+}
+
+std::vector<Evaluation> evaluations(const fs::path& folder) {
+  std::vector<Evaluation> all;
+  std::ifstream in(folder / "evaluations.jsonl");
+  for (std::string line; std::getline(in, line);) all.push_back(parse_evaluation_line(line).value());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a run scores its policy and keeps the best safe one") {
+  Fixture fixture;
+  RunOptions options = fixture.options("scored", Schedule::joint);
+  options.settings.values.steps = 32;
+  options.evaluate_every = 8;
+  std::vector<std::uint64_t> asked;
+  options.evaluate = [&](const Policy& policy) { return scripted_evaluation(policy, asked); };
+  REQUIRE(run(options) == RunEnd::finished);
+  CHECK(asked == std::vector<std::uint64_t>{8, 16, 24, 32});
+  REQUIRE(evaluations(options.folder).size() == 4);
+  CHECK(evaluations(options.folder)[3].return_mean == 9);
+  CHECK(Policy::load(options.folder / "policy-safe-best.safetensors", on_cpu()).step() == 16);
+  CHECK(Policy::load(options.folder, on_cpu()).step() == 32);
+
+  SECTION("scoring changes nothing that is trained") {
+    RunOptions plain = fixture.options("plain", Schedule::joint);
+    plain.settings.values.steps = 32;
+    REQUIRE(run(plain) == RunEnd::finished);
+    CHECK(bytes_of(plain.folder / "policy.safetensors") == bytes_of(options.folder / "policy.safetensors"));
+    CHECK(bytes_of(plain.folder / "metrics.jsonl") == bytes_of(options.folder / "metrics.jsonl"));
+  }
+  SECTION("stopped and resumed: the same lines and files, no step scored twice") {
+    RunOptions resumed = options;
+    resumed.folder = fixture.out("resumed");
+    asked.clear();
+    REQUIRE(run(resumed, 17) == RunEnd::stopped);
+    CHECK(asked == std::vector<std::uint64_t>{8, 16});
+    REQUIRE(run(resumed) == RunEnd::finished);
+    CHECK(asked == std::vector<std::uint64_t>{8, 16, 24, 32});
+    for (const char* name : {"evaluations.jsonl", "policy.safetensors", "policy-safe-best.safetensors"})
+      CHECK(bytes_of(resumed.folder / name) == bytes_of(options.folder / name));
+  }
+  SECTION("an environment that fails costs no step, and the step is scored when the run goes on") {
+    RunOptions failing = options;
+    failing.folder = fixture.out("failing");
+    failing.evaluate = [&](const Policy& policy) -> std::optional<Evaluation> {
+      if (policy.step() == 24) throw Error(ExitCode::environment, "the environment died");
+      return scripted_evaluation(policy, asked);
+    };
+    CHECK_THROWS_AS(run(failing), Error);
+    failing.evaluate = options.evaluate;
+    asked.clear();
+    REQUIRE(run(failing) == RunEnd::finished);
+    CHECK(asked == std::vector<std::uint64_t>{24, 32});
+    CHECK(bytes_of(failing.folder / "evaluations.jsonl") == bytes_of(options.folder / "evaluations.jsonl"));
+  }
+  SECTION("asked to stop while scoring: scored when the run goes on") {
+    RunOptions stopped = options;
+    stopped.folder = fixture.out("stopped-while-scoring");
+    stopped.evaluate = [&](const Policy& policy) -> std::optional<Evaluation> {
+      if (policy.step() == 16) return std::nullopt;
+      return scripted_evaluation(policy, asked);
+    };
+    REQUIRE(run(stopped) == RunEnd::stopped);
+    stopped.evaluate = options.evaluate;
+    asked.clear();
+    REQUIRE(run(stopped) == RunEnd::finished);
+    CHECK(asked == std::vector<std::uint64_t>{16, 24, 32});
+    CHECK(bytes_of(stopped.folder / "evaluations.jsonl") == bytes_of(options.folder / "evaluations.jsonl"));
+  }
+}
+
+TEST_CASE("critics are not scored before the flow is trained") {
+  Fixture fixture;
+  RunOptions options = fixture.options("sequential", Schedule::sequential);
+  options.settings.values.steps = 16;
+  options.settings.values.critic_steps = 16;
+  options.evaluate_every = 8;
+  std::vector<std::uint64_t> asked;
+  options.evaluate = [&](const Policy& policy) { return scripted_evaluation(policy, asked); };
+  REQUIRE(run(options) == RunEnd::finished);
+  CHECK(asked == std::vector<std::uint64_t>{24, 32});
+}
+
+TEST_CASE("the safer policy is the better one") {
+  const auto scored = [](double episode_return, double cost) {
+    Evaluation e;
+    e.return_mean = episode_return;
+    e.cost_mean = e.normalized_cost = cost;
+    return e;
+  };
+  CHECK(safer_and_better(scored(1, 0.9), scored(5, 1.1)));
+  CHECK_FALSE(safer_and_better(scored(5, 1.1), scored(1, 1.0)));
+  CHECK(safer_and_better(scored(2, 1.0), scored(1, 0.0)));
+  CHECK(safer_and_better(scored(1, 2.0), scored(9, 3.0)));
+  CHECK_FALSE(safer_and_better(scored(2, 0.5), scored(2, 0.5)));
+  Evaluation e = scored(0.1, 0.7);
+  e.spread = {0.25, 3.5};
+  CHECK(parse_evaluation_line(evaluation_line(e, true)) == e);
+  e.normalized_return = 0.3;
+  e.spread.reset();
+  CHECK(parse_evaluation_line(evaluation_line(e, false)) == e);
+  for (const char* line : {"", "{}", "[1]", "{\"step\": \"x\"}", "\xff"})
+    CHECK_FALSE(parse_evaluation_line(line));
+}
+
+TEST_CASE("critics of another run are taken over") {
+  Fixture fixture;
+  const RunOptions joint = fixture.options("joint", Schedule::joint);
+  REQUIRE(run(joint) == RunEnd::finished);
+  RunOptions options = fixture.options("flow", Schedule::sequential);
+  options.settings.values.critic_steps = 0;
+  options.critics = joint.folder;
+  REQUIRE(run(options) == RunEnd::finished);
+  const SafetensorsFile before = SafetensorsFile::read(joint.folder / "policy.safetensors"),
+                        after = SafetensorsFile::read(options.folder / "policy.safetensors");
+  for (const StoredTensor& tensor : before.tensors())
+    if (tensor.name.starts_with("q_") || tensor.name.starts_with("v_") || tensor.name == "threshold")
+      CHECK(std::ranges::equal(before.bytes(tensor.name), after.bytes(tensor.name)));
+  CHECK_FALSE(std::ranges::equal(before.bytes("velocity.0.weight"), after.bytes("velocity.0.weight")));
+
+  SECTION("stopped and resumed: the same policy") {
+    RunOptions resumed = options;
+    resumed.folder = fixture.out("flow-resumed");
+    REQUIRE(run(resumed, 7) == RunEnd::stopped);
+    REQUIRE(run(resumed) == RunEnd::finished);
+    CHECK(bytes_of(resumed.folder / "policy.safetensors") == bytes_of(options.folder / "policy.safetensors"));
+  }
+  SECTION("other settings of the critics are refused by name") {
+    RunOptions other = options;
+    other.folder = fixture.out("other");
+    other.settings.values.discount = 0.9;
+    CHECK_THROWS_WITH(run(other), Catch::Contains("discount was 0.99 and is now 0.9"));
+    other.settings.values = options.settings.values;
+    other.settings.values.schedule = Schedule::joint;
+    CHECK_THROWS_WITH(run(other), Catch::Contains("sequential"));
+  }
+}
+
+TEST_CASE("a checkpoint acts, too") {
+  Fixture fixture;
+  const RunOptions options = fixture.options("kept", Schedule::joint);
+  REQUIRE(run(options) == RunEnd::finished);
+  const Policy last = Policy::load(options.folder, on_cpu()),
+               checkpoint = Policy::load(generation_path(options.folder / "checkpoints", 24), on_cpu());
+  CHECK(checkpoint.step() == 24);
+  CHECK(checkpoint.dimensions() == last.dimensions());
+  CHECK(checkpoint.data_fingerprint() == last.data_fingerprint());
+  const std::vector<float> observation = {0.1f, -0.2f, 0.3f, 0.4f};
+  std::vector<float> noise(3 * 6), chunks[2] = {std::vector<float>(6), std::vector<float>(6)};
+  const Policy* policies[2] = {&last, &checkpoint};
+  for (int i = 0; i < 2; ++i) {
+    Sampler<float> sampler(policies[i]->networks(), policies[i]->sampler_options(), on_cpu());
+    sampler.draw_noise(1, 2, 3, noise);
+    sampler.sample(observation, noise, {chunks[i], {}, {}, {}});
+  }
+  CHECK(chunks[0] == chunks[1]);
 }
