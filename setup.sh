@@ -1,35 +1,67 @@
 #!/usr/bin/env bash
 # Installs what is missing (Debian packages), configures and builds: ./setup.sh [target]
 # ./setup.sh --cuda installs, too, what the builds with the CUDA host layer need, and builds nothing.
+# ./setup.sh --simulators makes .simulators/, the Python environment with the simulators of `r2pac eval --env`,
+# from python/simulators.lock, and nothing else. PYTHON names its interpreter, python3 by default.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=(
   g++ cmake ninja-build
-  libhdf5-dev libdnnl-dev libxxhash-dev
+  libhdf5-dev libzip-dev libdnnl-dev libxxhash-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   gnuplot-nox
   catch2 librandom123-dev   # for the tests
 )
 [ "${1-}" != --cuda ] || packages+=(clang libomp-dev binutils)
 
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "setup: all Debian packages are there"
+    return
+  fi
   echo "setup: installing Debian packages: ${missing[*]}"
-  as_root=()
+  local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "setup: run as root, or install: ${missing[*]}" >&2; exit 1; }
     as_root=(sudo)
   fi
   "${as_root[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-else
-  echo "setup: all Debian packages are there"
+}
+
+install_simulators() {
+  local folder=$PWD/.simulators lock=$PWD/python/simulators.lock python=${PYTHON:-python3} wanted
+  wanted=$(sha256sum <"$lock")$PWD
+  if [ "$(cat "$folder/made-from" 2>/dev/null)" = "$wanted" ] && [ -x "$folder/bin/python3" ]; then
+    echo "setup: the simulators are in .simulators/"
+    return
+  fi
+  "$python" -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
+  "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
+    echo "setup: the simulators' versions are for Python 3.11, but $python is $("$python" -V); set PYTHON" >&2
+    exit 1
+  }
+  echo "setup: installing the simulators into .simulators/ (a minute, 600 MB)"
+  rm -rf "$folder"
+  "$python" -m venv "$folder"
+  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r "$lock"
+  echo "$PWD/python" >"$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/r2pac.pth"
+  "$folder/bin/python3" -c 'import r2pac.env_server as s; [s.factory(i) for i in
+    ("SafetyBallRun-v0", "SafetyPointGoal1Gymnasium-v0")]'
+  echo "$wanted" >"$folder/made-from"
+}
+
+if [ "${1-}" = --simulators ]; then
+  install_simulators
+  exit 0
 fi
+install_packages "${packages[@]}"
 [ "${1-}" != --cuda ] || exit 0
 
 cmake --preset release >/dev/null

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs all tests: ./test.sh [--cuda] [arguments of ctest]
 # The checks against Python run if python3 has a venv module: the pinned packages go into .venv; otherwise they
-# are reported as skipped. --cuda: instead of the program, its CUDA sources on the CPU, in the three builds of
-# cuda_host/README.md, and what nvcc makes of them; needs the CUDA toolkit, but no GPU.
+# are reported as skipped, as are the tests of the Python package without the headers of python3-dev.
+# --cuda: instead of the program, its CUDA sources on the CPU, in the three builds of cuda_host/README.md, and
+# what nvcc makes of them; needs the CUDA toolkit, but no GPU.
 set -euo pipefail
 cd "$(dirname "$0")"
 cuda=0
@@ -19,10 +20,21 @@ else
 fi
 
 python=$PWD/.venv/bin/python
-if [ ! -x "$python" ] || ! "$python" -c 'import jax, safetensors, h5py' 2>/dev/null; then
+if ! cmp -s python/requirements-test.txt .venv/requirements-test.txt; then
   echo "test: preparing .venv with python/requirements-test.txt"
   { python3 -m venv .venv && "$python" -m pip install --quiet --disable-pip-version-check \
-      -r python/requirements-test.txt; } || echo "test: no Python packages; their checks will be skipped"
+      -r python/requirements-test.txt && cp python/requirements-test.txt .venv/; } ||
+    echo "test: no Python packages; their checks will be skipped"
+fi
+has_headers='import os, sysconfig; exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+if [ $cuda = 0 ] && [ -f .venv/requirements-test.txt ]; then
+  if "$python" -c "$has_headers"; then
+    echo "test: building the Python package"
+    "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+      --force-reinstall .
+  else
+    echo "test: there are no headers of Python (python3-dev); the tests of the package will be skipped"
+  fi
 fi
 options=()
 [ ! -x "$python" ] || options+=("-DR2PAC_PYTHON=$python")

@@ -9,15 +9,15 @@ namespace r2pac {
 /// Exit status of the `r2pac` command, by class of failure. Scripts may rely on the numbers.
 enum class ExitCode {
   ok = 0,
-  usage = 2,       ///< unknown flag, verb or value on the command line
-  data = 3,        ///< a data set that cannot be read or used
-  settings = 4,    ///< a settings file, key or value; or a resume with other data or settings
-  checkpoint = 5,  ///< a checkpoint or policy file that is damaged or of another kind
-  device = 6,      ///< a compute device that is missing or unusable
-  diverged = 7,    ///< a loss or gradient stopped being finite
-  disk = 8,        ///< a file could not be written
+  usage = 2,        ///< unknown flag, verb or value on the command line
+  data = 3,         ///< a data set that cannot be read or used
+  settings = 4,     ///< a settings file, key or value; or a resume with other data or settings
+  checkpoint = 5,   ///< a checkpoint or policy file that is damaged or of another kind
+  device = 6,       ///< a compute device that is missing or unusable
+  diverged = 7,     ///< a loss or gradient stopped being finite
+  disk = 8,         ///< a file could not be written
   environment = 9,  ///< an environment in a child process that is missing, died, hung or broke the protocol
-  resumable = 75,  ///< stopped by a signal after saving; run again with `--resume auto`
+  resumable = 75,   ///< stopped by a signal after saving; run again with `--resume auto`
 };
 
 /// An error that a user can act upon.

@@ -24,6 +24,7 @@ enum class Purpose : std::uint32_t {
   environment_start = 6,
   driver = 7,
   test = 8,
+  resampling = 9,
 };
 
 struct Words4 {

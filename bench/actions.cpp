@@ -40,6 +40,11 @@ void bench_actions(const BenchTarget& target, const RowSink& sink) {
   if (target.on_cuda()) sink(action_row("action", target.timed() ? 132 : 2, options, target));
   options.flow.flow_steps = 8;
   sink(action_row("action, 8 flow steps", 1, options, target));
+  if (target.on_cuda())
+    return;  // where R2PAC_CUDA_SAMPLER may ask for the kernel, which cannot do what follows
+  options.flow.flow_steps = SamplerOptions{}.flow.flow_steps;
+  options.selection = Selection::region;
+  sink(action_row("action, by region", 1, options, target));
 }
 
 }  // namespace r2pac

@@ -35,7 +35,7 @@ std::uint64_t stated_size(const unsigned char* bytes) {
 
 }  // namespace
 
-std::int64_t check_container(const std::string& path) {
+std::int64_t check_regular_file(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0)
     throw refuse(path, std::string("cannot open the file: ") + strerror(errno), "check the path");
@@ -44,11 +44,14 @@ std::int64_t check_container(const std::string& path) {
   if (!S_ISREG(status.st_mode))
     throw refuse(path, "this is not a regular file", "copy the data into a file first");
   if (status.st_size == 0) throw refuse(path, "the file is empty", "get a fresh copy of the file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
+  if (!std::ifstream(path, std::ios::binary))
     throw refuse(path, std::string("cannot open the file: ") + strerror(errno), "check its permissions");
+  return status.st_size;
+}
 
-  const std::int64_t size = status.st_size;
+std::int64_t check_container(const std::string& path) {
+  const std::int64_t size = check_regular_file(path);
+  std::ifstream file(path, std::ios::binary);
   // A superblock lies at byte 0, or at 512 or a doubling of it behind a block of the user's.
   for (std::int64_t at = 0; at < size; at = at == 0 ? 512 : 2 * at) {
     unsigned char bytes[64] = {};

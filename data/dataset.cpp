@@ -10,11 +10,6 @@
 namespace r2pac {
 namespace {
 
-std::string rows_text(const Finding& found) {
-  return std::to_string(found.rows) + (found.rows == 1 ? " row" : " rows") +
-         " (first: " + std::to_string(found.first_row) + ")";
-}
-
 /// Copies the rows of each episode to their stored place; the closing rows stay zero.
 template <class T>
 std::vector<T> with_closing_rows(std::span<const T> source, std::int64_t width, const Dataset& dataset) {
@@ -43,11 +38,7 @@ Dataset build(const DsrlView& view, std::string path, int closing_rows, Done don
   if (closing_rows < 1)
     throw InvalidArgument("make_dataset: closing_rows is " + std::to_string(closing_rows) +
                           ", expected 1 or more");
-  for (std::size_t i = 0; i < 5; ++i)
-    if (const Finding bad = find_non_finite(view, i); bad.rows > 0)
-      throw Error(ExitCode::data,
-                  std::string("array `") + kArrays[i].name + "` holds NaN or infinity in " + rows_text(bad),
-                  path, "run `r2pac data check` on it and make the data set again without these rows");
+  require_finite(view, path);
 
   Dataset d;
   d.name = std::filesystem::path(path).stem().string();

@@ -9,6 +9,10 @@
 
 namespace r2pac {
 
+/// Throws Error(ExitCode::data) unless the path leads to a regular file that can be read and is not empty.
+/// Returns its size in bytes.
+std::int64_t check_regular_file(const std::string& path);
+
 /// Looks at the first bytes of a file before the HDF5 library does: that it is a file, is HDF5, and is as
 /// long as its superblock says. Returns its size in bytes. Throws Error(ExitCode::data).
 std::int64_t check_container(const std::string& path);

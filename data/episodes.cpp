@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
+
 namespace r2pac {
 namespace {
 
@@ -65,19 +67,35 @@ Finding find_non_finite(const DsrlView& view, std::size_t index) {
                    [](float x) { return !std::isfinite(x); });
 }
 
+std::string rows_text(const Finding& found) {
+  return std::to_string(found.rows) + (found.rows == 1 ? " row" : " rows") +
+         " (first: " + std::to_string(found.first_row) + ")";
+}
+
+void require_finite(const DsrlView& view, const std::string& path) {
+  for (std::size_t i = 0; i < 5; ++i)
+    if (const Finding bad = find_non_finite(view, i); bad.rows > 0)
+      throw Error(ExitCode::data,
+                  std::string("array `") + kArrays[i].name + "` holds NaN or infinity in " + rows_text(bad),
+                  path, "run `r2pac data check` on it and make the data set again without these rows");
+}
+
 Finding find_unbounded_actions(const DsrlView& view) {
   return find_rows(view.actions, view.shape.action_dim, [](float x) { return !(std::abs(x) <= 1.0f); });
 }
 
+bool next_row_follows(const DsrlView& view, std::int64_t row) {
+  const auto next = row_of(view.next_observations, row, view.shape.observation_dim),
+             observed = row_of(view.observations, row + 1, view.shape.observation_dim);
+  return std::equal(next.begin(), next.end(), observed.begin(), same_number);
+}
+
 Finding find_mismatches(const DsrlView& view) {
   Finding found;
-  const int width = view.shape.observation_dim;
   for (std::int64_t row = 0; row + 1 < view.shape.rows; ++row) {
     if (view.terminals[static_cast<std::size_t>(row)] || view.timeouts[static_cast<std::size_t>(row)])
       continue;
-    const auto next = row_of(view.next_observations, row, width),
-               observed = row_of(view.observations, row + 1, width);
-    if (!std::equal(next.begin(), next.end(), observed.begin(), same_number)) found.add(row);
+    if (!next_row_follows(view, row)) found.add(row);
   }
   return found;
 }

@@ -25,8 +25,15 @@ struct Finding {
   }
 };
 
+/// Whether the next observation of a row that is not the last is what the next row observed.
+bool next_row_follows(const DsrlView& view, std::int64_t row);
+
 /// Rows of array `index` of kArrays with NaN or infinity.
 Finding find_non_finite(const DsrlView& view, std::size_t index);
+/// "3 rows (first: 17)"
+std::string rows_text(const Finding& found);
+/// Throws Error(ExitCode::data) that names the first array with NaN or infinity.
+void require_finite(const DsrlView& view, const std::string& path);
 /// Rows with an action component outside [-1, 1].
 Finding find_unbounded_actions(const DsrlView& view);
 /// Rows inside an episode whose next observation is not the observation of the next row.

@@ -166,7 +166,7 @@ class Children {
       }
     }
     const std::string how = WIFSIGNALED(status) ? std::string(" (") + strsignal(WTERMSIG(status)) + ")" : "";
-    throw Error(ExitCode::data, "the file is damaged: the HDF5 library crashed while reading it" + how, file,
+    throw Error(ExitCode::data, "the file is damaged: decoding it crashed" + how, file,
                 "get a fresh copy of the file");
   }
 

@@ -20,22 +20,28 @@ std::int64_t half_of_memory() { return std::int64_t{sysconf(_SC_PHYS_PAGES)} * s
 
 }  // namespace
 
-LoadedFile load_columns(const std::string& path, const ReadLimits& limits) {
+ReadLimits resolve_limits(const ReadLimits& limits, std::int64_t file_bytes) {
+  return {limits.bytes > 0 ? limits.bytes : half_of_memory(),
+          limits.seconds > 0 ? limits.seconds : 30.0 + static_cast<double>(file_bytes) / 1e7};
+}
+
+FenceLimits fence_limits(const ReadLimits& limits) { return {limits.bytes + kWorkingBytes, limits.seconds}; }
+
+LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
   const std::int64_t file_bytes = check_container(path);
-  const std::int64_t budget = limits.bytes > 0 ? limits.bytes : half_of_memory();
-  const double seconds = limits.seconds > 0 ? limits.seconds : 30.0 + static_cast<double>(file_bytes) / 1e7;
+  const ReadLimits limits = resolve_limits(given, file_bytes);
   // A process costs a millisecond or two, a megabyte of file about ten to decode.
   const int useful = static_cast<int>(std::min<std::int64_t>(kMostWorkers, 1 + (file_bytes >> 20)));
   const int workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, useful);
 
   LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
   const auto job = [&](int worker) {
-    const Shape shape = decode(path, budget, worker, workers, [&](const Shape& wanted) {
+    const Shape shape = decode(path, limits.bytes, worker, workers, [&](const Shape& wanted) {
       return loaded.memory->map(offset_of(wanted, kArrays.size()));
     });
     return std::string(reinterpret_cast<const char*>(&shape), sizeof shape);
   };
-  const auto replies = run_fenced(workers, {budget + kWorkingBytes, seconds}, path, job);
+  const auto replies = run_fenced(workers, fence_limits(limits), path, job);
   Shape shape;
   if (replies[0].size() != sizeof shape ||
       std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
@@ -46,8 +52,7 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& limits) {
   return loaded;
 }
 
-DsrlColumns read_dsrl(const std::string& path, const ReadLimits& limits) {
-  LoadedFile loaded = load_columns(path, limits);
+DsrlColumns take_columns(LoadedFile& loaded) {
   const DsrlView& view = loaded.view;
   DsrlColumns columns;
   columns.rows = view.shape.rows;
@@ -66,6 +71,11 @@ DsrlColumns read_dsrl(const std::string& path, const ReadLimits& limits) {
   take(columns.terminals, view.terminals);
   take(columns.timeouts, view.timeouts);
   return columns;
+}
+
+DsrlColumns read_dsrl(const std::string& path, const ReadLimits& limits) {
+  LoadedFile loaded = load_columns(path, limits);
+  return take_columns(loaded);
 }
 
 }  // namespace r2pac

@@ -18,6 +18,14 @@ struct LoadedFile {
   }
 };
 
+/// Limits with what stands for 0 filled in, for a file of so many bytes.
+ReadLimits resolve_limits(const ReadLimits& limits, std::int64_t file_bytes);
+/// What a decoding child may take, given resolved limits.
+FenceLimits fence_limits(const ReadLimits& limits);
+
+/// The arrays copied out of shared memory, which is freed on the way.
+DsrlColumns take_columns(LoadedFile& loaded);
+
 /// Reads a file as read_dsrl does.
 LoadedFile load_columns(const std::string& path, const ReadLimits& limits = {});
 

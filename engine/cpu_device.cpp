@@ -5,25 +5,21 @@
 #include "base/error.h"
 #include "engine/device.h"
 #include "kernels/isa.h"
-#include "kernels/select.h"
 
 namespace r2pac {
 namespace {
 
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
-/// One task takes some candidates of one observation from noise to costs; another chooses.
+/// One task takes some candidates of one observation from noise to scores; another chooses.
 template <class T>
 class CpuActor final : public Actor<T> {
  public:
-  CpuActor(const ActorSpec<T>& spec, std::shared_ptr<ThreadPool> pool)
-      : weights_(spec.weights),
-        flow_options_(spec.flow),
-        candidates_(spec.candidates),
-        pool_(std::move(pool)) {
-    const std::size_t scratch = std::max({flow_scratch(weights_.flow, candidates_),
-                                          score_scratch(weights_.cost_critics.front(), candidates_),
-                                          2 * size(weights_.v_cost.width())});
+  CpuActor(const ActorSpec<T>& spec, std::shared_ptr<ThreadPool> pool) : spec_(spec), pool_(std::move(pool)) {
+    const ActionWeights<T>& w = spec_.weights;
+    std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates), 2 * size(w.v_cost.width()));
+    for (const auto* critics : {&w.reward_critics, &w.cost_critics})
+      if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
     for (int t = 0; t < pool_->threads(); ++t) {
       scratch_.emplace_back(scratch);
       scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
@@ -39,8 +35,8 @@ class CpuActor final : public Actor<T> {
     request_ = request;
     // An observation's candidates are cut into parts when threads would be idle.
     const int threads = pool_->threads();
-    parts_ = request.rows >= threads ? 1 : std::min(candidates_, threads);
-    per_part_ = (candidates_ + parts_ - 1) / parts_;
+    parts_ = request.rows >= threads ? 1 : std::min(spec_.candidates, threads);
+    per_part_ = (spec_.candidates + parts_ - 1) / parts_;
     parts_phase_.tasks = request.rows * parts_;
     choice_phase_.tasks = request.rows;
     pool_->run(parts_phase_, scratch_pointers_);
@@ -50,39 +46,45 @@ class CpuActor final : public Actor<T> {
   std::string description() const override { return std::string("CPU, ") + isa_name(current_isa()); }
 
  private:
-  /// Some candidates of one observation: from noise to chunks and their costs.
+  /// Some candidates of one observation: from noise to chunks and their scores.
   void run_part(int task, T* scratch) const {
-    const int first = task % parts_ * per_part_, count = std::min(per_part_, candidates_ - first);
+    const int first = task % parts_ * per_part_, count = std::min(per_part_, spec_.candidates - first);
     if (count <= 0) return;
-    const FlowWeights<T>& flow = weights_.flow;
-    const std::size_t row = size(task / parts_), candidate = row * size(candidates_) + size(first);
+    const FlowWeights<T>& flow = spec_.weights.flow;
+    const std::size_t row = size(task / parts_), candidate = row * size(spec_.candidates) + size(first);
     const T* observation = buffers_.observations + row * size(flow.observation_dim);
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
-    integrate_flow(flow, flow_options_, observation, count, chunks, scratch);
-    if (request_.score)
-      greatest_cost(weights_.cost_critics, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
-                    buffers_.costs + candidate, scratch);
+    if (spec_.flow.flow_steps > 0) integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
+    const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {
+      extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
+                    scores + candidate, scratch);
+    };
+    if (request_.score) score(spec_.weights.cost_critics, Extreme::greatest, buffers_.costs);
+    if (request_.rewards) score(spec_.weights.reward_critics, Extreme::least, buffers_.rewards);
   }
 
-  /// The chosen candidate of one observation, and the observation's values.
+  /// The observation's values, and the chosen one of its candidates.
   void run_choice(std::size_t row, T* scratch) const {
-    const std::size_t chunk = size(weights_.flow.chunk_dim), many = size(candidates_);
-    const T* const chunks = buffers_.candidates + row * many * chunk;
-    T* const chosen = buffers_.chosen + row * chunk;
-    if (request_.score)
-      choose_least_cost(buffers_.costs + row * many, chunks, candidates_, weights_.flow.chunk_dim, chosen,
-                        buffers_.chosen_cost + row);
-    else
-      std::copy_n(chunks, chunk, chosen);
-    if (!request_.values) return;
-    const T* observation = buffers_.observations + row * size(weights_.flow.observation_dim);
-    mlp_forward(weights_.v_reward, observation, 1, buffers_.v_reward + row, scratch);
-    mlp_forward(weights_.v_cost, observation, 1, buffers_.v_cost + row, scratch);
+    const bool by_region = spec_.selection == Selection::region && request_.score;
+    const T* observation = buffers_.observations + row * size(spec_.weights.flow.observation_dim);
+    if (request_.values)
+      mlp_forward(spec_.weights.v_reward, observation, 1, buffers_.v_reward + row, scratch);
+    if (request_.values || by_region)
+      mlp_forward(spec_.weights.v_cost, observation, 1, buffers_.v_cost + row, scratch);
+
+    const std::size_t chunk = size(spec_.weights.flow.chunk_dim), first = row * size(spec_.candidates);
+    const T *costs = buffers_.costs + first, *rewards = buffers_.rewards + first;
+    int best = 0;
+    if (by_region)
+      best = best_by_region(costs, rewards, spec_.candidates, buffers_.v_cost[row], spec_.threshold);
+    else if (request_.score)
+      best = least_cost(costs, spec_.candidates);
+    std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);
+    if (request_.score) buffers_.chosen_cost[row] = costs[best];
+    if (request_.rewards) buffers_.chosen_reward[row] = rewards[best];
   }
 
-  ActionWeights<T> weights_;
-  FlowOptions flow_options_;
-  int candidates_;
+  ActorSpec<T> spec_;
   std::shared_ptr<ThreadPool> pool_;
   std::vector<Buffer<T>> scratch_;
   std::vector<std::byte*> scratch_pointers_;

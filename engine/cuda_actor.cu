@@ -31,25 +31,33 @@ class FusedActor final : public Actor<float> {
   FusedAction kernel_;
 };
 
-/// Both ways, and for each number of observations the faster one.
-class MeasuredActor final : public Actor<float> {
+/// Both ways, and for each number of observations the faster one, or the kernel wherever it can do it.
+class EitherActor final : public Actor<float> {
  public:
-  MeasuredActor(const ActorSpec<float>& spec, Queue& queue)
-      : spec_(spec), queue_(queue), fused_(spec, queue), layered_(spec, queue) {}
+  EitherActor(const ActorSpec<float>& spec, Queue& queue, bool measured)
+      : spec_(spec), queue_(queue), fused_(spec, queue), layered_(spec, queue), measured_(measured) {}
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override {
-    auto found = faster_.find(request.rows);
-    if (found == faster_.end()) found = faster_.emplace(request.rows, &measure(buffers, request)).first;
-    last_ = found->second;
+    last_ = &choose(buffers, request);
     last_->act(buffers, request);
   }
   void renew_weights() override { fused_.renew_weights(); }
   std::string description() const override {
-    return last_ == nullptr ? "measured at the first call" : last_->description() + " (measured the faster)";
+    if (last_ != nullptr) return last_->description() + reason_;
+    return measured_ ? "measured at the first call" : fused_.description();
   }
   int launches() const override { return last_ == nullptr ? 0 : last_->launches(); }
 
  private:
+  Actor<float>& choose(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+    reason_ = "";
+    if (request.rewards) return layered_;
+    if (!measured_) return fused_;
+    reason_ = " (measured the faster)";
+    auto found = faster_.find(request.rows);
+    if (found == faster_.end()) found = faster_.emplace(request.rows, &measure(buffers, request)).first;
+    return *found->second;
+  }
   /// The least of some runs of each on a copy of the candidates.
   Actor<float>& measure(const ActionBuffers<float>& given, const ActionRequest& request) {
     DeviceArray<float> candidates(static_cast<std::size_t>(request.rows) *
@@ -70,8 +78,10 @@ class MeasuredActor final : public Actor<float> {
   Queue& queue_;
   FusedActor fused_;
   LayeredAction layered_;
+  bool measured_;
   std::map<int, Actor<float>*> faster_;
   Actor<float>* last_ = nullptr;
+  const char* reason_ = "";  // for which it was taken
 };
 
 }  // namespace
@@ -83,17 +93,16 @@ std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, Queue& qu
   if (!wanted.empty() && wanted != "fused" && wanted != "layered")
     throw Error(ExitCode::settings, "unknown sampler `" + wanted + "`", "R2PAC_CUDA_SAMPLER",
                 did_you_mean(wanted, {"fused", "layered"}));
-  if (wanted == "layered") return std::make_unique<LayeredAction>(spec, queue);
+  if (wanted == "layered" || spec.flow.flow_steps == 0) return std::make_unique<LayeredAction>(spec, queue);
   const std::string misfit =
-      FusedAction::misfit(spec.weights, spec.flow, spec.candidates, queue.precision(), shared_limit);
-  if (wanted == "fused") {
-    if (!misfit.empty())
-      throw Error(ExitCode::settings, "the fused sampler cannot run this policy: " + misfit,
-                  "R2PAC_CUDA_SAMPLER", "use R2PAC_CUDA_SAMPLER=layered, or leave it unset");
-    return std::make_unique<FusedActor>(spec, queue);
-  }
+      spec.selection != Selection::least_cost
+          ? "the kernel chooses by least cost only"
+          : FusedAction::misfit(spec.weights, spec.flow, spec.candidates, queue.precision(), shared_limit);
+  if (wanted == "fused" && !misfit.empty())
+    throw Error(ExitCode::settings, "the fused sampler cannot run this policy: " + misfit,
+                "R2PAC_CUDA_SAMPLER", "use R2PAC_CUDA_SAMPLER=layered, or leave it unset");
   if (!misfit.empty()) return std::make_unique<LayeredAction>(spec, queue);
-  return std::make_unique<MeasuredActor>(spec, queue);
+  return std::make_unique<EitherActor>(spec, queue, wanted.empty());
 }
 
 }  // namespace r2pac::cuda

@@ -10,7 +10,8 @@ namespace r2pac::cuda {
 
 /// The actor for these networks: one fused kernel, or a graph of library products. If both can do it, each
 /// call size is timed once with both; the environment variable R2PAC_CUDA_SAMPLER (fused or layered) decides
-/// instead. Throws Error(settings) if it names neither, or asks for a kernel that cannot run these networks.
+/// instead. Choices by region, calls that ask for rewards and given chunks take the graph.
+/// Throws Error(settings) if the variable names neither, or asks for a kernel that cannot run these networks.
 /// shared_limit: bytes of shared memory that a block may have.
 std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, Queue& queue,
                                          std::size_t shared_limit);

@@ -15,10 +15,17 @@ class VectorEnvironment {
   virtual int count() const = 0;            ///< N, at least 1
   virtual int observation_dim() const = 0;  ///< S
   virtual int action_dim() const = 0;       ///< A
-  virtual int episode_steps() const = 0;    ///< steps after which an episode is cut by a timeout
+  virtual int episode_steps() const = 0;    ///< steps after which an episode is cut by a timeout; -1: unknown
 
   /// Starts episode `first_episode + i` in copy i. The start is a function of (seed, episode) alone.
   virtual void reset(std::uint64_t seed, int first_episode) = 0;
+
+  /// What the start of an episode is drawn from, for the record: in a simulator its own seed; where seed and
+  /// episode both decide, the seed.
+  virtual std::uint64_t episode_seed(std::uint64_t seed, std::int64_t episode) const {
+    static_cast<void>(episode);
+    return seed;
+  }
 
   virtual std::span<const float> observations() const = 0;  ///< [N, S], now
 
@@ -27,8 +34,8 @@ class VectorEnvironment {
   /// Throws InvalidArgument when the shape is wrong or an action of an unfinished copy is not finite.
   virtual void step(std::span<const float> actions) = 0;
 
-  virtual std::span<const float> rewards() const = 0;           ///< [N], of the last step
-  virtual std::span<const float> costs() const = 0;             ///< [N], of the last step
+  virtual std::span<const double> rewards() const = 0;          ///< [N], of the last step
+  virtual std::span<const double> costs() const = 0;            ///< [N], of the last step
   virtual std::span<const std::uint8_t> terminals() const = 0;  ///< [N], 1 once the episode has truly ended
   virtual std::span<const std::uint8_t> timeouts() const = 0;   ///< [N], 1 once it was cut by its length
 };

@@ -60,8 +60,8 @@ void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, 
     environment.step(actions);
     for (const std::size_t copy : running) {
       EpisodeResult& result = results[copy];
-      result.episode_return += static_cast<double>(environment.rewards()[copy]);
-      result.episode_cost += static_cast<double>(environment.costs()[copy]);
+      result.episode_return += environment.rewards()[copy];
+      result.episode_cost += environment.costs()[copy];
       ++result.length;
       result.terminated = environment.terminals()[copy] != 0;
       if (record) keep(copy);

@@ -96,8 +96,8 @@ void ReachAvoid::reset(std::uint64_t seed, int first_episode) {
     states_[i] = reach_avoid::start(seed, first_episode + static_cast<int>(i));
     write_observation(i);
   }
-  std::ranges::fill(rewards_, 0.0f);
-  std::ranges::fill(costs_, 0.0f);
+  std::ranges::fill(rewards_, 0.0);
+  std::ranges::fill(costs_, 0.0);
   std::ranges::fill(timeouts_, std::uint8_t{0});
   steps_taken_ = 0;
 }
@@ -107,8 +107,8 @@ void ReachAvoid::step(std::span<const float> actions) {
   if (actions.size() != expected)
     throw InvalidArgument("ReachAvoid::step: actions has " + std::to_string(actions.size()) +
                           " values, expected " + std::to_string(expected));
-  std::ranges::fill(rewards_, 0.0f);
-  std::ranges::fill(costs_, 0.0f);
+  std::ranges::fill(rewards_, 0.0);
+  std::ranges::fill(costs_, 0.0);
   if (steps_taken_ == reach_avoid::kEpisodeSteps) return;
   for (std::size_t i = 0; i < expected; ++i)
     if (!std::isfinite(actions[i]))
@@ -117,8 +117,8 @@ void ReachAvoid::step(std::span<const float> actions) {
   for (std::size_t i = 0; i < states_.size(); ++i) {
     const reach_avoid::State before = states_[i];
     states_[i] = reach_avoid::advance(before, {actions[2 * i], actions[2 * i + 1]});
-    rewards_[i] = reach_avoid::reward(before, states_[i]);
-    costs_[i] = reach_avoid::cost(states_[i]);
+    rewards_[i] = static_cast<double>(reach_avoid::reward(before, states_[i]));
+    costs_[i] = static_cast<double>(reach_avoid::cost(states_[i]));
     write_observation(i);
   }
   if (++steps_taken_ == reach_avoid::kEpisodeSteps) std::ranges::fill(timeouts_, std::uint8_t{1});

@@ -114,8 +114,8 @@ class ReachAvoid final : public VectorEnvironment {
   void step(std::span<const float> actions) override;
 
   std::span<const float> observations() const override { return observations_; }
-  std::span<const float> rewards() const override { return rewards_; }
-  std::span<const float> costs() const override { return costs_; }
+  std::span<const double> rewards() const override { return rewards_; }
+  std::span<const double> costs() const override { return costs_; }
   std::span<const std::uint8_t> terminals() const override { return terminals_; }
   std::span<const std::uint8_t> timeouts() const override { return timeouts_; }
 
@@ -123,7 +123,8 @@ class ReachAvoid final : public VectorEnvironment {
   void write_observation(std::size_t copy);
 
   std::vector<reach_avoid::State> states_;
-  std::vector<float> observations_, rewards_, costs_;
+  std::vector<float> observations_;
+  std::vector<double> rewards_, costs_;
   std::vector<std::uint8_t> terminals_, timeouts_;  // terminals stay 0: nothing ends this task but its length
   int steps_taken_ = 0;                             // the same for every copy
 };

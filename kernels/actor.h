@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/sampler.h"
+#include "kernels/select.h"
 
 namespace r2pac {
 
@@ -12,6 +13,8 @@ struct ActorSpec {
   ActionWeights<T> weights;
   FlowOptions flow;
   int candidates = 16;  ///< per observation, >= 1
+  Selection selection = Selection::least_cost;
+  T threshold = 0;  ///< l, of Selection::region
 };
 
 template <class T>

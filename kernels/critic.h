@@ -21,6 +21,12 @@ enum class Side {
   lower,  ///< V_c: weight `expectile` where the prediction exceeds the target
 };
 
+/// What discounted sums of rewards or costs can be at all.
+template <class T>
+struct Range {
+  T least, greatest;
+};
+
 /// Constants of the targets.
 template <class T>
 struct TargetConstants {
@@ -28,6 +34,7 @@ struct TargetConstants {
   T chunk_discount;  ///< gamma^h
   T penalty;         ///< C >= 0
   PenaltyReading reading;
+  Range<T> reward_values, cost_values;  ///< what is bootstrapped from is clamped to these (BOUNDS)
 };
 
 namespace formula {
@@ -56,20 +63,32 @@ R2_FORMULA bool leaves_region(T mask, T next_cost_value, T threshold) {
   return mask != T(0) && next_cost_value > threshold;
 }
 
+/// The value in a range that is nearest to a value (BOUNDS); a NaN stays.
+template <class T>
+R2_FORMULA T nearest_in(const Range<T>& range, T value) {
+  return value < range.least ? range.least : value > range.greatest ? range.greatest : value;
+}
+
+/// The target of a chunk that leaves the region, for readings other than none.
+template <class T>
+R2_FORMULA T penalty_target(const TargetConstants<T>& constants) {
+  return constants.reading == PenaltyReading::direct ? -constants.penalty
+                                                     : -constants.penalty / (T(1) - constants.discount);
+}
+
 /// The h-step target of the reward critics (TARGET-R): rewards is sum_k gamma^k r_{t+k}.
 template <class T>
 R2_FORMULA T reward_target(T rewards, T mask, T next_reward_value, bool unsafe,
                            const TargetConstants<T>& constants) {
-  const T target = rewards + constants.chunk_discount * mask * next_reward_value;
-  if (!unsafe || constants.reading == PenaltyReading::none) return target;
-  return constants.reading == PenaltyReading::direct ? -constants.penalty
-                                                     : -constants.penalty / (T(1) - constants.discount);
+  const T target =
+      rewards + constants.chunk_discount * mask * nearest_in(constants.reward_values, next_reward_value);
+  return !unsafe || constants.reading == PenaltyReading::none ? target : penalty_target(constants);
 }
 
 /// The h-step target of the cost critics (TARGET-C), never penalised.
 template <class T>
 R2_FORMULA T cost_target(T costs, T mask, T next_cost_value, const TargetConstants<T>& constants) {
-  return costs + constants.chunk_discount * mask * next_cost_value;
+  return costs + constants.chunk_discount * mask * nearest_in(constants.cost_values, next_cost_value);
 }
 
 /// 1 for a chunk worth imitating (LABEL): in the safe region one with a reward advantage >= 0, outside it

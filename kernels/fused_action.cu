@@ -339,6 +339,7 @@ void FusedAction::run(const ActionBuffers<float>& buffers, const ActionRequest& 
   if (request.score && plan_->run.critics == 0)
     throw InvalidArgument("FusedAction: there are no cost critics");
   if (request.values && !plan_->has_values) throw InvalidArgument("FusedAction: there are no V_r and V_c");
+  if (request.rewards) throw InvalidArgument("FusedAction: the kernel has no reward critics");
   Run run = plan_->run;
   run.buffers = buffers;
   run.score = request.score;

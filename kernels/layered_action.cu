@@ -72,29 +72,54 @@ __global__ void __launch_bounds__(kThreads)
                   : chunks[pair * chunk_dim + column - observation_dim];
 }
 
-/// For each observation: costs [candidates] = the greatest of q [critics, rows * candidates], and the chunk
-/// of the least one; without critics the first chunk. One block an observation; one thread compares, for the
+/// What several critics say of all pairs: q [critics, pairs].
+struct Opinions {
+  const float* q;
+  int critics;  ///< 0: they were not asked
+
+  __device__ float extreme(std::size_t pair, std::size_t pairs, Extreme which) const {
+    float value = q[pair];
+#pragma unroll 1  // the critics are one or two: unrolled, the loop would only take registers
+    for (int k = 1; k < critics; ++k) {
+      const float other = q[std::size_t(k) * pairs + pair];
+      if (which == Extreme::greatest ? value < other : other < value) value = other;
+    }
+    return value;
+  }
+};
+
+/// How a choice is made.
+struct Rule {
+  bool by_region;
+  float threshold;
+};
+
+/// For each observation: costs and rewards [candidates], where the critics were asked, and the chunk that the
+/// rule chooses; without costs the first chunk. One block an observation; one thread compares, for the
 /// candidates are few.
 __global__ void __launch_bounds__(kThreads)
-    choose_kernel(const float* q, int critics, int candidates, int chunk_dim, ActionBuffers<float> buffers) {
+    choose_kernel(Opinions cost, Opinions reward, Rule rule, int candidates, int chunk_dim,
+                  ActionBuffers<float> buffers) {
   __shared__ int chosen;
-  const std::size_t row = blockIdx.x, first = row * candidates;
+  const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
   if (threadIdx.x == 0) {
+    const bool safe = rule.by_region && buffers.v_cost[row] <= rule.threshold;
     int best = 0;
-    float least = 0;
-    for (int c = 0; c < candidates && critics > 0; ++c) {
-      float cost = q[first + c];
-      for (int k = 1; k < critics; ++k) {
-        const float other = q[std::size_t(k) * gridDim.x * candidates + first + c];
-        cost = cost < other ? other : cost;
-      }
-      buffers.costs[first + c] = cost;
-      if (c == 0 || formula::beats(cost, least)) {
+    CandidateScore<float> of_best{};
+    for (int c = 0; c < candidates; ++c) {
+      CandidateScore<float> score{};
+      if (cost.critics > 0)
+        buffers.costs[first + c] = score.cost = cost.extreme(first + c, pairs, Extreme::greatest);
+      if (reward.critics > 0)
+        buffers.rewards[first + c] = score.reward = reward.extreme(first + c, pairs, Extreme::least);
+      if (c == 0 || (safe ? formula::beats_in_region(score, of_best, rule.threshold)
+                          : formula::beats(score.cost, of_best.cost))) {
         best = c;
-        least = cost;
+        of_best = score;
       }
     }
-    if (critics > 0) buffers.chosen_cost[row] = least;
+    if (cost.critics > 0) buffers.chosen_cost[row] = of_best.cost;
+    if (reward.critics > 0) buffers.chosen_reward[row] = of_best.reward;
     chosen = best;
   }
   __syncthreads();
@@ -102,10 +127,11 @@ __global__ void __launch_bounds__(kThreads)
     buffers.chosen[row * chunk_dim + j] = buffers.candidates[(first + chosen) * chunk_dim + j];
 }
 
-int widest(const std::vector<MlpWeights<float>>& nets) {
+/// Values of a working buffer for the nets' layers and `pairs` rows.
+std::size_t buffer_size(const std::vector<MlpWeights<float>>& nets, std::size_t pairs) {
   int width = 1;
   for (const MlpWeights<float>& net : nets) width = std::max(width, net.width());
-  return width;
+  return nets.size() * pairs * size(width);
 }
 
 /// The distance of the second net's tensors from the first's.
@@ -118,9 +144,10 @@ std::size_t stride(const float* first, const float* second) {
 LayeredAction::Room LayeredAction::make_room(int rows) const {
   const ActionWeights<float>& w = spec_.weights;
   const std::size_t n = size(rows), chunks = n * size(spec_.candidates), branches = size(branches_.count),
-                    first = size(w.flow.first_width), critics = w.cost_critics.size(),
+                    first = size(w.flow.first_width),
                     hidden = branches * chunks * std::max(first, size(w.flow.rest.width())),
-                    scored = critics * chunks * size(widest(w.cost_critics)),
+                    scored =
+                        std::max(buffer_size(w.reward_critics, chunks), buffer_size(w.cost_critics, chunks)),
                     valued = n * size(w.v_cost.width());
   const auto floats = [](std::size_t count) { return DeviceArray<float>(count); };
   return {floats(branches * n * first),
@@ -129,7 +156,8 @@ LayeredAction::Room LayeredAction::make_room(int rows) const {
           floats(branches * chunks * size(w.flow.chunk_dim)),
           floats(chunks * size(w.flow.observation_dim + w.flow.chunk_dim)),
           {floats(scored), floats(scored)},
-          floats(critics * chunks),
+          floats(w.reward_critics.size() * chunks),
+          floats(w.cost_critics.size() * chunks),
           {floats(valued), floats(valued)},
           rows};
 }
@@ -137,7 +165,10 @@ LayeredAction::Room LayeredAction::make_room(int rows) const {
 LayeredAction::LayeredAction(const ActorSpec<float>& spec, Queue& queue)
     : spec_(spec), queue_(queue), schedules_(queue), branches_(flow_branches(spec.flow)) {}
 
-std::string LayeredAction::description() const { return "a graph of library products"; }
+std::string LayeredAction::description() const {
+  const std::string graph = "a graph of library products";
+  return spec_.selection == Selection::least_cost ? graph : graph + ", which chooses by region";
+}
 
 void LayeredAction::launch(const std::function<void(cudaStream_t)>& work) {
   queue_.begin_call({}, {}, true);
@@ -211,36 +242,45 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   }
 }
 
-void LayeredAction::score(const ActionBuffers<float>& buffers, int rows) {
+void LayeredAction::score(const ActionBuffers<float>& buffers, const ActionRequest& request) {
   const FlowWeights<float>& flow = spec_.weights.flow;
-  const int pair = flow.observation_dim + flow.chunk_dim, many = rows * spec_.candidates;
+  const int rows = request.rows, pair = flow.observation_dim + flow.chunk_dim, many = rows * spec_.candidates;
   launch([&](cudaStream_t stream) {
     cuda::launch(pairs_kernel, blocks(size(many) * size(pair)), kThreads, 0, stream, buffers.observations,
                  buffers.candidates, rows, spec_.candidates, flow.observation_dim, flow.chunk_dim,
                  room_->pairs.data());
   });
-  std::vector<const MlpWeights<float>*> critics;
-  for (const MlpWeights<float>& critic : spec_.weights.cost_critics) critics.push_back(&critic);
-  float* const both[2] = {room_->critics[0].data(), room_->critics[1].data()};
-  forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, room_->q.data());
+  const auto ask = [&](const std::vector<MlpWeights<float>>& nets, float* q) {
+    std::vector<const MlpWeights<float>*> critics;
+    for (const MlpWeights<float>& critic : nets) critics.push_back(&critic);
+    float* const both[2] = {room_->critics[0].data(), room_->critics[1].data()};
+    forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, q);
+  };
+  if (request.score) ask(spec_.weights.cost_critics, room_->q_cost.data());
+  if (request.rewards) ask(spec_.weights.reward_critics, room_->q_reward.data());
 }
 
 Graph LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+  const ActionWeights<float>& w = spec_.weights;
+  const Rule rule{spec_.selection == Selection::region && request.score, spec_.threshold};
+  const auto opinions = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
+                           bool asked) {
+    return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
+  };
   return queue_.capture([&] {
-    integrate(buffers, request.rows);
-    if (request.score) score(buffers, request.rows);
-    launch([&](cudaStream_t stream) {
-      cuda::launch(choose_kernel, request.rows, kThreads, 0, stream, room_->q.data(),
-                   request.score ? static_cast<int>(spec_.weights.cost_critics.size()) : 0, spec_.candidates,
-                   spec_.weights.flow.chunk_dim, buffers);
-    });
-    if (!request.values) return;
-    const ActionWeights<float>& w = spec_.weights;
+    if (spec_.flow.flow_steps > 0) integrate(buffers, request.rows);
+    if (request.score || request.rewards) score(buffers, request);
     float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
     const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                    w.flow.observation_dim};
-    forward({&w.v_reward}, observations, both, buffers.v_reward);
-    forward({&w.v_cost}, observations, both, buffers.v_cost);
+    if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
+    if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
+    launch([&](cudaStream_t stream) {
+      cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
+                   opinions(room_->q_cost, w.cost_critics, request.score),
+                   opinions(room_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
+                   w.flow.chunk_dim, buffers);
+    });
   });
 }
 

@@ -30,13 +30,13 @@ class LayeredAction final : public Actor<float> {
   };
   /// Working memory for some number of observations.
   struct Room {
-    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q, values[2];
+    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q_reward, q_cost, values[2];
     int rows;
   };
   Room make_room(int rows) const;
   Graph record(const ActionBuffers<float>& buffers, const ActionRequest& request);
   void integrate(const ActionBuffers<float>& buffers, int rows);
-  void score(const ActionBuffers<float>& buffers, int rows);
+  void score(const ActionBuffers<float>& buffers, const ActionRequest& request);
   void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,
                float* out);
   void launch(const std::function<void(cudaStream_t)>& work);

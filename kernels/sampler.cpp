@@ -113,8 +113,9 @@ std::size_t score_scratch(const MlpWeights<T>& critic, int candidates) {
 }
 
 template <class T>
-void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim,
-                   const T* chunks, int chunk_dim, int candidates, T* cost, T* scratch) {
+void extreme_score(const std::vector<MlpWeights<T>>& critics, Extreme extreme, const T* observation,
+                   int observation_dim, const T* chunks, int chunk_dim, int candidates, T* score,
+                   T* scratch) {
   const std::size_t pair = size(observation_dim + chunk_dim);
   T* const pairs = scratch;
   T* const q = pairs + size(candidates) * pair;
@@ -125,7 +126,10 @@ void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observati
   }
   for (std::size_t k = 0; k < critics.size(); ++k) {
     mlp_forward(critics[k], pairs, candidates, q, buffers);
-    for (int c = 0; c < candidates; ++c) cost[c] = k == 0 ? q[c] : std::max(cost[c], q[c]);
+    for (int c = 0; c < candidates; ++c)
+      score[c] = k == 0                         ? q[c]
+                 : extreme == Extreme::greatest ? std::max(score[c], q[c])
+                                                : std::min(score[c], q[c]);
   }
 }
 
@@ -145,7 +149,8 @@ double flow_multiply_adds(const FlowWeights<T>& flow, const FlowOptions& options
   template std::size_t flow_scratch(const FlowWeights<T>&, int);                                             \
   template void integrate_flow(const FlowWeights<T>&, const FlowOptions&, const T*, int, T*, T*);            \
   template std::size_t score_scratch(const MlpWeights<T>&, int);                                             \
-  template void greatest_cost(const std::vector<MlpWeights<T>>&, const T*, int, const T*, int, int, T*, T*); \
+  template void extreme_score(const std::vector<MlpWeights<T>>&, Extreme, const T*, int, const T*, int, int, \
+                              T*, T*);                                                                       \
   template double flow_multiply_adds(const FlowWeights<T>&, const FlowOptions&, int);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -49,7 +49,7 @@ struct FlowWeights {
 };
 
 struct FlowOptions {
-  int flow_steps = 32;
+  int flow_steps = 32;  ///< 0: the candidates are chunks already, which are left as they are
   double guidance_scale = 2;
   int label = 2;  ///< row of the label table to follow; kLabelNull follows the unconditional field
 };
@@ -59,8 +59,9 @@ struct FlowOptions {
 template <class T>
 struct ActionWeights {
   FlowWeights<T> flow;
-  std::vector<MlpWeights<T>> cost_critics;  ///< of pairs (observation, chunk); one output each
-  MlpWeights<T> v_reward, v_cost;           ///< of observations; one output each
+  std::vector<MlpWeights<T>> reward_critics,
+      cost_critics;                ///< of pairs (observation, chunk); one output each
+  MlpWeights<T> v_reward, v_cost;  ///< of observations; one output each
 };
 
 /// What one call works on: n observations, `candidates` chunks each. All in kernel memory.
@@ -68,20 +69,23 @@ template <class T>
 struct ActionBuffers {
   const T* observations = nullptr;  ///< [n, S], normalised
   T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after
-  T* costs = nullptr;               ///< [n, candidates] greatest critic's value, if scored
-  T* chosen = nullptr;              ///< [n, hA] the candidate of least cost, or the first if not scored
+  T* costs = nullptr;               ///< [n, candidates] greatest cost critic's value, if scored
+  T* rewards = nullptr;             ///< [n, candidates] least reward critic's value, if rewards are wanted
+  T* chosen = nullptr;              ///< [n, hA] the chosen candidate, or the first if not scored
   T* chosen_cost = nullptr;         ///< [n], if scored
+  T* chosen_reward = nullptr;       ///< [n], if rewards are wanted
   T* v_reward = nullptr;            ///< [n], if values are wanted
-  T* v_cost = nullptr;              ///< [n], if values are wanted
+  T* v_cost = nullptr;              ///< [n], if values are wanted or the choice goes by region
 
   bool operator==(const ActionBuffers&) const = default;
 };
 
 /// How much of it is wanted.
 struct ActionRequest {
-  int rows = 0;         ///< n >= 1
-  bool score = true;    ///< false: one candidate, and nobody asks for its cost
-  bool values = false;  ///< V_r and V_c of the observations
+  int rows = 0;          ///< n >= 1
+  bool score = true;     ///< false: one candidate, and nobody asks for its cost
+  bool values = false;   ///< V_r and V_c of the observations
+  bool rewards = false;  ///< Q_r of the candidates; a choice by region needs them and the score
 
   bool operator==(const ActionRequest&) const = default;
 };
@@ -102,11 +106,14 @@ template <class T>
 void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
                     int candidates, T* x, T* scratch);
 
-/// cost [candidates] = the greatest of the critics' values of (observation [S], chunk [candidates, hA]).
+/// Which of several critics is believed: of reward the least, of cost the greatest.
+enum class Extreme { least, greatest };
+
+/// score [candidates] = that extreme of the critics' values of (observation [S], chunk [candidates, hA]).
 /// scratch: score_scratch values.
 template <class T>
-void greatest_cost(const std::vector<MlpWeights<T>>& critics, const T* observation, int observation_dim,
-                   const T* chunks, int chunk_dim, int candidates, T* cost, T* scratch);
+void extreme_score(const std::vector<MlpWeights<T>>& critics, Extreme extreme, const T* observation,
+                   int observation_dim, const T* chunks, int chunk_dim, int candidates, T* score, T* scratch);
 template <class T>
 std::size_t score_scratch(const MlpWeights<T>& critic, int candidates);
 

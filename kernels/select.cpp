@@ -1,8 +1,5 @@
 #include "kernels/select.h"
 
-#include <algorithm>
-#include <cstddef>
-
 namespace r2pac {
 
 template <class T>
@@ -14,17 +11,17 @@ int least_cost(const T* cost, int candidates) {
 }
 
 template <class T>
-void choose_least_cost(const T* cost, const T* chunks, int candidates, int chunk_dim, T* chosen,
-                       T* chosen_cost) {
-  const int best = least_cost(cost, candidates);
-  std::copy_n(chunks + static_cast<std::size_t>(best) * static_cast<std::size_t>(chunk_dim), chunk_dim,
-              chosen);
-  *chosen_cost = cost[best];
+int best_by_region(const T* cost, const T* reward, int candidates, T v_cost, T threshold) {
+  if (!(v_cost <= threshold)) return least_cost(cost, candidates);
+  int best = 0;
+  for (int i = 1; i < candidates; ++i)
+    if (formula::beats_in_region<T>({cost[i], reward[i]}, {cost[best], reward[best]}, threshold)) best = i;
+  return best;
 }
 
 template int least_cost(const float*, int);
 template int least_cost(const double*, int);
-template void choose_least_cost(const float*, const float*, int, int, float*, float*);
-template void choose_least_cost(const double*, const double*, int, int, double*, double*);
+template int best_by_region(const float*, const float*, int, float, float);
+template int best_by_region(const double*, const double*, int, double, double);
 
 }  // namespace r2pac

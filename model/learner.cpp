@@ -126,6 +126,8 @@ bool Learner<T>::prepare(const std::function<bool()>& stop) {
   inputs.state = state_.data();
   inputs.threshold = threshold_.data();
   inputs.fixed_threshold = settings_.timeouts_are_terminal;
+  inputs.rewards = data_.rewards();
+  inputs.costs = data_.costs();
   inputs.labels = labels_.data();
   inputs.first_step = flow ? critic_steps_ : 0;
   inputs.trace = trace_;

@@ -1,6 +1,8 @@
 #include "model/policy.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "base/version.h"
@@ -20,9 +22,35 @@ int dimension(const SafetensorsFile& file, const char* key) {
   return *value;
 }
 
+/// What a policy does about one observation.
 struct Example {
-  std::vector<float> noise, chunk, cost = {0}, v_reward = {0}, v_cost = {0};
+  std::vector<float> noise, candidates;                   // [candidates, hA]
+  std::vector<float> candidate_costs, candidate_rewards;  // [candidates]
+  std::vector<float> chunk;                               // [hA]
+  std::vector<float> cost = {0}, reward = {0}, v_reward = {0}, v_cost = {0};
 };
+
+/// The candidate next to `chunk`, by the greatest difference of a component.
+std::size_t nearest_candidate(const Example& example, std::span<const float> chunk) {
+  std::size_t nearest = 0;
+  float least = std::numeric_limits<float>::infinity();
+  for (std::size_t c = 0; c < example.candidate_costs.size(); ++c) {
+    float distance = 0;
+    for (std::size_t j = 0; j < chunk.size(); ++j)
+      distance = std::max(distance, std::abs(example.candidates[c * chunk.size() + j] - chunk[j]));
+    if (distance < least) nearest = c;
+    least = std::min(least, distance);
+  }
+  return nearest;
+}
+
+/// l as a file holds it.
+double checked_threshold(double threshold, const std::filesystem::path& path) {
+  if (!std::isfinite(threshold))
+    throw Error(ExitCode::checkpoint, "the threshold is not a finite number", path.string(),
+                "use a file written by `r2pac train`");
+  return threshold;
+}
 
 /// The device on which a policy proves itself, whatever device it will act on: another one may compute in a
 /// lower precision.
@@ -55,14 +83,26 @@ Example act_on_example(Networks<float>& networks, const SamplerOptions& options,
                        std::span<const float> observation, std::vector<float> noise) {
   Sampler<float> sampler(networks, options, proving_device());
   Example example;
-  const auto chunk = static_cast<std::size_t>(networks.dimensions().chunk());
+  const auto chunk = static_cast<std::size_t>(networks.dimensions().chunk()),
+             many = static_cast<std::size_t>(options.num_candidates);
   example.noise = std::move(noise);
   if (example.noise.empty()) {
-    example.noise.resize(static_cast<std::size_t>(options.num_candidates) * chunk);
+    example.noise.resize(many * chunk);
     sampler.draw_noise(0, 0, 0, example.noise);
   }
   example.chunk.resize(chunk);
-  sampler.sample(observation, example.noise, {example.chunk, example.cost, example.v_reward, example.v_cost});
+  example.candidates.resize(many * chunk);
+  example.candidate_costs.resize(many);
+  example.candidate_rewards.resize(many);
+  sampler.sample(observation, example.noise,
+                 {.chunk = example.chunk,
+                  .cost = example.cost,
+                  .v_reward = example.v_reward,
+                  .v_cost = example.v_cost,
+                  .reward = example.reward,
+                  .candidates = example.candidates,
+                  .candidate_costs = example.candidate_costs,
+                  .candidate_rewards = example.candidate_rewards});
   return example;
 }
 
@@ -76,11 +116,12 @@ void load_normalization(Networks<float>& networks, const SafetensorsFile& file) 
 
 }  // namespace
 
-SamplerOptions sampler_options(const Settings& settings) {
-  return {{settings.flow_steps, settings.guidance_scale, kLabelGood}, settings.num_candidates};
+SamplerOptions Policy::sampler_options() const {
+  return {{settings_.flow_steps, settings_.guidance_scale, kLabelGood},
+          settings_.num_candidates,
+          settings_.selection,
+          threshold_};
 }
-
-SamplerOptions Policy::sampler_options() const { return r2pac::sampler_options(settings_); }
 
 Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data, double threshold) {
   Policy policy;
@@ -123,6 +164,7 @@ void Policy::save(const std::filesystem::path& path) const {
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
   writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
   writer.add<float>("example.q_c", {1}, example.cost);
+  writer.add<float>("example.q_r", {1}, example.reward);
   writer.add<float>("example.v_r", {1}, example.v_reward);
   writer.add<float>("example.v_c", {1}, example.v_cost);
 
@@ -177,7 +219,7 @@ void Policy::read_policy(const SafetensorsFile& file) {
   networks_->online.repack();
   networks_->target.repack();
   load_normalization(*networks_, file);
-  threshold_ = file.get<double>("threshold", {1})[0];
+  threshold_ = checked_threshold(file.get<double>("threshold", {1})[0], path_);
   const auto observation =
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
   example_observation_.assign(observation.begin(), observation.end());
@@ -211,7 +253,7 @@ void Policy::read_checkpoint(const SafetensorsFile& file) {
     networks_->observation_mean.assign(s, 0.0f);
     networks_->observation_scale.assign(s, 1.0f);
   }
-  threshold_ = static_cast<double>(file.get<float>("threshold", {1})[0]);
+  threshold_ = checked_threshold(static_cast<double>(file.get<float>("threshold", {1})[0]), path_);
   example_observation_ = networks_->observation_mean;
 }
 
@@ -224,7 +266,11 @@ void Policy::check_example(const SafetensorsFile& file) const {
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
   const Example mine = act_on_example(*networks_, options, observation, {noise.begin(), noise.end()});
   // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
-  // equal cost it may even choose another, so that the cost is compared and not the chunk.
+  // equal scores, or scores next to the threshold, it may even choose another, so that the scores are
+  // compared that it gives the candidate next to the stored chunk.
+  const auto stored = file.get<float>(
+      "example.chunk", {static_cast<std::size_t>(dim.chunk_length), static_cast<std::size_t>(dim.action)});
+  const std::size_t nearest = nearest_candidate(mine, {stored.data(), stored.size()});
   const auto compare = [&](const char* name, float value) {
     const float expected = file.get<float>(name, {1})[0];
     if (!(std::abs(value - expected) <= 1e-3f * (1 + std::abs(expected))))
@@ -235,7 +281,8 @@ void Policy::check_example(const SafetensorsFile& file) const {
   };
   compare("example.v_r", mine.v_reward[0]);
   compare("example.v_c", mine.v_cost[0]);
-  compare("example.q_c", mine.cost[0]);
+  compare("example.q_c", mine.candidate_costs[nearest]);
+  if (file.contains("example.q_r")) compare("example.q_r", mine.candidate_rewards[nearest]);
 }
 
 }  // namespace r2pac

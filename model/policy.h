@@ -37,7 +37,7 @@ class Policy {
   std::uint64_t step() const { return step_; }
   /// Of the data that it was trained on.
   const std::string& data_fingerprint() const { return data_fingerprint_; }
-  /// Sampler options as trained: flow steps, guidance scale, candidates, label "good".
+  /// Sampler options as trained: flow steps, guidance scale, candidates, label "good", selection, threshold.
   SamplerOptions sampler_options() const;
 
  private:

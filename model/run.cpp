@@ -55,21 +55,14 @@ Json json_number(double value) { return std::isfinite(value) ? Json(value) : Jso
 
 /// Whether critics that were trained with another value of this setting are others.
 bool critics_depend_on(std::string_view key) {
-  constexpr std::string_view kCritics[] = {"hidden",
-                                           "chunk_length",
-                                           "discount",
-                                           "expectile",
-                                           "alpha",
-                                           "penalty",
-                                           "penalty_reading",
-                                           "reward_scale",
-                                           "cost_scale",
-                                           "twin_critics",
-                                           "layer_norm",
-                                           "activation",
-                                           "normalize_observations",
-                                           "pad_terminals",
-                                           "timeouts_are_terminal"};
+  constexpr std::string_view kCritics[] = {"hidden",          "chunk_length",
+                                           "discount",        "expectile",
+                                           "alpha",           "penalty",
+                                           "penalty_reading", "bounded_values",
+                                           "reward_scale",    "cost_scale",
+                                           "twin_critics",    "layer_norm",
+                                           "activation",      "normalize_observations",
+                                           "pad_terminals",   "timeouts_are_terminal"};
   return std::ranges::find(kCritics, key) != std::end(kCritics);
 }
 

@@ -1,6 +1,7 @@
 #include "model/sampler.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/philox.h"
@@ -12,8 +13,17 @@ constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
 void require_length(const char* argument, std::size_t expected, std::size_t actual) {
   if (expected != actual)
-    throw InvalidArgument(std::string("Sampler::sample: `") + argument + "` must hold " +
-                          std::to_string(expected) + " values, not " + std::to_string(actual));
+    throw InvalidArgument(std::string("Sampler: `") + argument + "` must hold " + std::to_string(expected) +
+                          " values, not " + std::to_string(actual));
+}
+void require_length_or_none(const char* argument, std::size_t expected, std::size_t actual) {
+  if (actual != 0) require_length(argument, expected, actual);
+}
+
+/// Nothing where nobody asked for it.
+template <class T>
+void copy_if_wanted(const Buffer<T>& from, std::span<T> to) {
+  if (!to.empty()) from.copy_out(to.data(), to.size());
 }
 
 }  // namespace
@@ -22,6 +32,7 @@ template <class T>
 Sampler<T>::Sampler(Networks<T>& networks, const SamplerOptions& options, std::shared_ptr<Device> device)
     : networks_(networks), options_(options), device_(std::move(device)) {
   if (options.num_candidates < 1) throw InvalidArgument("Sampler: num_candidates must be at least 1");
+  if (std::isnan(options.threshold)) throw InvalidArgument("Sampler: the threshold is not a number");
   if (options.flow.flow_steps < 1) throw InvalidArgument("Sampler: flow_steps must be at least 1");
   Parameters<T>& online = networks.online;
   const Dimensions& dim = networks.dimensions();
@@ -44,12 +55,16 @@ Sampler<T>::Sampler(Networks<T>& networks, const SamplerOptions& options, std::s
   flow.label_table = online.value(networks.label_table);
   flow.rest = weights(online, velocity, 0);
   flow.rest.layers.erase(flow.rest.layers.begin());
-  for (int k = 0; k < networks.critics_per_side(); ++k)
-    weights_.cost_critics.push_back(
-        weights(networks.target, networks.critic, networks.critics_per_side() + k));
+  const int side = networks.critics_per_side();
+  for (int k = 0; k < side; ++k) {
+    weights_.reward_critics.push_back(weights(networks.target, networks.critic, k));
+    weights_.cost_critics.push_back(weights(networks.target, networks.critic, side + k));
+  }
   weights_.v_reward = weights(online, networks.value, 0);
   weights_.v_cost = weights(online, networks.value, 1);
-  actor_ = device_->make_actor(ActorSpec<T>{weights_, options.flow, options.num_candidates});
+  if (options.num_candidates == 1) options_.selection = Selection::least_cost;  // there is nothing to choose
+  actor_ = device_->make_actor(ActorSpec<T>{weights_, options.flow, options.num_candidates,
+                                            options_.selection, static_cast<T>(options.threshold)});
   version_ = online.version() + networks.target.version();
 }
 
@@ -86,10 +101,15 @@ void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_
 template <class T>
 double Sampler<T>::multiply_adds() const {
   double total = flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates);
+  const auto add = [&total](const MlpWeights<T>& net, int rows) {
+    for (const LayerWeights<T>& layer : net.layers) total += static_cast<double>(rows) * layer.in * layer.out;
+  };
   if (options_.num_candidates > 1)
-    for (const MlpWeights<T>& critic : weights_.cost_critics)
-      for (const LayerWeights<T>& layer : critic.layers)
-        total += static_cast<double>(options_.num_candidates) * layer.in * layer.out;
+    for (const MlpWeights<T>& critic : weights_.cost_critics) add(critic, options_.num_candidates);
+  if (options_.selection == Selection::region) {
+    for (const MlpWeights<T>& critic : weights_.reward_critics) add(critic, options_.num_candidates);
+    add(weights_.v_cost, 1);
+  }
   return total;
 }
 
@@ -103,46 +123,109 @@ void Sampler<T>::reserve(std::size_t rows) {
   observations_ = Buffer<T>(rows * s, memory);
   candidates_ = Buffer<T>(rows * many * chunk, memory);
   costs_ = Buffer<T>(rows * many, memory);
+  rewards_ = Buffer<T>(rows * many, memory);
   chosen_ = Buffer<T>(rows * chunk, memory);
   chosen_cost_ = Buffer<T>(rows, memory);
+  chosen_reward_ = Buffer<T>(rows, memory);
   values_r_ = Buffer<T>(rows, memory);
   values_c_ = Buffer<T>(rows, memory);
+}
+
+/// Makes room for the observations and gives them, normalised, to the device.
+template <class T>
+void Sampler<T>::see(std::span<const T> observations) {
+  const std::size_t s = size(weights_.flow.observation_dim);
+  reserve(observations.size() / s);
+  for (std::size_t i = 0; i < observations.size(); ++i)
+    normalized_[i] =
+        (observations[i] - networks_.observation_mean[i % s]) * networks_.observation_scale[i % s];
+  observations_.copy_in(normalized_.data(), observations.size());
+}
+
+template <class T>
+void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
+  if (const std::uint64_t version = networks_.online.version() + networks_.target.version();
+      version != version_) {
+    actor_->renew_weights();
+    if (scorer_ != nullptr) scorer_->renew_weights();
+    version_ = version;
+  }
+  actor.act({.observations = observations_.data(),
+             .candidates = candidates_.data(),
+             .costs = costs_.data(),
+             .rewards = rewards_.data(),
+             .chosen = chosen_.data(),
+             .chosen_cost = chosen_cost_.data(),
+             .chosen_reward = chosen_reward_.data(),
+             .v_reward = values_r_.data(),
+             .v_cost = values_c_.data()},
+            request);
 }
 
 template <class T>
 void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
                         const SampleOutputs<T>& out) {
   const std::size_t s = size(weights_.flow.observation_dim), chunk = size(weights_.flow.chunk_dim),
-                    n = observations.size() / s;
+                    n = observations.size() / s, many = n * size(options_.num_candidates);
   require_length("observations", n * s, observations.size());
-  require_length("noise", n * size(options_.num_candidates) * chunk, noise.size());
+  require_length("noise", many * chunk, noise.size());
   require_length("chunk", n * chunk, out.chunk.size());
-  if (!out.cost.empty()) require_length("cost", n, out.cost.size());
+  require_length_or_none("cost", n, out.cost.size());
   for (const auto& values : {out.v_reward, out.v_cost})
     if (!out.v_reward.empty() || !out.v_cost.empty()) require_length("v_reward, v_cost", n, values.size());
+  require_length_or_none("reward", n, out.reward.size());
+  require_length_or_none("candidates", many * chunk, out.candidates.size());
+  require_length_or_none("candidate_costs", many, out.candidate_costs.size());
+  require_length_or_none("candidate_rewards", many, out.candidate_rewards.size());
   if (n == 0) return;
-  reserve(n);
-  for (std::size_t i = 0; i < n * s; ++i)
-    normalized_[i] =
-        (observations[i] - networks_.observation_mean[i % s]) * networks_.observation_scale[i % s];
-  observations_.copy_in(normalized_.data(), n * s);
+  see(observations);
   candidates_.copy_in(noise.data(), noise.size());
-
-  if (const std::uint64_t version = networks_.online.version() + networks_.target.version();
-      version != version_) {
-    actor_->renew_weights();
-    version_ = version;
-  }
-  const bool score = options_.num_candidates > 1 || !out.cost.empty(), values = !out.v_cost.empty();
-  actor_->act({observations_.data(), candidates_.data(), costs_.data(), chosen_.data(), chosen_cost_.data(),
-               values_r_.data(), values_c_.data()},
-              {static_cast<int>(n), score, values});
+  ActionRequest request;
+  request.rows = static_cast<int>(n);
+  request.score = options_.num_candidates > 1 || !out.cost.empty() || !out.candidate_costs.empty();
+  request.values = !out.v_cost.empty();
+  request.rewards =
+      options_.selection == Selection::region || !out.reward.empty() || !out.candidate_rewards.empty();
+  act(*actor_, request);
 
   chosen_.copy_out(out.chunk.data(), n * chunk);
-  if (!out.cost.empty()) chosen_cost_.copy_out(out.cost.data(), n);
-  if (!values) return;
-  values_r_.copy_out(out.v_reward.data(), n);
-  values_c_.copy_out(out.v_cost.data(), n);
+  copy_if_wanted(chosen_cost_, out.cost);
+  copy_if_wanted(chosen_reward_, out.reward);
+  copy_if_wanted(values_r_, out.v_reward);
+  copy_if_wanted(values_c_, out.v_cost);
+  copy_if_wanted(candidates_, out.candidates);
+  copy_if_wanted(costs_, out.candidate_costs);
+  copy_if_wanted(rewards_, out.candidate_rewards);
+}
+
+template <class T>
+void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r,
+                       std::span<T> q_c, std::span<T> v_r, std::span<T> v_c) {
+  const std::size_t s = size(weights_.flow.observation_dim), n = observations.size() / s;
+  require_length("observations", n * s, observations.size());
+  require_length("chunks", n * size(weights_.flow.chunk_dim), chunks.size());
+  require_length_or_none("q_r", n, q_r.size());
+  require_length_or_none("q_c", n, q_c.size());
+  require_length_or_none("v_r", n, v_r.size());
+  require_length_or_none("v_c", n, v_c.size());
+  if (n == 0) return;
+  if (scorer_ == nullptr) {
+    FlowOptions given;
+    given.flow_steps = 0;
+    scorer_ = device_->make_actor(ActorSpec<T>{weights_, given, 1});
+  }
+  see(observations);
+  candidates_.copy_in(chunks.data(), chunks.size());
+  ActionRequest request;
+  request.rows = static_cast<int>(n);
+  request.score = !q_c.empty();
+  request.values = !v_r.empty() || !v_c.empty();
+  request.rewards = !q_r.empty();
+  act(*scorer_, request);
+  copy_if_wanted(chosen_reward_, q_r);
+  copy_if_wanted(chosen_cost_, q_c);
+  copy_if_wanted(values_r_, v_r);
+  copy_if_wanted(values_c_, v_c);
 }
 
 template class Sampler<float>;

@@ -12,6 +12,7 @@
 #include "engine/parameters.h"
 #include "kernels/critic.h"
 #include "kernels/pointwise.h"
+#include "kernels/select.h"
 #include "model/tasks.h"
 
 namespace r2pac {
@@ -34,6 +35,7 @@ struct Settings {
   double alpha = 0.9;
   double penalty = 1;
   PenaltyReading penalty_reading = PenaltyReading::absorbing;
+  bool bounded_values = true;
   double reward_scale = 1;
   double cost_scale = 1;
   double cost_limit = 10;
@@ -55,6 +57,7 @@ struct Settings {
   double guidance_scale = 2;
   int flow_steps = 32;
   int num_candidates = 16;
+  Selection selection = Selection::least_cost;
   std::int64_t log_every = 1000;
   std::int64_t checkpoint_every = 10000;
   int keep_checkpoints = 2;

@@ -2,16 +2,36 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
 namespace r2pac {
 namespace {
 
+/// What a discounted sum of steps in `steps` can be, of any length (BOUNDS).
 template <class T>
-TargetConstants<T> target_constants(const Settings& settings, int chunk_length) {
-  return {static_cast<T>(settings.discount), static_cast<T>(std::pow(settings.discount, chunk_length)),
-          static_cast<T>(settings.penalty), settings.penalty_reading};
+Range<T> sums_of(const Range<T>& steps, double discount) {
+  const auto horizon = static_cast<T>(1 / (1 - discount));
+  return {std::min(steps.least, T(0)) * horizon, std::max(steps.greatest, T(0)) * horizon};
+}
+
+template <class T>
+TargetConstants<T> target_constants(const Settings& settings, const StepInputs<T>& inputs) {
+  constexpr T kAnything = std::numeric_limits<T>::infinity();
+  TargetConstants<T> constants{static_cast<T>(settings.discount),
+                               static_cast<T>(std::pow(settings.discount, inputs.source.chunk_length)),
+                               static_cast<T>(settings.penalty),
+                               settings.penalty_reading,
+                               {-kAnything, kAnything},
+                               {-kAnything, kAnything}};
+  if (!settings.bounded_values) return constants;
+  constants.cost_values = sums_of(inputs.costs, settings.discount);
+  constants.reward_values = sums_of(inputs.rewards, settings.discount);
+  if (settings.penalty_reading != PenaltyReading::none)
+    constants.reward_values.least =
+        std::min(constants.reward_values.least, formula::penalty_target(constants));
+  return constants;
 }
 
 /// Which nets' pieces of the optimiser belong to which public network.
@@ -113,7 +133,7 @@ void Step<T>::record_critics(Tape<T>& tape, const Settings& settings, const Step
 
   const Targets<T> target =
       critic_targets(tape, batch, tape.members(v_next, 0, 1), tape.members(v_next, 1, 1), threshold,
-                     target_constants<T>(settings, inputs.source.chunk_length));
+                     target_constants(settings, inputs));
   const Tensor<T> v_reward = tape.members(v, 0, 1), v_cost = tape.members(v, 1, 1);
   losses_ = {{"q_r", squared_error_loss(tape, "loss q_r", tape.members(q, 0, side), target.reward)},
              {"q_c", squared_error_loss(tape, "loss q_c", tape.members(q, side, side), target.cost)},

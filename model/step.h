@@ -1,6 +1,7 @@
 // The gradient step of R2PAC as one recording. Read beside PAPER.md.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,6 +29,8 @@ struct StepInputs {
   StepState* state = nullptr;
   T* threshold = nullptr;        ///< l, one value in kernel memory; updated by critics and joint steps
   bool fixed_threshold = false;  ///< l is given, not a quantile of the batch
+  /// Of single steps in the data, scaled: they bound the values (BOUNDS). If not given, nothing does.
+  Range<T> rewards{-std::numeric_limits<T>::infinity(), std::numeric_limits<T>::infinity()}, costs = rewards;
   const std::uint8_t* labels = nullptr;  ///< [windows], for StepKind::flow
   unsigned long long first_step = 0;     ///< the state's step at which this optimiser starts
   bool update = true;                    ///< whether the optimiser is part of the step

@@ -1,5 +1,7 @@
 #include "model/trace.h"
 
+#include <array>
+
 #include "base/error.h"
 #include "base/version.h"
 #include "model/learner.h"
@@ -42,6 +44,10 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps, st
   Snapshot<T> snapshot;
   save_networks(networks, networks.online, networks.online.values(), "initial/online/", snapshot);
   save_networks(networks, networks.target, networks.target.values(), "initial/target/", snapshot);
+  const std::array<T, 2> rewards{data.rewards().least, data.rewards().greatest},
+      costs{data.costs().least, data.costs().greatest};
+  snapshot.writer.template add<T>("reward_range", {2}, rewards);
+  snapshot.writer.template add<T>("cost_range", {2}, costs);
   std::deque<std::vector<std::uint32_t>> windows;
   for (int i = 0; i < steps && !learner.finished(); ++i) {
     const std::string prefix = "step." + std::to_string(i) + "/";

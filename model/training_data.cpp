@@ -16,6 +16,14 @@ Buffer<T> upload(Device& device, const std::vector<float>& values, double scale 
   return buffer;
 }
 
+/// Of all stored rows; closing rows hold zeros, which every range of values includes anyway.
+template <class T>
+Range<T> range_of(const std::vector<float>& values, double scale) {
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  return {static_cast<T>(static_cast<double>(*least) * scale),
+          static_cast<T>(static_cast<double>(*greatest) * scale)};
+}
+
 }  // namespace
 
 template <class T>
@@ -23,7 +31,9 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
     : actions_(upload<T>(device, dataset.actions)),
       rewards_(upload<T>(device, dataset.rewards, settings.reward_scale)),
       costs_(upload<T>(device, dataset.costs, settings.cost_scale)),
-      fingerprint_(dataset.fingerprint) {
+      fingerprint_(dataset.fingerprint),
+      reward_range_(range_of<T>(dataset.rewards, settings.reward_scale)),
+      cost_range_(range_of<T>(dataset.costs, settings.cost_scale)) {
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
   mean_.assign(s, T(0));
   scale_.assign(s, T(1));

@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "kernels/batch.h"
+#include "kernels/critic.h"
 #include "kernels/memory.h"
 #include "model/networks.h"
 #include "model/settings.h"
@@ -31,6 +32,9 @@ class TrainingData {
   const std::string& fingerprint() const { return fingerprint_; }
   /// Steps of the longest episode.
   std::int64_t longest_episode() const { return longest_episode_; }
+  /// Least and greatest reward and cost of a step, scaled.
+  Range<T> rewards() const { return reward_range_; }
+  Range<T> costs() const { return cost_range_; }
   const std::vector<T>& observation_mean() const { return mean_; }
   const std::vector<T>& observation_scale() const { return scale_; }
 
@@ -40,6 +44,7 @@ class TrainingData {
   WindowSource<T> source_;
   std::string fingerprint_;
   std::int64_t longest_episode_ = 0;
+  Range<T> reward_range_, cost_range_;
   std::vector<T> mean_, scale_;
 };
 

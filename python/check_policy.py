@@ -3,8 +3,8 @@
 
     python check_policy.py runs/ball/policy.safetensors
 
-What any other loader has to do, in double precision: the guided flow from the stored noise, the cost critics,
-the choice, the values. Exit status: 0 the example is reproduced, 1 it is not, 77 a package is missing.
+What any other loader has to do, in double precision: the guided flow from the stored noise, the critics, the
+choice, the values. Exit status: 0 the example is reproduced, 1 it is not, 77 a package is missing.
 """
 
 import math
@@ -68,10 +68,21 @@ class Policy:
             x = x + (null + scale * (good - null)) / steps
         return np.clip(x, -1, 1)
 
-    def cost(self, observation, chunks):
+    def critics(self, name, observation, chunks):
+        """[critics, candidates]: what each of the critics "q_r" or "q_c" says of chunks [candidates, hA]."""
         pairs = np.concatenate([np.repeat(self.see(observation)[None], len(chunks), axis=0), chunks], axis=1)
-        members = [None] if self.tensors["q_c.0.weight"].ndim == 2 else [0, 1]
-        return np.max([self.net("q_c", pairs, k)[:, 0] for k in members], axis=0)
+        members = [None] if self.tensors[f"{name}.0.weight"].ndim == 2 else [0, 1]
+        return np.array([self.net(name, pairs, k)[:, 0] for k in members])
+
+    def choose(self, observation, costs, rewards):
+        """By which score, "q_r" or "q_c", one of the candidates with these scores [candidates] is chosen, and
+        its index."""
+        threshold = self.tensors["threshold"][0]
+        admissible = costs <= threshold
+        by_reward = self.settings.get("selection") == "region" and admissible.any()
+        if by_reward and self.value("v_c", observation) <= threshold:
+            return "q_r", np.where(admissible, rewards, -np.inf).argmax()
+        return "q_c", costs.argmin()
 
 
 def main():
@@ -80,19 +91,25 @@ def main():
     policy = Policy(sys.argv[1])
     example = {n.removeprefix("example."): t for n, t in policy.tensors.items() if n.startswith("example.")}
     chunks = policy.candidates(example["observation"], example["noise"])
-    costs = policy.cost(example["observation"], chunks)
+    scores = {
+        "q_c": policy.critics("q_c", example["observation"], chunks).max(axis=0),
+        "q_r": policy.critics("q_r", example["observation"], chunks).min(axis=0),
+    }
+    decisive, chosen = policy.choose(example["observation"], scores["q_c"], scores["q_r"])
     stored = example["chunk"].ravel()
     nearest = np.abs(chunks - stored).max(axis=1).argmin()
     # The program computes in single precision: 32 steps through trained nets leave some 1e-6 in chunks and
-    # values, and the bound a hundred times that. Two candidates of nearly equal cost may change places, so the
-    # cost of the choice is compared, and the chunk with the candidate next to it.
+    # values, and the bound a hundred times that. Two candidates of nearly equal scores may change places, so
+    # the score that decides is compared, and the chunk with the candidate next to it.
     bound = 1e-4
     checks = {
         "v_r": (policy.value("v_r", example["observation"]), example["v_r"][0]),
         "v_c": (policy.value("v_c", example["observation"]), example["v_c"][0]),
-        "q_c": (costs.min(), example["q_c"][0]),
-        "q_c of the stored chunk": (costs[nearest], example["q_c"][0]),
+        f"{decisive} of the choice": (scores[decisive][chosen], example[decisive][0]),
     }
+    for name in ("q_c", "q_r"):
+        if name in example:  # policies of early versions have no q_r
+            checks[f"{name} of the stored chunk"] = (scores[name][nearest], example[name][0])
     failed = False
     for name, (mine, theirs) in checks.items():
         bad = not abs(mine - theirs) <= bound * (1 + abs(theirs))

@@ -129,12 +129,20 @@ class Method:
         margin = self.value(online, "v_c", b["next_observations"]) - threshold
         return np.asarray((b["mask"] != 0) & (margin > 0), dtype=float), np.asarray(margin)
 
-    def targets(self, online, b, unsafe):
+    def bounds(self, steps, penalty=None):
+        """What a discounted sum of rewards or costs in the range of `steps` can be, or the penalty."""
+        least, greatest = (x / (1 - self.s["discount"]) for x in (min(steps[0], 0), max(steps[1], 0)))
+        return least if penalty is None else min(least, penalty), greatest
+
+    def targets(self, online, b, unsafe, ranges):
         s = self.s
         v_r, v_c = (self.value(online, n, b["next_observations"]) for n in ("v_r", "v_c"))
         reach = s["discount"] ** s["chunk_length"] * b["mask"]
-        reward = b["rewards"] + reach * v_r
         penalty = {"absorbing": -s["penalty"] / (1 - s["discount"]), "direct": -s["penalty"]}
+        if s["bounded_values"]:
+            v_r = jnp.clip(v_r, *self.bounds(ranges["reward_range"], penalty.get(s["penalty_reading"])))
+            v_c = jnp.clip(v_c, *self.bounds(ranges["cost_range"]))
+        reward = b["rewards"] + reach * v_r
         if s["penalty_reading"] in penalty:
             reward = jnp.where(unsafe != 0, penalty[s["penalty_reading"]], reward)
         return {"reward_target": reward, "cost_target": b["costs"] + reach * v_c}
@@ -222,7 +230,8 @@ def check_names(trace, method, steps, report):
     """The trace holds what its settings ask for, and nothing else. False if something is missing."""
     online = method.parameters()
     target = [n for n in online if n.startswith("q_")]
-    wanted = {"initial/online/" + n for n in online} | {"initial/target/" + n for n in target}
+    wanted = {"reward_range", "cost_range"} | {"initial/online/" + n for n in online}
+    wanted |= {"initial/target/" + n for n in target}
     for i in range(steps):
         losses = method.losses_of(i)
         entries = ["windows", "threshold", *BATCH, *("loss/" + n for n in losses)]
@@ -260,6 +269,10 @@ def check(trace, report, data=None):
     online, target = trace.group("initial/online/"), trace.group("initial/target/")
     for name in target:
         report.compare("initial target", "initial/target/" + name, online[name], target[name])
+    ranges = {name: trace[name] for name in ("reward_range", "cost_range")}
+    if data is not None:
+        for name, value in data.ranges().items():
+            report.compare("batch", name, value, ranges[name])
     gradient = {name: np.zeros_like(value) for name, value in online.items()}
     moments, previous = {}, None
     for i in range(steps):
@@ -276,7 +289,7 @@ def check(trace, report, data=None):
         if "q_r" in kinds:
             unsafe, margin = method.unsafe(online, b, threshold)
             report.decide("unsafe", at + "unsafe", unsafe, b["unsafe"], margin, np.abs(f["v_c"]).max())
-            t = method.targets(online, b, b["unsafe"])
+            t = method.targets(online, b, b["unsafe"], ranges)
             for name in t:
                 report.compare("target", at + name, t[name], b[name])
             for name in ("q_reward", "q_cost"):
@@ -352,6 +365,11 @@ class Data:
             "costs": (d["costs"][rows] * discounts).sum(1) * s["cost_scale"],
             "mask": 1.0 - ended,
         }
+
+    def ranges(self):
+        """Least and greatest reward and cost of a step; rows after an episode's end count as 0."""
+        return {f"{name}_range": np.array([min(d.min(), 0), max(d.max(), 0)]) * self.s[f"{name}_scale"]
+                for name, d in (("reward", self.d["rewards"]), ("cost", self.d["costs"]))}
 
     def values(self, method, online):
         """V_c at every window's start."""

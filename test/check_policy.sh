@@ -9,7 +9,9 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$r2pac" data make reach-avoid -o "$folder/data.hdf5" --episodes 20 >/dev/null
 i=0
-for settings in "num_candidates=16" "twin_critics=false layer_norm=true" "activation=gelu_tanh normalize_observations=true"; do
+for settings in "num_candidates=16" "twin_critics=false layer_norm=true" \
+  "activation=gelu_tanh normalize_observations=true" "selection=region alpha=1 penalty_reading=none" \
+  "selection=region alpha=0.02 twin_critics=false"; do
   i=$((i + 1))
   set --
   for setting in $settings; do set -- "$@" --set "$setting"; done

@@ -50,10 +50,18 @@ TEST_CASE("the commands work in the order in which a user meets them") {
       run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "3", "--seed", "5", "--flow-steps",
                    "4", "--candidates", "2", "--guidance", "1.5", "--label", "null", "--json"})
           .out);
-  require_keys(score, {"return_mean", "return_std", "cost_mean", "cost_std", "normalized_return",
-                       "normalized_cost", "cost_limit", "episodes", "seed"});
+  require_keys(score,
+               {"return_mean", "return_std", "cost_mean", "cost_std", "normalized_return", "normalized_cost",
+                "cost_limit", "episodes", "seed", "action_spread", "q_cost_spread"});
   CHECK(score["episodes"] == 3);
   CHECK(score["seed"] == 5);
+  CHECK(score["label"] == "null");
+  CHECK(score["train_seed"] == 7);
+  CHECK(Json::parse(content(fs::path(f.run) / "eval.json")) == score);
+  REQUIRE(score["rows"].size() == 3);
+  double sum = 0;
+  for (const Json& row : score["rows"]) sum += row["return"].get<double>();
+  CHECK(score["return_mean"].get<double>() == Approx(sum / 3));
 
   const std::string input = f.path("observations");
   std::ofstream(input) << "[0,0,0,0,0,0,0]\n\n{\"observation\": [0.1,0,0,0,0,0,0]}\n";
@@ -63,7 +71,7 @@ TEST_CASE("the commands work in the order in which a user meets them") {
         input);
     const std::vector<Json> answers = json_lines(sampled.out);
     REQUIRE(answers.size() == 2);
-    require_keys(answers[0], {"action", "chunk", "q_c", "v_c", "v_r", "safe"});
+    require_keys(answers[0], {"action", "chunk", "q_c", "q_r", "v_c", "v_r", "safe"});
     CHECK(answers[0]["action"].size() == 2);
     CHECK(answers[0]["chunk"].size() == 5);
   }
@@ -81,6 +89,47 @@ TEST_CASE("the commands work in the order in which a user meets them") {
   CHECK(run_program({"inspect", f.path("t.safetensors"), "--json"}).status == 0);
   CHECK(run_program({"config", "show", "--task", "CarGoal1"}).out.find("reward_scale = 200") !=
         std::string::npos);
+}
+
+TEST_CASE("a policy is scored while it is trained, and each one kept can be scored again") {
+  const SmallRun f;
+  REQUIRE(run_program(f.train({"--schedule", "joint", "--eval-env", "reach-avoid", "--eval-every", "20",
+                               "--eval-episodes", "4", "--eval-seed", "3", "--set", "checkpoint_every=20",
+                               "--set", "num_candidates=2", "--set", "flow_steps=4"}))
+              .status == 0);
+  const std::vector<Json> scores = json_lines(content(fs::path(f.run) / "evaluations.jsonl"));
+  REQUIRE(scores.size() == 2);
+  CHECK(scores[0]["step"] == 20);
+  CHECK(scores[0]["safe_best"] == true);
+  const auto again = [&](const char* checkpoint) {
+    return Json::parse(run_program({"eval", f.run, "--checkpoint", checkpoint, "--episodes", "4", "--seed",
+                                    "3", "-o", f.path("again.json"), "--json"})
+                           .out);
+  };
+  // The checkpoint of a step acts as the policy that was scored at it; the last one as the policy.
+  for (const auto& [checkpoint, line] : {std::pair{"20", 0}, {"40", 1}, {"last", 1}}) {
+    const Json score = again(checkpoint);
+    for (const char* key : {"return_mean", "cost_mean", "step", "action_spread"})
+      CHECK(score[key] == scores[static_cast<std::size_t>(line)][key]);
+  }
+  const std::size_t best = scores[1]["safe_best"] == true ? 1 : 0;
+  CHECK(again("safe-best")["return_mean"] == scores[best]["return_mean"]);
+
+  for (const auto& [checkpoint, text] :
+       {std::pair{"30", "it has 20, 40"}, {"best", "safe-best or a number"}}) {
+    const ProgramResult result = run_program({"eval", f.run, "--checkpoint", checkpoint});
+    CHECK(result.status == 2);
+    CHECK(result.err.find(text) != std::string::npos);
+  }
+  CHECK(run_program(f.train({"--out", f.path("x"), "--eval-every", "20"})).status == 2);
+
+  SECTION("the flow alone, on the critics of that run") {
+    const std::string flow = f.path("flow");
+    const ProgramResult trained = run_program(f.train({"--critics", f.run, "--out", flow}));
+    REQUIRE(trained.status == 0);
+    CHECK(trained.out.find("taking the critics of ") != std::string::npos);
+    CHECK(json_lines(content(fs::path(flow) / "metrics.jsonl")).back()["phase"] == "flow");
+  }
 }
 
 TEST_CASE("training speaks within a second, a line an interval") {

@@ -93,14 +93,17 @@ TEST_CASE("damaged policies and checkpoints end with 5") {
   const std::string policy = f.run + "/policy.safetensors", copy = f.path("copy.safetensors");
   const auto kept = list_generations(f.run + "/checkpoints");
   REQUIRE(kept.size() == 2);
+  REQUIRE(run_program({"trace", "--data", f.data, "--hidden", "8", "--batch", "16", "--steps", "1", "-o",
+                       f.path("trace.safetensors")})
+              .status == 0);
   const std::vector<std::vector<std::string>> readers = {
       {"eval", copy, "--env", "reach-avoid"},
       {"sample", copy, "--obs", "-"},
       {"values", copy, "--data", f.data, "-o", f.path("v.csv")}};
-  for (const std::string damage : {"cut", "flipped", "empty", "a checkpoint", "missing"}) {
+  for (const std::string damage : {"cut", "flipped", "empty", "a trace", "missing"}) {
     INFO(damage);
     fs::remove(copy);
-    if (damage != "missing") fs::copy_file(damage == "a checkpoint" ? kept[0].path : fs::path(policy), copy);
+    if (damage != "missing") fs::copy_file(damage == "a trace" ? f.path("trace.safetensors") : policy, copy);
     if (damage == "cut") fs::resize_file(copy, 1000);
     if (damage == "empty") fs::resize_file(copy, 0);
     if (damage == "flipped") flip_a_bit(copy);
@@ -207,7 +210,7 @@ TEST_CASE("mistakes of a command's words end with 2") {
   // A policy of another task may have the same widths by chance; its score would mean nothing.
   check_failure({"eval", f.path("ball"), "--env", "reach-avoid"}, 2, "the policy was trained for BallRun");
   check_failure({"eval", f.path("ball"), "--env", "reach-avoid", "--seed", "-1"}, 2, "--seed: ");
-  check_failure({"eval", f.path("ball"), "--env", "reach-avod"}, 2, "unknown environment `reach-avod`");
+  check_failure({"eval", f.path("ball"), "--env", "reach-avod"}, 2, "unknown task `reach-avod`");
   for (const char* threads : {"-1", "1025"})
     check_failure(f.train({"--threads", threads}), 2, "--threads must be from 1 to 1024");
   for (const char* episodes : {"0", "-1", "100001"})

@@ -177,7 +177,8 @@ Answer<double> reference(const Case& c, const Nets& nets, const std::vector<floa
     double* x = answer.candidates.data() + size(n) * size(c.candidates) * kChunk;
     integrate_flow(flow, options, s.data(), c.candidates, x, flow_memory.data());
     std::vector<double> cost(size(c.candidates));
-    greatest_cost(critics, s.data(), kObservation, x, kChunk, c.candidates, cost.data(), score_memory.data());
+    extreme_score(critics, Extreme::greatest, s.data(), kObservation, x, kChunk, c.candidates, cost.data(),
+                  score_memory.data());
     answer.costs.insert(answer.costs.end(), cost.begin(), cost.end());
     for (const auto& [net, to] :
          {std::pair{&nets.v_reward, &answer.v_reward}, std::pair{&nets.v_cost, &answer.v_cost}}) {
@@ -303,8 +304,13 @@ Answer<float> run_kernel(const Case& c, FusedAction& action, const std::vector<f
   const DeviceArray<float> on_observations(observations), candidates(noise), costs(std::vector(all, poison)),
       chosen(n * kChunk), chosen_cost(std::vector(n, poison)), v_reward(std::vector(n, poison)),
       v_cost(std::vector(n, poison));
-  action.run({on_observations.data(), candidates.data(), costs.data(), chosen.data(), chosen_cost.data(),
-              v_reward.data(), v_cost.data()},
+  action.run({.observations = on_observations.data(),
+              .candidates = candidates.data(),
+              .costs = costs.data(),
+              .chosen = chosen.data(),
+              .chosen_cost = chosen_cost.data(),
+              .v_reward = v_reward.data(),
+              .v_cost = v_cost.data()},
              {c.observations, c.score, c.values}, nullptr);
   return {candidates.host(), costs.host(), chosen.host(), chosen_cost.host(), v_reward.host(), v_cost.host()};
 }

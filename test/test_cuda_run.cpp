@@ -16,7 +16,7 @@
 #include "scratch_folder.h"
 #include "storage/generations.h"
 #include "tools/data_make.h"
-#include "tools/eval.h"
+#include "tools/scoring.h"
 
 using namespace r2pac;
 namespace fs = std::filesystem;
@@ -83,8 +83,7 @@ TEST_CASE("a run of 200 steps follows the CPU's and ends in a policy of the same
   // less than one policy's episodes differ among each other.
   const auto score = [&](const char* name) {
     const Policy policy = Policy::load(fixture.folder.path / name, on_cpu());
-    Sampler<float> sampler(policy.networks(), policy.sampler_options(), on_cpu());
-    return evaluate_reach_avoid(sampler, policy.dimensions(), 40, 1000);
+    return score_reach_avoid(policy, policy.sampler_options(), 40, 1000).result;
   };
   const EvaluationResult of_cpu = score("cpu"), of_cuda = score("cuda");
   CHECK(std::abs(of_cpu.return_mean - of_cuda.return_mean) <= 0.25 * of_cpu.return_std);

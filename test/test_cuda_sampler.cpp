@@ -1,4 +1,5 @@
 // Acting on a CUDA device: the graph of library products and the fused kernel against the CPU's sampler.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -49,8 +50,10 @@ std::unique_ptr<Networks<T>> make_networks(const Settings& settings, Device& dev
 
 struct Answer {
   std::vector<double> chunk, cost, v_reward, v_cost;
+  std::vector<double> reward, candidates, costs, rewards;  // empty if not asked for
 };
 
+/// launches: if given, those of a call that does not ask for rewards and candidates.
 template <class T>
 Answer ask(const Settings& settings, const std::shared_ptr<Device>& device, const SamplerOptions& options,
            std::size_t rows, int* launches = nullptr) {
@@ -61,15 +64,16 @@ Answer ask(const Settings& settings, const std::shared_ptr<Device>& device, cons
     for (std::uint32_t i = 0; i < n; ++i) x[i] = static_cast<T>(random_normal(37, Purpose::test, lane, 0, i));
     return x;
   };
-  std::vector<T> chunk(rows * kChunk), cost(rows), v_r(rows), v_c(rows);
-  const std::vector<T> observations = normals(rows * 5, 1),
-                       noise = normals(rows * static_cast<std::size_t>(options.num_candidates) * kChunk, 2);
-  sampler.sample(observations, noise, {chunk, cost, v_r, v_c});
+  const std::size_t many = rows * static_cast<std::size_t>(options.num_candidates);
+  const bool all = launches == nullptr;
+  std::vector<T> chunk(rows * kChunk), cost(rows), v_r(rows), v_c(rows), reward(all ? rows : 0),
+      candidates(all ? many * kChunk : 0), costs(all ? many : 0), rewards(all ? many : 0);
+  const std::vector<T> observations = normals(rows * 5, 1), noise = normals(many * kChunk, 2);
+  sampler.sample(observations, noise, {chunk, cost, v_r, v_c, reward, candidates, costs, rewards});
   if (launches != nullptr) *launches = sampler.actor().launches();
-  return {{chunk.begin(), chunk.end()},
-          {cost.begin(), cost.end()},
-          {v_r.begin(), v_r.end()},
-          {v_c.begin(), v_c.end()}};
+  const auto doubles = [](const std::vector<T>& x) { return std::vector<double>(x.begin(), x.end()); };
+  return {doubles(chunk),  doubles(cost),       doubles(v_r),   doubles(v_c),
+          doubles(reward), doubles(candidates), doubles(costs), doubles(rewards)};
 }
 
 /// Root mean square of the errors: the greatest of a few is too much a matter of luck.
@@ -84,6 +88,7 @@ double error_of(const std::vector<double>& values, const std::vector<double>& ex
 void check_errors(const Answer& found, const Answer& naive, const Answer& exact, double rounding) {
   const auto check = [&](const std::vector<double>& f, const std::vector<double>& n,
                          const std::vector<double>& e) {
+    if (f.empty()) return;
     double largest = 0;
     for (const double x : e) largest = std::max(largest, std::abs(x));
     CHECK(error_of(f, e) <= 2 * error_of(n, e) + largest * rounding);
@@ -92,6 +97,10 @@ void check_errors(const Answer& found, const Answer& naive, const Answer& exact,
   check(found.cost, naive.cost, exact.cost);
   check(found.v_reward, naive.v_reward, exact.v_reward);
   check(found.v_cost, naive.v_cost, exact.v_cost);
+  check(found.reward, naive.reward, exact.reward);
+  check(found.candidates, naive.candidates, exact.candidates);
+  check(found.costs, naive.costs, exact.costs);
+  check(found.rewards, naive.rewards, exact.rewards);
 }
 
 }  // namespace
@@ -113,6 +122,68 @@ TEST_CASE("the graph of library products answers as the CPU does") {
                  cpu = ask<float>(settings, on_cpu(), options, kRows);
     check_errors(ask<float>(settings, on_cuda(), options, kRows), cpu, exact, 0x1p-22);
   }
+}
+
+TEST_CASE("a choice by region on the device follows the rule, and is the CPU's") {
+  any_order();
+  const Settings settings = small_settings();
+  SamplerOptions options{{3, 2.0, kLabelGood}, 5};
+  const Answer free = ask<double>(settings, on_cpu(), options, kRows);
+  options.selection = Selection::region;
+  int by_reward = 0, without_admissible = 0, unsafe = 0;
+  for (std::vector<double> values : {free.costs, free.cost, free.v_cost}) {
+    std::sort(values.begin(), values.end());  // between two of them, so that rounding turns no choice
+    options.threshold = (values[values.size() / 2] + values[values.size() / 2 + 1]) / 2;
+    const Answer exact = ask<double>(settings, on_cpu(), options, kRows),
+                 cpu = ask<float>(settings, on_cpu(), options, kRows),
+                 found = ask<float>(settings, on_cuda(), options, kRows);
+    check_errors(found, cpu, exact, 0x1p-22);
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const double *c = found.costs.data() + 5 * i, *r = found.rewards.data() + 5 * i, l = options.threshold;
+      const auto best = static_cast<std::size_t>(best_by_region(c, r, 5, found.v_cost[i], l));
+      CHECK(found.cost[i] == c[best]);
+      CHECK(found.reward[i] == r[best]);
+      for (std::size_t j = 0; j < kChunk; ++j)
+        CHECK(found.chunk[i * kChunk + j] == found.candidates[(5 * i + best) * kChunk + j]);
+      (found.v_cost[i] > l ? unsafe : c[best] > l ? without_admissible : by_reward) += 1;
+    }
+    int launches = 0;  // nothing asked for but the chunk's cost and the values: the same choice
+    CHECK(ask<float>(settings, on_cuda(), options, kRows, &launches).chunk == found.chunk);
+  }
+  CHECK(by_reward > 0);
+  CHECK(without_admissible > 0);
+  CHECK(unsafe > 0);
+}
+
+TEST_CASE("a device scores given chunks as the CPU does") {
+  any_order();
+  const Settings settings = small_settings();
+  std::vector<double> observations(kRows * 5), chunks(kRows * kChunk);
+  for (std::uint32_t i = 0; i < observations.size(); ++i)
+    observations[i] = static_cast<double>(random_normal(37, Purpose::test, 3, 0, i));
+  for (std::uint32_t i = 0; i < chunks.size(); ++i)
+    chunks[i] = static_cast<double>(random_normal(37, Purpose::test, 4, 0, i));
+  const auto score = [&](auto number, const std::shared_ptr<Device>& device) {
+    using T = decltype(number);
+    const auto networks = make_networks<T>(settings, *device);
+    Sampler<T> sampler(*networks, {{2, 2.0, kLabelGood}, 3}, device);
+    std::vector<T> q_r(kRows), q_c(kRows), v_r(kRows), v_c(kRows), only(kRows);
+    const std::vector<T> s(observations.begin(), observations.end()), a(chunks.begin(), chunks.end());
+    sampler.score(s, a, q_r, q_c, v_r, v_c);
+    sampler.score(s, a, only, {}, {}, {});
+    CHECK(only == q_r);
+    std::vector<double> all;
+    for (const auto* values : {&q_r, &q_c, &v_r, &v_c}) all.insert(all.end(), values->begin(), values->end());
+    return all;
+  };
+  const std::vector<double> exact = score(0.0, on_cpu());
+  double largest = 0;
+  for (const double x : exact) largest = std::max(largest, std::abs(x));
+  CHECK(error_of(score(0.0f, on_cuda()), exact) <=
+        2 * error_of(score(0.0f, on_cpu()), exact) + largest * 0x1p-22);
+  // Operands of 8 bits, each off by up to 2^-9, through four layers: on the root mean square within 2^-6.
+  const Choice fused("fused");  // which leaves scores to the library products
+  CHECK(error_of(score(0.0f, on_cuda(Precision::bf16)), exact) <= largest * 0x1p-6);
 }
 
 TEST_CASE("the fused kernel answers in one launch as the library products of its precision do") {
@@ -150,11 +221,20 @@ TEST_CASE("the faster sampler is measured unless one is asked for") {
   sampler.sample(observations, noise, {chunk, {}, {}, {}});
   CHECK(sampler.actor().description().find("(measured the faster)") != std::string::npos);
 
-  const auto error = [&](const char* wanted, const std::shared_ptr<Device>& on) {
+  std::vector<float> reward(1);
+  sampler.sample(observations, noise, {chunk, {}, {}, {}, reward});  // which the kernel does not know
+  CHECK(sampler.actor().description() == "a graph of library products");
+  SamplerOptions by_region = options;
+  by_region.selection = Selection::region;
+  CHECK(Sampler<float>(*networks, by_region, device).actor().description() ==
+        "a graph of library products, which chooses by region");
+
+  const auto error = [&](const char* wanted, const std::shared_ptr<Device>& on,
+                         const SamplerOptions& asked = SamplerOptions{{2, 2.0, kLabelGood}, 3}) {
     const Choice choice(wanted);
     try {
       const auto nets = make_networks<float>(settings, *on);
-      Sampler<float>(*nets, options, on);
+      Sampler<float>(*nets, asked, on);
     } catch (const Error& e) {
       CHECK(e.code() == ExitCode::settings);
       return std::string(e.what());
@@ -162,6 +242,7 @@ TEST_CASE("the faster sampler is measured unless one is asked for") {
     return std::string("nothing was thrown");
   };
   CHECK(error("fused", on_cuda()).find("cannot run this policy") != std::string::npos);
+  CHECK(error("fused", device, by_region).find("by least cost only") != std::string::npos);
   CHECK(error("fast", device).find("unknown sampler `fast`") != std::string::npos);
 }
 

@@ -12,7 +12,7 @@
 #include "model/tasks.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
-#include "tools/eval.h"
+#include "tools/scoring.h"
 #include "tools/verbs.h"
 
 using namespace r2pac;
@@ -65,6 +65,5 @@ TEST_CASE("the demo keeps its promise") {
   callbacks.note = callbacks.warn = [](const std::string&) {};
   REQUIRE(run_training(broken, callbacks) == RunEnd::finished);
   const Policy policy = Policy::load(broken.folder, on_cpu());
-  Sampler<float> sampler(policy.networks(), policy.sampler_options(), policy.device());
-  CHECK(evaluate_reach_avoid(sampler, policy.dimensions(), 60, 1000).cost_mean > 5.0);
+  CHECK(score_reach_avoid(policy, policy.sampler_options(), 60, 1000).summary.cost_mean > 5.0);
 }

@@ -53,21 +53,22 @@ class Countdown final : public VectorEnvironment {
   void step(std::span<const float> actions) override {
     for (std::size_t i = 0; i < 3; ++i) {
       const bool live = left_[i] > 0;
-      rewards_[i] = live ? actions[i] : 0.0f;
-      costs_[i] = live ? 1.0f : 0.0f;
+      rewards_[i] = live ? static_cast<double>(actions[i]) : 0.0;
+      costs_[i] = live ? 1.0 : 0.0;
       if (live) observations_[i] = static_cast<float>(--left_[i]);
       if (live && left_[i] == 0) (initial(i) == 4 ? timeouts_ : terminals_)[i] = 1;
     }
   }
-  std::span<const float> rewards() const override { return rewards_; }
-  std::span<const float> costs() const override { return costs_; }
+  std::span<const double> rewards() const override { return rewards_; }
+  std::span<const double> costs() const override { return costs_; }
   std::span<const std::uint8_t> terminals() const override { return terminals_; }
   std::span<const std::uint8_t> timeouts() const override { return timeouts_; }
 
  private:
   int initial(std::size_t i) const { return 2 + static_cast<int>(i) % 3; }
   int left_[3]{};
-  float observations_[3]{}, rewards_[3]{}, costs_[3]{};
+  float observations_[3]{};
+  double rewards_[3]{}, costs_[3]{};
   std::uint8_t terminals_[3]{}, timeouts_[3]{};
 };
 
@@ -181,7 +182,7 @@ TEST_CASE("copies are deterministic, end together by a timeout and then stay put
   CHECK(std::ranges::count(environment.terminals(), 0) == 3);
   environment.step(actions);
   CHECK(std::ranges::equal(environment.observations(), last));
-  CHECK(std::ranges::count(environment.rewards(), 0.0f) == 3);
+  CHECK(std::ranges::count(environment.rewards(), 0.0) == 3);
 }
 
 TEST_CASE("wrong sizes and actions that are not finite are refused") {
@@ -208,8 +209,8 @@ TEST_CASE("a driver's record replays in the environment bit by bit") {
       actions.insert(actions.end(), {record.actions[2 * t], record.actions[2 * t + 1]});
     environment.step(actions);
     for (std::size_t i = 0; i < 4; ++i) {
-      REQUIRE(environment.rewards()[i] == records[i].rewards[t]);
-      REQUIRE(environment.costs()[i] == records[i].costs[t]);
+      REQUIRE(environment.rewards()[i] == static_cast<double>(records[i].rewards[t]));
+      REQUIRE(environment.costs()[i] == static_cast<double>(records[i].costs[t]));
     }
   }
 }

@@ -176,7 +176,7 @@ TEST_CASE("only a bootstrapped state above the threshold leaves the region") {
 
 TEST_CASE("the three readings of the penalty") {
   const auto target = [](PenaltyReading reading, double mask, bool unsafe) {
-    const TargetConstants<double> constants{0.75, 0.5625, 3, reading};
+    const TargetConstants<double> constants{0.75, 0.5625, 3, reading, {-20, 20}, {0, 9}};
     return formula::reward_target(2.0, mask, 8.0, unsafe, constants);
   };
   for (const auto reading : {PenaltyReading::absorbing, PenaltyReading::direct, PenaltyReading::none}) {
@@ -186,9 +186,15 @@ TEST_CASE("the three readings of the penalty") {
   CHECK(target(PenaltyReading::absorbing, 1, true) == -3 / 0.25);
   CHECK(target(PenaltyReading::direct, 1, true) == -3);
   CHECK(target(PenaltyReading::none, 1, true) == 2 + 0.5625 * 8);
-  const TargetConstants<double> constants{0.75, 0.5625, 3, PenaltyReading::absorbing};
+  const TargetConstants<double> constants{0.75, 0.5625, 3, PenaltyReading::absorbing, {-20, 20}, {0, 9}};
   CHECK(formula::cost_target(2.0, 1.0, 8.0, constants) == 2 + 0.5625 * 8);
   CHECK(formula::cost_target(2.0, 0.0, 8.0, constants) == 2);
+  // What no sum of the data's steps can be is not bootstrapped from.
+  CHECK(formula::cost_target(2.0, 1.0, 10.0, constants) == 2 + 0.5625 * 9);
+  CHECK(formula::cost_target(2.0, 1.0, -0.5, constants) == 2);
+  CHECK(formula::reward_target(2.0, 1.0, 21.0, false, constants) == 2 + 0.5625 * 20);
+  CHECK(formula::reward_target(2.0, 1.0, -21.0, false, constants) == 2 - 0.5625 * 20);
+  CHECK(std::isnan(formula::cost_target(2.0, 1.0, std::nan(""), constants)));
 }
 
 TEST_CASE("a label asks for reward inside the region and for less cost outside") {

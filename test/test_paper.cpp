@@ -76,7 +76,7 @@ TEST_CASE("two episodes of five steps, worked by hand") {
     const Targets<double> t = critic_targets<double>(
         tape, b, tape.external("V_r", {1, n, 1}, v_reward.data()),
         tape.external("V_c", {1, n, 1}, v_cost.data()), tape.external("l", {1, 1, 1}, &threshold),
-        {0.5, 0.25, 3, PenaltyReading::absorbing});
+        {0.5, 0.25, 3, PenaltyReading::absorbing, {-1e3, 1e3}, {-1e3, 1e3}});
     for (const Tensor<double> x : {b.observations, b.actions, b.next_observations, b.rewards, b.costs, b.mask,
                                    t.reward, t.cost, t.unsafe})
       tape.keep(x);

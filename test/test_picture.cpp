@@ -31,9 +31,7 @@ ReachAvoidFigure small_figure() {
           .cost_limit = 5,
           .cloning = policy,
           .r2pac = policy,
-          .map_size = 3,
-          .cost_values = {0, 8, 0, 0, 6, 0, 0, 1, 0},
-          .threshold = 2};
+          .map = {.size = 3, .values = {0, 8, 0, 0, 6, 0, 0, 1, 0}, .threshold = 2}};
 }
 
 std::string beginning(const std::filesystem::path& path) {
@@ -56,15 +54,15 @@ TEST_CASE("the figure is a PNG file, whatever its folder is called") {
 TEST_CASE("a map that never meets the threshold is drawn without its line") {
   const OddFolder folder;
   ReachAvoidFigure figure = small_figure();
-  figure.threshold = 100;
+  figure.map.threshold = 100;
   CHECK_NOTHROW(draw_reach_avoid_map((folder.path / "above.png").string(), figure));
-  figure.cost_values.assign(9, 0.0f);
+  figure.map.values.assign(9, 0.0f);
   CHECK_NOTHROW(draw_reach_avoid_map((folder.path / "flat.png").string(), figure));
 }
 
 TEST_CASE("sizes that do not fit are refused") {
   ReachAvoidFigure figure = small_figure();
-  figure.cost_values.pop_back();
+  figure.map.values.pop_back();
   CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
   figure = small_figure();
   figure.data_costs.pop_back();

@@ -125,8 +125,8 @@ struct Decisions {
     settings.hidden = {40, 33};
     settings.label_dim = 4;
     nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h}, *on_cpu());
-    sampler =
-        std::make_unique<Sampler<float>>(*nets, SamplerOptions{{4, 2.0, kLabelGood}, 5}, cpu_device(threads));
+    sampler = std::make_unique<Sampler<float>>(
+        *nets, SamplerOptions{{4, 2.0, kLabelGood}, 5, Selection::region, 0.0}, cpu_device(threads));
     const auto n = static_cast<std::size_t>(rows), width = static_cast<std::size_t>(data.a * data.h);
     observations.assign(n * data.s, 0.3f);
     noise.resize(n * 5 * width);

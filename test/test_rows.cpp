@@ -129,15 +129,68 @@ TEST_CASE("the least cost is the first of the equal ones and never NaN beside a 
       REQUIRE(actual == expected);
     else
       REQUIRE((actual >= 0 && actual < n));
-
-    const auto chunks = Guarded<float>::normal(n, 3, 0, set);
-    Guarded<float> chosen(1, 3), chosen_cost(1, 1);
-    choose_least_cost(cost.data(), chunks.data(), n, 3, chosen.data(), chosen_cost.data());
-    REQUIRE(std::memcmp(chosen.data(), chunks.data() + 3 * actual, 3 * sizeof(float)) == 0);
-    REQUIRE(std::memcmp(chosen_cost.data(), &cost[static_cast<std::size_t>(actual)], sizeof(float)) == 0);
-    REQUIRE((chosen.intact() && chosen_cost.intact()));
   }
   CHECK(least_cost(std::vector<float>{1, -static_cast<float>(kInfinity), 0}.data(), 3) == 1);
+}
+
+TEST_CASE("the choice by region is the rule's in safe and unsafe states, with ties and NaN") {
+  // The rule as sentences, one filter after the other, over scores from small sets: ties are common, and so
+  // is a cost equal to the threshold of 3.
+  const auto first_of = [](const std::vector<int>& among, const auto& better) {
+    return among.empty() ? -1 : *std::min_element(among.begin(), among.end(), [&](int a, int b) {
+      return better(a, b) || (!better(b, a) && a < b);
+    });
+  };
+  int safe_choices = 0, without_admissible = 0, unsafe_choices = 0, hopeless = 0;
+  for (std::uint32_t set = 0; set < 5000; ++set) {
+    const int n = 1 + static_cast<int>(below(16, set, 60));
+    const std::uint32_t nan_in = set % 5 == 0 ? 2 : 12;
+    const auto draw = [&](int i, std::uint64_t lane) {
+      const std::uint32_t at = set * 64 + static_cast<std::uint32_t>(i);
+      return below(nan_in, at, lane + 10) == 0
+                 ? static_cast<float>(kNan)
+                 : static_cast<float>(below(set % 3 == 0 ? 9 : 6, at, lane)) + (set % 3 == 1 ? 4.0f : 0.0f);
+    };
+    std::vector<float> cost, reward;
+    for (int i = 0; i < n; ++i) {
+      cost.push_back(draw(i, 61));
+      reward.push_back(draw(i, 62));
+    }
+    const float threshold = 3,
+                v_cost = set % 17 == 0 ? static_cast<float>(kNan) : static_cast<float>(below(5, set, 63));
+    const auto c = [&](int i) { return cost[static_cast<std::size_t>(i)]; };
+    const auto r = [&](int i) { return reward[static_cast<std::size_t>(i)]; };
+    const bool safe = v_cost <= threshold;
+    std::vector<int> numbers, admissible;
+    for (int i = 0; i < n; ++i)
+      if (!std::isnan(c(i)) && !(safe && std::isnan(r(i)))) numbers.push_back(i);
+    std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(admissible),
+                 [&](int i) { return safe && c(i) <= threshold; });
+    int expected = first_of(admissible, [&](int a, int b) { return r(a) > r(b); });
+    if (expected < 0) expected = first_of(numbers, [&](int a, int b) { return c(a) < c(b); });
+    safe_choices += !admissible.empty();
+    without_admissible += safe && admissible.empty() && !numbers.empty();
+    unsafe_choices += !safe && !numbers.empty();
+    hopeless += numbers.empty();
+    const int actual = best_by_region(cost.data(), reward.data(), n, v_cost, threshold);
+    INFO("set " << set);
+    if (expected >= 0)
+      REQUIRE(actual == expected);
+    else
+      REQUIRE((actual >= 0 && actual < n));
+  }
+  CHECK(std::min({safe_choices, without_admissible, unsafe_choices, hopeless}) > 20);
+  // Infinite scores are scores.
+  const float infinity = static_cast<float>(kInfinity);
+  CHECK(best_by_region(std::vector<float>{1, -infinity, 2}.data(),
+                       std::vector<float>{-infinity, 5, infinity}.data(), 3, 0.0f, 3.0f) == 2);
+}
+
+TEST_CASE("a selection's name is read back, and no other is") {
+  for (const Selection selection : {Selection::least_cost, Selection::region})
+    CHECK(selection_of(selection_name(selection)) == selection);
+  for (const char* name : {"", "least_cost", "Region", "region "})
+    CHECK_FALSE(selection_of(name).has_value());
 }
 
 TEST_CASE("windows drawn from random episodes are those of the file's columns") {

@@ -52,24 +52,24 @@ std::vector<T> normals(std::size_t n, std::uint64_t lane) {
   return x;
 }
 
-/// Everything that a sampler says about some observations: per row the chunk, cost, V_r and V_c.
+/// What a sampler says about some observations: per row the chunk, cost, V_r, V_c and reward.
 template <class T>
 std::vector<std::vector<T>> answers(Sampler<T>& sampler, const std::vector<T>& observations,
                                     const std::vector<T>& noise, const std::vector<std::size_t>& rows) {
   const std::size_t per_noise = static_cast<std::size_t>(sampler.candidates()) * kChunk, n = rows.size();
-  std::vector<T> obs, x, chunk(n * kChunk), cost(n), v_r(n), v_c(n);
+  std::vector<T> obs, x, chunk(n * kChunk), cost(n), v_r(n), v_c(n), reward(n);
   for (const std::size_t r : rows) {
     obs.insert(obs.end(), observations.begin() + static_cast<std::ptrdiff_t>(r * kObservation),
                observations.begin() + static_cast<std::ptrdiff_t>((r + 1) * kObservation));
     x.insert(x.end(), noise.begin() + static_cast<std::ptrdiff_t>(r * per_noise),
              noise.begin() + static_cast<std::ptrdiff_t>((r + 1) * per_noise));
   }
-  sampler.sample(obs, x, {chunk, cost, v_r, v_c});
+  sampler.sample(obs, x, {chunk, cost, v_r, v_c, reward});
   std::vector<std::vector<T>> all;
   for (std::size_t i = 0; i < n; ++i) {
     all.emplace_back(chunk.begin() + static_cast<std::ptrdiff_t>(i * kChunk),
                      chunk.begin() + static_cast<std::ptrdiff_t>((i + 1) * kChunk));
-    all.back().insert(all.back().end(), {cost[i], v_r[i], v_c[i]});
+    all.back().insert(all.back().end(), {cost[i], v_r[i], v_c[i], reward[i]});
   }
   return all;
 }
@@ -112,13 +112,20 @@ struct Plain {
     input.push_back(time);
     return forward(networks.online, networks.velocity, 0, input);
   }
-  double greatest_cost(std::vector<double> s, const double* chunk) const {
+  std::vector<double> critics(int first, std::vector<double> s, const double* chunk) const {
     s.insert(s.end(), chunk, chunk + kChunk);
-    const int side = networks.critics_per_side();
-    double cost = -1e300;
-    for (int k = 0; k < side; ++k)
-      cost = std::max(cost, forward(networks.target, networks.critic, side + k, s)[0]);
-    return cost;
+    std::vector<double> q;
+    for (int k = first; k < first + networks.critics_per_side(); ++k)
+      q.push_back(forward(networks.target, networks.critic, k, s)[0]);
+    return q;
+  }
+  double greatest_cost(const std::vector<double>& s, const double* chunk) const {
+    const std::vector<double> q = critics(networks.critics_per_side(), s, chunk);
+    return *std::max_element(q.begin(), q.end());
+  }
+  double least_reward(const std::vector<double>& s, const double* chunk) const {
+    const std::vector<double> q = critics(0, s, chunk);
+    return *std::min_element(q.begin(), q.end());
   }
 };
 
@@ -134,10 +141,16 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
     forward[i] = i;
     shuffled[i] = (i * 37 + 11) % n;
   }
+  std::vector<float> v_c(n);  // half of the states are safe
+  Sampler<float>(*networks, {{1, 1.0, kLabelGood}, 1}, on_cpu())
+      .score(observations, std::span(noise).first(n * kChunk), {}, {}, {}, v_c);
+  std::sort(v_c.begin(), v_c.end());
+  const double median = static_cast<double>(v_c[n / 2]);
   for (const int candidates : {1, 5, 16})
     for (const int label : {int{kLabelNull}, int{kLabelGood}})
       for (const double guidance : {1.0, 2.0}) {
-        const SamplerOptions options{{5, guidance, label}, candidates};
+        const Selection selection = guidance == 1 ? Selection::region : Selection::least_cost;
+        const SamplerOptions options{{5, guidance, label}, candidates, selection, median};
         Sampler<float> single(*networks, options, on_cpu());
         std::vector<std::vector<float>> alone;
         for (const std::size_t r : forward)
@@ -211,6 +224,7 @@ TEST_CASE("the sampler equals plain loops over whole inputs in double") {
                        << ", row " << row);
           for (std::size_t j = 0; j < kChunk; ++j) CHECK(near(all[row][j], best[j], 1e-10));
           CHECK(near(all[row][kChunk], least, 1e-10));
+          CHECK(near(all[row][kChunk + 3], plain.least_reward(s, best.data()), 1e-10));
           CHECK(near(all[row][kChunk + 1], plain.forward(networks->online, networks->value, 0, s)[0], 1e-10));
           CHECK(near(all[row][kChunk + 2], plain.forward(networks->online, networks->value, 1, s)[0], 1e-10));
         }
@@ -246,6 +260,97 @@ TEST_CASE("the chosen candidate is the one that alone costs least") {
   }
   CHECK(not_first >
         10);  // of 20 rows 18.75 are expected; that 10 or fewer choose another has a chance of 2e-7
+}
+
+TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
+  const auto networks = make_networks<float>(small_settings(false));
+  constexpr std::size_t n = 40, many = 16;
+  const FlowOptions flow{6, 2.0, kLabelGood};
+  const auto observations = normals<float>(n * kObservation, 90),
+             noise = normals<float>(n * many * kChunk, 91);
+  std::vector<float> chunk(n * kChunk), cost(n), reward(n), v_r(n), v_c(n), candidates(n * many * kChunk),
+      costs(n * many), rewards(n * many);
+  Sampler<float>(*networks, {flow, many}, on_cpu())
+      .sample(observations, noise, {chunk, cost, v_r, v_c, reward, candidates, costs, rewards});
+  for (std::size_t i = 0; i < n; ++i)
+    CHECK(cost[i] == *std::min_element(costs.begin() + static_cast<std::ptrdiff_t>(i * many),
+                                       costs.begin() + static_cast<std::ptrdiff_t>((i + 1) * many)));
+
+  std::vector<float> thresholds = costs;
+  thresholds.insert(thresholds.end(), v_c.begin(), v_c.end());
+  std::sort(thresholds.begin(), thresholds.end());
+  int by_reward = 0, without_admissible = 0, unsafe = 0, unlike_least_cost = 0;
+  for (std::size_t t = 0; t < thresholds.size(); t += thresholds.size() / 12) {
+    const float l = thresholds[t];  // equal to a value that counts, so that ties with the threshold occur
+    Sampler<float> sampler(*networks, {flow, many, Selection::region, static_cast<double>(l)}, cpu_device(2));
+    std::vector<float> own_chunk(n * kChunk), own_cost(n), own_reward(n), own_costs(n * many),
+        own_rewards(n * many), only_chunk(n * kChunk);
+    sampler.sample(observations, noise,
+                   {own_chunk, own_cost, {}, {}, own_reward, {}, own_costs, own_rewards});
+    CHECK(own_costs == costs);
+    CHECK(own_rewards == rewards);
+    sampler.sample(observations, noise, {only_chunk, {}, {}, {}});
+    CHECK(only_chunk == own_chunk);
+    for (std::size_t i = 0; i < n; ++i) {
+      const float *c = costs.data() + i * many, *r = rewards.data() + i * many;
+      const auto best = static_cast<std::size_t>(best_by_region(c, r, many, v_c[i], l));
+      CHECK(std::equal(own_chunk.begin() + static_cast<std::ptrdiff_t>(i * kChunk),
+                       own_chunk.begin() + static_cast<std::ptrdiff_t>((i + 1) * kChunk),
+                       candidates.begin() + static_cast<std::ptrdiff_t>((i * many + best) * kChunk)));
+      CHECK(own_cost[i] == c[best]);
+      CHECK(own_reward[i] == r[best]);
+      (v_c[i] > l ? unsafe : c[best] > l ? without_admissible : by_reward) += 1;
+      unlike_least_cost += own_cost[i] != cost[i];
+    }
+  }
+  CHECK(std::min({by_reward, without_admissible, unsafe, unlike_least_cost}) > 5);
+
+  // One candidate leaves nothing to choose, and the least cost costs no critic of reward.
+  Sampler<float> one(*networks, {flow, 1, Selection::region, 0.0}, on_cpu());
+  CHECK(one.multiply_adds() == Sampler<float>(*networks, {flow, 1}, on_cpu()).multiply_adds());
+  CHECK(Sampler<float>(*networks, {flow, 2, Selection::region, 0.0}, on_cpu()).multiply_adds() >
+        Sampler<float>(*networks, {flow, 2}, on_cpu()).multiply_adds());
+}
+
+TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
+  constexpr std::size_t n = 9;
+  const auto networks = make_networks<double>(small_settings(true));
+  Sampler<double> sampler(*networks, {{4, 2.0, kLabelGood}, 5}, cpu_device(2));
+  const auto observations = normals<double>(n * kObservation, 92),
+             noise = normals<double>(n * 5 * kChunk, 93);
+  std::vector<double> chunk(n * kChunk), cost(n), v_r(n), v_c(n), reward(n);
+  sampler.sample(observations, noise, {chunk, cost, v_r, v_c, reward});
+  std::vector<double> q_r(n), q_c(n), value_r(n), value_c(n);
+  sampler.score(observations, chunk, q_r, q_c, value_r, value_c);
+  CHECK(q_r == reward);
+  CHECK(q_c == cost);
+  CHECK(value_r == v_r);
+  CHECK(value_c == v_c);
+  for (std::vector<double>* out : {&q_r, &q_c, &value_r, &value_c}) {  // each alone
+    const std::vector<double> expected = *out;
+    std::fill(out->begin(), out->end(), 0.0);
+    const auto wanted = [&](std::vector<double>& x) {
+      return &x == out ? std::span(x) : std::span<double>();
+    };
+    sampler.score(observations, chunk, wanted(q_r), wanted(q_c), wanted(value_r), wanted(value_c));
+    CHECK(*out == expected);
+  }
+
+  const auto wide = normals<double>(n * kChunk, 94);  // beyond [-1, 1], too
+  sampler.score(observations, wide, q_r, q_c, {}, {});
+  const Plain plain(*networks);
+  for (std::size_t i = 0; i < n; ++i) {  // sums of 50 terms of order one through three layers
+    std::vector<double> s(kObservation);
+    for (std::size_t j = 0; j < kObservation; ++j)
+      s[j] = (observations[i * kObservation + j] - networks->observation_mean[j]) *
+             networks->observation_scale[j];
+    CHECK(near(q_r[i], plain.least_reward(s, wide.data() + i * kChunk), 1e-10));
+    CHECK(near(q_c[i], plain.greatest_cost(s, wide.data() + i * kChunk), 1e-10));
+  }
+  sampler.score({}, {}, {}, {}, {}, {});
+  CHECK_THROWS_WITH(sampler.score(observations, noise, q_r, q_c, {}, {}), Catch::Contains("`chunks`"));
+  CHECK_THROWS_WITH(sampler.score(observations, wide, std::span(q_r).first(2), q_c, {}, {}),
+                    Catch::Contains("`q_r` must hold 9"));
 }
 
 TEST_CASE("costs and values are those that the data set's evaluation gives the same state and chunk") {
@@ -292,6 +397,9 @@ TEST_CASE("lengths that do not fit are refused") {
   const auto pool = on_cpu();
   CHECK_THROWS_AS(Sampler<float>(*networks, {{4, 2.0, kLabelGood}, 0}, pool), InvalidArgument);
   CHECK_THROWS_AS(Sampler<float>(*networks, {{0, 2.0, kLabelGood}, 4}, pool), InvalidArgument);
+  CHECK_THROWS_WITH(
+      Sampler<float>(*networks, {{4, 2.0, kLabelGood}, 4, Selection::region, std::nan("")}, pool),
+      Catch::Contains("threshold"));
   Sampler<float> sampler(*networks, {{4, 2.0, kLabelGood}, 2}, pool);
   std::vector<float> observation(kObservation), noise(2 * kChunk), chunk(kChunk), one(1), two(2);
   sampler.sample(observation, noise, {chunk, {}, {}, {}});
@@ -304,4 +412,12 @@ TEST_CASE("lengths that do not fit are refused") {
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, two, {}, {}}), Catch::Contains("`cost`"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, one, {}}),
                     Catch::Contains("v_reward, v_cost"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, two}),
+                    Catch::Contains("`reward`"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, {}, chunk}),
+                    Catch::Contains("`candidates` must hold 12"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, {}, {}, one}),
+                    Catch::Contains("`candidate_costs`"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, {}, {}, {}, one}),
+                    Catch::Contains("`candidate_rewards`"));
 }

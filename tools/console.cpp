@@ -105,6 +105,19 @@ void Console::interval(const Interval& interval) {
   std::fflush(stdout);
 }
 
+void Console::evaluation(const Evaluation& e, bool safe_best) {
+  clear_bar();
+  if (mode_ == ConsoleMode::quiet) return;
+  if (mode_ == ConsoleMode::json)
+    return print_json({{"evaluation", Json::parse(evaluation_line(e, safe_best))}});
+  std::printf("scored at %llu: %s  return %s%s  normalised cost %s  within the limit %.0f %%%s\n",
+              static_cast<unsigned long long>(e.step), e.env.c_str(), short_number(e.return_mean).c_str(),
+              e.normalized_return ? (" (normalised " + short_number(*e.normalized_return) + ")").c_str() : "",
+              short_number(e.normalized_cost).c_str(), 100 * e.share_within_limit,
+              safe_best ? "  the best so far" : "");
+  std::fflush(stdout);
+}
+
 void Console::progress(std::uint64_t step, std::uint64_t total) {
   if (!terminal_) return;
   const auto now = std::chrono::steady_clock::now();

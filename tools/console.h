@@ -28,6 +28,8 @@ class Console {
   void warn(const std::string& sentence);
   /// A permanent line (or object) for an interval.
   void interval(const Interval& interval);
+  /// Scores on the way.
+  void evaluation(const Evaluation& evaluation, bool safe_best);
   /// Redraws the bar on a terminal, at most ten times a second.
   void progress(std::uint64_t step, std::uint64_t total);
   /// The last sentence, shown in every mode.

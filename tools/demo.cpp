@@ -5,13 +5,13 @@
 
 #include "data/dataset.h"
 #include "envs/reach_avoid.h"
-#include "kernels/sampler.h"
 #include "model/run.h"
 #include "storage/atomic_file.h"
 #include "tools/console.h"
+#include "tools/cost_map.h"
 #include "tools/data_make.h"
-#include "tools/eval.h"
 #include "tools/picture.h"
+#include "tools/scoring.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 constexpr int kDataEpisodes = 1000;
 constexpr int kTestEpisodes = 100;
 constexpr std::uint64_t kTestSeed = 1000;  // the data are of seed 0: starts and noise are unseen
-constexpr int kMapSize = 81;
 
 /// Small nets and few steps: minutes on two cores. The task's own settings come from its preset. With few
 /// steps candidates differ much, and the one of least cost is then the most timid of them: one candidate
@@ -71,40 +70,42 @@ void train(const std::string& data, const fs::path& folder, std::vector<std::str
 
 struct Contender {
   const char* name;
-  EvaluationResult result;
+  Scores scores;
 };
 
-EvaluationResult judge(const Policy& policy, SamplerOptions options) {
-  Sampler<float> sampler(policy.networks(), options, policy.device());
-  return evaluate_reach_avoid(sampler, policy.dimensions(), kTestEpisodes, kTestSeed, true);
+Scores judge(const Policy& policy, const SamplerOptions& options) {
+  return score_reach_avoid(policy, options, kTestEpisodes, kTestSeed, true);
 }
 
 void print_table(const std::vector<Contender>& contenders) {
-  const Task& task = find_task(ReachAvoidTask::name);
-  std::printf("\n%d unseen episodes, cost limit %g\n", kTestEpisodes, task.cost_limit);
+  std::printf("\n%d unseen episodes, cost limit %g\n", kTestEpisodes, contenders.front().scores.cost_limit);
   std::printf("| %-26s | %15s | %15s | %12s |\n|%s|----------------:|----------------:|-------------:|\n", "",
               "return", "cost", "within limit", std::string(28, '-').c_str());
-  for (const Contender& c : contenders)
-    std::printf("| %-26s | %6.2f +- %5.2f | %6.2f +- %5.2f | %10.0f %% |\n", c.name, c.result.return_mean,
-                c.result.return_std, c.result.cost_mean, c.result.cost_std,
-                100 * share_within(c.result, task.cost_limit));
+  for (const Contender& c : contenders) {
+    const Evaluation& e = c.scores.summary;
+    std::printf("| %-26s | %6.2f +- %5.2f | %6.2f +- %5.2f | %10.0f %% |\n", c.name, e.return_mean,
+                e.return_std, e.cost_mean, e.cost_std, 100 * e.share_within_limit);
+  }
 }
 
 /// The table's numbers for programs.
 void write_results(const fs::path& path, const std::vector<Contender>& contenders) {
-  const Task& task = find_task(ReachAvoidTask::name);
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const Contender& c : contenders)
+  for (const Contender& c : contenders) {
+    const Evaluation& e = c.scores.summary;
     rows.push_back({{"policy", c.name},
-                    {"return_mean", c.result.return_mean},
-                    {"return_std", c.result.return_std},
-                    {"cost_mean", c.result.cost_mean},
-                    {"cost_std", c.result.cost_std},
-                    {"normalized_return", normalized_return(task, c.result.return_mean)},
-                    {"normalized_cost", normalized_cost(c.result.cost_mean, task.cost_limit)},
-                    {"share_within_limit", share_within(c.result, task.cost_limit)}});
-  const nlohmann::ordered_json all = {
-      {"cost_limit", task.cost_limit}, {"episodes", kTestEpisodes}, {"seed", kTestSeed}, {"results", rows}};
+                    {"return_mean", e.return_mean},
+                    {"return_std", e.return_std},
+                    {"cost_mean", e.cost_mean},
+                    {"cost_std", e.cost_std},
+                    {"normalized_return", *e.normalized_return},
+                    {"normalized_cost", e.normalized_cost},
+                    {"share_within_limit", e.share_within_limit}});
+  }
+  const nlohmann::ordered_json all = {{"cost_limit", contenders.front().scores.cost_limit},
+                                      {"episodes", kTestEpisodes},
+                                      {"seed", kTestSeed},
+                                      {"results", rows}};
   write_file_atomically(path, all.dump(2) + "\n");
 }
 
@@ -120,25 +121,6 @@ DrawnPolicy drawn(const EvaluationResult& result) {
     }
   }
   return policy;
-}
-
-/// V_c at each point of a grid, for a robot that drives towards the goal's side at nearly full speed: at
-/// rest the mouth of the short cut is still safe.
-std::vector<float> cost_map(const Policy& policy) {
-  SamplerOptions options;
-  options.num_candidates = 1;
-  options.flow.flow_steps = 1;
-  Sampler<float> sampler(policy.networks(), options, policy.device());
-  const std::size_t n = kMapSize * kMapSize, chunk = static_cast<std::size_t>(policy.dimensions().chunk());
-  std::vector<float> observations, noise(n * chunk), chunks(n * chunk), cost(n), v_r(n), v_c(n);
-  for (int i = 0; i < kMapSize; ++i)
-    for (int j = 0; j < kMapSize; ++j) {
-      const auto at = [](int k) { return -1.0f + 2.0f * static_cast<float>(k) / (kMapSize - 1); };
-      const auto o = reach_avoid::observation({{at(j), at(i)}, {0.9f * reach_avoid::kTopSpeed, 0}});
-      observations.insert(observations.end(), o.begin(), o.end());
-    }
-  sampler.sample(observations, noise, {chunks, cost, v_r, v_c});
-  return v_c;
 }
 
 }  // namespace
@@ -186,11 +168,9 @@ int run_demo(const DemoOptions& options) {
     figure.data_costs.push_back(cost);
   }
   figure.cost_limit = ReachAvoidTask::cost_limit;
-  figure.cloning = drawn(contenders[0].result);
-  figure.r2pac = drawn(contenders[1].result);
-  figure.map_size = kMapSize;
-  figure.cost_values = cost_map(r2pac);
-  figure.threshold = static_cast<float>(r2pac.threshold());
+  figure.cloning = drawn(contenders[0].scores.result);
+  figure.r2pac = drawn(contenders[1].scores.result);
+  figure.map = cost_map(r2pac);
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

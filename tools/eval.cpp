@@ -1,104 +1,131 @@
-#include "tools/eval.h"
-
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/nearest.h"
-#include "envs/reach_avoid.h"
-#include "model/tasks.h"
+#include "base/version.h"
+#include "model/text_value.h"
+#include "storage/atomic_file.h"
+#include "storage/generations.h"
+#include "tools/environment.h"
+#include "tools/scoring.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
+namespace {
 
-BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions, std::uint64_t seed) {
-  const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
-             a = static_cast<std::size_t>(dimensions.action);
-  const std::size_t noise_size = static_cast<std::size_t>(sampler.candidates()) * chunk;
-  return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>()](
-             std::span<const float> observations, std::span<const std::int64_t> episode,
-             std::span<const int> step, std::span<float> actions) mutable {
-    const std::size_t n = episode.size();
-    noise.resize(n * noise_size);
-    chunks.resize(n * chunk);
-    for (std::size_t i = 0; i < n; ++i)
-      sampler.draw_noise(seed, static_cast<std::uint64_t>(step[i]), static_cast<std::uint32_t>(episode[i]),
-                         std::span(noise).subspan(i * noise_size, noise_size));
-    sampler.sample(observations, noise, {chunks, {}, {}, {}});
-    for (std::size_t i = 0; i < n; ++i)
-      std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a,
-                  actions.begin() + static_cast<std::ptrdiff_t>(i * a));
-  };
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// The file that `--checkpoint` means in a run folder: last, safe-best, or a number of steps.
+fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
+  if (!fs::is_directory(given)) {
+    if (checkpoint != "last")
+      throw Error(ExitCode::usage, "`--checkpoint " + checkpoint + "` needs a run folder", given.string(),
+                  "give the folder, or the file without --checkpoint");
+    return given;
+  }
+  if (checkpoint == "last") return given / "policy.safetensors";
+  if (checkpoint == "safe-best") {
+    const fs::path best = given / "policy-safe-best.safetensors";
+    if (!fs::exists(best))
+      throw Error(ExitCode::usage, "the run has no safe-best policy", given.string(),
+                  "train it with --eval-env and --eval-every");
+    return best;
+  }
+  const auto step = parse_number<std::uint64_t>(checkpoint);
+  if (!step)
+    throw Error(ExitCode::usage, "`" + checkpoint + "` is no checkpoint", "--checkpoint",
+                "give last, safe-best or a number of steps");
+  const fs::path file = generation_path(given / "checkpoints", *step);
+  if (!fs::exists(file)) {
+    std::string kept;
+    for (const Generation& g : list_generations(given / "checkpoints"))
+      kept = std::to_string(g.number) + (kept.empty() ? "" : ", ") + kept;
+    throw Error(ExitCode::usage, "the run has no checkpoint of step " + checkpoint, given.string(),
+                kept.empty() ? "give last" : "it has " + kept);
+  }
+  return file;
 }
 
-EvaluationResult evaluate_reach_avoid(Sampler<float>& sampler, const Dimensions& dimensions, int episodes,
-                                      std::uint64_t seed, bool record) {
-  constexpr int kMostAtOnce = 64;
-  ReachAvoid environment(std::min(episodes, kMostAtOnce));
-  return evaluate(environment, episodes, seed, acting_policy(sampler, dimensions, seed), record);
+Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOptions& acting,
+             const Scores& scores, const VectorEnvironment& environment) {
+  const Evaluation& e = scores.summary;
+  const Settings& settings = policy.settings();
+  Json json = {{"format", "r2pac-eval-1"},
+               {"version", kVersion},
+               {"policy", policy.path().string()},
+               {"checkpoint", options.checkpoint},
+               {"task", settings.task},
+               {"env", e.env},
+               {"step", policy.step()},
+               {"train_seed", settings.seed},
+               {"data_fingerprint", policy.data_fingerprint()},
+               {"cost_limit", scores.cost_limit},
+               {"episodes", e.episodes},
+               {"seed", e.seed},
+               {"selection", selection_name(acting.selection)},
+               {"candidates", acting.num_candidates},
+               {"flow_steps", acting.flow.flow_steps},
+               {"guidance", acting.flow.guidance_scale},
+               {"label", options.acting.label},
+               {"threshold", policy.threshold()},
+               {"return_mean", e.return_mean},
+               {"return_std", e.return_std},
+               {"cost_mean", e.cost_mean},
+               {"cost_std", e.cost_std}};
+  if (e.normalized_return) {
+    json["normalized_return"] = *e.normalized_return;
+    json["normalized_return_std"] = *scores.normalized_return_std;
+  }
+  json["normalized_cost"] = e.normalized_cost;
+  json["normalized_cost_std"] = scores.normalized_cost_std;
+  json["share_within_limit"] = e.share_within_limit;
+  json["share_within_limit_interval"] = {scores.share_interval.low, scores.share_interval.high};
+  json["length_mean"] = scores.result.length_mean;
+  if (e.spread) {
+    json["action_spread"] = e.spread->action;
+    json["q_cost_spread"] = e.spread->q_cost;
+  }
+  json["settings"] = settings_toml({settings, {}});
+  json["rows"] = Json::array();
+  for (const EpisodeResult& row : scores.result.episodes)
+    json["rows"].push_back({{"episode", row.episode},
+                            {"seed", environment.episode_seed(e.seed, row.episode)},
+                            {"return", row.episode_return},
+                            {"cost", row.episode_cost},
+                            {"length", row.length},
+                            {"terminated", row.terminated}});
+  return json;
 }
 
-double share_within(const EvaluationResult& result, double cost_limit) {
-  const auto safe = std::count_if(result.episodes.begin(), result.episodes.end(),
-                                  [&](const EpisodeResult& e) { return e.episode_cost <= cost_limit; });
-  return static_cast<double>(safe) / static_cast<double>(result.episodes.size());
-}
+}  // namespace
 
 int run_eval(const EvalOptions& options) {
-  if (options.env != "reach-avoid")
-    throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "--env",
-                did_you_mean(options.env, {"reach-avoid"}));
-  const Policy policy = Policy::load(options.policy, open_device(options.device));
-  if (const std::string& trained = policy.settings().task;
-      !trained.empty() && trained != find_task(ReachAvoidTask::name).alias)
-    throw Error(ExitCode::usage, "the policy was trained for " + trained, options.policy,
-                "give a policy that was trained on `r2pac data make " + options.env + "`");
-  if (policy.dimensions().observation != ReachAvoidTask::observation_dim ||
-      policy.dimensions().action != ReachAvoidTask::action_dim)
-    throw Error(ExitCode::usage,
-                "the policy takes observations of " + std::to_string(policy.dimensions().observation) +
-                    " numbers and the environment gives " + std::to_string(ReachAvoidTask::observation_dim),
-                options.policy, "give a policy that was trained on `r2pac data make " + options.env + "`");
-  SamplerOptions sampling = policy.sampler_options();
-  sampling.num_candidates = options.candidates.value_or(sampling.num_candidates);
-  sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
-  sampling.flow.guidance_scale = options.guidance.value_or(sampling.flow.guidance_scale);
-  if (options.label == "null") sampling.flow.label = kLabelNull;
-  Sampler<float> sampler(policy.networks(), sampling, policy.device());
-  const EvaluationResult scores =
-      evaluate_reach_avoid(sampler, policy.dimensions(), options.episodes, options.seed);
-  const Task& task = find_task(ReachAvoidTask::name);
-  const double return_score = normalized_return(task, scores.return_mean),
-               cost_score = normalized_cost(scores.cost_mean, task.cost_limit);
-
+  const Policy policy =
+      Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
+  const SamplerOptions acting = acting_options(policy, options.acting);
+  const TaskEnvironment opened =
+      open_environment(options.environment, policy.settings().task, options.episodes);
+  const double cost_limit = options.cost_limit.value_or(policy.settings().cost_limit);
+  const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task,
+                                      cost_limit, options.episodes, options.seed);
+  const Json json = to_json(options, policy, acting, scores, *opened.environment);
+  const fs::path out = !options.out.empty()               ? fs::path(options.out)
+                       : fs::is_directory(options.policy) ? fs::path(options.policy) / "eval.json"
+                                                          : fs::path();
+  if (!out.empty()) write_file_atomically(out, json.dump(2) + "\n");
   if (options.json) {
-    const nlohmann::ordered_json json = {{"return_mean", scores.return_mean},
-                                         {"return_std", scores.return_std},
-                                         {"cost_mean", scores.cost_mean},
-                                         {"cost_std", scores.cost_std},
-                                         {"normalized_return", return_score},
-                                         {"normalized_cost", cost_score},
-                                         {"cost_limit", task.cost_limit},
-                                         {"share_within_limit", share_within(scores, task.cost_limit)},
-                                         {"episodes", options.episodes},
-                                         {"seed", options.seed},
-                                         {"env", options.env},
-                                         {"candidates", sampling.num_candidates},
-                                         {"flow_steps", sampling.flow.flow_steps},
-                                         {"guidance", sampling.flow.guidance_scale},
-                                         {"label", options.label}};
     std::printf("%s\n", json.dump().c_str());
     return 0;
   }
   std::printf(
-      "%s  return %.3f +- %.3f (normalised %.3f)  cost %.2f +- %.2f (normalised %.2f, limit %g, within it "
-      "%.0f %%)\n"
-      "%d episodes, seed %llu, %d candidates, %d flow steps, guidance %g, label %s\n",
-      options.env.c_str(), scores.return_mean, scores.return_std, return_score, scores.cost_mean,
-      scores.cost_std, cost_score, task.cost_limit, 100 * share_within(scores, task.cost_limit),
-      options.episodes, static_cast<unsigned long long>(options.seed), sampling.num_candidates,
-      sampling.flow.flow_steps, sampling.flow.guidance_scale, options.label.c_str());
+      "%s\n%d episodes, seed %llu, %s, step %llu, %d candidates, %s, %d flow steps, guidance %g, "
+      "label %s\n",
+      scores_text(scores).c_str(), options.episodes, static_cast<unsigned long long>(options.seed),
+      options.checkpoint.c_str(), static_cast<unsigned long long>(policy.step()), acting.num_candidates,
+      selection_name(acting.selection), acting.flow.flow_steps, acting.flow.guidance_scale,
+      options.acting.label.c_str());
+  if (!out.empty()) std::printf("written to %s\n", out.string().c_str());
   return 0;
 }
 

@@ -18,7 +18,7 @@ namespace r2pac {
 
 namespace {
 
-constexpr std::size_t kMostPngBytes = std::size_t{1} << 28;
+constexpr std::size_t kMostBytes = std::size_t{1} << 28;
 constexpr char kMessages[] = "messages.txt";
 
 // A new folder that disappears with the object.
@@ -79,6 +79,27 @@ int run_gnuplot(const TemporaryFolder& folder) {
   return status;
 }
 
+/// The commands that choose the terminal for a file, and the file that they write.
+struct Terminal {
+  std::string commands, output;
+};
+
+Terminal terminal_for(const std::string& path, const Canvas& canvas) {
+  const std::string width = std::to_string(canvas.width), height = std::to_string(canvas.height);
+  const std::string common = " font 'DejaVu Sans,13' enhanced";
+  if (path.ends_with(".png"))
+    return {"set terminal pngcairo size " + width + "," + height + common +
+                " linewidth 1.2\nset output 'figure.png'\nset encoding utf8\n",
+            "figure.png"};
+  // The scales make text, lines and points as large beside the picture as in a PNG file.
+  if (path.ends_with(".pdf"))
+    return {
+        "set terminal pdfcairo size " + width + "./128," + height + "./128" + common +
+            " fontscale 0.53 linewidth 0.65 pointscale 0.55\nset output 'figure.pdf'\nset encoding utf8\n",
+        "figure.pdf"};
+  throw InvalidArgument("draw_with_gnuplot: a path must end in .png or .pdf, not " + path);
+}
+
 std::string first_line(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::string line;
@@ -89,16 +110,31 @@ std::string first_line(const std::filesystem::path& path) {
 
 }  // namespace
 
-void draw_with_gnuplot(const std::string& png_path, const std::string& script,
+void draw_with_gnuplot(const std::vector<std::string>& paths, const Canvas& canvas, const std::string& script,
                        const std::map<std::string, std::string>& files) {
   const TemporaryFolder folder;
-  folder.write("script", script);
   for (const auto& [name, content] : files) folder.write(name, content);
-  const int status = run_gnuplot(folder);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    throw Error(ExitCode::disk, "gnuplot failed: " + first_line(folder.path() / kMessages), png_path,
-                "gnuplot 5.2 or newer with the pngcairo terminal is needed");
-  write_file_atomically(png_path, read_file(folder.path() / "figure.png", kMostPngBytes, ExitCode::disk));
+  for (const std::string& path : paths) {
+    const Terminal terminal = terminal_for(path, canvas);
+    folder.write("script", terminal.commands + script);
+    const int status = run_gnuplot(folder);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+      throw Error(ExitCode::disk, "gnuplot failed: " + first_line(folder.path() / kMessages), path,
+                  "gnuplot 5.2 or newer with the terminals pngcairo and pdfcairo is needed");
+    write_file_atomically(path, read_file(folder.path() / terminal.output, kMostBytes, ExitCode::disk));
+  }
+}
+
+std::string gnuplot_string(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\'')  // nothing else ends such a string; gnuplot takes '' at its start for an empty one
+      quoted += "\u2019";
+    else
+      quoted += byte < 0x20 || byte == 0x7f ? ' ' : c;
+  }
+  return quoted + "'";
 }
 
 }  // namespace r2pac

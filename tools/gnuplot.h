@@ -3,14 +3,28 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace r2pac {
 
-/// Runs a gnuplot script in a temporary folder of its own that holds `files` (name -> content); the script
-/// names them, and its output "figure.png", without a folder. The result is moved to png_path in one step.
-/// Neither a shell nor the user's gnuplot settings are involved, and no name given by a user gets into the
-/// script. Throws Error(ExitCode::disk) when gnuplot is missing or fails, or when a file cannot be written.
-void draw_with_gnuplot(const std::string& png_path, const std::string& script,
+/// Size of a picture in pixels of its PNG file; a PDF file has the same proportions, 128 pixels to the inch.
+struct Canvas {
+  int width = 0, height = 0;
+};
+
+/// Draws one picture into one or several files, each PNG or PDF by its name's ending. The script is run for
+/// each in a temporary folder of its own that holds `files` (name -> content); the script names them without
+/// a folder and sets neither terminal nor output. A finished file is moved to its path in one step. Neither a
+/// shell nor the user's gnuplot settings are involved. Text that a user gives gets into a script by
+/// gnuplot_string() only, and paths never do. Throws InvalidArgument for another ending, and
+/// Error(ExitCode::disk) when gnuplot is missing or fails, or when a file cannot be written.
+void draw_with_gnuplot(const std::vector<std::string>& paths, const Canvas& canvas, const std::string& script,
                        const std::map<std::string, std::string>& files);
+
+/// `text` as a string of a script, quotes included, in which nothing is evaluated. A straight quote becomes a
+/// curly one and control characters become spaces. Markup such as _ and ^ acts unless the label or key is
+/// `noenhanced`.
+std::string gnuplot_string(std::string_view text);
 
 }  // namespace r2pac

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/version.h"
+#include "tools/data_convert.h"
 #include "tools/data_info.h"
 #include "tools/data_make.h"
 #include "tools/inspect.h"
@@ -57,9 +58,39 @@ void add_demo(CLI::App& app, Action& action) {
   verb->callback([&action, options] { action = [options] { return run_demo(*options); }; });
 }
 
+void add_data_convert(CLI::App& data, Action& action) {
+  CLI::App* verb =
+      add_verb(data, "convert", "Write a Minari, D4RL or NumPy data set, or the safe part of one, as DSRL",
+               "r2pac data convert main_data.hdf5 -o SafetyBallRun-v0-80-940.hdf5");
+  const auto options = std::make_shared<ConvertOptions>();
+  verb->add_option("in", options->in, "Minari or D4RL file (HDF5), NumPy archive (.npz) or DSRL file")
+      ->required();
+  verb->add_option("-o,--out", options->out, "DSRL file to write")->required();
+  constexpr Layout kLayouts[] = {Layout::automatic, Layout::dsrl, Layout::d4rl, Layout::minari, Layout::npz};
+  std::vector<std::string> names;
+  for (const Layout layout : kLayouts) names.emplace_back(layout_name(layout));
+  verb->add_option_function<std::string>(
+          "--from",
+          [options, kLayouts](const std::string& name) {
+            for (const Layout layout : kLayouts)
+              if (name == layout_name(layout)) options->layout.layout = layout;
+          },
+          "Layout of the input (auto if not given)")
+      ->check(CLI::IsMember(names));
+  verb->add_option("--max-cost", options->max_cost, "Keep only episodes that cost at most this")
+      ->check(CLI::Range(0.0, 1e12));
+  CLI::Option* key =
+      verb->add_option("--cost-key", options->layout.cost_key, "Array of the costs, in groups as infos/cost");
+  verb->add_flag("--no-costs", options->layout.no_costs, "The input has no costs: write zeros")
+      ->excludes(key);
+  verb->callback([&action, options] { action = [options] { return run_data_convert(*options); }; });
+}
+
 void add_data(CLI::App& app, Action& action) {
-  CLI::App* data = add_verb(app, "data", "Make, describe and check data sets", "r2pac data info FILE.hdf5");
+  CLI::App* data =
+      add_verb(app, "data", "Make, convert, describe and check data sets", "r2pac data info FILE.hdf5");
   data->require_subcommand(1);
+  add_data_convert(*data, action);
 
   CLI::App* make = add_verb(*data, "make", "Make a data set of the built-in robot",
                             "r2pac data make reach-avoid -o reach-avoid.hdf5 --episodes 1000");
@@ -135,6 +166,44 @@ void add_training_flags(CLI::App& verb, TrainingFlags& flags, bool steps) {
   setting("--batch", "batch", "Windows per step");
 }
 
+constexpr auto kAnySeed = [] { return CLI::Range(std::int64_t{0}, std::int64_t{1} << 53); };
+
+void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::string& option,
+                           const std::string& description) {
+  verb.add_option(option, flags.env, description);
+  verb.add_option("--env-python", flags.python,
+                  "Python of the simulators (if not given: R2PAC_SIMULATORS_PYTHON, .simulators, python3)");
+  verb.add_option("--env-processes", flags.processes, "Child processes that simulate; 0: one per processor")
+      ->check(CLI::Range(0, 1024));
+  verb.add_option("--env-start-timeout", flags.start_timeout, "Seconds that a simulator may take to start")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 1e6));
+  verb.add_option("--env-timeout", flags.step_timeout, "Seconds that a simulator may take for one answer")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 1e6));
+}
+
+void add_acting_flags(CLI::App& verb, ActingFlags& flags) {
+  verb.add_option("--candidates", flags.candidates, "Chunks to choose from (as trained if not given)")
+      ->check(CLI::Range(1, 65536));
+  constexpr Selection kSelections[] = {Selection::least_cost, Selection::region};
+  std::vector<std::string> names;
+  for (const Selection selection : kSelections) names.emplace_back(selection_name(selection));
+  verb.add_option_function<std::string>(
+          "--select",
+          [&flags, kSelections](const std::string& name) {
+            for (const Selection selection : kSelections)
+              if (name == selection_name(selection)) flags.selection = selection;
+          },
+          "How to choose: least-cost, or region (best return among those that stay in the safe region)")
+      ->check(CLI::IsMember(names));
+  verb.add_option("--flow-steps", flags.flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
+  verb.add_option("--guidance", flags.guidance, "Guidance scale omega")->check(CLI::Range(0.0, 1000.0));
+  verb.add_option("--label", flags.label, "1: act well; null: imitate the data")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"1", "null"}));
+}
+
 void add_train(CLI::App& app, Action& action, const std::vector<std::string>& command_line) {
   CLI::App* verb = add_verb(app, "train", "Train a policy on a data set",
                             "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
@@ -142,6 +211,19 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
   options->command_line = command_line;
   add_training_flags(*verb, options->training, true);
   verb->add_option("--out", options->out, "Run folder (runs/TASK-seedN if not given)");
+  verb->add_option(
+      "--critics", options->critics,
+      "Policy or run of the same data whose finished critics are taken over: trains the flow alone");
+  add_environment_flags(*verb, options->environment, "--eval-env",
+                        "Score the policy on the way: as --env of eval");
+  verb->add_option("--eval-every", options->eval_every, "Steps between two scores; 0: at the end only")
+      ->capture_default_str();
+  verb->add_option("--eval-episodes", options->eval_episodes, "Episodes of each score")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
+  verb->add_option("--eval-seed", options->eval_seed, "Seed of their starts and noise")
+      ->capture_default_str()
+      ->check(kAnySeed());
   add_device_flags(*verb, options->device);
   verb->add_option("--resume", options->resume, "auto, never, or a checkpoint or run folder to continue from")
       ->capture_default_str();
@@ -152,40 +234,55 @@ void add_train(CLI::App& app, Action& action, const std::vector<std::string>& co
 
 void add_eval(CLI::App& app, Action& action) {
   CLI::App* verb = add_verb(app, "eval", "Run a policy in an environment and score it",
-                            "r2pac eval runs/robot --env reach-avoid --episodes 100 --json");
+                            "r2pac eval runs/ball --env BallRun --episodes 20");
   const auto options = std::make_shared<EvalOptions>();
-  verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
-  verb->add_option("--env", options->env, "Environment: reach-avoid")->required();
+  verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
+  verb->add_option("--checkpoint", options->checkpoint,
+                   "Of a run folder: last, safe-best or a number of steps")
+      ->capture_default_str();
+  add_environment_flags(
+      *verb, options->environment, "--env",
+      "reach-avoid, a task (BallRun), an id of a simulator, or cmd:PROGRAM; the policy's task if "
+      "not given");
   verb->add_option("--episodes", options->episodes, "Episodes")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
   verb->add_option("--seed", options->seed, "Seed of starts and noise")
       ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
-  verb->add_option("--flow-steps", options->flow_steps, "Euler steps (as trained if not given)")
-      ->check(CLI::Range(1, 100000));
-  verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
-  verb->add_option("--guidance", options->guidance, "Guidance scale omega")->check(CLI::Range(0.0, 1000.0));
-  verb->add_option("--label", options->label, "1: act well; null: imitate the data")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"1", "null"}));
+      ->check(kAnySeed());
+  verb->add_option("--cost-limit", options->cost_limit,
+                   "Episode cost allowed, kappa (the policy's if not given)")
+      ->check(CLI::Range(0.0, 1e12));
+  add_acting_flags(*verb, options->acting);
+  verb->add_option("-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
   add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
   verb->callback([&action, options] { action = [options] { return run_eval(*options); }; });
+}
+
+void add_report(CLI::App& app, Action& action) {
+  CLI::App* verb = add_verb(app, "report", "Tables and pictures of scores and curves, over seeds and tasks",
+                            "r2pac report runs/ball-seed* -o report");
+  const auto options = std::make_shared<ReportOptions>();
+  verb->add_option("runs", options->runs, "Run folders, and files of `eval -o`")->required();
+  verb->add_option("-o,--out", options->out, "Folder to write into")->capture_default_str();
+  verb->add_option("--data", options->data,
+                   "DSRL file whose episodes are drawn (the one named in the run's manifest if not given)")
+      ->take_all()
+      ->expected(1);
+  verb->add_flag("--no-pictures", options->no_pictures, "Only the tables");
+  verb->callback([&action, options] { action = [options] { return run_report(*options); }; });
 }
 
 void add_sample(CLI::App& app, Action& action) {
   CLI::App* verb = add_verb(app, "sample", "Answer observations with actions, one JSON line each",
                             "echo '[0.1, ...]' | r2pac sample runs/robot --obs -");
   const auto options = std::make_shared<SampleOptions>();
-  verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
+  verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
   verb->add_option("--obs", options->observations, "File with one JSON array a line, or - for standard input")
       ->required();
-  verb->add_option("--seed", options->seed, "Seed of the noise")
-      ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
-  verb->add_option("--candidates", options->candidates, "Chunks to choose from")->check(CLI::Range(1, 65536));
-  verb->add_option("--flow-steps", options->flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
+  verb->add_option("--seed", options->seed, "Seed of the noise")->capture_default_str()->check(kAnySeed());
+  add_acting_flags(*verb, options->acting);
   add_device_flags(*verb, options->device);
   verb->callback([&action, options] { action = [options] { return run_sample(*options); }; });
 }
@@ -309,6 +406,7 @@ int run(int argc, char** argv) {
   add_data(app, action);
   add_train(app, action, command_line);
   add_eval(app, action);
+  add_report(app, action);
   add_sample(app, action);
   add_values(app, action);
   add_trace(app, action);

@@ -14,9 +14,6 @@ namespace {
 
 // Colours that stay apart for colour-blind readers: blue and vermilion for the policies, green for the goal.
 constexpr char kStyle[] = R"gp(
-set terminal pngcairo size 1720,612 font 'DejaVu Sans,13' enhanced linewidth 1.2
-set output 'figure.png'
-set encoding utf8
 set multiplot
 set border linecolor rgb '#606060'
 set tics nomirror out scale 0.6
@@ -58,22 +55,28 @@ set label 2 'hazards' at 0,-0.72 center front textcolor rgb '#202020'
 set cbrange [0:MAP_MAX]
 set palette defined (0 '#ffffff', 0.35 '#e4dcef', 0.7 '#b7a3d3', 1 '#8a6fb8')
 set key bottom right box samplen 1.6 width 0 font ',12'
-# The line at the threshold, as a table of points; left out where the map never meets it.
+)gp";
+
+// The line at the threshold, as a table of points; left out where the map never meets it.
+constexpr char kContour[] = R"gp(
 set contour base; set cntrparam levels discrete THRESHOLD; unset surface
-set table 'contour'
-splot 'map' binary matrix using 1:2:3 notitle
+set table CONTOUR
+splot MAP binary matrix using 1:2:3 notitle
 unset table
 unset contour; set surface
 )gp";
 
-// One map: margins, title, the policy's paths (file) and colour.
+// One map: its file and that of its line, below what a policy did, if anything.
 constexpr char kMapPanel[] = R"gp(
-plot 'map' binary matrix using 1:2:3 with image notitle, \
+plot MAP binary matrix using 1:2:3 with image notitle, \
      'hazards' with circles fillstyle transparent solid 0.10 border linecolor rgb '#202020' \
        linewidth 1.4 fillcolor rgb '#404040' notitle, \
      'goal' with circles fillstyle transparent solid 0.45 border linecolor rgb GOAL \
        linewidth 1.4 fillcolor rgb GOAL notitle, \
-     CONTOUR using 1:2 with lines linewidth 2.4 dashtype 3 linecolor rgb 'black' title 'V_c = l', \
+     CONTOUR using 1:2 with lines linewidth 2.4 dashtype 3 linecolor rgb 'black' title 'V_c = l')gp";
+
+// The policy's paths (files) and colour, on a map.
+constexpr char kPathsClause[] = R"gp(, \
      PATHS using 1:2 with lines linewidth 1.3 linecolor rgb COLOR notitle, \
      STARTS using 1:2 with points pointtype 7 pointsize 0.55 linecolor rgb COLOR notitle
 )gp";
@@ -115,8 +118,15 @@ std::string circle(const Disc& disc) {
   return out.str();
 }
 
+std::string hazards() {
+  std::string circles;
+  for (const Disc& hazard : reach_avoid::kHazards) circles += circle(hazard);
+  return circles;
+}
+
 // gnuplot's binary matrix: the number of columns and their x, then for each row its y and values.
-std::string binary_matrix(const std::vector<float>& values, std::size_t size) {
+std::string binary_matrix(const CostMap& map) {
+  const auto size = static_cast<std::size_t>(map.size);
   std::string bytes;
   const auto put = [&](float value) { bytes.append(reinterpret_cast<const char*>(&value), sizeof value); };
   const auto place = [&](std::size_t i) {
@@ -126,16 +136,20 @@ std::string binary_matrix(const std::vector<float>& values, std::size_t size) {
   for (std::size_t j = 0; j < size; ++j) put(place(j));
   for (std::size_t i = 0; i < size; ++i) {
     put(place(i));
-    for (std::size_t j = 0; j < size; ++j) put(values[i * size + j]);
+    for (std::size_t j = 0; j < size; ++j) put(map.values[i * size + j]);
   }
   return bytes;
 }
 
+[[noreturn]] void fail(const std::string& what) { throw InvalidArgument("a picture's data: " + what); }
+
+void check(const CostMap& map) {
+  const auto size = static_cast<std::size_t>(std::max(map.size, 0));
+  if (size < 2 || map.values.size() != size * size) fail("a map must be [size, size], at least 2 x 2");
+}
+
 void check(const ReachAvoidFigure& figure) {
-  const auto fail = [](const std::string& what) { throw InvalidArgument("draw_reach_avoid_map: " + what); };
-  const auto size = static_cast<std::size_t>(std::max(figure.map_size, 0));
-  if (size < 2 || figure.cost_values.size() != size * size)
-    fail("cost_values must be [map_size, map_size], at least 2 x 2");
+  check(figure.map);
   if (figure.data_returns.empty() || figure.data_returns.size() != figure.data_costs.size())
     fail("data_returns and data_costs must have one value per episode");
   for (const DrawnPolicy* policy : {&figure.cloning, &figure.r2pac}) {
@@ -146,17 +160,28 @@ void check(const ReachAvoidFigure& figure) {
   }
 }
 
+/// The colour scale ends at the map's 99th percentile: a few extreme corners shall not bleach the rest.
+float top_of_scale(const CostMap& map) {
+  std::vector<float> sorted = map.values;
+  std::ranges::sort(sorted);
+  return std::max(sorted[sorted.size() * 99 / 100], 0.1f);
+}
+
 // Numbers that the panels share.
 std::string scales(const ReachAvoidFigure& figure) {
   const auto [low, high] = std::ranges::minmax(figure.data_returns);
-  std::vector<float> sorted = figure.cost_values;
-  std::ranges::sort(sorted);
   std::ostringstream out;
-  // The colour scale ends at the map's 99th percentile: a few extreme corners shall not bleach the rest.
   out << "COST_MAX = " << std::ranges::max(figure.data_costs) + 2.0f << "\nRETURN_MIN = " << low - 0.5f
       << "\nRETURN_MAX = " << high + 1.0f << "\nCOST_LIMIT = " << figure.cost_limit
-      << "\nTHRESHOLD = " << figure.threshold
-      << "\nMAP_MAX = " << std::max(sorted[sorted.size() * 99 / 100], 0.1f) << '\n';
+      << "\nMAP_MAX = " << top_of_scale(figure.map) << '\n';
+  return out.str();
+}
+
+/// The commands that work out the line of a map in the files map<number> and contour<number>.
+std::string contour(const CostMap& map, std::size_t number) {
+  std::ostringstream out;
+  out << "MAP = 'map" << number << "'; CONTOUR = 'contour" << number << "'; THRESHOLD = " << map.threshold
+      << kContour;
   return out.str();
 }
 
@@ -166,8 +191,7 @@ std::string map_panel(const char* place, const char* title, const DrawnPolicy& p
   out.precision(1);
   out << std::fixed << place << "set title '" << title << ": return " << mean(policy.returns) << ", cost "
       << mean(policy.costs) << "' offset 0,-0.3\nCOLOR = " << color << "\nPATHS = 'paths_" << stem
-      << "'\nSTARTS = 'starts_" << stem << "'\nCONTOUR = 'contour'\n"
-      << kMapPanel;
+      << "'\nSTARTS = 'starts_" << stem << "'" << kMapPanel << kPathsClause;
   return out.str();
 }
 
@@ -175,10 +199,8 @@ std::string map_panel(const char* place, const char* title, const DrawnPolicy& p
 
 void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure) {
   check(figure);
-  std::string hazards;
-  for (const Disc& hazard : reach_avoid::kHazards) hazards += circle(hazard);
   const std::string script =
-      kStyle + scales(figure) + kScatterPanel + kMapStyle +
+      kStyle + scales(figure) + kScatterPanel + kMapStyle + contour(figure.map, 0) +
       map_panel("set lmargin at screen 0.360; set rmargin at screen 0.635; unset colorbox\n", "Cloning",
                 figure.cloning, "cloning", "CLONING") +
       map_panel(
@@ -187,7 +209,7 @@ void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& f
           "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
           "R2PAC", figure.r2pac, "r2pac", "R2PAC") +
       "unset multiplot\n";
-  draw_with_gnuplot(png_path, script,
+  draw_with_gnuplot({png_path}, {1720, 612}, script,
                     {{"data", pairs(figure.data_costs, figure.data_returns)},
                      {"mean_cloning", mean_point(figure.cloning)},
                      {"mean_r2pac", mean_point(figure.r2pac)},
@@ -195,9 +217,47 @@ void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& f
                      {"paths_r2pac", paths(figure.r2pac)},
                      {"starts_cloning", starts(figure.cloning)},
                      {"starts_r2pac", starts(figure.r2pac)},
-                     {"hazards", hazards},
+                     {"hazards", hazards()},
                      {"goal", circle(reach_avoid::kGoal)},
-                     {"map", binary_matrix(figure.cost_values, static_cast<std::size_t>(figure.map_size))}});
+                     {"map0", binary_matrix(figure.map)}});
+}
+
+void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps) {
+  constexpr std::size_t kColumns = 3;
+  constexpr int kSide = 470, kLeft = 85, kGap = 85, kTop = 45, kBottom = 60, kRight = 100;
+  if (maps.empty()) fail("there is no map");
+  float top = 0;
+  for (const TitledMap& titled : maps) {
+    check(titled.map);
+    top = std::max(top, top_of_scale(titled.map));
+  }
+  const int columns = static_cast<int>(std::min(maps.size(), kColumns));
+  const int rows = static_cast<int>((maps.size() + kColumns - 1) / kColumns);
+  const Canvas canvas{kLeft + columns * kSide + (columns - 1) * kGap + kRight,
+                      rows * (kTop + kSide + kBottom)};
+  std::map<std::string, std::string> files = {{"hazards", hazards()}, {"goal", circle(reach_avoid::kGoal)}};
+  std::ostringstream script;
+  script << kStyle << "MAP_MAX = " << top << kMapStyle << "set ylabel 'y' offset 1.5,0\n";
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    const int left = kLeft + static_cast<int>(i % kColumns) * (kSide + kGap);
+    const int above = static_cast<int>(i / kColumns) * (kTop + kSide + kBottom) + kTop;
+    const auto x = [&](int pixel) { return static_cast<double>(pixel) / canvas.width; };
+    const auto y = [&](int pixel) { return 1 - static_cast<double>(pixel) / canvas.height; };
+    files["map" + std::to_string(i)] = binary_matrix(maps[i].map);
+    script << contour(maps[i].map, i) << "set lmargin at screen " << x(left) << "; set rmargin at screen "
+           << x(left + kSide) << "; set tmargin at screen " << y(above) << "; set bmargin at screen "
+           << y(above + kSide) << "\nset title " << gnuplot_string(maps[i].title)
+           << " noenhanced offset 0,-0.3\n";
+    if (i + 1 == static_cast<std::size_t>(columns))
+      script << "set colorbox user origin screen " << x(left + kSide + 15) << ", screen " << y(above + kSide)
+             << " size screen " << x(16) << ", screen " << 1 - y(kSide)
+             << "\nset cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n";
+    else
+      script << "unset colorbox\n";
+    script << kMapPanel << '\n';
+  }
+  script << "unset multiplot\n";
+  draw_with_gnuplot(paths, canvas, script.str(), files);
 }
 
 }  // namespace r2pac

@@ -12,16 +12,19 @@ struct DrawnPolicy {
   std::vector<std::vector<float>> paths;  ///< per episode: x, y of each step, flattened
 };
 
+/// V_c on a grid over the arena, edges included, in units of discounted cost.
+struct CostMap {
+  int size = 0;               ///< points along each side
+  std::vector<float> values;  ///< [size, size]: row i at y = -1 + 2 i / (size - 1), column j at x likewise
+  float threshold = 0;        ///< l: the line between safe and unsafe
+};
+
 /// Everything in the figure of the reach-avoid task.
 struct ReachAvoidFigure {
   std::vector<float> data_returns, data_costs;  ///< [episodes of the data set]
   float cost_limit = 0;                         ///< cost per episode
   DrawnPolicy cloning, r2pac;
-  /// V_c on a grid over the arena, edges included, in units of discounted cost: [map_size, map_size], row i
-  /// at y = -1 + 2 i / (map_size - 1), column j at x likewise.
-  int map_size = 0;
-  std::vector<float> cost_values;
-  float threshold = 0;  ///< l: the line between safe and unsafe
+  CostMap map;  ///< of R2PAC
 };
 
 /// Draws three panels into a PNG file: the data's episodes by cost and return with the means of both
@@ -29,5 +32,15 @@ struct ReachAvoidFigure {
 /// the threshold. Throws InvalidArgument when a size does not fit, and Error(ExitCode::disk) when gnuplot is
 /// missing or fails or the file cannot be written.
 void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure);
+
+/// The map of one policy, with its title.
+struct TitledMap {
+  std::string title;
+  CostMap map;
+};
+
+/// Draws a map of V_c per policy with its line at the threshold and the arena's geometry, three in a row, all
+/// on one colour scale. paths  .png or .pdf. Throws as draw_reach_avoid_map().
+void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps);
 
 }  // namespace r2pac

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "model/policy.h"
 #include "model/text_value.h"
-#include "tools/verbs.h"
+#include "tools/scoring.h"
 
 namespace r2pac {
 namespace {
@@ -51,9 +51,7 @@ Json numbers(std::span<const float> values) {
 
 int run_sample(const SampleOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
-  SamplerOptions sampling = policy.sampler_options();
-  sampling.num_candidates = options.candidates.value_or(sampling.num_candidates);
-  sampling.flow.flow_steps = options.flow_steps.value_or(sampling.flow.flow_steps);
+  const SamplerOptions sampling = acting_options(policy, options.acting);
   Sampler<float> sampler(policy.networks(), sampling, policy.device());
   const Dimensions& dim = policy.dimensions();
 
@@ -67,7 +65,7 @@ int run_sample(const SampleOptions& options) {
   }
   std::istream& in = options.observations == "-" ? std::cin : file;
   std::vector<float> noise(static_cast<std::size_t>(sampling.num_candidates * dim.chunk()));
-  std::vector<float> chunk(static_cast<std::size_t>(dim.chunk())), cost(1), v_r(1), v_c(1);
+  std::vector<float> chunk(static_cast<std::size_t>(dim.chunk())), cost(1), reward(1), v_r(1), v_c(1);
   std::uint64_t number = 0;
   for (std::string line; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -75,15 +73,24 @@ int run_sample(const SampleOptions& options) {
                               ", line " + std::to_string(number + 1);
     const std::vector<float> observation = parse_observation(line, dim.observation, where);
     sampler.draw_noise(options.seed, number, 0, noise);
-    sampler.sample(observation, noise, {chunk, cost, v_r, v_c});
+    SampleOutputs<float> out;
+    out.chunk = chunk;
+    out.cost = cost;
+    out.reward = reward;
+    out.v_reward = v_r;
+    out.v_cost = v_c;
+    sampler.sample(observation, noise, out);
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)
       steps.push_back(numbers(std::span(chunk).subspan(static_cast<std::size_t>(k * dim.action),
                                                        static_cast<std::size_t>(dim.action))));
-    const Json answer = {
-        {"action", steps[0]},          {"chunk", steps},
-        {"q_c", json_number(cost[0])}, {"v_c", json_number(v_c[0])},
-        {"v_r", json_number(v_r[0])},  {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
+    const Json answer = {{"action", steps[0]},
+                         {"chunk", steps},
+                         {"q_c", json_number(cost[0])},
+                         {"q_r", json_number(reward[0])},
+                         {"v_c", json_number(v_c[0])},
+                         {"v_r", json_number(v_r[0])},
+                         {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }
   return 0;

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "model/run.h"
 #include "tools/console.h"
+#include "tools/environment.h"
+#include "tools/scoring.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -36,14 +38,16 @@ void install_signals() {
 
 int run_train(const TrainOptions& options) {
   RunOptions run;
-  run.settings = resolve_settings({options.training.data, options.training.config_file,
-                                   options.training.overrides, options.training.flags});
+  TrainingFlags training = options.training;
+  if (!options.critics.empty()) training.overrides.emplace_back("critic_steps=0");
+  run.settings = resolve_settings({training.data, training.config_file, training.overrides, training.flags});
   const Settings& settings = run.settings.values;
   run.data = options.training.data;
   const std::string name =
       settings.task.empty() ? std::filesystem::path(options.training.data).stem().string() : settings.task;
   run.folder = options.out.empty() ? "runs/" + name + "-seed" + std::to_string(settings.seed) : options.out;
   run.resume = options.resume;
+  run.critics = options.critics;
   run.device = open_device(options.device);
   run.command_line = options.command_line;
 
@@ -59,11 +63,28 @@ int run_train(const TrainOptions& options) {
     console.warn(
         "the file's name tells no task, so general settings apply; name one with --task, or see `r2pac "
         "config show`");
+  TaskEnvironment opened;  // before the first step, so that a mistake shows at once
+  if (!options.environment.env.empty()) {
+    opened = open_environment(options.environment, settings.task, options.eval_episodes);
+    run.evaluate_every = options.eval_every;
+    run.evaluate = [&](const Policy& policy) -> std::optional<Evaluation> {
+      const auto scores = score_policy(policy, policy.sampler_options(), *opened.environment, opened.name,
+                                       opened.task, settings.cost_limit, options.eval_episodes,
+                                       options.eval_seed, [] { return stop_requested.load(); });
+      return scores ? std::optional(scores->summary) : std::nullopt;
+    };
+  } else if (options.eval_every > 0) {
+    throw Error(ExitCode::usage, "`--eval-every` says nothing about where", "--eval-every",
+                "name the environment with --eval-env");
+  }
   RunCallbacks callbacks;
   callbacks.note = [&](const std::string& text) { console.note(text); };
   callbacks.warn = [&](const std::string& text) { console.warn(text); };
   callbacks.interval = [&](const Interval& interval) { console.interval(interval); };
   callbacks.progress = [&](std::uint64_t step, std::uint64_t total) { console.progress(step, total); };
+  callbacks.evaluation = [&](const Evaluation& evaluation, bool safe_best) {
+    console.evaluation(evaluation, safe_best);
+  };
   callbacks.stop = &stop_requested;
   callbacks.checkpoint = &checkpoint_requested;
   if (run_training(run, callbacks) == RunEnd::stopped) return static_cast<int>(ExitCode::resumable);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/device.h"
+#include "kernels/select.h"
 #include "model/settings.h"
 
 namespace r2pac {
@@ -29,6 +30,23 @@ struct TrainingFlags {
   std::vector<std::pair<std::string, std::string>> flags;  ///< other flags that name a setting, in order
 };
 
+/// How a policy acts where it is not to be as trained.
+struct ActingFlags {
+  std::optional<int> flow_steps, candidates;
+  std::optional<double> guidance;
+  std::optional<Selection> selection;
+  std::string label = "1";  ///< "1" follows the good label, "null" clones the data
+};
+
+/// Where a policy acts: --env and what belongs to it.
+struct EnvironmentFlags {
+  std::string env;             ///< a name, or cmd:PROGRAM; "" for the policy's own task
+  std::string python;          ///< interpreter of the simulators; "" looks for it
+  int processes = 0;           ///< children that share the copies; 0: as many as processors
+  double start_timeout = 120;  ///< seconds
+  double step_timeout = 60;    ///< seconds
+};
+
 struct DemoOptions {
   std::string out = "demo";
   DeviceFlags device;
@@ -39,6 +57,11 @@ struct TrainOptions {
   TrainingFlags training;
   std::string out;  ///< "" chooses runs/<task>-seed<seed>
   std::string resume = "auto";
+  std::string critics;           ///< run or policy whose finished critics are taken over; "" trains them
+  EnvironmentFlags environment;  ///< `env` empty: no scores on the way
+  std::uint64_t eval_every = 0;
+  int eval_episodes = 20;
+  std::uint64_t eval_seed = 0;
   DeviceFlags device;
   bool quiet = false, json = false;
   std::vector<std::string> command_line;
@@ -47,12 +70,13 @@ int run_train(const TrainOptions& options);
 
 struct EvalOptions {
   std::string policy;
-  std::string env = "reach-avoid";
+  std::string checkpoint = "last";  ///< of a run folder: last, safe-best or a number of steps
+  EnvironmentFlags environment;
   int episodes = 20;
   std::uint64_t seed = 0;
-  std::optional<int> flow_steps, candidates;
-  std::optional<double> guidance;
-  std::string label = "1";  ///< "1" follows the good label, "null" clones the data
+  ActingFlags acting;
+  std::optional<double> cost_limit;  ///< the policy's if not given
+  std::string out;                   ///< "" writes eval.json into a run folder
   DeviceFlags device;
   bool json = false;
 };
@@ -62,7 +86,7 @@ struct SampleOptions {
   std::string policy;
   std::string observations = "-";  ///< file with one JSON array a line; "-" for standard input
   std::uint64_t seed = 0;
-  std::optional<int> candidates, flow_steps;
+  ActingFlags acting;
   DeviceFlags device;
 };
 int run_sample(const SampleOptions& options);
@@ -93,6 +117,14 @@ struct BenchOptions {
   bool json = false;
 };
 int run_bench(const BenchOptions& options);
+
+struct ReportOptions {
+  std::vector<std::string> runs;  ///< run folders and eval.json files
+  std::string out = "report";
+  std::vector<std::string> data;  ///< DSRL files in place of those that the manifests name
+  bool no_pictures = false;
+};
+int run_report(const ReportOptions& options);
 
 /// Threads to use where the flag says 0: the processors of this machine. Throws Error(usage).
 int resolve_threads(int flag);

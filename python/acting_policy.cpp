@@ -1,0 +1,149 @@
+#include "python/acting_policy.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/nearest.h"
+
+namespace r2pac::python {
+namespace {
+
+constexpr std::size_t kBlock = 1024;  // rows given to the sampler at a time, which bounds its memory
+
+template <class T>
+T in_range(T value, T low, T high, const char* option) {
+  if (value < low || value > high)
+    throw Error(ExitCode::usage, "the value is out of range", option,
+                "allowed: " + std::to_string(low) + " to " + std::to_string(high));
+  return value;
+}
+
+Selection selection_named(const std::string& name) {
+  if (const auto selection = selection_of(name)) return *selection;
+  throw Error(ExitCode::usage, "unknown selection `" + name + "`", "selection",
+              did_you_mean(name, {selection_name(Selection::least_cost), selection_name(Selection::region)}));
+}
+
+int label_named(const std::string& name) {
+  if (name == "1") return kLabelGood;
+  if (name == "null") return kLabelNull;
+  throw Error(ExitCode::usage, "unknown label `" + name + "`", "label", did_you_mean(name, {"1", "null"}));
+}
+
+void require_place(std::span<const std::int64_t> numbers, std::size_t rows, std::int64_t most,
+                   const char* argument) {
+  if (numbers.empty()) return;
+  if (numbers.size() != rows)
+    throw InvalidArgument(std::string("`") + argument + "` must hold " + std::to_string(rows) +
+                          " numbers, not " + std::to_string(numbers.size()));
+  if (std::ranges::any_of(numbers, [most](std::int64_t n) { return n < 0 || n > most; }))
+    throw InvalidArgument(std::string("`") + argument + "` must hold numbers from 0 to " +
+                          std::to_string(most));
+}
+
+/// Calls `visit(first, count)` for blocks of rows.
+template <class Visit>
+void for_blocks(std::size_t rows, Visit visit) {
+  for (std::size_t first = 0; first < rows; first += kBlock) visit(first, std::min(kBlock, rows - first));
+}
+
+constexpr std::int64_t kLastEpisode = std::numeric_limits<std::uint32_t>::max();
+
+}  // namespace
+
+ActingPolicy::ActingPolicy(const std::filesystem::path& path, std::shared_ptr<Device> device)
+    : policy_(Policy::load(path, std::move(device))), options_(policy_.sampler_options()) {
+  configure({});
+}
+
+SamplerOptions ActingPolicy::options() const {
+  const std::lock_guard lock(mutex_);
+  return options_;
+}
+
+std::uint64_t ActingPolicy::seed() const {
+  const std::lock_guard lock(mutex_);
+  return seed_;
+}
+
+void ActingPolicy::configure(const OptionChanges& changes) {
+  const std::lock_guard lock(mutex_);
+  SamplerOptions options = options_;
+  if (changes.candidates) options.num_candidates = in_range(*changes.candidates, 1, 65536, "candidates");
+  if (changes.flow_steps) options.flow.flow_steps = in_range(*changes.flow_steps, 1, 100000, "flow_steps");
+  if (changes.guidance) options.flow.guidance_scale = in_range(*changes.guidance, 0.0, 1000.0, "guidance");
+  if (changes.selection) options.selection = selection_named(*changes.selection);
+  if (changes.label) options.flow.label = label_named(*changes.label);
+  sampler_ = std::make_unique<Sampler<float>>(policy_.networks(), options, policy_.device());
+  options_ = options;
+}
+
+void ActingPolicy::reset(std::optional<std::int64_t> seed, std::optional<std::int64_t> episode) {
+  if (seed.value_or(0) < 0) throw InvalidArgument("`seed` must not be negative");
+  if (episode.value_or(0) < 0 || episode.value_or(0) > kLastEpisode)
+    throw InvalidArgument("`episode` must be from 0 to " + std::to_string(kLastEpisode));
+  const std::lock_guard lock(mutex_);
+  if (episode)
+    episode_ = *episode;
+  else if (seed)
+    episode_ = 0;
+  else if (begun_)
+    ++episode_;
+  if (seed) seed_ = static_cast<std::uint64_t>(*seed);
+  step_ = 0;
+  begun_ = true;
+}
+
+void ActingPolicy::act(std::span<const float> observations, const Decisions& decisions,
+                       std::span<float> chunks) {
+  const std::lock_guard lock(mutex_);
+  const auto s = static_cast<std::size_t>(policy_.dimensions().observation),
+             chunk = static_cast<std::size_t>(policy_.dimensions().chunk()),
+             noise_size = static_cast<std::size_t>(options_.num_candidates) * chunk,
+             n = observations.size() / s;
+  require_place(decisions.episodes, n, kLastEpisode, "episodes");
+  require_place(decisions.steps, n, std::numeric_limits<std::int64_t>::max(), "steps");
+  if (decisions.episodes.empty() && episode_ + static_cast<std::int64_t>(n) - 1 > kLastEpisode)
+    throw InvalidArgument("the rows' episodes run past " + std::to_string(kLastEpisode));
+  std::vector<float> noise(std::min(n, kBlock) * noise_size);
+  for_blocks(n, [&](std::size_t first, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t row = static_cast<std::int64_t>(first + i),
+                         episode =
+                             decisions.episodes.empty() ? episode_ + row : decisions.episodes[first + i];
+      const std::uint64_t step =
+          decisions.steps.empty() ? step_ : static_cast<std::uint64_t>(decisions.steps[first + i]);
+      sampler_->draw_noise(seed_, step, static_cast<std::uint32_t>(episode),
+                           std::span(noise).subspan(i * noise_size, noise_size));
+    }
+    SampleOutputs<float> outputs;
+    outputs.chunk = chunks.subspan(first * chunk, count * chunk);
+    sampler_->sample(observations.subspan(first * s, count * s), std::span(noise).first(count * noise_size),
+                     outputs);
+  });
+  if (decisions.steps.empty()) ++step_;
+  begun_ = true;
+}
+
+void ActingPolicy::score(std::span<const float> observations, std::span<const float> chunks,
+                         std::span<float> q_r, std::span<float> q_c, std::span<float> v_r,
+                         std::span<float> v_c) {
+  const std::lock_guard lock(mutex_);
+  const auto s = static_cast<std::size_t>(policy_.dimensions().observation),
+             chunk = static_cast<std::size_t>(policy_.dimensions().chunk()), n = observations.size() / s;
+  const std::vector<float> none(chunks.empty() ? std::min(n, kBlock) * chunk
+                                               : 0);  // for V, any chunk will do
+  for_blocks(n, [&](std::size_t first, std::size_t count) {
+    const auto part = [&](std::span<float> column) {
+      return column.empty() ? column : column.subspan(first, count);
+    };
+    sampler_->score(
+        observations.subspan(first * s, count * s),
+        chunks.empty() ? std::span(none).first(count * chunk) : chunks.subspan(first * chunk, count * chunk),
+        part(q_r), part(q_c), part(v_r), part(v_c));
+  });
+}
+
+}  // namespace r2pac::python

@@ -1,0 +1,64 @@
+// A policy as a program uses it: options that may change, a place in the episodes, calls from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "model/policy.h"
+
+namespace r2pac::python {
+
+/// Sampler options to change; those without a value stay.
+struct OptionChanges {
+  std::optional<int> candidates, flow_steps;
+  std::optional<double> guidance;
+  std::optional<std::string> selection;  ///< "least-cost" or "region"
+  std::optional<std::string> label;      ///< "1" follows the good label, "null" clones the data
+};
+
+/// Which decision a row is: the noise of a decision is a function of (seed, step, episode), as in
+/// `r2pac eval`, which plans anew at every step.
+struct Decisions {
+  std::span<const std::int64_t> episodes;  ///< [n] >= 0; empty: one after the other from the current one
+  std::span<const std::int64_t> steps;     ///< [n] >= 0; empty: the current one, which then moves on by one
+};
+
+class ActingPolicy {
+ public:
+  /// Throws Error as Policy::load.
+  ActingPolicy(const std::filesystem::path& path, std::shared_ptr<Device> device);
+
+  const Policy& policy() const { return policy_; }
+  SamplerOptions options() const;
+  std::uint64_t seed() const;
+
+  /// Throws Error(usage) for a value out of range; then nothing is changed.
+  void configure(const OptionChanges& changes);
+
+  /// Step 0 of an episode: of the given one; or else of episode 0 if a seed is given; or else of the next
+  /// one, which at first is episode 0. Throws InvalidArgument for a number below 0.
+  void reset(std::optional<std::int64_t> seed, std::optional<std::int64_t> episode);
+
+  /// Chunks [n, hA] for observations [n, S]. Throws InvalidArgument for lengths or numbers out of range.
+  void act(std::span<const float> observations, const Decisions& decisions, std::span<float> chunks);
+
+  /// Q_r and Q_c of chunks [n, hA] (all three may be empty), V_r and V_c of observations [n, S]; each [n].
+  void score(std::span<const float> observations, std::span<const float> chunks, std::span<float> q_r,
+             std::span<float> q_c, std::span<float> v_r, std::span<float> v_c);
+
+ private:
+  mutable std::mutex mutex_;
+  Policy policy_;
+  SamplerOptions options_;
+  std::unique_ptr<Sampler<float>> sampler_;
+  std::uint64_t seed_ = 0, step_ = 0;
+  std::int64_t episode_ = 0;
+  bool begun_ = false;
+};
+
+}  // namespace r2pac::python

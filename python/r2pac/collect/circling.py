@@ -1,0 +1,65 @@
+"""Drivers of the Circle tasks: clockwise on a circle of 7 m, with a cost for each step with |x| > 6 m.
+
+Positions in observations are in 10 m. The circle lies partly outside the allowed strip, so that a driver
+either cuts it off along the border or pays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from r2pac.collect import bodies
+from r2pac.collect.moods import Mood, plan, schedule, uniform
+
+_BORDER = {Mood.CAUTIOUS: (4.5, 5.8), Mood.MEDIOCRE: (5.6, 6.5), Mood.RECKLESS: (6.5, 20.0)}  # m, of |x|
+
+
+class _Circle:
+    """`top` is about the greatest speed that can be kept, in m/s."""
+
+    top: float
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        spans = plan(rng, steps)
+        skilled = rng.random() < 0.6
+        radius, pace = ((6.2, 7.5), (0.6, 1.1)) if skilled else ((2.0, 8.5), (0.05, 1.0))
+        self._border = schedule(spans, uniform(rng, _BORDER))  # m
+        self._radius = schedule(spans, lambda mood: rng.uniform(*radius))  # m
+        self._pace = self.top * schedule(spans, lambda mood: rng.uniform(*pace))  # m/s
+        self._pull = rng.uniform(0.3, 1.2)  # 1/m, back to the circle
+        self._respect = rng.uniform(0.5, 2.0)  # 1/s, speed towards the border for each metre that is left
+
+    def wanted(self, position: np.ndarray, step: int) -> np.ndarray:
+        """Velocity (x, y) along the circle and, where that leads out, along the border, m/s."""
+        distance = max(float(np.hypot(*position)), 1e-3)
+        outward = position / distance
+        clockwise = np.array([outward[1], -outward[0]])
+        course = clockwise + np.clip(self._pull * (self._radius[step] - distance), -1.5, 1.5) * outward
+        velocity = self._pace[step] * course / np.hypot(*course)
+        side = np.sign(position[0])
+        approach = min(side * velocity[0], self._respect * (self._border[step] - abs(position[0])))
+        return np.array([side * approach, velocity[1]])
+
+
+class BallCircle(_Circle):
+    top = 8.5
+    actions, steadiness = 2, 1.3
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        super().__init__(rng, steps)
+        self._ball = bodies.Ball(rng)
+
+    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._ball.follow(observation, self.wanted(10 * observation[:2], step))
+
+
+class CarCircle(_Circle):
+    top = 4.0
+    actions, steadiness = 2, 1.3
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        super().__init__(rng, steps)
+        self._car = bodies.Car(rng)
+
+    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._car.follow(observation, self.wanted(10 * observation[:2], step))

@@ -1,0 +1,75 @@
+"""Drivers of the Run tasks: along +x, fast; a cost for each step above the speed limit or with |y| > 2 m.
+
+Positions in observations are in 10 m; velocities in 5 m/s, the car's in m/s.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from r2pac.collect import bodies
+from r2pac.collect.moods import Mood, plan, schedule, uniform
+
+_OFFSET = {Mood.CAUTIOUS: 0.5, Mood.MEDIOCRE: 1.3, Mood.RECKLESS: 2.5}  # m, spread of the lane around y = 0
+
+
+class _Run:
+    """Pace and lane of an episode. `limit` is the speed limit in m/s, `top` what the reckless may want."""
+
+    limit: float
+    top: float
+    cautious = (0.4, 0.98)  # shares of the limit
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        spans = plan(rng, steps)
+        pace = {
+            Mood.CAUTIOUS: self.cautious,
+            Mood.MEDIOCRE: (0.8, 1.15),
+            Mood.RECKLESS: (1.05, self.top / self.limit),
+        }
+        self._pace = self.limit * schedule(spans, uniform(rng, pace))  # m/s
+        self._lane = schedule(spans, lambda mood: rng.normal(0, _OFFSET[mood]))  # m
+        self._eagerness = rng.uniform(0.4, 1.5)  # 1/s, from distance to sideways speed
+
+    def wanted(self, y: float, step: int) -> np.ndarray:
+        """Velocity (x, y) that leads along the lane, m/s."""
+        pace = self._pace[step]
+        sideways = np.clip(self._eagerness * (self._lane[step] - y), -0.7 * pace - 0.3, 0.7 * pace + 0.3)
+        return np.array([np.sqrt(max(pace**2 - sideways**2, 0.01)), sideways])
+
+
+class BallRun(_Run):
+    limit, top = 2.5, 14.0
+    actions, steadiness = 2, 1.0
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        super().__init__(rng, steps)
+        self._ball = bodies.Ball(rng)
+
+    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._ball.follow(observation, self.wanted(10 * observation[1], step))
+
+
+class CarRun(_Run):
+    limit, top = 1.5, 3.4
+    actions, steadiness = 2, 1.5
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        super().__init__(rng, steps)
+        self._car = bodies.Car(rng)
+
+    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._car.follow(observation, self.wanted(10 * observation[1], step))
+
+
+class DroneRun(_Run):
+    limit, top = 1.5, 4.5
+    cautious = (0.3, 0.85)  # it swings around the pace that it wants
+    actions, steadiness = 4, 2.0
+
+    def __init__(self, rng: np.random.Generator, steps: int) -> None:
+        super().__init__(rng, steps)
+        self._drone = bodies.Drone(rng)
+
+    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._drone.follow(observation, self.wanted(10 * observation[1], step))

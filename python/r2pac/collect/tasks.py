@@ -1,0 +1,41 @@
+"""The tasks that there are drivers for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from r2pac.collect import circling, goals, running
+from r2pac.errors import UsageError
+
+
+class Task(NamedTuple):
+    env_id: str  # registered id of the simulator
+    steps: int  # step limit of an episode
+    cost_cap: int  # greatest episode cost that is kept; as in the published data's name
+    cost_limit: int  # kappa
+    driver: Callable[..., Any]
+
+    def stem(self, episodes: int) -> str:
+        """Name of a data file without `.hdf5`, from which `r2pac train` tells the task."""
+        return f"{self.env_id}-{self.cost_cap}-{episodes}"
+
+
+TASKS = {
+    "BallRun": Task("SafetyBallRun-v0", 100, 80, 5, running.BallRun),
+    "CarRun": Task("SafetyCarRun-v0", 200, 40, 5, running.CarRun),
+    "DroneRun": Task("SafetyDroneRun-v0", 200, 140, 5, running.DroneRun),
+    "BallCircle": Task("SafetyBallCircle-v0", 200, 80, 5, circling.BallCircle),
+    "CarCircle": Task("SafetyCarCircle-v0", 300, 100, 5, circling.CarCircle),
+    "PointGoal1": Task("SafetyPointGoal1Gymnasium-v0", 1000, 100, 10, goals.PointGoal),
+}
+
+
+def find_task(name: str) -> Task:
+    """By alias or registered id, in any case. Raises UsageError that lists what there is."""
+    for alias, task in TASKS.items():
+        if name.lower() in (alias.lower(), task.env_id.lower()):
+            return task
+    raise UsageError(
+        f"there are no drivers for `{name}`", where="--task", todo="choose one of " + ", ".join(TASKS)
+    )

@@ -1,0 +1,352 @@
+"""Serves a safety environment to `r2pac eval` and `r2pac train --eval-env` (docs/environments.md).
+
+    python -m r2pac.env_server --id SafetyBallRun-v0
+    python -m r2pac.env_server --module my_robot:make_env --episode-steps 500
+
+`r2pac` starts this program itself and hands it a socket. A program of one's own calls `serve`:
+
+    from r2pac.env_server import serve
+    serve(lambda: MyRobot(), episode_steps=500)
+
+and is named as `r2pac eval RUN --env cmd:"python3 my_program.py"`.
+
+An environment follows Gymnasium. Its step returns one of
+
+    observation, reward, terminated, truncated, info            with info["cost"]
+    observation, reward, cost, terminated, truncated, info      as safety-gymnasium
+    observation, reward, done, info                             as the older gym, with info["cost"]
+
+and its reset `observation, info` or the observation alone. Observations are arrays (any shape, sent flat as
+32-bit floats), actions a box; actions arrive within [-1, 1].
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import importlib
+import inspect
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from r2pac.errors import SimulatorError
+from r2pac.simulators import factory
+
+VERSION = 1
+MAGIC = b"R2CE"
+LARGEST_PAYLOAD = 64 << 20  # bytes
+LARGEST_TEXT = 32 << 10  # bytes
+HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR = range(1, 9)
+_HEADER = struct.Struct("<4sII")  # magic, type, bytes of payload
+
+
+class Transition(NamedTuple):
+    observation: np.ndarray  # [S], float32
+    reward: float
+    cost: float
+    terminated: bool
+    truncated: bool
+
+
+class Connection:
+    """Messages over the socket that the parent handed down."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+
+    def receive(self) -> tuple[int, bytes]:
+        """Type and payload of the next message; CLOSE where the parent has gone. Raises ValueError."""
+        header = self._take(_HEADER.size)
+        if header is None:
+            return CLOSE, b""
+        magic, kind, length = _HEADER.unpack(header)
+        if magic != MAGIC or length > LARGEST_PAYLOAD:
+            raise ValueError(f"what arrived is not a message: {header!r}")
+        payload = self._take(length)
+        return (CLOSE, b"") if payload is None else (kind, payload)
+
+    def send(self, kind: int, payload: bytes) -> None:
+        self._channel.sendall(_HEADER.pack(MAGIC, kind, len(payload)) + payload)
+
+    def _take(self, count: int) -> bytes | None:
+        parts = []
+        while count > 0:
+            part = self._channel.recv(min(count, 1 << 20))
+            if not part:
+                return None
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+
+class Copy:
+    """One copy of an environment: a fresh simulator for each episode, and random streams of its own.
+
+    Some simulators draw from the global streams of `numpy.random` and `random`, whatever seed their reset is
+    given, and some carry state over a reset. Here an episode depends on its seed and its actions alone,
+    whichever copies share the process. The global streams are seeded before a simulator is made, and again
+    before its reset.
+    """
+
+    def __init__(self, make_env: Callable[[], Any], reuse: bool) -> None:
+        self._make_env, self._reuse = make_env, reuse
+        self._env: Any = None
+        self._streams = (np.random.get_state(), random.getstate())
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Starts the episode of a seed, 0 <= seed < 2^32; the first observation, [S] float32."""
+        with self._own_streams():
+            _seed_global_streams(seed)
+            if self._env is None or not self._reuse:
+                self.close()
+                self._env = self._make_env()
+                _seed_global_streams(seed)
+            return _observation(_reset(self._env, seed))
+
+    def step(self, action: np.ndarray) -> Transition:
+        """One step; action [A], float32."""
+        space = self._env.action_space
+        with self._own_streams():
+            result = self._env.step(np.clip(action, -1, 1).astype(np.float32).reshape(space.shape))
+        return as_transition(result)
+
+    def close(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
+    @contextlib.contextmanager
+    def _own_streams(self) -> Iterator[None]:
+        np.random.set_state(self._streams[0])
+        random.setstate(self._streams[1])
+        yield
+        self._streams = (np.random.get_state(), random.getstate())
+
+
+def as_transition(result: tuple) -> Transition:
+    """One form of what a step returns; see the top of this file. Raises ValueError, KeyError."""
+    if not isinstance(result, tuple) or len(result) not in (4, 5, 6):
+        raise ValueError(f"step returned {type(result).__name__}, expected a tuple of 4, 5 or 6")
+    observation, reward, info = result[0], result[1], result[-1]
+    if len(result) == 6:
+        cost, terminated, truncated = result[2:5]
+    else:
+        if "cost" not in info:
+            raise KeyError('step returned an info without "cost", so there is nothing to keep below a limit')
+        cost = info["cost"]
+        if len(result) == 5:
+            terminated, truncated = result[2:4]
+        else:
+            truncated = bool(result[2]) and bool(info.get("TimeLimit.truncated", False))
+            terminated = bool(result[2]) and not truncated
+    return Transition(
+        _observation(observation), float(reward), float(cost), bool(terminated), bool(truncated)
+    )
+
+
+def serve(
+    make_env: Callable[[], Any],
+    *,
+    episode_steps: int | None = None,
+    reuse: bool = False,
+    name: str | None = None,
+) -> None:
+    """Serves environments to the parent process until it hangs up.
+
+    make_env       makes one environment episode_steps  step limit, where the environment does not state one
+    (`spec.max_episode_steps`) reuse          keep one environment for all episodes of a copy: faster, and
+    right where an episode depends on the seed of its reset alone name           what the environment is
+    called; default: its spec's id, else its class
+
+    Whatever is raised goes to the parent, which reports it, and the process ends with status 1.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    _die_with_parent()
+    connection = _connection()
+    try:
+        _serve(connection, make_env, episode_steps, reuse, name)
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(1)  # the parent has gone
+    except BaseException as error:
+        _report(connection, error)
+        sys.exit(1)
+
+
+def _serve(
+    connection: Connection,
+    make_env: Callable[[], Any],
+    episode_steps: int | None,
+    reuse: bool,
+    name: str | None,
+) -> None:
+    kind, payload = connection.receive()
+    if kind == CLOSE:
+        return
+    if kind != HELLO or len(payload) != 8:
+        raise ValueError(f"the first message is of type {kind} with {len(payload)} bytes, expected a hello")
+    version, count = struct.unpack("<II", payload)
+    if version != VERSION:
+        raise SimulatorError(
+            f"the program speaks version {version} of the protocol, this server {VERSION}",
+            todo="use the server of the program's own version",
+        )
+    env = make_env()
+    width, action_width = _width(env, "observation_space"), _width(env, "action_space")
+    limit = _step_limit(env) or episode_steps or 0
+    title = name or getattr(getattr(env, "spec", None), "id", None) or type(env).__name__
+    env.close()
+    numbers = struct.pack("<IIII", VERSION, width, action_width, limit)
+    connection.send(DESCRIPTION, numbers + str(title).encode())
+
+    copies = [Copy(make_env, reuse) for _ in range(count)]
+    while True:
+        kind, payload = connection.receive()
+        if kind == CLOSE:
+            break
+        if kind == RESET and len(payload) == 4 * count:
+            for one, seed in zip(copies, np.frombuffer(payload, "<u4"), strict=True):
+                observation = _fit(one.reset(int(seed)), width)
+                connection.send(OBSERVATION, observation.astype("<f4").tobytes())
+        elif kind == STEP and len(payload) == count * (1 + 4 * action_width):
+            active = np.frombuffer(payload, np.uint8, count)
+            actions = np.frombuffer(payload, "<f4", offset=count).reshape(count, action_width)
+            connection.send(TRANSITION, _step(copies, active, actions, width))
+        else:
+            raise ValueError(f"a message of type {kind} with {len(payload)} bytes is not understood")
+    for one in copies:
+        one.close()
+
+
+def _step(copies: list[Copy], active: np.ndarray, actions: np.ndarray, width: int) -> bytes:
+    """Steps the active copies; rows of the others are zeros."""
+    count = len(copies)
+    observations = np.zeros((count, width), "<f4")
+    rewards, costs = np.zeros(count, "<f8"), np.zeros(count, "<f8")
+    terminated, truncated = np.zeros(count, np.uint8), np.zeros(count, np.uint8)
+    for i in np.flatnonzero(active):
+        transition = copies[i].step(actions[i])
+        observations[i] = _fit(transition.observation, width)
+        rewards[i], costs[i] = transition.reward, transition.cost
+        terminated[i], truncated[i] = transition.terminated, transition.truncated
+    return b"".join(array.tobytes() for array in (observations, rewards, costs, terminated, truncated))
+
+
+def _seed_global_streams(seed: int) -> None:
+    np.random.seed(seed)
+    random.seed(seed)
+
+
+def _reset(env: Any, seed: int) -> Any:
+    """What the environment's reset returns, given the seed in the way that it understands."""
+    parameters = inspect.signature(getattr(env, "unwrapped", env).reset).parameters.values()
+    if any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in parameters):
+        result = env.reset(seed=seed)
+    else:
+        if hasattr(env, "seed"):
+            env.seed(seed)
+        result = env.reset()
+    is_pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)
+    return result[0] if is_pair else result
+
+
+def _observation(value: Any) -> np.ndarray:
+    if isinstance(value, (dict, tuple)):
+        raise ValueError(f"the observation is a {type(value).__name__}; flatten it (gymnasium.wrappers)")
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and the parent refuses it
+        return np.asarray(value, np.float32).reshape(-1)
+
+
+def _fit(observation: np.ndarray, width: int) -> np.ndarray:
+    if observation.size != width:
+        raise ValueError(
+            f"an observation has {observation.size} numbers, but the environment's space has {width}"
+        )
+    return observation
+
+
+def _width(env: Any, name: str) -> int:
+    shape = getattr(getattr(env, name, None), "shape", None)
+    if not shape:
+        raise SimulatorError(
+            f"the environment's {name} is not a box: {getattr(env, name, None)}",
+            todo="wrap the environment, so that observations and actions are arrays of fixed shape",
+        )
+    return int(np.prod(shape))
+
+
+def _step_limit(env: Any) -> int | None:
+    return getattr(getattr(env, "spec", None), "max_episode_steps", None)
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to kill this process with its parent, a shell perhaps, even where a simulator hangs."""
+    set_parent_death_signal = 1
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
+
+
+def _connection() -> Connection:
+    number = os.environ.pop("R2PAC_ENV_FD", "")
+    if not number.isdigit():
+        sys.exit("r2pac.env_server is started by r2pac, which hands it a socket: r2pac eval RUN --env ...")
+    os.set_inheritable(int(number), False)
+    return Connection(socket.socket(fileno=int(number)))
+
+
+def _report(connection: Connection, error: BaseException) -> None:
+    if isinstance(error, SimulatorError):
+        what, todo, details = error.message, error.todo, ""
+    else:
+        what = f"the environment raised {type(error).__name__}: {error}"
+        todo = "mend what the traceback shows"
+        details = "".join(traceback.format_exception(error))[-4000:]
+    text = f"{_line(what)}\n{_line(todo)}\n{details}"
+    with contextlib.suppress(OSError):
+        connection.send(ERROR, text.encode("utf-8", "replace")[:LARGEST_TEXT])
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:1000]
+
+
+def _module_factory(text: str) -> Callable[[], Any]:
+    module, separator, function = text.partition(":")
+    if not separator:
+        raise SimulatorError(f"`{text}` does not name a function", todo="write module:function")
+    return getattr(importlib.import_module(module), function)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m r2pac.env_server", description=__doc__.split("\n")[0])
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--id", help="registered id of a simulator, for example SafetyBallRun-v0")
+    which.add_argument("--module", metavar="MODULE:FUNCTION", help="function that makes an environment")
+    parser.add_argument(
+        "--episode-steps", type=int, help="step limit, where the environment does not state one"
+    )
+    parser.add_argument(
+        "--reuse", action="store_true", help="keep one environment for all episodes of a copy"
+    )
+    options = parser.parse_args(arguments)
+    made: list[Callable[[], Any]] = []
+
+    def make_env() -> Any:  # imports when first called, so that the parent hears of what goes wrong
+        if not made:
+            made.append(factory(options.id) if options.id else _module_factory(options.module))
+        return made[0]()
+
+    serve(make_env, episode_steps=options.episode_steps, reuse=options.reuse, name=options.id)
+
+
+if __name__ == "__main__":
+    main()

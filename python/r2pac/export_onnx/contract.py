@@ -1,0 +1,106 @@
+"""What the ONNX models take and give, for a program that has never heard of this one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from r2pac.export_onnx.graphs import OPSET
+from r2pac.export_onnx.policy_file import PolicyFile
+
+FORMAT = "r2pac-onnx-1"
+
+
+def contract(policy: PolicyFile) -> dict[str, Any]:
+    """The content of contract.json. Sizes that may vary are names: n, candidates."""
+    s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
+    settings, metadata = policy.settings, policy.metadata
+
+    def tensor(
+        name: str, shape: list, meaning: str, limits: list | None = None, unit: str = ""
+    ) -> dict[str, Any]:
+        return {
+            "name": name,
+            "type": "float32",
+            "shape": shape,
+            "range": limits,
+            "unit": unit,
+            "meaning": meaning,
+        }
+
+    observation = tensor(
+        "observation", ["n", s], "as it comes from the environment, not scaled", unit="the environment's"
+    )
+    scaled = {kind: f"discounted {kind} times {metadata[f'{kind}_scale']}" for kind in ("reward", "cost")}
+    return {
+        "format": FORMAT,
+        "opset": OPSET,
+        "policy": {
+            "task": metadata["task"],
+            "version": metadata["version"],
+            "step": int(metadata["step"]),
+            "data_fingerprint": metadata["data_fingerprint"],
+            "file_xxh3_128": metadata.get("file_xxh3_128", ""),
+        },
+        "cost_limit": float(metadata["cost_limit"]),
+        "threshold": float(policy.tensors["threshold"][0]),
+        "discount": settings["discount"],
+        "observation_dim": s,
+        "action_dim": a,
+        "chunk_length": h,
+        "flow_steps": settings["flow_steps"],
+        "guidance_scale": settings["guidance_scale"],
+        "candidates": settings["num_candidates"],
+        "selection": policy.selection,
+        "models": {
+            "sampler.onnx": {
+                "meaning": "acts: plan anew at every step of an episode and execute `action`",
+                "inputs": [
+                    observation,
+                    tensor(
+                        "noise",
+                        ["n", "candidates", chunk],
+                        "independent standard normal numbers, fresh for every decision",
+                    ),
+                ],
+                "outputs": [
+                    tensor(
+                        "action",
+                        ["n", a],
+                        "the first action of the chunk",
+                        [-1, 1],
+                        "share of the actuator's range",
+                    ),
+                    tensor(
+                        "chunk",
+                        ["n", h, a],
+                        "the chosen actions of this and the next steps",
+                        [-1, 1],
+                        "share of the actuator's range",
+                    ),
+                    tensor("q_c", ["n"], "greatest cost critic's value of the chunk", unit=scaled["cost"]),
+                    tensor("v_r", ["n"], "value of the observation", unit=scaled["reward"]),
+                    tensor(
+                        "v_c",
+                        ["n"],
+                        "cost value of the observation; safe where it is at most `threshold`",
+                        unit=scaled["cost"],
+                    ),
+                ],
+            },
+            "flow_step.onnx": {
+                "meaning": "one Euler step of the guided flow, for a program with a loop of its own: start from "
+                "standard normal x, do steps k = 0 ... flow_steps - 1 at time k / flow_steps, clip x to [-1, 1]",
+                "inputs": [
+                    observation,
+                    tensor("x", ["n", chunk], "chunk on its way, time-major"),
+                    tensor("time", ["n", 1], "flow time: 0 is noise, 1 is data", [0, 1]),
+                ],
+                "outputs": [tensor("x_next", ["n", chunk], "chunk one step later")],
+            },
+        },
+    }
+
+
+def contract_text(policy: PolicyFile) -> str:
+    return json.dumps(contract(policy), indent=2) + "\n"

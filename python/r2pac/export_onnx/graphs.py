@@ -1,0 +1,214 @@
+"""The two ONNX models of a policy.
+
+`flow_step`: one Euler step of the guided flow. `sampler`: all of acting. Both scale the observation
+themselves. The label's share of the first layer is constant, so that it is folded into two biases, and the
+null and the good label share the product with everything else.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+from r2pac.export_onnx.policy_file import GOOD, NULL, PolicyFile
+
+OPSET, IR_VERSION = 18, 8
+_NORM_EPSILON = 1e-5
+
+
+class _Graph:
+    """Collects nodes and constants; every operation returns the name of its result."""
+
+    def __init__(self, constants: dict[str, TensorProto] | None = None, prefix: str = "") -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants = {} if constants is None else constants  # shared with an enclosing graph
+        self._names = (f"{prefix}t{i}" for i in itertools.count())
+
+    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes) -> str:
+        output = output or next(self._names)
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
+        return name
+
+    def number(self, value: float) -> str:
+        return self.constant(f"number {np.float32(value)!r}", np.float32(value))
+
+    def whole(self, *values: int) -> str:
+        return self.constant(f"whole {values}", np.array(values, np.int64))
+
+    def sizes(self, *parts: str) -> str:
+        return self.op("Concat", *parts, axis=0)
+
+
+def flow_step(policy: PolicyFile) -> ModelProto:
+    """observation [n, S], x [n, hA], time [n, 1] -> x_next [n, hA]."""
+    graph = _Graph()
+    _euler_step(graph, policy, _seen(graph, policy, "observation"), "x", "time", output="x_next")
+    s, chunk = policy.observation_dim, policy.chunk_dim
+    return _model(
+        graph,
+        "flow_step",
+        {"observation": ["n", s], "x": ["n", chunk], "time": ["n", 1]},
+        {"x_next": ["n", chunk]},
+    )
+
+
+def sampler(policy: PolicyFile) -> ModelProto:
+    """observation [n, S], noise [n, candidates, hA] -> action [n, A], chunk [n, h, A], q_c, v_r, v_c [n]."""
+    graph = _Graph()
+    s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
+    seen = _seen(graph, policy, "observation")
+    count = graph.op("Shape", "noise", start=0, end=2)  # [n, candidates]
+    spread = graph.op(
+        "Expand", graph.op("Unsqueeze", seen, graph.whole(1)), graph.sizes(count, graph.whole(1))
+    )
+    rows = graph.op("Reshape", spread, graph.whole(-1, s))  # [n * candidates, S]
+    x = graph.op("Reshape", "noise", graph.whole(-1, chunk))
+    chunks = graph.op("Clip", _integrate(graph, policy, rows, x), graph.number(-1), graph.number(1))
+
+    pairs = graph.op("Concat", rows, chunks, axis=1)
+    q_c = graph.op("Reshape", _extreme(graph, policy, "q_c", "Max", pairs), count)  # [n, candidates]
+    v_r, v_c = (_network(graph, policy, name, 0, seen) for name in ("v_r", "v_c"))  # [n, 1]
+    chosen = graph.op("ArgMin", q_c, axis=1, keepdims=1)  # [n, 1]
+    if policy.selection == "region":
+        q_r = graph.op("Reshape", _extreme(graph, policy, "q_r", "Min", pairs), count)
+        threshold = graph.constant("threshold", np.float32(policy.threshold))
+        admissible = graph.op("LessOrEqual", q_c, threshold)
+        best = graph.op(
+            "ArgMax", graph.op("Where", admissible, q_r, graph.number(-np.inf)), axis=1, keepdims=1
+        )
+        there_is_one = graph.op(
+            "LessOrEqual", graph.op("ReduceMin", q_c, graph.whole(1), keepdims=1), threshold
+        )
+        by_reward = graph.op("And", graph.op("LessOrEqual", v_c, threshold), there_is_one)
+        chosen = graph.op("Where", by_reward, best, chosen)
+
+    stacked = graph.op("Reshape", chunks, graph.sizes(count, graph.whole(chunk)))
+    picked = graph.op("GatherND", stacked, chosen, batch_dims=1)  # [n, hA]
+    graph.op("Slice", picked, graph.whole(0), graph.whole(a), graph.whole(1), output="action")
+    graph.op("Reshape", picked, graph.whole(-1, h, a), output="chunk")
+    flat = graph.whole(-1)
+    graph.op("Reshape", graph.op("GatherElements", q_c, chosen, axis=1), flat, output="q_c")
+    graph.op("Reshape", v_r, flat, output="v_r")
+    graph.op("Reshape", v_c, flat, output="v_c")
+    return _model(
+        graph,
+        "sampler",
+        {"observation": ["n", s], "noise": ["n", "candidates", chunk]},
+        {"action": ["n", a], "chunk": ["n", h, a], "q_c": ["n"], "v_r": ["n"], "v_c": ["n"]},
+    )
+
+
+def _integrate(graph: _Graph, policy: PolicyFile, seen: str, x: str) -> str:
+    """All Euler steps from time 0, as a loop."""
+    steps = policy.settings["flow_steps"]
+    body = _Graph(graph.constants, "step ")
+    time = body.op("Div", body.op("Cast", "step", to=TensorProto.FLOAT), body.number(steps))
+    size = body.sizes(body.op("Shape", "x before", start=0, end=1), body.whole(1))
+    _euler_step(body, policy, seen, "x before", body.op("Expand", time, size), output="x after")
+    body.op("Identity", "go on", output="still on")
+    value = helper.make_tensor_value_info
+    floats = TensorProto.FLOAT
+    loop = helper.make_graph(
+        body.nodes,
+        "euler_steps",
+        [
+            value("step", TensorProto.INT64, []),
+            value("go on", TensorProto.BOOL, []),
+            value("x before", floats, [None, policy.chunk_dim]),
+        ],
+        [value("still on", TensorProto.BOOL, []), value("x after", floats, [None, policy.chunk_dim])],
+    )
+    trips = graph.constant("flow_steps", np.int64(steps))
+    return graph.op("Loop", trips, graph.constant("yes", np.bool_(True)), x, body=loop)
+
+
+def _euler_step(graph: _Graph, policy: PolicyFile, seen: str, x: str, time: str, output: str) -> None:
+    """x + (null + guidance * (good - null)) / flow_steps."""
+    s, labels = policy.observation_dim, policy.label_dim
+    weight, bias = (policy.network("velocity")[0][part].astype(np.float64) for part in ("weight", "bias"))
+    shared = np.delete(weight, np.s_[s : s + labels], axis=0).astype(np.float32)
+    known = graph.op(
+        "MatMul", graph.op("Concat", seen, x, time, axis=1), graph.constant("velocity.0.shared", shared)
+    )
+    velocity = []
+    for label, row in (("null", NULL), ("good", GOOD)):
+        folded = bias + policy.tensors["label_table"][row].astype(np.float64) @ weight[s : s + labels]
+        first = graph.op("Add", known, graph.constant(f"velocity.0.bias.{label}", folded.astype(np.float32)))
+        velocity.append(_remaining_layers(graph, policy, "velocity", 0, first))
+    null, good = velocity
+    guided = graph.op("Mul", graph.op("Sub", good, null), graph.number(policy.settings["guidance_scale"]))
+    step = graph.op("Div", graph.op("Add", null, guided), graph.number(policy.settings["flow_steps"]))
+    graph.op("Add", x, step, output=output)
+
+
+def _seen(graph: _Graph, policy: PolicyFile, observation: str) -> str:
+    """What the networks see of an observation."""
+    mean, scale = (
+        graph.constant(f"observation_{part}", policy.tensors[f"observation_{part}"])
+        for part in ("mean", "scale")
+    )
+    return graph.op("Mul", graph.op("Sub", observation, mean), scale)
+
+
+def _extreme(graph: _Graph, policy: PolicyFile, name: str, kind: str, pairs: str) -> str:
+    """Max or Min over the critics of one name, [rows, 1]."""
+    return graph.op(kind, *(_network(graph, policy, name, k, pairs) for k in range(policy.critics)))
+
+
+def _network(graph: _Graph, policy: PolicyFile, name: str, member: int, x: str) -> str:
+    """A whole perceptron on rows of x."""
+    return _remaining_layers(graph, policy, name, member, _dense(graph, policy, name, member, 0, x))
+
+
+def _dense(graph: _Graph, policy: PolicyFile, name: str, member: int, layer: int, x: str) -> str:
+    weight, bias = (
+        graph.constant(f"{name}.{member}.{layer}.{part}", policy.network(name, member)[layer][part])
+        for part in ("weight", "bias")
+    )
+    return graph.op("Add", graph.op("MatMul", x, weight), bias)
+
+
+def _remaining_layers(graph: _Graph, policy: PolicyFile, name: str, member: int, x: str) -> str:
+    """What follows the first product of a perceptron: activation, normalisation, the other layers."""
+    for i, layer in enumerate(policy.network(name, member)[:-1]):
+        x = _gelu(graph, policy, x)
+        if "norm.gain" in layer:
+            gain, bias = (
+                graph.constant(f"{name}.{member}.{i}.{part}", layer[part])
+                for part in ("norm.gain", "norm.bias")
+            )
+            x = graph.op("LayerNormalization", x, gain, bias, axis=-1, epsilon=_NORM_EPSILON)
+        x = _dense(graph, policy, name, member, i + 1, x)
+    return x
+
+
+def _gelu(graph: _Graph, policy: PolicyFile, x: str) -> str:
+    if policy.settings["activation"] == "gelu_tanh":
+        cube = graph.op("Mul", graph.op("Mul", x, x), x)
+        inner = graph.op("Add", x, graph.op("Mul", cube, graph.number(0.044715)))
+        gate = graph.op("Tanh", graph.op("Mul", inner, graph.number(np.sqrt(2 / np.pi))))
+    else:
+        gate = graph.op("Erf", graph.op("Mul", x, graph.number(np.sqrt(0.5))))
+    half = graph.op("Mul", x, graph.number(0.5))
+    return graph.op("Mul", half, graph.op("Add", gate, graph.number(1)))
+
+
+def _model(graph: _Graph, name: str, inputs: dict[str, list], outputs: dict[str, list]) -> ModelProto:
+    def values(shapes: dict[str, list]) -> list:
+        return [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in shapes.items()]
+
+    proto = helper.make_graph(
+        graph.nodes, name, values(inputs), values(outputs), list(graph.constants.values())
+    )
+    model = helper.make_model(
+        proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="r2pac"
+    )
+    checker.check_model(model, full_check=True)
+    return model

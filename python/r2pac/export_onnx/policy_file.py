@@ -1,0 +1,179 @@
+"""Reads a policy file with the stock safetensors package; docs/formats.md describes it."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from r2pac.errors import CheckpointError
+
+FORMAT = "r2pac-policy-1"
+NULL, GOOD = 0, 2  # rows of the label table
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """A policy's tensors and what its metadata say. S, A, h: observation, action, chunk length."""
+
+    path: Path
+    metadata: dict[str, str]
+    settings: dict[str, Any]
+    tensors: dict[str, np.ndarray]  # by the names of docs/formats.md
+    observation_dim: int
+    action_dim: int
+    chunk_length: int
+
+    @property
+    def chunk_dim(self) -> int:
+        return self.chunk_length * self.action_dim
+
+    @property
+    def layers(self) -> int:
+        """Dense layers of every network."""
+        return len(self.settings["hidden"]) + 1
+
+    @property
+    def critics(self) -> int:
+        """Critics of reward, and of cost: 2, or 1 without `twin_critics`."""
+        return 1 if self.tensors["q_c.0.weight"].ndim == 2 else 2
+
+    @property
+    def threshold(self) -> np.float32:
+        """l, in the precision in which the program compares."""
+        return np.float32(self.tensors["threshold"][0])
+
+    @property
+    def selection(self) -> str:
+        """ "least-cost" or "region"; early versions knew the first alone."""
+        return self.settings.get("selection", "least-cost")
+
+    @property
+    def label_dim(self) -> int:
+        return self.tensors["label_table"].shape[1]
+
+    def network(self, name: str, member: int = 0) -> list[dict[str, np.ndarray]]:
+        """Layers of a network: `weight` [in, out], `bias` and, if normalised, `norm.gain`, `norm.bias`.
+
+        member: which of twin critics.
+        """
+
+        twin = self.critics > 1 and name in ("q_r", "q_c")
+        layers = []
+        for i in range(self.layers):
+            keys = {part: f"{name}.{i}.{part}" for part in ("weight", "bias", "norm.gain", "norm.bias")}
+            found = {part: self.tensors[key] for part, key in keys.items() if key in self.tensors}
+            layers.append({part: tensor[member] if twin else tensor for part, tensor in found.items()})
+        return layers
+
+
+def read_policy(path: Path) -> PolicyFile:
+    """Reads a policy file, or `policy.safetensors` of a run folder. Raises CheckpointError."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        path = path / "policy.safetensors"
+    try:
+        with safe_open(str(path), framework="np") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                found = metadata.get("format", "none")
+                raise _refuse(path, f"this is not a policy of the format {FORMAT} (its format: {found})")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        raise _refuse(path, f"this is not a policy: {_line(error)}") from error
+    try:
+        return _checked(path, metadata, tensors)
+    except (LookupError, TypeError, ValueError, tomllib.TOMLDecodeError) as error:
+        raise _refuse(path, f"this is a damaged policy: {_line(error)}") from error
+
+
+def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> PolicyFile:
+    settings = tomllib.loads(metadata["settings"])
+    dims = [
+        _whole(int(metadata[key]), key, 100_000) for key in ("observation_dim", "action_dim", "chunk_length")
+    ]
+    policy = PolicyFile(path, metadata, settings, tensors, *dims)
+    for key, most in (("flow_steps", 100_000), ("num_candidates", 65_536)):
+        _whole(settings[key], key, most)
+    int(metadata["step"])
+    numbers = {key: float(metadata[key]) for key in ("cost_limit", "reward_scale", "cost_scale")}
+    for key, value in (numbers | {key: settings[key] for key in ("guidance_scale", "discount")}).items():
+        if not math.isfinite(value):
+            raise ValueError(f"`{key}` is not a finite number")
+    for key in ("task", "version", "data_fingerprint"):
+        metadata[key]  # a KeyError says which is missing
+    if settings["activation"] not in ("gelu_erf", "gelu_tanh"):
+        raise ValueError(f"the activation `{settings['activation']}` is not known")
+    if policy.selection not in ("least-cost", "region"):
+        raise ValueError(f"the selection `{policy.selection}` is not known")
+    for name, shape in _shapes(policy).items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
+            raise ValueError(f"`{name}` has the shape {list(tensor.shape)}, not {list(shape)}")
+        if (
+            tensor.dtype != (np.float64 if name == "threshold" else np.float32)
+            or not np.isfinite(tensor).all()
+        ):
+            raise ValueError(f"`{name}` is not made of finite numbers in single precision")
+    return policy
+
+
+def _shapes(policy: PolicyFile) -> dict[str, tuple[int, ...]]:
+    """Every tensor that acting needs."""
+    s, chunk, labels = policy.observation_dim, policy.chunk_dim, policy.tensors["label_table"].shape[-1]
+    candidates = policy.settings["num_candidates"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "observation_mean": (s,),
+        "observation_scale": (s,),
+        "threshold": (1,),
+        "label_table": (3, labels),
+        "example.observation": (s,),
+        "example.noise": (candidates, chunk),
+        "example.q_c": (1,),
+        "example.v_r": (1,),
+        "example.v_c": (1,),
+        "example.chunk": (policy.chunk_length, policy.action_dim),
+        "example.action": (policy.action_dim,),
+    }
+    hidden = [_whole(width, "hidden", 1 << 20) for width in policy.settings["hidden"]]
+    ends = {
+        "velocity": (s + labels + chunk + 1, chunk),
+        "q_r": (s + chunk, 1),
+        "q_c": (s + chunk, 1),
+        "v_r": (s, 1),
+        "v_c": (s, 1),
+    }
+    for name, (first, last) in ends.items():
+        lead = (2,) if name in ("q_r", "q_c") and policy.critics == 2 else ()
+        widths = [first, *hidden, last]
+        for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:])):
+            shapes[f"{name}.{i}.weight"] = (*lead, fan_in, fan_out)
+            shapes[f"{name}.{i}.bias"] = (*lead, fan_out)
+            if f"{name}.{i}.norm.gain" in policy.tensors:
+                shapes[f"{name}.{i}.norm.gain"] = shapes[f"{name}.{i}.norm.bias"] = (*lead, fan_out)
+    return shapes
+
+
+def _whole(value: Any, key: str, most: int) -> int:
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"`{key}` is {value!r}, not a whole number from 1 to {most}")
+    return value
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"`{error.args[0]}` is missing"
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _refuse(path: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        what,
+        where=str(path),
+        todo="give a run folder or its policy.safetensors; `r2pac inspect` shows what a file holds",
+    )

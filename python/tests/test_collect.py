@@ -1,0 +1,205 @@
+"""Data from scripted drivers: what they draw, what is kept, and what is written."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from r2pac.collect import __main__ as command
+from r2pac.collect import episodes, files
+from r2pac.collect.hands import Hands
+from r2pac.collect.moods import Mood, plan, schedule
+from r2pac.collect.selection import keep
+from r2pac.collect.tasks import TASKS, find_task
+from r2pac.errors import DiskError, UsageError
+
+WIDTHS = {"BallRun": 7, "CarRun": 7, "DroneRun": 17, "BallCircle": 8, "CarCircle": 8, "PointGoal1": 60}
+ROOT = Path(__file__).parents[2]
+SIMULATORS = Path(os.environ.get("R2PAC_SIMULATORS_PYTHON", ROOT / ".simulators" / "bin" / "python"))
+
+
+class Space:
+    def __init__(self, width):
+        self.shape = (width,)
+
+
+class FakeBall:
+    """Costs where its action is positive, and ends after 100 steps."""
+
+    observation_space, action_space = Space(7), Space(2)
+
+    def reset(self, seed=None):
+        self.random, self.steps = np.random.default_rng(seed), 0
+        return self.random.standard_normal(7), {}
+
+    def step(self, action):
+        self.steps += 1
+        return (
+            self.random.standard_normal(7),
+            float(action[0]),
+            False,
+            self.steps == 100,
+            {"cost": action[0] > 0.9},
+        )
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def fake_simulator(monkeypatch):
+    monkeypatch.setattr(episodes, "_factory", lambda env_id: FakeBall)
+
+
+def run(*arguments):
+    return command.main(["--task", "BallRun", "--jobs", "1", "--quiet", *map(str, arguments)])
+
+
+def test_a_plan_covers_an_episode_and_has_all_moods():
+    rng = np.random.default_rng(1)
+    seen = set()
+    for _ in range(200):
+        spans = plan(rng, 50)
+        assert spans[0][0] == 0 and spans[-1][1] == 50
+        assert all(before[1] == after[0] for before, after in zip(spans, spans[1:]))
+        assert schedule(spans, lambda mood: mood.value).shape == (50,)
+        seen |= {mood for _, _, mood in spans}
+    assert seen == set(Mood)
+
+
+def test_hands_keep_to_the_range_and_mostly_do_what_is_meant():
+    meant = np.array([0.5, -0.5])
+    taken = np.array(
+        [
+            [hands(meant) for _ in range(50)]
+            for hands in (Hands(np.random.default_rng(seed), 2) for seed in range(100))
+        ]
+    )
+    assert taken.dtype == np.float32 and np.abs(taken).max() <= 1
+    # Steady drivers are nearly exact; slips and faults concern few.
+    assert np.median(np.abs(taken - meant)) < 0.2
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_drivers_answer_any_observation(name):
+    task = find_task(name)
+    rng = np.random.default_rng(2)
+    means = []
+    for seed in range(20):
+        driver = task.driver(np.random.default_rng(seed), task.steps)
+        again = task.driver(np.random.default_rng(seed), task.steps)
+        for step in (0, 1, task.steps // 2, task.steps - 1):
+            observation = rng.uniform(-1, 1, WIDTHS[name]).astype(np.float32)
+            action = driver.act(observation, step)
+            assert action.shape == (driver.actions,) and np.isfinite(action).all()
+            assert np.array_equal(action, again.act(observation, step))
+            means.append(action)
+    assert np.std(means, axis=0).min() > 0
+
+
+def test_tasks_are_found_by_alias_and_id_and_others_refused():
+    assert find_task("ballrun") is find_task("SafetyBallRun-v0") is TASKS["BallRun"]
+    with pytest.raises(UsageError) as refusal:
+        find_task("AntRun")
+    assert all(name in refusal.value.todo for name in TASKS)
+
+
+def test_crowded_cells_are_thinned_first():
+    returns = np.concatenate([np.full(200, 1.0), np.linspace(0, 10, 20)])
+    costs = np.concatenate([np.full(200, 30.0), np.linspace(0, 60, 20)])
+    kept = keep(returns, costs, limit=5, cap=50, wanted=30, rng=np.random.default_rng(0))
+    assert len(kept) == 30 and np.all(np.diff(kept) > 0)
+    assert np.all(costs[kept] <= 50)
+    apart = np.flatnonzero(costs[200:] <= 50) + 200
+    assert set(apart) <= set(kept)  # nothing sparse is lost to the crowd
+    assert len(keep(returns, costs, 5, 50, 1000, np.random.default_rng(0))) == np.sum(costs <= 50)
+    assert len(keep(returns, costs + 100, 5, 50, 10, np.random.default_rng(0))) == 0
+
+
+def test_a_file_holds_episodes_end_to_end(fake_simulator, tmp_path, capsys):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "SafetyBallRun-v0-80-5.hdf5"
+    assert run("--episodes", 5, "--candidates", 9, "--out", path) == 0
+    out = capsys.readouterr().out
+    assert f"{path}: 5 episodes of 9, 500 rows, seed 0" in out and "within the cost limit of 5" in out
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    with h5py.File(path) as file:
+        data = {name: file[name][()] for name in file}
+    assert set(data) == {
+        "observations",
+        "next_observations",
+        "actions",
+        "rewards",
+        "costs",
+        "terminals",
+        "timeouts",
+    }
+    assert data["observations"].shape == (500, 7) and data["actions"].shape == (500, 2)
+    assert np.abs(data["actions"]).max() <= 1
+    assert (
+        np.flatnonzero(data["timeouts"]).tolist() == [99, 199, 299, 399, 499] and not data["terminals"].any()
+    )
+    inner = np.flatnonzero(~data["timeouts"])
+    assert np.array_equal(data["observations"][inner + 1], data["next_observations"][inner])
+
+
+def test_the_same_seed_gives_the_same_file(fake_simulator, tmp_path):
+    pytest.importorskip("h5py")
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert run("--episodes", 3, "--seed", seed, "--out", tmp_path / name) == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_errors_say_what_to_do(fake_simulator, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("h5py")
+    assert command.main(["--task", "CarGoal2"]) == 2
+    assert "there are no drivers for `CarGoal2`" in capsys.readouterr().err
+    assert run("--out", tmp_path / "missing" / "file.hdf5") == 2
+    for wrong in (["--episodes", "0"], ["--seed", "-1"], ["--episodes", "5", "--candidates", "4"]):
+        with pytest.raises(SystemExit) as stop:
+            run(*wrong)
+        assert stop.value.code == 2
+
+
+def test_nothing_half_written_remains(tmp_path, monkeypatch):
+    pytest.importorskip("h5py")
+    monkeypatch.setattr(
+        os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    row = {
+        name: np.zeros((2, 1) if name.endswith(("observations", "actions")) else 2, np.float32)
+        for name in files._ARRAYS
+    }
+    with pytest.raises(DiskError, match="No space left"):
+        files.write(tmp_path / "data.hdf5", [row])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not SIMULATORS.exists(), reason="the simulators are not installed")
+def test_a_simulator_gives_the_same_file_whatever_the_number_of_processes(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    for jobs in ("1", "2"):
+        subprocess.run(
+            [
+                str(SIMULATORS),
+                "-m",
+                "r2pac.collect",
+                "--task",
+                "BallRun",
+                "--episodes",
+                "4",
+                "--candidates",
+                "6",
+                "--seed",
+                "1",
+                "--jobs",
+                jobs,
+                "--out",
+                tmp_path / jobs,
+            ],
+            check=True,
+            env=environment,
+        )
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()

@@ -1,0 +1,197 @@
+"""Policies from Python: acting, values, options, threads."""
+
+import threading
+
+import numpy as np
+import pytest
+
+r2pac = pytest.importorskip("r2pac")
+pytest.importorskip("r2pac._core", reason="the extension is not installed")
+
+
+def test_actions_are_a_function_of_seed_episode_and_step(robot_data, robot_policy):
+    observations = robot_data.observations[:6]
+    first = [robot_policy.act(o) for o in observations]  # episode 0 of seed 0
+    robot_policy.reset()  # what was begun without a reset was episode 0
+    second = [robot_policy.act(o) for o in observations]
+    assert not np.array_equal(first, second)
+    robot_policy.reset(seed=0)
+    np.testing.assert_array_equal([robot_policy.act(o) for o in observations], first)
+    robot_policy.reset()
+    np.testing.assert_array_equal([robot_policy.act(o) for o in observations], second)
+    robot_policy.reset(episode=0)
+    np.testing.assert_array_equal([robot_policy.act(o) for o in observations], first)
+    robot_policy.reset(seed=1)
+    assert robot_policy.seed == 1
+    assert not np.array_equal([robot_policy.act(o) for o in observations], first)
+    for bad in ({"seed": -1}, {"episode": -1}, {"episode": 2**32}):
+        with pytest.raises(ValueError, match="must"):
+            robot_policy.reset(**bad)
+
+
+def test_rows_of_a_batch_are_episodes_side_by_side(robot_data, robot_policy):
+    observations = robot_data.observations[:40].reshape(8, 5, 7)  # [step, episode, S]
+    robot_policy.reset(seed=4)
+    together = np.stack([robot_policy.act_batch(o) for o in observations], axis=1)
+    for episode in range(5):
+        robot_policy.reset(seed=4, episode=episode)
+        alone = np.stack([robot_policy.act(o) for o in observations[:, episode]])
+        np.testing.assert_array_equal(alone, together[episode])
+    named = robot_policy.act_batch(observations[3, [4, 1]], episodes=[4, 1], steps=3)
+    np.testing.assert_array_equal(named, together[[4, 1], 3])
+
+
+def test_an_action_is_the_first_of_its_chunk(robot_data, robot_policy):
+    observations = robot_data.observations[:3]
+    chunks = robot_policy.chunk(observations, steps=0)
+    assert chunks.shape == (3, 5, 2)
+    assert chunks.dtype == np.float32
+    assert np.abs(chunks).max() <= 1
+    np.testing.assert_array_equal(robot_policy.act_batch(observations, steps=0), chunks[:, 0])
+    np.testing.assert_array_equal(robot_policy.chunk(observations[0], steps=0), chunks[0])
+    assert robot_policy.act_batch(np.empty((0, 7))).shape == (0, 2)
+
+
+def test_long_batches_are_the_same_rows(robot_data, robot_policy):
+    observations = np.resize(robot_data.observations, (2100, 7))
+    robot_policy.configure(candidates=2, flow_steps=1)
+    chunks = robot_policy.chunk(observations, steps=0)
+    some = [0, 1023, 1024, 2048, 2099]
+    np.testing.assert_array_equal(
+        robot_policy.chunk(observations[some], episodes=some, steps=0), chunks[some]
+    )
+    values = robot_policy.values(observations, chunks)
+    np.testing.assert_array_equal(robot_policy.values(observations[some], chunks[some]).q_c, values.q_c[some])
+
+
+@pytest.mark.parametrize("form", ["float64", "list", "strided", "fortran"])
+def test_observations_of_any_form_count_the_same(robot_data, robot_policy, form):
+    plain = robot_data.observations[:4]
+    wide = np.zeros((4, 14), np.float32)
+    wide[:, ::2] = plain
+    forms = {
+        "float64": plain.astype(np.float64),
+        "list": plain.tolist(),
+        "strided": wide[:, ::2],
+        "fortran": np.asfortranarray(plain),
+    }
+    np.testing.assert_array_equal(
+        robot_policy.chunk(forms[form], steps=0), robot_policy.chunk(plain, steps=0)
+    )
+
+
+def test_wrong_observations_are_refused(robot_policy):
+    with pytest.raises(ValueError, match=r"`observation` must have the shape \[7\], not \[6\]"):
+        robot_policy.act(np.zeros(6))
+    with pytest.raises(ValueError, match=r"`observations` must have the shape \[any, 7\], not \[7\]"):
+        robot_policy.act_batch(np.zeros(7))
+    with pytest.raises(ValueError, match="not finite"):
+        robot_policy.act([0, 0, 0, np.nan, 0, 0, 0])
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="not finite in single precision"):
+        robot_policy.act(np.full(7, 1e300))
+    with pytest.raises(ValueError, match="real numbers"):
+        robot_policy.act("observation")
+    with pytest.raises(ValueError, match=r"`actions` must have the shape \[5, 2\], not \[2\]"):
+        robot_policy.values(np.zeros(7), np.zeros(2))
+    for places in (
+        {"episodes": [0]},
+        {"episodes": [-1, 0]},
+        {"steps": [0, -1]},
+        {"steps": 0.5},
+        {"steps": [0, 1, 2]},
+    ):
+        with pytest.raises(ValueError, match="must"):
+            robot_policy.act_batch(np.zeros((2, 7)), **places)
+
+
+def test_values(robot_data, robot_policy):
+    observations = robot_data.observations[:200]
+    values = robot_policy.values(observations)
+    assert values.v_r.shape == values.v_c.shape == values.safe.shape == (200,)
+    np.testing.assert_array_equal(values.safe, values.v_c.astype(np.float64) <= robot_policy.threshold)
+    assert values.q_r is None
+    assert values.q_c is None
+    chunks = robot_policy.chunk(observations)
+    judged = robot_policy.values(observations, chunks)
+    np.testing.assert_array_equal(judged.v_c, values.v_c)
+    assert judged.q_r.shape == judged.q_c.shape == (200,)
+    one = robot_policy.values(observations[7], chunks[7])
+    assert one.q_r.shape == ()
+    assert one.q_r == judged.q_r[7]
+    assert one.v_r == values.v_r[7]
+
+
+def test_the_kept_chunk_is_the_one_of_least_cost(robot_data, robot_policy):
+    """Candidates are drawn alike for any number of them, so more of them cannot cost more."""
+    observations = robot_data.observations[:50]
+    costs = [
+        robot_policy.values(
+            observations, robot_policy.configure(candidates=n).chunk(observations, steps=0)
+        ).q_c
+        for n in (1, 4, 16)
+    ]
+    # The same critics in another batch: equal to rounding in single precision.
+    assert (costs[1] <= costs[0] + 1e-5).all()
+    assert (costs[2] <= costs[1] + 1e-5).all()
+
+
+def test_options(robot_data, robot_policy):
+    observation = robot_data.observations[30]
+    policy = robot_policy.configure(
+        candidates=1, flow_steps=7, guidance=0.5, selection="region", label="null"
+    )
+    assert policy is robot_policy
+    assert (policy.candidates, policy.flow_steps, policy.guidance) == (1, 7, 0.5)
+    assert (policy.selection, policy.label) == ("region", "null")
+    before = policy.act_batch(observation[None], steps=0)
+    for bad in (
+        {"candidates": 0},
+        {"flow_steps": 0},
+        {"guidance": -1.0},
+        {"selection": "regoin"},
+        {"label": "2"},
+    ):
+        with pytest.raises(r2pac.UsageError) as caught:
+            policy.configure(**bad)
+        assert caught.value.where == next(iter(bad))
+    with pytest.raises(r2pac.UsageError, match="did you mean `region`"):
+        policy.configure(selection="regoin")
+    np.testing.assert_array_equal(policy.act_batch(observation[None], steps=0), before)
+    assert not np.array_equal(policy.configure(flow_steps=1).act_batch(observation[None], steps=0), before)
+
+
+def test_threads_may_share_a_policy(robot_data, robot_policy):
+    observations = robot_data.observations[:64]
+    expected = [robot_policy.act_batch(observations, steps=step) for step in range(20)]
+    found: dict[int, np.ndarray] = {}
+
+    def act(steps):
+        for step in steps:
+            found[step] = robot_policy.act_batch(observations, steps=step)
+
+    threads = [threading.Thread(target=act, args=(range(first, 20, 4),)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for step in range(20):
+        np.testing.assert_array_equal(found[step], expected[step])
+
+
+def test_no_number_depends_on_the_number_of_threads(robot_data, robot_run, robot_policy):
+    many = r2pac.Policy.load(robot_run, threads=3)
+    observations = robot_data.observations[:100]
+    np.testing.assert_array_equal(many.act_batch(observations), robot_policy.act_batch(observations))
+
+
+def test_a_bad_policy_file_is_refused(robot_run, tmp_path):
+    whole = (robot_run / "policy.safetensors").read_bytes()
+    damaged = tmp_path / "policy.safetensors"
+    damaged.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(r2pac.CheckpointError) as caught:
+        r2pac.Policy.load(damaged)
+    assert caught.value.where == str(damaged)
+    with pytest.raises(r2pac.UsageError, match="device"):
+        r2pac.Policy.load(robot_run, device="gpu")
+    with pytest.raises(r2pac.UsageError, match="threads"):
+        r2pac.Policy.load(robot_run, threads=-1)

@@ -1,0 +1,303 @@
+// The report: scores read with suspicion, summed up over seeds, written as text.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "failure.h"
+#include "scratch_folder.h"
+#include "tools/gnuplot.h"
+#include "tools/report_input.h"
+#include "tools/report_table.h"
+#include "tools/report_text.h"
+
+using namespace r2pac;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr int kSteps = 1000;
+
+/// An eval.json of a task's preset with some settings, seed and costs and returns per episode.
+Json scores_json(const std::string& task, std::int64_t seed, const std::vector<double>& returns,
+                 const std::vector<double>& costs, std::vector<std::string> settings = {}) {
+  settings.insert(settings.begin(), {"schedule=joint", "steps=" + std::to_string(kSteps)});
+  const ResolvedSettings resolved =
+      resolve_settings({"", "", settings, {{"task", task}, {"seed", std::to_string(seed)}}});
+  const double kappa = resolved.values.cost_limit;
+  double return_sum = 0, cost_sum = 0;
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < returns.size(); ++i) {
+    rows.push_back({{"episode", i},
+                    {"seed", 100 + i},
+                    {"return", returns[i]},
+                    {"cost", costs[i]},
+                    {"length", 50},
+                    {"terminated", false}});
+    return_sum += returns[i];
+    cost_sum += costs[i];
+  }
+  const auto n = static_cast<double>(returns.size());
+  return {{"format", "r2pac-eval-1"},
+          {"policy", "runs/x/policy.safetensors"},
+          {"checkpoint", "last"},
+          {"task", task},
+          {"env", task},
+          {"step", kSteps},
+          {"train_seed", seed},
+          {"data_fingerprint", "0123456789abcdef0123456789abcdef"},
+          {"cost_limit", kappa},
+          {"episodes", returns.size()},
+          {"seed", 100},
+          {"selection", "least-cost"},
+          {"candidates", 16},
+          {"flow_steps", 32},
+          {"guidance", 2.0},
+          {"label", "1"},
+          {"return_mean", return_sum / n},
+          {"cost_mean", cost_sum / n},
+          {"normalized_return", return_sum / n / 100},
+          {"normalized_cost", cost_sum / n / kappa},
+          {"settings", settings_toml(resolved)},
+          {"rows", rows}};
+}
+
+ScoredPolicy parsed(const Json& json) { return parse_scores(json.dump(), "a/eval.json"); }
+
+/// Two seeds of BallRun, whose cost limit is 5.
+std::vector<ScoredPolicy> two_seeds() {
+  return {parsed(scores_json("BallRun", 0, {10, 30}, {0, 5})),
+          parsed(scores_json("BallRun", 1, {40, 40}, {5, 10}))};
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a row is the mean and spread of the seeds' means, worked by hand") {
+  const ReportTable table = make_table(two_seeds());
+  REQUIRE(table.rows.size() == 1);
+  const TableRow& row = table.rows[0];
+  CHECK(row.task == "BallRun");
+  CHECK(row.variant.empty());
+  CHECK(row.checkpoint == "last");
+  CHECK(row.cost_limit == 5);
+  CHECK(row.seeds == 2);
+  CHECK(row.episodes == 4);
+  CHECK(row.episode_return.mean == Approx(30));  // of 20 and 40
+  CHECK(*row.episode_return.deviation == Approx(std::sqrt(200.0)));
+  CHECK(row.normalized_return->mean == Approx(0.3));
+  CHECK(*row.normalized_return->deviation == Approx(std::sqrt(0.02)));
+  CHECK(row.episode_cost.mean == Approx(5));     // of 2.5 and 7.5
+  CHECK(row.normalized_cost.mean == Approx(1));  // of 0.5 and 1.5
+  CHECK(*row.normalized_cost.deviation == Approx(std::sqrt(0.5)));
+  CHECK(row.safe_seeds == 1);
+  CHECK(row.share_within_limit == Approx(0.75));
+  CHECK(row.share_interval.low < 0.75);
+  CHECK(row.share_interval.high > 0.75);
+}
+
+TEST_CASE("one seed has no spread, and one without bounds no normalised return") {
+  Json json = scores_json("BallRun", 0, {10, 30}, {0, 4});
+  json.erase("normalized_return");
+  const TableRow row = make_table({parsed(json)}).rows.at(0);
+  CHECK(!row.normalized_return);
+  CHECK(!row.normalized_cost.deviation);
+  CHECK(row.share_interval.low == Approx(std::sqrt(0.025)));  // all of two
+  CHECK(row.share_interval.high == 1);
+}
+
+TEST_CASE("scores of one seed on other episodes count as one seed, on the same episodes as a mistake") {
+  std::vector<ScoredPolicy> scores = two_seeds();
+  Json more = scores_json("BallRun", 0, {80}, {8});
+  more["rows"][0]["seed"] = 7;
+  scores.push_back(parsed(more));
+  const TableRow row = make_table(scores).rows.at(0);
+  CHECK(row.seeds == 2);
+  CHECK(row.episodes == 5);
+  CHECK(row.episode_return.mean == Approx(40));  // of (10 + 30 + 80) / 3 and 40
+  scores.push_back(scores[0]);
+  const std::string error = failure([&] { make_table(scores); });
+  CHECK(error.starts_with("2 | "));
+  CHECK(has(error, " | a/eval.json and a/eval.json | "));
+}
+
+TEST_CASE("a variant is what differs beyond seed, task and preset") {
+  std::vector<ScoredPolicy> scores = two_seeds();
+  // Another task with other preset values of alpha and penalty, and another interval of logging.
+  scores.push_back(parsed(scores_json("CarRun", 5, {1}, {0}, {"log_every=10"})));
+  ReportTable table = make_table(scores);
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0].variant.empty());
+  CHECK(table.rows[1].variant.empty());
+  CHECK(table.row_of == std::vector<std::size_t>{0, 0, 1});
+
+  scores.push_back(parsed(scores_json("BallRun", 0, {1}, {0}, {"penalty_reading=none", "alpha=0.25"})));
+  Json acting = scores_json("BallRun", 0, {2}, {0});
+  acting["candidates"] = 1;
+  acting["label"] = "null";
+  acting["guidance"] = 1.5;
+  scores.push_back(parsed(acting));
+  table = make_table(scores);
+  REQUIRE(table.rows.size() == 4);
+  CHECK(table.rows[0].variant ==
+        "alpha=preset, penalty_reading=absorbing, candidates=16, guidance=2, label=1");
+  CHECK(table.rows[1].variant == "alpha=0.25, penalty_reading=none, candidates=16, guidance=2, label=1");
+  CHECK(table.rows[2].variant ==
+        "alpha=preset, penalty_reading=absorbing, candidates=1, guidance=1.5, label=null");
+  CHECK(table.rows[3].task == "CarRun");
+}
+
+TEST_CASE("checkpoints, limits, environments and data make rows of their own") {
+  std::vector<ScoredPolicy> scores = two_seeds();
+  const auto add = [&](const char* key, const Json& value) {
+    Json json = scores_json("BallRun", 0, {1}, {0});
+    json[key] = value;
+    scores.push_back(parsed(json));
+  };
+  add("checkpoint", "safe-best");
+  add("step", 400);
+  ReportTable table = make_table(scores);
+  REQUIRE(table.rows.size() == 3);
+  CHECK(table.rows[0].checkpoint == "last");
+  CHECK(table.rows[1].checkpoint == "safe-best");
+  CHECK(table.rows[2].checkpoint == "step 400");
+  scores.resize(2);
+  add("cost_limit", 20.0);
+  add("env", "cmd:mine");
+  add("data_fingerprint", "ffff56789abcdef0123456789abcdef0");
+  table = make_table(scores);
+  REQUIRE(table.rows.size() == 4);
+  CHECK(table.rows[0].variant == "kappa=as trained, env=own, data=01234567");
+  CHECK(table.rows[1].variant == "kappa=20, env=own, data=01234567");
+  CHECK(table.rows[2].variant == "kappa=as trained, env=cmd:mine, data=01234567");
+  CHECK(table.rows[3].variant == "kappa=as trained, env=own, data=ffff5678");
+}
+
+TEST_CASE("tasks come in the benchmark's order, unknown ones last") {
+  const auto scores = [](const char* task) { return parsed(scores_json(task, 0, {1}, {0})); };
+  Json unknown = scores_json("BallRun", 0, {1}, {0});
+  unknown["task"] = "";
+  unknown["env"] = "cmd:mine";
+  const ReportTable table = make_table({parsed(unknown), scores("CarRun"), scores("BallRun")});
+  REQUIRE(table.rows.size() == 3);
+  CHECK(table.rows[0].task == "BallRun");
+  CHECK(table.rows[1].task == "CarRun");
+  CHECK(table.rows[2].task == "cmd:mine");
+}
+
+TEST_CASE("the table as Markdown, LaTeX and CSV") {
+  const std::vector<ScoredPolicy> scores = two_seeds();
+  const ReportTable table = make_table(scores);
+  const std::string low = [&] {
+    char text[16];
+    std::snprintf(text, sizeof text, "%.2f", table.rows[0].share_interval.low);
+    return std::string(text);
+  }();
+  const std::string markdown = table_markdown(table);
+  CHECK(markdown.starts_with("| task    | checkpoint | normalised return | normalised cost | safe seeds |"));
+  CHECK(has(markdown, "\n|---------|------------|------------------:|"));
+  CHECK(has(markdown, "\n| BallRun | last       |     0.300 ± 0.141 |     1.00 ± 0.71 |        1/2 | 0.75 [" +
+                          low + ", 1.00] |     5 | 30.00 ± 14.14 | 5.00 ± 3.54 |        4 |\n"));
+  CHECK(!has(markdown, "variant"));
+  const std::string latex = table_latex(table);
+  CHECK(has(latex, "\\begin{tabular}{llrrrrrrrr}\n\\toprule\ntask & checkpoint & normalised return &"));
+  CHECK(has(latex, "\\midrule\nBallRun & last & 0.300 $\\pm$ 0.141 & 1.00 $\\pm$ 0.71 & 1/2 & 0.75 [" + low));
+  CHECK(has(latex, "\\\\\n\\bottomrule\n\\end{tabular}\n"));
+  CHECK(has(table_csv(table), "\nBallRun,,last,2,1,4,5,0.3"));
+  const std::string evaluations = evaluations_csv(table, scores);
+  CHECK(std::ranges::count(evaluations, '\n') == 3);
+  CHECK(has(evaluations, "\nBallRun,,last,1,100,1000,BallRun,2,5,0.4,1.5,40,0,7.5,"));
+  const std::string episodes = episodes_csv(table, scores);
+  CHECK(std::ranges::count(episodes, '\n') == 5);
+  CHECK(has(episodes, "\nBallRun,,last,0,1,101,30,5,50,0\n"));
+}
+
+TEST_CASE("names are harmless in every language of markup") {
+  CHECK(latex_text("a_b & 50% #1 {x} $y$ \\z ~ ^ <|>") ==
+        "a\\_b \\& 50\\% \\#1 \\{x\\} \\$y\\$ \\textbackslash{}z \\textasciitilde{} \\textasciicircum{} "
+        "\\textless{}\\textbar{}\\textgreater{}");
+  CHECK(markdown_text("a|b *c* `d` <e> [f](g) [1, 2]") == "a\\|b \\*c\\* \\`d\\` \\<e> [f]\\(g) [1, 2]");
+  CHECK(csv_text("plain") == "plain");
+  CHECK(csv_text("a, \"b\"") == "\"a, \"\"b\"\"\"");
+  for (auto* text : {latex_text, markdown_text, csv_text}) CHECK(!has(text("a\n\x1b[2Jb"), "\n"));
+  CHECK(gnuplot_string("it's `x` \n\"y\"\\") == "'it\u2019s `x`  \"y\"\\'");
+}
+
+TEST_CASE("scores with a fault are refused by file and key") {
+  const auto complaint = [](const std::string& text) {
+    const std::string error = failure([&] { parse_scores(text, "a/eval.json"); });
+    CHECK(error.starts_with("5 | "));
+    CHECK(has(error, " | a/eval.json | "));
+    return error;
+  };
+  const Json good = scores_json("BallRun", 0, {1, 2}, {0, 1});
+  const auto with = [&](const char* pointer, const Json& value) {
+    Json json = good;
+    json[Json::json_pointer(pointer)] = value;
+    return complaint(json.dump());
+  };
+  for (const auto& [key, value] : good.items()) {
+    Json json = good;
+    json.erase(key);
+    if (key == "normalized_return") continue;
+    CHECK(has(complaint(json.dump()), "`" + key + "`"));
+    json[key] = Json::object();
+    CHECK(has(complaint(json.dump()), "`" + key + "`"));
+  }
+  CHECK(has(with("/rows/1/cost", "x"), "`rows[1].cost`"));
+  CHECK(has(with("/rows/1/length", -1), "`rows[1].length`"));
+  CHECK(has(with("/rows/0/terminated", 1), "`rows[0].terminated`"));
+  CHECK(has(with("/rows/0/return", nullptr), "`rows[0].return`"));
+  CHECK(has(with("/rows/0", 3), "rows[0]"));
+  CHECK(has(with("/episodes", 3), "`rows`"));
+  CHECK(has(with("/episodes", 0), "`episodes`"));
+  CHECK(has(with("/step", 1.5), "`step`"));
+  CHECK(has(with("/step", 1e300), "`step`"));
+  CHECK(has(with("/cost_limit", -1), "`cost_limit`"));
+  CHECK(has(with("/return_mean", 1.6), "`return_mean`"));
+  CHECK(has(with("/cost_mean", 0.4), "`cost_mean`"));
+  complaint("");
+  complaint("[]");
+  complaint("\x00\xff garbage");
+  complaint(good.dump().substr(0, 500));
+  complaint(std::string(1000000, '['));
+  std::string infinite = good.dump();
+  infinite.replace(infinite.find("\"guidance\":2.0"), 14, "\"guidance\":1e999");
+  complaint(infinite);
+  Json bad_settings = good;
+  bad_settings["settings"] = "alpha = 7";
+  const std::string error = failure([&] { parse_scores(bad_settings.dump(), "a/eval.json"); });
+  CHECK(error.starts_with("4 | "));
+  CHECK(has(error, "a/eval.json"));
+}
+
+TEST_CASE("a run's curves are read line by line, without a line that is still being written") {
+  const ScratchFolder folder;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder / name) << text;
+  };
+  const std::string path = folder.path.string();
+  CHECK(failure([&] { read_report_input({path}); }).starts_with("2 | "));
+  CHECK(failure([&] { read_report_input({folder / "none"}); }).starts_with("2 | "));
+  write("config.toml", settings_toml(resolve_settings({"", "", {}, {{"task", "BallRun"}}})));
+  write("metrics.jsonl",
+        "{\"step\":1,\"phase\":\"joint\",\"v_c\":2.5}\n{\"step\":5,\"v_c\":3}\n{\"step\":9,\"v_");
+  write("evaluations.jsonl", "{\"step\":5,\"normalized_cost\":0.5,\"safe_best\":true}\n");
+  const ReportInput input = read_report_input({path, path});
+  REQUIRE(input.runs.size() == 1);
+  CHECK(input.scores.empty());
+  CHECK(!input.runs[0].scored);
+  CHECK(input.runs[0].curves.at("v_c") == Curve{{1, 2.5}, {5, 3}});
+  CHECK(input.runs[0].curves.at("eval_normalized_cost") == Curve{{5, 0.5}});
+  CHECK(!input.runs[0].curves.contains("phase"));
+  for (const char* line : {"{\"step\":-1}\n", "{}\n", "[]\n", "\n", "{\"step\":1,\"v_c\":1e999}\n"}) {
+    write("metrics.jsonl", std::string("{\"step\":1}\n") + line);
+    const std::string error = failure([&] { read_report_input({path}); });
+    CHECK(error.starts_with("5 | "));
+    CHECK(has(error, "metrics.jsonl:2 | "));
+  }
+  write("metrics.jsonl", "");
+  write("manifest.json", "{\"data\":{\"path\":7}}");
+  CHECK(has(failure([&] { read_report_input({path}); }), "`data.path`"));
+}

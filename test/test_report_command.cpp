@@ -1,0 +1,162 @@
+// `r2pac report` as a user sees it: files, pictures, messages.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "small_run.h"
+#include "tools/chart.h"
+#include "tools/gnuplot.h"
+#include "tools/scatter.h"
+
+using namespace r2pac;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Width and height of a PNG file; {0, 0} if it is none.
+std::pair<unsigned, unsigned> png_size(const std::string& path) {
+  const std::string bytes = content(path);
+  if (bytes.size() < 24 || !bytes.starts_with("\x89PNG\r\n\x1a\n")) return {0, 0};
+  const auto word = [&](std::size_t at) {
+    unsigned value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    return value;
+  };
+  return {word(16), word(20)};
+}
+
+void check_picture(const std::string& stem) {
+  INFO(stem);
+  const auto [width, height] = png_size(stem + ".png");
+  CHECK(width > 400);
+  CHECK(height > 200);
+  CHECK(content(stem + ".pdf").starts_with("%PDF-"));
+}
+
+/// PATH without gnuplot, while it lives.
+struct NoPrograms {
+  std::string path = std::getenv("PATH");
+  NoPrograms() { setenv("PATH", "/nowhere", 1); }
+  ~NoPrograms() { setenv("PATH", path.c_str(), 1); }
+};
+
+}  // namespace
+
+TEST_CASE("runs of two seeds become tables and pictures") {
+  const SmallRun fixture;
+  std::vector<std::string> runs;
+  for (const char* seed : {"1", "2"}) {
+    runs.push_back(fixture.path(std::string("run ") + seed));
+    REQUIRE(run_program(fixture.train({"--schedule", "joint", "--seed", seed, "--out", runs.back(),
+                                       "--eval-env", "reach-avoid", "--eval-every", "20", "--eval-episodes",
+                                       "2", "--set", "log_every=10", "--set", "flow_steps=2"}))
+                .status == 0);
+  }
+  const std::string out = fixture.path("report");
+  const auto report = [&](std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"report", runs[0], runs[1], "-o", out});
+    return run_program(more);
+  };
+
+  // Not scored yet: the curves are drawn, and the message says what is missing.
+  const ProgramResult unscored = report();
+  CHECK(unscored.status == 2);
+  CHECK(has(unscored.err, "r2pac eval " + runs[0]));
+  check_picture(out + "/learning-ReachAvoid");
+  check_picture(out + "/training-ReachAvoid");
+  CHECK(!fs::exists(out + "/table.md"));
+  fs::remove_all(out);
+
+  for (const std::string& run : runs)
+    REQUIRE(run_program({"eval", run, "--episodes", "3", "--flow-steps", "2"}).status == 0);
+  const ProgramResult scored = report();
+  CHECK(scored.status == 0);
+  CHECK(scored.err.empty());
+  CHECK(scored.out.starts_with("| task "));
+  CHECK(scored.out.starts_with(content(out + "/table.md")));
+  CHECK(has(content(out + "/table.tex"), "ReachAvoid"));
+  CHECK(has(content(out + "/table.csv"), "\nReachAvoid,,last,2,"));
+  CHECK(has(content(out + "/evaluations.csv"), runs[1] + "/eval.json"));
+  CHECK(has(content(out + "/episodes.csv"), "\nReachAvoid,,last,2,2,"));
+  for (const char* name : {"/learning-ReachAvoid", "/training-ReachAvoid", "/scores-ReachAvoid", "/cost-map"})
+    check_picture(out + name);
+  fs::remove_all(out);
+
+  SECTION("scores may lie elsewhere") {
+    const std::string moved = fixture.path("scores.json");
+    fs::rename(runs[0] + "/eval.json", moved);
+    CHECK(has(report().err, "r2pac eval " + runs[0]));
+    const ProgramResult result = report({moved});
+    CHECK(result.status == 0);
+    CHECK(result.err.empty());
+    CHECK(has(content(out + "/table.csv"), "\nReachAvoid,,last,2,"));
+  }
+  SECTION("only tables") {
+    CHECK(report({"--no-pictures"}).status == 0);
+    CHECK(fs::exists(out + "/table.md"));
+    CHECK(!fs::exists(out + "/cost-map.png"));
+  }
+  SECTION("without gnuplot the tables are there, and the message names the package") {
+    const NoPrograms none;
+    const ProgramResult result = report();
+    CHECK(result.status == 8);
+    CHECK(has(result.err, "gnuplot-nox"));
+    CHECK(fs::exists(out + "/table.tex"));
+    CHECK(fs::exists(out + "/episodes.csv"));
+  }
+  SECTION("data that are gone can be named, other data are refused") {
+    const std::string moved = fixture.path("moved.hdf5"), other = fixture.path("other.hdf5");
+    fs::rename(fixture.data, moved);
+    REQUIRE(run_program({"data", "make", "reach-avoid", "-o", other, "--episodes", "2"}).status == 0);
+    const ProgramResult gone = report();
+    CHECK(gone.status == 0);
+    CHECK(has(gone.err, "note: the data " + fixture.data + " are not there"));
+    const ProgramResult named = report({"--data", moved});
+    CHECK(named.status == 0);
+    CHECK(named.err.empty());
+    CHECK(report({"--data", other}).status == 2);
+  }
+  SECTION("a folder that cannot be made") {
+    CHECK(run_program({"report", runs[0], "-o", fixture.data + "/report"}).status == 8);
+  }
+}
+
+TEST_CASE("text in a picture is never obeyed") {
+  const ScratchFolder folder;
+  const std::string mark = folder / "obeyed", path = folder / "it's \"odd\" `x`.png";
+  const std::string touch = "touch " + mark;
+  for (const std::string& evil :
+       {"'; system('" + touch + "') #", "a'\nsystem('" + touch + "')\n@a",
+        "`" + touch + "` \"`" + touch + "`\"", std::string("x\\"), std::string("'")}) {
+    Chart chart;
+    chart.title = chart.limit_text = chart.x_label = evil;
+    chart.key = {evil, evil};
+    chart.panels = {{"title", "y", {{{0, 1, 1, 2}, {1, 2, 1, 3}}, {{0.5, 1, 1, 1}}}, {}}};
+    draw_chart({path}, chart);
+    CHECK(png_size(path).first > 0);
+    TableRow row;
+    row.task = row.variant = row.checkpoint = evil;
+    row.seeds = 2;
+    row.seed_scores = {{0, 0}, {0, 0}};
+    draw_scatter({path, folder / "x.pdf"}, {&row}, {});
+    CHECK(content(folder / "x.pdf").starts_with("%PDF-"));
+    CHECK(!fs::exists(mark));
+  }
+}
+
+TEST_CASE("values of all sizes are drawn, and lines without points are left out") {
+  const ScratchFolder folder;
+  Chart chart;
+  chart.key = {"first", "second"};
+  chart.panels = {{"lone", "y", {{}, {{5, 1, 1, 1}}}, {}},
+                  {"decades", "y", {{{0, 1e-9, 1e-9, 1e-9}, {1, 1e9, 1e9, 1e9}}}, {}, true},
+                  {"huge", "y", {{{0, -1e300, -1e300, 1e300}, {1, 0, 0, 0}}}, {}},
+                  {"flat", "y", {{{0, 0, 0, 0}, {1, 0, 0, 0}}}, {}, true}};
+  draw_chart({folder / "x.png"}, chart);
+  CHECK(png_size(folder / "x.png").first > 0);
+  CHECK_THROWS_AS(draw_chart({folder / "x.jpg"}, chart), InvalidArgument);
+  chart.panels.push_back({"nothing", "y", {{}}, {}});
+  CHECK_THROWS_AS(draw_chart({folder / "x.png"}, chart), InvalidArgument);
+}

@@ -1,0 +1,76 @@
+#include "tools/environment.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "envs/child_environment.h"
+#include "envs/reach_avoid.h"
+
+namespace r2pac {
+namespace {
+
+constexpr int kMostAtOnce = 64;
+constexpr std::string_view kCommand = "cmd:";
+
+/// The task of a name, if it is one.
+const Task* task_of(const std::string& name) {
+  try {
+    return &find_task(name);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+/// Whether a name looks like an id that a simulator registers: `Name-v0`.
+bool is_registered_id(const std::string& name) {
+  const std::size_t version = name.rfind("-v");
+  return version != std::string::npos && version > 0 && version + 2 < name.size() &&
+         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(version) + 2, name.end(),
+                     [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task,
+                                 int episodes) {
+  const std::string wanted = flags.env.empty() ? policy_task : flags.env;
+  if (wanted.empty())
+    throw Error(ExitCode::usage, "the policy's task is unknown, so the environment has to be named", "--env",
+                "give a task such as BallRun, or cmd:PROGRAM");
+  ChildEnvironmentOptions options;
+  options.python = flags.python;
+  options.copies = std::min(episodes, kMostAtOnce);
+  options.processes = flags.processes;
+  options.start_timeout = flags.start_timeout;
+  options.step_timeout = flags.step_timeout;
+  TaskEnvironment opened;
+  if (wanted.starts_with(kCommand)) {
+    options.command = wanted.substr(kCommand.size());
+    if (options.command.empty())
+      throw Error(ExitCode::usage, "`cmd:` names no program", "--env",
+                  "give cmd:\"python3 my_environment.py\"");
+    opened.task = task_of(policy_task);  // one's own simulator of a known task is scored by its bounds
+    opened.name = wanted;
+  } else if (const Task* task = task_of(wanted)) {
+    if (const Task* trained = task_of(policy_task); trained != nullptr && trained != task)
+      throw Error(ExitCode::usage, "the policy was trained for " + std::string(trained->alias),
+                  "--env " + wanted, "give --env " + std::string(trained->alias) + ", or leave --env away");
+    opened.task = task;
+    opened.name = task->alias;
+    if (task == &find_task(ReachAvoidTask::name)) {
+      opened.name = ReachAvoidTask::name;
+      opened.environment = std::make_unique<ReachAvoid>(options.copies);
+      return opened;
+    }
+    options.id = simulator_id(task->env_id);
+    options.episode_steps = task->episode_steps;
+  } else if (is_registered_id(wanted)) {
+    options.id = opened.name = wanted;
+  } else {
+    find_task(wanted);  // says which name was meant
+  }
+  opened.environment = std::make_unique<ChildEnvironment>(options);
+  return opened;
+}
+
+}  // namespace r2pac

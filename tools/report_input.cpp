@@ -1,0 +1,227 @@
+#include "tools/report_input.h"
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/statistics.h"
+#include "storage/atomic_file.h"
+#include "storage/safetensors_header.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 28;
+constexpr int kDeepest = 4;  // of our files: an object, its list of rows, a row
+constexpr double kMostSteps = 0x1p53;
+
+[[noreturn]] void fail(const std::string& file, const std::string& what) {
+  throw Error(ExitCode::checkpoint, what, file, "make the file anew, or leave it out");
+}
+
+/// One JSON value. Nesting beyond that of our files is refused before it costs memory.
+Json parse_json(std::string_view text, const std::string& file) {
+  try {
+    return Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
+      if (depth > kDeepest) fail(file, "the JSON text is nested too deeply");
+      return true;
+    });
+  } catch (const Json::exception&) {
+    fail(file, "the file is damaged: it is no JSON text, or a number in it is out of range");
+  }
+}
+
+/// The members of a JSON object, each checked when it is asked for.
+class Members {
+ public:
+  /// prefix  of the keys in messages, such as "rows[3]."
+  Members(const Json& json, const std::string& file, std::string prefix = {})
+      : json_(json), file_(file), prefix_(std::move(prefix)) {
+    if (!json.is_object()) fail(file_, (prefix_.empty() ? "the file" : prefix_) + " must be a JSON object");
+  }
+
+  bool has(const char* key) const { return json_.contains(key); }
+
+  const Json& member(const char* key) const {
+    const auto found = json_.find(key);
+    if (found == json_.end()) fail(file_, "`" + prefix_ + key + "` is missing");
+    return *found;
+  }
+
+  std::string text(const char* key) const {
+    const Json& value = member(key);
+    if (!value.is_string()) must_be(key, "a text");
+    return value.get<std::string>();
+  }
+
+  double number(const char* key, double least = -HUGE_VAL) const {
+    const Json& value = member(key);
+    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < least)
+      must_be(key, least == 0 ? "a number of at least 0" : "a finite number");
+    return value.get<double>();
+  }
+
+  /// A whole number from `least` to 2^53.
+  std::uint64_t count(const char* key, std::uint64_t least = 0) const {
+    const Json& value = member(key);
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() < least || value.get<double>() > kMostSteps)
+      must_be(key, least == 0 ? "a whole number of at least 0" : "a whole number of at least 1");
+    return value.get<std::uint64_t>();
+  }
+
+  bool flag(const char* key) const {
+    const Json& value = member(key);
+    if (!value.is_boolean()) must_be(key, "true or false");
+    return value.get<bool>();
+  }
+
+  [[noreturn]] void must_be(const char* key, const std::string& what) const {
+    fail(file_, "`" + prefix_ + key + "` must be " + what);
+  }
+
+ private:
+  const Json& json_;
+  const std::string& file_;
+  std::string prefix_;
+};
+
+/// A mean that the file states must be that of its rows, but for rounding.
+void require_mean(const Members& top, const char* key, double stated, const std::vector<double>& values) {
+  double largest = 1;
+  for (const double value : values) largest = std::max(largest, std::abs(value));
+  if (!(std::abs(mean(values) - stated) <= 1e-6 * largest)) top.must_be(key, "the mean over `rows`");
+}
+
+std::string read_text(const fs::path& path) {
+  const std::vector<std::byte> bytes = read_file(path, kMostBytes, ExitCode::checkpoint);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Adds the numbers of each line of a .jsonl file to the curves, `prefix` before their names.
+void add_curves(const fs::path& path, const char* prefix, std::map<std::string, Curve>& curves) {
+  const std::string text = read_text(path), file = path.string();
+  std::size_t begin = 0, line = 0;
+  for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string where = file + ":" + std::to_string(++line);
+    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
+    const std::uint64_t step = Members(json, where).count("step");
+    for (const auto& [key, value] : json.items())
+      if (value.is_number()) curves[prefix + key][step] = value.get<double>();
+  }
+}
+
+/// The data file that a manifest names, if it names one.
+void add_data_source(const fs::path& manifest, std::vector<DataSource>& sources) {
+  if (!fs::is_regular_file(manifest)) return;
+  const std::string file = manifest.string();
+  const Json json = parse_json(read_text(manifest), file);
+  const Members data(Members(json, file).member("data"), file, "data.");
+  const DataSource source{data.text("path"), data.text("fingerprint")};
+  for (const DataSource& known : sources)
+    if (known.path == source.path && known.fingerprint == source.fingerprint) return;
+  sources.push_back(source);
+}
+
+TrainingRun read_run(const fs::path& folder) {
+  if (!fs::is_regular_file(folder / "config.toml"))
+    throw Error(ExitCode::usage, "the folder holds no run", folder.string(),
+                "give folders made by `r2pac train`, or eval.json files");
+  TrainingRun run;
+  run.folder = folder.string();
+  run.settings = read_settings((folder / "config.toml").string());
+  if (fs::exists(folder / "metrics.jsonl")) add_curves(folder / "metrics.jsonl", "", run.curves);
+  if (fs::exists(folder / "evaluations.jsonl")) add_curves(folder / "evaluations.jsonl", "eval_", run.curves);
+  run.scored = fs::exists(folder / "eval.json");
+  return run;
+}
+
+}  // namespace
+
+std::string task_alias(const std::string& name) {
+  const std::optional<Task> task = task_from_file_name(name);
+  return task ? std::string(task->alias) : name;
+}
+
+ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
+  const Json json = parse_json(text, file);
+  const Members top(json, file);
+  if (!top.has("format") || top.text("format") != "r2pac-eval-1")
+    fail(file, "the file holds no scores: `format` must be \"r2pac-eval-1\"");
+  ScoredPolicy s;
+  s.file = file;
+  s.policy = top.text("policy");
+  s.checkpoint = top.text("checkpoint");
+  s.task = top.text("task");
+  s.env = top.text("env");
+  s.data_fingerprint = top.text("data_fingerprint");
+  s.step = top.count("step");
+  s.train_seed = top.count("train_seed");
+  s.seed = top.count("seed");
+  s.cost_limit = top.number("cost_limit", 0);
+  s.selection = top.text("selection");
+  s.label = top.text("label");
+  s.candidates = static_cast<std::int64_t>(top.count("candidates", 1));
+  s.flow_steps = static_cast<std::int64_t>(top.count("flow_steps", 1));
+  s.guidance = top.number("guidance");
+  s.return_mean = top.number("return_mean");
+  s.cost_mean = top.number("cost_mean");
+  s.normalized_cost = top.number("normalized_cost");
+  if (top.has("normalized_return")) s.normalized_return = top.number("normalized_return");
+  s.settings = parse_settings(top.text("settings"), file + ", `settings`");
+  const Json& rows = top.member("rows");
+  if (!rows.is_array() || rows.size() != top.count("episodes", 1))
+    top.must_be("rows", "a list of as many rows as `episodes` says");
+  std::vector<double> returns, costs;
+  for (const Json& json_row : rows) {
+    const Members row(json_row, file, "rows[" + std::to_string(s.episodes.size()) + "].");
+    ScoredEpisode e;
+    e.episode = static_cast<std::int64_t>(row.count("episode"));
+    if (!row.member("seed").is_number_unsigned()) row.must_be("seed", "a whole number of at least 0");
+    e.seed = row.member("seed").get<std::uint64_t>();
+    e.episode_return = row.number("return");
+    e.episode_cost = row.number("cost");
+    e.length = static_cast<std::int64_t>(row.count("length"));
+    e.terminated = row.flag("terminated");
+    returns.push_back(e.episode_return);
+    costs.push_back(e.episode_cost);
+    s.episodes.push_back(e);
+  }
+  require_mean(top, "return_mean", s.return_mean, returns);
+  require_mean(top, "cost_mean", s.cost_mean, costs);
+  return s;
+}
+
+ReportInput read_report_input(const std::vector<std::string>& paths) {
+  ReportInput input;
+  std::set<fs::path> seen;
+  const auto add_scores = [&](const fs::path& file) {
+    if (seen.insert(fs::canonical(file)).second)
+      input.scores.push_back(parse_scores(read_text(file), file.string()));
+  };
+  for (const std::string& text : paths) {
+    const fs::path path(text);
+    std::error_code ignored;
+    const fs::file_status status = fs::status(path, ignored);
+    if (fs::is_directory(status)) {
+      if (!seen.insert(fs::canonical(path)).second) continue;
+      input.runs.push_back(read_run(path));
+      add_data_source(path / "manifest.json", input.data);
+      if (input.runs.back().scored) add_scores(path / "eval.json");
+    } else if (fs::is_regular_file(status)) {
+      add_scores(path);
+      add_data_source(path.parent_path() / "manifest.json", input.data);
+    } else {
+      throw Error(ExitCode::usage, "there is no such run folder or eval.json", text,
+                  "give folders made by `r2pac train`, or files made by `r2pac eval -o FILE`");
+    }
+  }
+  return input;
+}
+
+}  // namespace r2pac

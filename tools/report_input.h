@@ -1,0 +1,75 @@
+// What `report` reads: scores, run folders and their curves. All of it is untrusted.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/settings.h"
+
+namespace r2pac {
+
+/// The alias of a task's name; any other name as it is.
+std::string task_alias(const std::string& name);
+
+struct ScoredEpisode {
+  std::int64_t episode = 0;
+  std::uint64_t seed = 0;
+  double episode_return = 0, episode_cost = 0;  ///< undiscounted sums
+  std::int64_t length = 0;
+  bool terminated = false;
+};
+
+/// One eval.json: a policy, how it acted, and what came of it.
+struct ScoredPolicy {
+  std::string file;  ///< the eval.json, as given
+  std::string policy, checkpoint, task, env, data_fingerprint;
+  std::uint64_t step = 0, train_seed = 0, seed = 0;
+  double cost_limit = 0;  ///< kappa of this scoring
+  std::string selection, label;
+  std::int64_t candidates = 0, flow_steps = 0;
+  double guidance = 0;
+  double return_mean = 0, cost_mean = 0, normalized_cost = 0;
+  std::optional<double> normalized_return;  ///< none where no task tells the bounds
+  Settings settings;                        ///< of the training
+  std::vector<ScoredEpisode> episodes;      ///< at least one
+
+  /// What the scores belong to: the policy's task, else the environment; a known task by its alias.
+  std::string place() const { return task_alias(task.empty() ? env : task); }
+};
+
+/// Step to value.
+using Curve = std::map<std::uint64_t, double>;
+
+/// A run folder without its scores.
+struct TrainingRun {
+  std::string folder;
+  Settings settings;
+  /// By name: numbers of metrics.jsonl, and of evaluations.jsonl with "eval_" before them.
+  std::map<std::string, Curve> curves;
+  bool scored = false;  ///< has an eval.json
+};
+
+/// A data file that a run was trained on.
+struct DataSource {
+  std::string path, fingerprint;
+};
+
+struct ReportInput {
+  std::vector<ScoredPolicy> scores;
+  std::vector<TrainingRun> runs;
+  std::vector<DataSource> data;  ///< as the manifests say; the files may be gone
+};
+
+/// Reads run folders and eval.json files; the same one twice counts once. Of an eval.json in a run folder the
+/// folder's manifest is read, too. A last line that is still being written is left out.
+/// Throws Error: usage for a path that is neither, checkpoint for a file with a fault, naming file and key.
+ReportInput read_report_input(const std::vector<std::string>& paths);
+
+/// One eval.json from text; `file` names it in errors. Throws Error(checkpoint) naming file and key.
+ScoredPolicy parse_scores(std::string_view text, const std::string& file);
+
+}  // namespace r2pac

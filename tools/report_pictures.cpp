@@ -1,0 +1,189 @@
+#include "tools/report_pictures.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "engine/device.h"
+#include "envs/reach_avoid.h"
+#include "model/policy.h"
+#include "tools/chart.h"
+#include "tools/cost_map.h"
+#include "tools/scatter.h"
+#include "tools/verbs.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Both files of a picture.
+std::vector<std::string> files_of(const fs::path& folder, const std::string& name) {
+  return {(folder / (name + ".png")).string(), (folder / (name + ".pdf")).string()};
+}
+
+/// A name for files of a task: letters, digits, - and _ of it, and a number where that is taken.
+class FileNames {
+ public:
+  std::string make(const std::string& kind, const std::string& task) {
+    std::string base = kind + "-";
+    for (const char c : task.substr(0, 80))
+      base += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ? c : '-';
+    std::string name = base;
+    for (int number = 2; taken_.contains(name); ++number) name = base + "-" + std::to_string(number);
+    taken_.insert(name);
+    return name;
+  }
+
+ private:
+  std::set<std::string> taken_;
+};
+
+/// The runs of one task and variant.
+struct RunGroup {
+  std::string variant;
+  std::vector<const TrainingRun*> runs;
+};
+
+/// Per task, in the order given.
+std::vector<std::pair<std::string, std::vector<RunGroup>>> group_runs(const std::vector<TrainingRun>& runs) {
+  std::vector<VariantKeys> keys;
+  for (const TrainingRun& run : runs) keys.push_back(training_keys(run.settings));
+  const std::vector<std::string> variants = variant_texts(keys);
+  std::vector<std::pair<std::string, std::vector<RunGroup>>> tasks;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const std::string& name = runs[i].settings.task;
+    const std::string task = name.empty() ? "unnamed task" : task_alias(name);
+    auto place = std::ranges::find_if(tasks, [&](const auto& known) { return known.first == task; });
+    if (place == tasks.end()) place = tasks.insert(tasks.end(), {task, {}});
+    auto& groups = place->second;
+    auto group = std::ranges::find_if(groups, [&](const RunGroup& g) { return g.variant == variants[i]; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {variants[i], {}});
+    group->runs.push_back(&runs[i]);
+  }
+  return tasks;
+}
+
+/// Mean, least and greatest of a curve over the runs, over the steps (in thousands) that all of them have.
+Band band_of(const RunGroup& group, const std::string& name) {
+  std::vector<const Curve*> curves;
+  for (const TrainingRun* run : group.runs) {
+    const auto found = run->curves.find(name);
+    if (found == run->curves.end()) return {};
+    curves.push_back(&found->second);
+  }
+  Band band;
+  for (const auto& [step, unused] : *curves.front()) {
+    std::vector<double> values;
+    for (const Curve* curve : curves)
+      if (const auto found = curve->find(step); found != curve->end()) values.push_back(found->second);
+    if (values.size() < curves.size()) continue;
+    const auto [low, high] = std::ranges::minmax(values);
+    band.push_back({static_cast<double>(step) / 1000, mean(values), low, high});
+  }
+  return band;
+}
+
+std::vector<Band> bands_of(const std::vector<RunGroup>& groups, const std::string& name) {
+  std::vector<Band> bands;
+  for (const RunGroup& group : groups) bands.push_back(band_of(group, name));
+  return bands;
+}
+
+Chart chart_of(const std::string& task, const std::vector<RunGroup>& groups) {
+  Chart chart;
+  const bool bands = std::ranges::any_of(groups, [](const RunGroup& g) { return g.runs.size() > 1; });
+  chart.title = task + (bands ? ": mean over seeds, band from least to greatest" : "");
+  chart.x_label = "gradient steps in thousands";
+  for (const RunGroup& group : groups)
+    chart.key.push_back((group.variant.empty() ? "" : group.variant + ", ") +
+                        std::to_string(group.runs.size()) + (group.runs.size() == 1 ? " seed" : " seeds"));
+  return chart;
+}
+
+/// Adds a panel of a curve if any run has it.
+void add_panel(Chart& chart, const std::vector<RunGroup>& groups, const std::string& curve, Panel panel) {
+  panel.lines = bands_of(groups, curve);
+  if (has_points(panel)) chart.panels.push_back(std::move(panel));
+}
+
+Chart learning_chart(const std::string& task, const std::vector<RunGroup>& groups) {
+  Chart chart = chart_of(task, groups);
+  chart.limit_text = "cost limit";
+  add_panel(chart, groups, "eval_normalized_return", {.title = "Return", .y_label = "normalised return"});
+  if (chart.panels.empty())
+    add_panel(chart, groups, "eval_return_mean", {.title = "Return", .y_label = "return per episode"});
+  add_panel(chart, groups, "eval_normalized_cost",
+            {.title = "Cost", .y_label = "normalised cost (cost / limit)", .limit = true});
+  add_panel(chart, groups, "eval_share_within_limit",
+            {.title = "Safe episodes", .y_label = "share within the limit", .share = true});
+  return chart;
+}
+
+Chart training_chart(const std::string& task, const std::vector<RunGroup>& groups) {
+  Chart chart = chart_of(task, groups);
+  chart.columns = 4;
+  for (const auto& [curve, title] :
+       {std::pair{"loss_q_r", "Loss of Q_r"}, std::pair{"loss_q_c", "Loss of Q_c"},
+        std::pair{"loss_v_r", "Loss of V_r"}, std::pair{"loss_v_c", "Loss of V_c"},
+        std::pair{"loss_flow", "Loss of the flow"}})
+    add_panel(chart, groups, curve, {.title = title, .y_label = "loss", .logarithmic = true});
+  add_panel(chart, groups, "v_c",
+            {.title = "V_c (line) and threshold l (dotted)",
+             .y_label = "discounted cost",
+             .dashed = bands_of(groups, "threshold")});
+  const char* share = "share of the batch";
+  add_panel(chart, groups, "unsafe",
+            {.title = "Unsafe: the chunk leaves the region", .y_label = share, .share = true});
+  add_panel(chart, groups, "good", {.title = "Labelled good", .y_label = share, .share = true});
+  return chart;
+}
+
+}  // namespace
+
+std::vector<std::string> draw_curves(const fs::path& folder, const std::vector<TrainingRun>& runs) {
+  std::vector<std::string> names;
+  FileNames file_names;
+  for (const auto& [task, groups] : group_runs(runs)) {
+    const std::pair<const char*, Chart> charts[] = {{"learning", learning_chart(task, groups)},
+                                                    {"training", training_chart(task, groups)}};
+    for (const auto& [kind, chart] : charts) {
+      if (chart.panels.empty()) continue;
+      names.push_back(file_names.make(kind, task));
+      draw_chart(files_of(folder, names.back()), chart);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> draw_scores(const fs::path& folder, const ReportTable& table,
+                                     const std::map<std::string, DataCloud>& clouds) {
+  std::vector<std::string> names;
+  FileNames file_names;
+  for (std::size_t begin = 0, end = 0; begin < table.rows.size(); begin = end) {
+    const std::string& task = table.rows[begin].task;
+    std::vector<const TableRow*> rows;
+    for (; end < table.rows.size() && table.rows[end].task == task; ++end) rows.push_back(&table.rows[end]);
+    const auto cloud = clouds.find(task);
+    names.push_back(file_names.make("scores", task));
+    draw_scatter(files_of(folder, names.back()), rows, cloud == clouds.end() ? DataCloud() : cloud->second);
+  }
+  return names;
+}
+
+std::vector<std::string> draw_maps(const fs::path& folder, const std::vector<TrainingRun>& runs) {
+  std::vector<TitledMap> maps;
+  for (const TrainingRun& run : runs) {
+    if (task_alias(run.settings.task) != task_alias(std::string(ReachAvoidTask::name)) ||
+        !fs::exists(fs::path(run.folder) / "policy.safetensors"))
+      continue;
+    const Policy policy = Policy::load(run.folder, open_device({}));
+    if (policy.dimensions().observation != reach_avoid::kObservationDim) continue;
+    maps.push_back({fs::weakly_canonical(run.folder).filename().string(), cost_map(policy)});
+  }
+  if (maps.empty()) return {};
+  draw_cost_maps(files_of(folder, "cost-map"), maps);
+  return {"cost-map"};
+}
+
+}  // namespace r2pac

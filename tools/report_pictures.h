@@ -1,0 +1,34 @@
+// The pictures of a report: curves over training, and scores among the data's episodes.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tools/report_input.h"
+#include "tools/report_table.h"
+#include "tools/scatter.h"
+
+namespace r2pac {
+
+// Each picture is a PNG and a PDF file in `folder`, which must exist. The functions return the names of what
+// they drew, without ending, and throw as draw_with_gnuplot().
+
+/// Per task of the runs: learning-TASK from evaluations.jsonl (normalised return and cost, share of episodes
+/// within the limit) where a run has been scored on the way, and training-TASK from metrics.jsonl (losses,
+/// V_c and threshold, shares). One line per variant: the mean over its runs, with a band from the least to
+/// the greatest of them, over the steps that all of them have.
+std::vector<std::string> draw_curves(const std::filesystem::path& folder,
+                                     const std::vector<TrainingRun>& runs);
+
+/// Per task of the table: scores-TASK, return against cost of each row (mean and standard deviation over
+/// seeds, and the seeds) with the cost limit, over the data's episodes where `clouds` has the task.
+std::vector<std::string> draw_scores(const std::filesystem::path& folder, const ReportTable& table,
+                                     const std::map<std::string, DataCloud>& clouds);
+
+/// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold.
+/// Throws Error(checkpoint) for a damaged policy, too.
+std::vector<std::string> draw_maps(const std::filesystem::path& folder, const std::vector<TrainingRun>& runs);
+
+}  // namespace r2pac

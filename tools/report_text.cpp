@@ -1,0 +1,258 @@
+#include "tools/report_text.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "model/text_value.h"
+#include "storage/safetensors_header.h"
+
+namespace r2pac {
+namespace {
+
+/// The words of a table in one language of markup.
+struct Markup {
+  std::string (*text)(std::string_view);
+  const char* plus_minus;
+  const char* at_most_kappa;
+  const char* kappa;
+};
+
+constexpr Markup kMarkdown = {markdown_text, " ± ", "P(cost <= kappa)", "kappa"};
+constexpr Markup kLatex = {latex_text, " $\\pm$ ", "$P(\\mathrm{cost} \\le \\kappa)$", "$\\kappa$"};
+
+std::string fixed(double value, int digits) {
+  char text[400];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string spread(const OverSeeds& value, int digits, const Markup& markup) {
+  return fixed(value.mean, digits) +
+         (value.deviation ? markup.plus_minus + fixed(*value.deviation, digits) : "");
+}
+
+bool has_variants(const ReportTable& table) {
+  return std::ranges::any_of(table.rows, [](const TableRow& row) { return !row.variant.empty(); });
+}
+
+/// Header and rows of the table as text.
+std::vector<std::vector<std::string>> cells(const ReportTable& table, const Markup& markup) {
+  const bool variants = has_variants(table);
+  std::vector<std::vector<std::string>> lines;
+  std::vector<std::string>& header = lines.emplace_back();
+  header = {"task"};
+  if (variants) header.emplace_back("variant");
+  header.insert(header.end(), {"checkpoint", "normalised return", "normalised cost", "safe seeds",
+                               markup.at_most_kappa, markup.kappa, "return", "cost", "episodes"});
+  for (const TableRow& row : table.rows) {
+    std::vector<std::string>& line = lines.emplace_back();
+    line = {markup.text(row.task)};
+    if (variants) line.push_back(markup.text(row.variant));
+    line.insert(line.end(), {markup.text(row.checkpoint),
+                             row.normalized_return ? spread(*row.normalized_return, 3, markup) : "-",
+                             spread(row.normalized_cost, 2, markup),
+                             std::to_string(row.safe_seeds) + "/" + std::to_string(row.seeds),
+                             fixed(row.share_within_limit, 2) + " [" + fixed(row.share_interval.low, 2) +
+                                 ", " + fixed(row.share_interval.high, 2) + "]",
+                             format_number(row.cost_limit), spread(row.episode_return, 2, markup),
+                             spread(row.episode_cost, 2, markup), std::to_string(row.episodes)});
+  }
+  return lines;
+}
+
+/// Characters as a terminal shows them: bytes that continue a UTF-8 character do not count.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+/// How many columns hold words; the others hold numbers and go to the right.
+std::size_t word_columns(const ReportTable& table) { return has_variants(table) ? 3 : 2; }
+
+constexpr const char* kLegend[] = {
+    "Means over training seeds, ± their sample standard deviation where there are two or more.",
+    "Normalised cost: cost / kappa; a seed is safe if its mean is at most 1.",
+    "P(cost <= kappa): share of all episodes and its 95 % bootstrap interval, from 10,000 resamples of the "
+    "episodes of all seeds taken as independent; where all or none are within, the exact bound of Clopper "
+    "and "
+    "Pearson."};
+
+std::string csv_line(const std::vector<std::string>& fields) {
+  std::string line;
+  for (const std::string& field : fields) line.append(csv_text(field)).append(1, ',');
+  line.back() = '\n';
+  return line;
+}
+
+std::string number_or_nothing(const std::optional<double>& value) {
+  return value ? format_number(*value) : "";
+}
+
+}  // namespace
+
+std::string latex_text(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    if (std::string_view("#$%&_{}").find(c) != std::string_view::npos) out += '\\';
+    switch (c) {
+      case '\\':
+        out += "\\textbackslash{}";
+        break;
+      case '~':
+        out += "\\textasciitilde{}";
+        break;
+      case '^':
+        out += "\\textasciicircum{}";
+        break;
+      case '<':
+        out += "\\textless{}";
+        break;
+      case '>':
+        out += "\\textgreater{}";
+        break;
+      case '|':
+        out += "\\textbar{}";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string markdown_text(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    const bool link = c == '(' && out.ends_with(']');
+    if (link || std::string_view("\\|<`*").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string csv_text(std::string_view text) {
+  const std::string plain = printable(text);
+  if (plain.find_first_of(",\"") == std::string::npos) return plain;
+  std::string quoted(1, '"');
+  for (const char c : plain) quoted.append(c == '"' ? 2 : 1, c);
+  return quoted + '"';
+}
+
+std::string table_markdown(const ReportTable& table) {
+  const auto lines = cells(table, kMarkdown);
+  const std::size_t words = word_columns(table);
+  std::vector<std::size_t> widths(lines[0].size());
+  for (const auto& line : lines)
+    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
+  std::string out;
+  for (const auto& line : lines) {
+    for (std::size_t c = 0; c < line.size(); ++c) {
+      const std::string padding(widths[c] - width(line[c]), ' ');
+      out.append("| ").append(c < words ? line[c] + padding : padding + line[c]).append(1, ' ');
+    }
+    out += "|\n";
+    if (&line != lines.data()) continue;
+    for (std::size_t c = 0; c < line.size(); ++c)
+      out.append(1, '|').append(widths[c] + 1, '-').append(1, c < words ? '-' : ':');
+    out += "|\n";
+  }
+  for (const char* sentence : kLegend) out += std::string("\n") + sentence + "\n";
+  return out;
+}
+
+std::string table_latex(const ReportTable& table) {
+  const std::size_t words = word_columns(table);
+  const auto lines = cells(table, kLatex);
+  std::string out = "% needs \\usepackage{booktabs}\n";
+  for (const char* sentence : kLegend) out += std::string("% ") + sentence + "\n";
+  out += "\\begin{tabular}{" + std::string(words, 'l') + std::string(lines[0].size() - words, 'r') +
+         "}\n\\toprule\n";
+  for (const auto& line : lines) {
+    for (std::size_t c = 0; c < line.size(); ++c) out += (c > 0 ? " & " : "") + line[c];
+    out += " \\\\\n";
+    if (&line == lines.data()) out += "\\midrule\n";
+  }
+  return out + "\\bottomrule\n\\end{tabular}\n";
+}
+
+std::string table_csv(const ReportTable& table) {
+  std::string out =
+      "task,variant,checkpoint,seeds,safe_seeds,episodes,cost_limit,normalized_return_mean,"
+      "normalized_return_std,normalized_cost_mean,normalized_cost_std,return_mean,return_std,cost_mean,"
+      "cost_std,share_within_limit,share_low,share_high\n";
+  for (const TableRow& r : table.rows) {
+    std::vector<std::string> fields = {r.task,
+                                       r.variant,
+                                       r.checkpoint,
+                                       std::to_string(r.seeds),
+                                       std::to_string(r.safe_seeds),
+                                       std::to_string(r.episodes),
+                                       format_number(r.cost_limit)};
+    const auto add = [&](const std::optional<OverSeeds>& value) {
+      fields.push_back(value ? format_number(value->mean) : "");
+      fields.push_back(value ? number_or_nothing(value->deviation) : "");
+    };
+    add(r.normalized_return);
+    add(r.normalized_cost);
+    add(r.episode_return);
+    add(r.episode_cost);
+    for (const double share : {r.share_within_limit, r.share_interval.low, r.share_interval.high})
+      fields.push_back(format_number(share));
+    out += csv_line(fields);
+  }
+  return out;
+}
+
+std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores) {
+  std::string out =
+      "task,variant,checkpoint,train_seed,seed,step,env,episodes,cost_limit,normalized_return,"
+      "normalized_cost,return_mean,return_std,cost_mean,cost_std,selection,candidates,flow_steps,guidance,"
+      "label,data_fingerprint,policy,file\n";
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const ScoredPolicy& s = scores[i];
+    const TableRow& row = table.rows[table.row_of[i]];
+    std::vector<double> returns, costs;
+    for (const ScoredEpisode& e : s.episodes) {
+      returns.push_back(e.episode_return);
+      costs.push_back(e.episode_cost);
+    }
+    out += csv_line({row.task,
+                     row.variant,
+                     row.checkpoint,
+                     std::to_string(s.train_seed),
+                     std::to_string(s.seed),
+                     std::to_string(s.step),
+                     s.env,
+                     std::to_string(s.episodes.size()),
+                     format_number(s.cost_limit),
+                     number_or_nothing(s.normalized_return),
+                     format_number(s.normalized_cost),
+                     format_number(s.return_mean),
+                     format_number(standard_deviation(returns)),
+                     format_number(s.cost_mean),
+                     format_number(standard_deviation(costs)),
+                     s.selection,
+                     std::to_string(s.candidates),
+                     std::to_string(s.flow_steps),
+                     format_number(s.guidance),
+                     s.label,
+                     s.data_fingerprint,
+                     s.policy,
+                     s.file});
+  }
+  return out;
+}
+
+std::string episodes_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores) {
+  std::string out = "task,variant,checkpoint,train_seed,episode,seed,return,cost,length,terminated\n";
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const TableRow& row = table.rows[table.row_of[i]];
+    for (const ScoredEpisode& e : scores[i].episodes)
+      out += csv_line({row.task, row.variant, row.checkpoint, std::to_string(scores[i].train_seed),
+                       std::to_string(e.episode), std::to_string(e.seed), format_number(e.episode_return),
+                       format_number(e.episode_cost), std::to_string(e.length), e.terminated ? "1" : "0"});
+  }
+  return out;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,31 @@
+// A report's table as Markdown, LaTeX and CSV.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/report_table.h"
+
+namespace r2pac {
+
+/// Columns padded, so that it reads in a terminal; the column of variants only where there are any. Below it
+/// what the columns mean.
+std::string table_markdown(const ReportTable& table);
+
+/// A `tabular` for the package booktabs, with the same columns and notes as comments.
+std::string table_latex(const ReportTable& table);
+
+/// All numbers unrounded: one line per row of the table, per ScoredPolicy, per episode. Empty: does not
+/// apply.
+std::string table_csv(const ReportTable& table);
+std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores);
+std::string episodes_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores);
+
+/// Text with what is special in LaTeX, Markdown or CSV (RFC 4180) made harmless; control characters are
+/// spelled out.
+std::string latex_text(std::string_view text);
+std::string markdown_text(std::string_view text);
+std::string csv_text(std::string_view text);
+
+}  // namespace r2pac

@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "model/text_value.h"
+#include "tools/report_table.h"
+
+namespace r2pac {
+namespace {
+
+/// Settings that no trained number depends on, or that name what a table's row is about.
+constexpr std::array<std::string_view, 5> kNoVariant = {"seed", "task", "log_every", "checkpoint_every",
+                                                        "keep_checkpoints"};
+/// Settings that say how a policy acts, which scores state themselves.
+constexpr std::array<std::string_view, 4> kOfActing = {"guidance_scale", "flow_steps", "num_candidates",
+                                                       "selection"};
+
+/// The settings in which some task's preset departs from the defaults.
+const std::set<std::string>& preset_keys() {
+  static const std::set<std::string> keys = [] {
+    std::set<std::string> found;
+    for (const Task& task : all_tasks()) {
+      Settings of_task = preset(task);
+      of_task.task.clear();
+      for (const SettingDifference& difference : differences(Settings{}, of_task))
+        found.insert(difference.key);
+    }
+    return found;
+  }();
+  return keys;
+}
+
+std::string unquoted(std::string text) {
+  std::erase(text, '"');
+  return text;
+}
+
+}  // namespace
+
+VariantKeys training_keys(const Settings& settings) {
+  const std::optional<Task> task = task_from_file_name(settings.task);
+  const std::optional<Settings> of_task = task ? std::optional(preset(*task)) : std::nullopt;
+  VariantKeys keys;
+  for (const SettingInfo& info : settings_fields()) {
+    if (std::ranges::find(kNoVariant, info.key) != kNoVariant.end()) continue;
+    const std::string key(info.key), value = setting_text(settings, key);
+    const bool as_preset = of_task && preset_keys().contains(key) && value == setting_text(*of_task, key);
+    keys.emplace_back(key, as_preset ? "preset" : unquoted(value));
+  }
+  return keys;
+}
+
+VariantKeys scoring_keys(const ScoredPolicy& s) {
+  VariantKeys keys = training_keys(s.settings);
+  std::erase_if(keys,
+                [](const auto& key) { return std::ranges::find(kOfActing, key.first) != kOfActing.end(); });
+  keys.emplace_back("selection", s.selection);
+  keys.emplace_back("candidates", std::to_string(s.candidates));
+  keys.emplace_back("guidance", format_number(s.guidance));
+  keys.emplace_back("flow_steps", std::to_string(s.flow_steps));
+  keys.emplace_back("label", s.label);
+  keys.emplace_back("kappa",
+                    s.cost_limit == s.settings.cost_limit ? "as trained" : format_number(s.cost_limit));
+  keys.emplace_back("env", task_alias(s.env) == s.place() ? "own" : s.env);
+  return keys;
+}
+
+std::string checkpoint_text(const ScoredPolicy& s) {
+  const Settings& settings = s.settings;
+  const std::int64_t total =
+      settings.steps + (settings.schedule == Schedule::joint ? 0 : settings.resolved_critic_steps());
+  const bool is_end = s.checkpoint == "last" && s.step == static_cast<std::uint64_t>(total);
+  return is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
+}
+
+std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys) {
+  std::vector<std::string> texts(keys.size());
+  for (std::size_t k = 0; !keys.empty() && k < keys[0].size(); ++k) {
+    if (std::ranges::all_of(keys, [&](const VariantKeys& one) { return one[k] == keys[0][k]; })) continue;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      texts[i] += (texts[i].empty() ? "" : ", ") + keys[i][k].first + "=" + keys[i][k].second;
+  }
+  return texts;
+}
+
+}  // namespace r2pac

@@ -1,0 +1,170 @@
+#include "tools/scoring.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "base/error.h"
+#include "envs/reach_avoid.h"
+
+namespace r2pac {
+namespace {
+
+constexpr std::uint64_t kIntervalSeed = 0;
+
+/// Ends evaluate() early.
+struct Stopped {};
+
+/// Variance with divisor n.
+template <class Value>
+double variance(std::size_t n, Value value) {
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += value(i);
+  for (std::size_t i = 0; i < n; ++i)
+    squares += (value(i) - sum / static_cast<double>(n)) * (value(i) - sum / static_cast<double>(n));
+  return squares / static_cast<double>(n);
+}
+
+void require_widths(const Policy& policy, const VectorEnvironment& environment, const std::string& name) {
+  const Dimensions& dim = policy.dimensions();
+  const auto require = [&](const char* what, int takes, int gives) {
+    if (takes != gives)
+      throw Error(ExitCode::usage,
+                  "the policy has " + std::to_string(takes) + " numbers in " + what + " and `" + name +
+                      "` has " + std::to_string(gives),
+                  policy.path().string(), "give the environment that the policy's data come from with --env");
+  };
+  require("an observation", dim.observation, environment.observation_dim());
+  require("an action", dim.action, environment.action_dim());
+}
+
+}  // namespace
+
+SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags) {
+  SamplerOptions options = policy.sampler_options();
+  options.num_candidates = flags.candidates.value_or(options.num_candidates);
+  options.flow.flow_steps = flags.flow_steps.value_or(options.flow.flow_steps);
+  options.flow.guidance_scale = flags.guidance.value_or(options.flow.guidance_scale);
+  options.selection = flags.selection.value_or(options.selection);
+  if (flags.label == "null") options.flow.label = kLabelNull;
+  return options;
+}
+
+void SpreadMeter::add(std::span<const float> candidates, std::span<const float> costs, std::size_t count,
+                      std::size_t chunk, std::size_t action) {
+  const std::size_t rows = costs.size() / count;
+  for (std::size_t row = 0; row < rows; ++row) {
+    double squares = 0;
+    for (std::size_t a = 0; a < action; ++a)
+      squares += variance(count, [&](std::size_t c) {
+        return static_cast<double>(candidates[(row * count + c) * chunk + a]);
+      });
+    sum_.action += std::sqrt(squares / static_cast<double>(action));
+    sum_.q_cost += std::sqrt(
+        variance(count, [&](std::size_t c) { return static_cast<double>(costs[row * count + c]); }));
+  }
+  decisions_ += rows;
+}
+
+std::optional<CandidateSpread> SpreadMeter::mean() const {
+  if (decisions_ == 0) return std::nullopt;
+  const auto n = static_cast<double>(decisions_);
+  return CandidateSpread{sum_.action / n, sum_.q_cost / n};
+}
+
+BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions, std::uint64_t seed,
+                          SpreadMeter* spread) {
+  const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
+             a = static_cast<std::size_t>(dimensions.action);
+  const auto count = static_cast<std::size_t>(sampler.candidates());
+  const std::size_t noise_size = count * chunk;
+  const bool measure = spread != nullptr && count > 1;
+  return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>(),
+          candidates = std::vector<float>(), costs = std::vector<float>()](
+             std::span<const float> observations, std::span<const std::int64_t> episode,
+             std::span<const int> step, std::span<float> actions) mutable {
+    const std::size_t n = episode.size();
+    noise.resize(n * noise_size);
+    chunks.resize(n * chunk);
+    for (std::size_t i = 0; i < n; ++i)
+      sampler.draw_noise(seed, static_cast<std::uint64_t>(step[i]), static_cast<std::uint32_t>(episode[i]),
+                         std::span(noise).subspan(i * noise_size, noise_size));
+    SampleOutputs<float> out;
+    out.chunk = chunks;
+    if (measure) {
+      candidates.resize(n * noise_size);
+      costs.resize(n * count);
+      out.candidates = candidates;
+      out.candidate_costs = costs;
+    }
+    sampler.sample(observations, noise, out);
+    if (measure) spread->add(candidates, costs, count, chunk, a);
+    for (std::size_t i = 0; i < n; ++i)
+      std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a,
+                  actions.begin() + static_cast<std::ptrdiff_t>(i * a));
+  };
+}
+
+std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& options,
+                                   VectorEnvironment& environment, const std::string& name, const Task* task,
+                                   double cost_limit, int episodes, std::uint64_t seed,
+                                   const std::function<bool()>& stop, bool record) {
+  require_widths(policy, environment, name);
+  Sampler<float> sampler(policy.networks(), options, policy.device());
+  SpreadMeter spread;
+  const BatchPolicy act = acting_policy(sampler, policy.dimensions(), seed, &spread);
+  Scores scores;
+  try {
+    scores.result = evaluate(
+        environment, episodes, seed,
+        [&](auto... decision) {
+          if (stop && stop()) throw Stopped();
+          act(decision...);
+        },
+        record);
+  } catch (const Stopped&) {
+    return std::nullopt;
+  }
+  const EvaluationResult& r = scores.result;
+  scores.cost_limit = cost_limit;
+  std::vector<double> within;
+  for (const EpisodeResult& e : r.episodes) within.push_back(e.episode_cost <= cost_limit ? 1 : 0);
+  scores.share_interval = bootstrap_interval(within, kIntervalSeed);
+  scores.normalized_cost_std = cost_limit > 0 ? r.cost_std / cost_limit : r.cost_std;
+  Evaluation& e = scores.summary;
+  e = {policy.step(), name,         episodes,   seed, r.return_mean,
+       r.return_std,  r.cost_mean,  r.cost_std, {},   normalized_cost(r.cost_mean, cost_limit),
+       mean(within),  spread.mean()};
+  if (task != nullptr) {
+    e.normalized_return = normalized_return(*task, r.return_mean);
+    scores.normalized_return_std = r.return_std / (task->max_return - task->min_return);
+  }
+  return scores;
+}
+
+std::string scores_text(const Scores& s) {
+  const Evaluation& e = s.summary;
+  char text[512];
+  int used =
+      std::snprintf(text, sizeof text, "%s  return %.3f +- %.3f", e.env.c_str(), e.return_mean, e.return_std);
+  const auto add = [&](const char* format, auto... values) {
+    used += std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), format, values...);
+  };
+  if (e.normalized_return) add(" (normalised %.3f +- %.3f)", *e.normalized_return, *s.normalized_return_std);
+  add("  cost %.2f +- %.2f (normalised %.2f, kappa %g)  P(cost <= kappa) %.2f [%.2f, %.2f]", e.cost_mean,
+      e.cost_std, e.normalized_cost, s.cost_limit, e.share_within_limit, s.share_interval.low,
+      s.share_interval.high);
+  return text;
+}
+
+Scores score_reach_avoid(const Policy& policy, const SamplerOptions& options, int episodes,
+                         std::uint64_t seed, bool record) {
+  constexpr int kMostAtOnce = 64;
+  ReachAvoid environment(std::min(episodes, kMostAtOnce));
+  const Task& task = find_task(ReachAvoidTask::name);
+  return *score_policy(policy, options, environment, std::string(ReachAvoidTask::name), &task,
+                       task.cost_limit, episodes, seed, {}, record);
+}
+
+}  // namespace r2pac

@@ -1,0 +1,67 @@
+// Scoring a policy in an environment: the numbers of `eval`, of `train --eval-env` and of the demo.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/statistics.h"
+#include "envs/evaluate.h"
+#include "model/evaluation.h"
+#include "model/policy.h"
+#include "model/tasks.h"
+#include "tools/verbs.h"
+
+namespace r2pac {
+
+/// The policy's own options with those that are given.
+SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags);
+
+/// Averages over the decisions of one scoring.
+class SpreadMeter {
+ public:
+  /// candidates [n, C, hA] and their costs [n, C] of n decisions with A action components.
+  void add(std::span<const float> candidates, std::span<const float> costs, std::size_t count,
+           std::size_t chunk, std::size_t action);
+  /// Nothing before the first decision among several candidates.
+  std::optional<CandidateSpread> mean() const;
+
+ private:
+  CandidateSpread sum_;
+  std::size_t decisions_ = 0;
+};
+
+/// The policy as evaluate() wants it: plans anew at every step and takes the chunk's first action. Noise is
+/// a function of (seed, step, episode). The sampler and the meter (may be null) outlive the result.
+BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions, std::uint64_t seed,
+                          SpreadMeter* spread = nullptr);
+
+/// Everything that is said about some episodes.
+struct Scores {
+  Evaluation summary;
+  EvaluationResult result;
+  double cost_limit = 0;                        ///< kappa, per episode
+  std::optional<double> normalized_return_std;  ///< over episodes, as the next
+  double normalized_cost_std = 0;
+  ConfidenceInterval share_interval;  ///< 95 % for the probability that an episode costs at most kappa
+};
+
+/// Runs `episodes` episodes from `seed` on. `task` tells the bounds of the normalised return; null: none.
+/// stop   asked before every decision; once true, nothing is returned
+/// record keep every episode's observations, for drawing
+/// Throws Error: usage where widths do not fit, environment; InvalidArgument as evaluate().
+std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& options,
+                                   VectorEnvironment& environment, const std::string& name, const Task* task,
+                                   double cost_limit, int episodes, std::uint64_t seed,
+                                   const std::function<bool()>& stop = {}, bool record = false);
+
+/// One line for people: "BallRun  return 447.3 +- 3.1 (normalised 0.324 +- 0.002)  cost ...".
+std::string scores_text(const Scores& scores);
+
+/// Episodes of the built-in robot.
+Scores score_reach_avoid(const Policy& policy, const SamplerOptions& options, int episodes,
+                         std::uint64_t seed, bool record = false);
+
+}  // namespace r2pac
