@@ -1,6 +1,6 @@
 """Scores a policy as most PyTorch programs do, one episode after another, and beside it by `r2pac eval`.
 
-  python bench/evaluation_reference.py POLICY [--env BallRun] [--episodes 20] [--r2pac build/bin/r2pac] [--repeat 3]
+  python bench/evaluation_reference.py POLICY [--env SafetyBallRun-v0] [--episodes 20] [--r2pac build/bin/r2pac] [--repeat 3]
 
 Needs the simulators (python/simulators.lock) and torch in the Python that runs it. Both sides get the same policy,
 flow steps, candidates and episodes, start their own simulators within the measured time, and act by the same rule; noise
@@ -23,10 +23,8 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
-from r2pac import simulators  # noqa: E402
+from r2pac import env_server, simulators  # noqa: E402
 
-TASKS = {"BallRun": "SafetyBallRun-v0", "CarRun": "SafetyCarRun-v0", "CarCircle": "SafetyCarCircle-v0",
-         "DroneRun": "SafetyDroneRun-v0"}
 
 
 def read_safetensors(path):
@@ -83,23 +81,24 @@ class Policy:
 
 def evaluate_sequentially(policy, env_id, episodes):
     """Mean return and cost of episodes 0 .. episodes - 1, stepped one after another."""
+    env = env_server.Copy(simulators.factory(env_id), reuse=False)
     returns, costs = [], []
     for seed in range(episodes):
-        env = simulators.make(env_id)
         observation, total, cost, done = env.reset(seed), 0.0, 0.0, False
         while not done:
-            observation, reward, step_cost, terminated, truncated = env.step(policy.act(observation))
-            total, cost, done = total + reward, cost + step_cost, terminated or truncated
-        env.close()
+            step = env.step(policy.act(observation))
+            observation, total, cost = step.observation, total + step.reward, cost + step.cost
+            done = step.terminated or step.truncated
         returns.append(total)
         costs.append(cost)
+    env.close()
     return float(np.mean(returns)), float(np.mean(costs))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("policy", help="policy.safetensors of a run")
-    parser.add_argument("--env", default="BallRun", choices=TASKS)
+    parser.add_argument("--env", default="SafetyBallRun-v0", help="id of the simulator")
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--r2pac", default="build/bin/r2pac")
     parser.add_argument("--repeat", type=int, default=3, help="the fastest of so many counts, on both sides")
@@ -114,7 +113,7 @@ def main():
         for threads in sorted({1, os.cpu_count()}):
             torch.set_num_threads(threads)
             begin = time.perf_counter()
-            score = evaluate_sequentially(policy, TASKS[args.env], args.episodes)
+            score = evaluate_sequentially(policy, args.env, args.episodes)
             sequential.setdefault(threads, []).append(time.perf_counter() - begin)
         with tempfile.TemporaryDirectory() as folder:
             begin = time.perf_counter()

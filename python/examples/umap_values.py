@@ -3,7 +3,8 @@
     python umap_values.py RUN SafetyBallRun-v0-80-940.hdf5 -o umap.png
 
 The penalised V_r is V_r where the state is safe, V_c <= l, and elsewhere the return of paying the penalty C
-for ever, -C / (1 - gamma). Needs the extra packages of `pip install '.[examples]'`.
+for ever, -C / (1 - gamma). A policy that was trained with the penalty has it in its V_r already; for V_r by
+itself train one with penalty_reading = "none". Needs the extra packages of `pip install '.[examples]'`.
 """
 
 import argparse
@@ -32,7 +33,7 @@ values = policy.values(states)
 penalised = np.where(values.safe, values.v_r, -policy.settings["penalty"] / (1 - policy.settings["discount"]))
 
 standard = (states - states.mean(axis=0)) / (states.std(axis=0) + 1e-6)
-place = umap.UMAP(random_state=arguments.seed).fit_transform(standard)
+place = umap.UMAP(random_state=arguments.seed, n_jobs=1).fit_transform(standard)
 
 figure, axes = pyplot.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
 panels = {"$V_r$": values.v_r, "$V_c$": values.v_c, r"penalised $\bar V_r$": penalised}
