@@ -1,5 +1,6 @@
 #include "model/evaluation.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace r2pac {
@@ -34,10 +35,13 @@ std::optional<Evaluation> parse_evaluation_line(std::string_view line) {
   try {
     const auto json = nlohmann::json::parse(line);
     Evaluation e;
+    if (!json.at("step").is_number_unsigned() || !json.at("seed").is_number_unsigned()) return std::nullopt;
     json.at("step").get_to(e.step);
-    json.at("env").get_to(e.env);
-    json.at("episodes").get_to(e.episodes);
     json.at("seed").get_to(e.seed);
+    json.at("env").get_to(e.env);
+    const auto& episodes = json.at("episodes");
+    if (!episodes.is_number_unsigned() || episodes > std::numeric_limits<int>::max()) return std::nullopt;
+    episodes.get_to(e.episodes);
     json.at("return_mean").get_to(e.return_mean);
     json.at("return_std").get_to(e.return_std);
     json.at("cost_mean").get_to(e.cost_mean);

@@ -351,7 +351,7 @@ TEST_CASE("the safer policy is the better one") {
   e.normalized_return = 0.3;
   e.spread.reset();
   CHECK(parse_evaluation_line(evaluation_line(e, false)) == e);
-  for (const char* line : {"", "{}", "[1]", "{\"step\": \"x\"}", "\xff"})
+  for (const char* line : {"", "{}", "[1]", "{\"step\": \"x\"}", "{\"step\": 1e300, \"seed\": 0}", "\xff"})
     CHECK_FALSE(parse_evaluation_line(line));
 }
 

@@ -70,9 +70,32 @@ void add_row(Scatter& scatter, const TableRow& row, std::size_t i, const std::st
   scatter.key.push_back("NaN with points pointsize 1.8" + shape + color + " title " + gnuplot_string(name));
 }
 
+std::vector<std::string> parts_of(const std::string& variant) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin < variant.size();) {
+    const std::size_t end = std::min(variant.find(", ", begin), variant.size());
+    parts.push_back(variant.substr(begin, end - begin));
+    begin = end + 2;
+  }
+  return parts;
+}
+
+/// What of its variant the key names: what it does not share with more than half of the rows.
+std::string rare_parts(const TableRow& row, const std::vector<const TableRow*>& rows) {
+  std::string name;
+  for (const std::string& part : parts_of(row.variant)) {
+    const auto sharing = std::ranges::count_if(rows, [&](const TableRow* other) {
+      const std::vector<std::string> parts = parts_of(other->variant);
+      return std::ranges::find(parts, part) != parts.end();
+    });
+    if (2 * static_cast<std::size_t>(sharing) <= rows.size()) name += (name.empty() ? "" : ", ") + part;
+  }
+  return name;
+}
+
 /// What the key calls a row: its variant, its checkpoint where the rows differ in that, and its seeds.
-std::string row_name(const TableRow& row, bool with_checkpoint) {
-  std::string name = row.variant;
+std::string row_name(const TableRow& row, const std::vector<const TableRow*>& rows, bool with_checkpoint) {
+  std::string name = rare_parts(row, rows);
   if (with_checkpoint) name += (name.empty() ? "" : ", ") + row.checkpoint;
   return name + (name.empty() ? "policy, " : ", ") + std::to_string(row.seeds) +
          (row.seeds == 1 ? " seed" : " seeds");
@@ -93,7 +116,7 @@ void draw_scatter(const std::vector<std::string>& paths, const std::vector<const
   Scatter scatter;
   if (!cloud.costs.empty()) add_cloud(scatter, cloud);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    add_row(scatter, *rows[i], i, row_name(*rows[i], checkpoints.size() > 1));
+    add_row(scatter, *rows[i], i, row_name(*rows[i], rows, checkpoints.size() > 1));
   scatter.key.emplace_back(
       "NaN with lines linewidth 1.8 dashtype 2 linecolor rgb 'black' title 'cost limit'");
 

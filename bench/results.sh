@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Trains and scores what docs/results.md shows: bench/results.sh DATA_FOLDER OUT_FOLDER [short|long]
+#   short  12,000 joint steps of 3 x 256, batch 256: R2PAC and cloning of safe episodes, 3 seeds a file
+#   long   200,000 joint steps of 3 x 128, batch 128, three readings of the penalty, and the flows of the
+#          sequential schedule on the same critics; one seed
+# DATA_FOLDER holds DSRL files. Finished runs and scores are kept, so that the same command goes on after a stop.
+# R2PAC names the program (build/bin/r2pac), THREADS its threads (all), SEEDS the seeds of `short`, STEPS other steps.
+set -euo pipefail
+data=$1 out=$2 what=${3:-short}
+r2pac=${R2PAC:-$(dirname "$0")/../build/bin/r2pac} threads=${THREADS:-0}
+mkdir -p "$out/data" "$out/scores"
+
+train() {  # name, then the arguments of train
+  local name=$1
+  shift
+  [ -e "$out/$name/policy.safetensors" ] || "$r2pac" train --out "$out/$name" --threads "$threads" --quiet "$@"
+}
+score() {  # run, candidates, selection, guidance, then other arguments of eval
+  local file=$out/scores/$1-$2-$3-$4.json
+  [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select "$3" --guidance "$4" --episodes 20 \
+    --threads "$threads" -o "$file" "${@:5}"
+}
+
+for file in "$data"/Safety*.hdf5; do
+  task=$("$r2pac" config show --task "$file" | sed -n 's/^task = "\(.*\)"$/\1/p')
+  if [ "$what" = short ]; then
+    settings=(--steps "${STEPS:-12000}" --hidden 256,256,256 --batch 256)
+    safe=$out/data/$(basename "$file" .hdf5)-safe.hdf5
+    [ -e "$safe" ] || "$r2pac" data convert "$file" --from dsrl -o "$safe" --max-cost 5
+    for seed in ${SEEDS:-0 1 2}; do
+      train "r2pac-$task-$seed" --data "$file" --seed "$seed" --schedule joint "${settings[@]}"
+      train "cloning-$task-$seed" --data "$safe" --task "$task" --seed "$seed" "${settings[@]}" \
+        --set critic_steps=0 --set label_dropout=1
+      for rule in "16 least-cost 2" "16 region 2" "1 least-cost 2"; do score "r2pac-$task-$seed" $rule; done
+      score "cloning-$task-$seed" 1 least-cost 1 --label null
+    done
+    for candidates in 4 8; do
+      for selection in least-cost region; do score "r2pac-$task-0" "$candidates" "$selection" 2; done
+    done
+    for guidance in 1 1.5; do
+      for selection in least-cost region; do score "r2pac-$task-0" 16 "$selection" "$guidance"; done
+    done
+  else
+    settings=(--steps "${STEPS:-200000}" --hidden 128,128,128 --batch 128 --set checkpoint_every=10000 --set keep_checkpoints=20)
+    for reading in absorbing direct none; do
+      run=long-$reading-$task
+      train "$run" --data "$file" --schedule joint "${settings[@]}" --set penalty_reading=$reading
+      train "$run-sequential" --data "$file" "${settings[@]}" --set penalty_reading=$reading --critics "$out/$run"
+      for rule in "16 least-cost 2" "16 region 2" "1 least-cost 2"; do
+        score "$run" $rule
+        score "$run-sequential" $rule
+      done
+    done
+  fi
+done
+"$r2pac" report "$out"/scores/*.json -o "$out/report"
