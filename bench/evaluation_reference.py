@@ -1,6 +1,7 @@
 """Scores a policy as most PyTorch programs do, one episode after another, and beside it by `r2pac eval`.
 
-  python bench/evaluation_reference.py POLICY [--env SafetyBallRun-v0] [--episodes 20] [--r2pac build/bin/r2pac] [--repeat 3]
+  python bench/evaluation_reference.py POLICY [--env SafetyBallRun-v0] [--episodes 20] [--r2pac build/bin/r2pac]
+                                       [--repeat 3]
 
 Needs the simulators (python/simulators.lock) and torch in the Python that runs it. Both sides get the same policy,
 flow steps, candidates and episodes, start their own simulators within the measured time, and act by the same rule; noise
@@ -24,7 +25,6 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 from r2pac import env_server, simulators  # noqa: E402
-
 
 
 def read_safetensors(path):
