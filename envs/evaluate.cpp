@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/statistics.h"
 
 namespace r2pac {
 
@@ -72,17 +73,11 @@ void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, 
   }
 }
 
-struct Moments {
-  double mean = 0, std = 0;
-};
-
 template <class Member>
-Moments moments(const std::vector<EpisodeResult>& episodes, Member member) {
-  const auto n = static_cast<double>(episodes.size());
-  double sum = 0, squares = 0;
-  for (const EpisodeResult& e : episodes) sum += e.*member;
-  for (const EpisodeResult& e : episodes) squares += (e.*member - sum / n) * (e.*member - sum / n);
-  return {sum / n, n > 1 ? std::sqrt(squares / (n - 1)) : 0.0};
+std::vector<double> column(const std::vector<EpisodeResult>& episodes, Member member) {
+  std::vector<double> values;
+  for (const EpisodeResult& e : episodes) values.push_back(e.*member);
+  return values;
 }
 
 }  // namespace
@@ -100,14 +95,13 @@ EvaluationResult evaluate(VectorEnvironment& environment, int episodes, std::uin
     const auto wave = std::span(result.episodes).subspan(static_cast<std::size_t>(first), wanted);
     run_wave(environment, wave, policy, record);
   }
-  const Moments returns = moments(result.episodes, &EpisodeResult::episode_return);
-  const Moments costs = moments(result.episodes, &EpisodeResult::episode_cost);
-  result.return_mean = returns.mean;
-  result.return_std = returns.std;
-  result.cost_mean = costs.mean;
-  result.cost_std = costs.std;
-  for (const EpisodeResult& e : result.episodes) result.length_mean += e.length;
-  result.length_mean /= episodes;
+  const std::vector<double> returns = column(result.episodes, &EpisodeResult::episode_return),
+                            costs = column(result.episodes, &EpisodeResult::episode_cost);
+  result.return_mean = mean(returns);
+  result.return_std = standard_deviation(returns);
+  result.cost_mean = mean(costs);
+  result.cost_std = standard_deviation(costs);
+  result.length_mean = mean(column(result.episodes, &EpisodeResult::length));
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include "tools/report_input.h"
 #include "tools/report_table.h"
 #include "tools/report_text.h"
+#include "tools/scoring.h"
 
 using namespace r2pac;
 using Json = nlohmann::json;
@@ -300,4 +301,15 @@ TEST_CASE("a run's curves are read line by line, without a line that is still be
   write("metrics.jsonl", "");
   write("manifest.json", "{\"data\":{\"path\":7}}");
   CHECK(has(failure([&] { read_report_input({path}); }), "`data.path`"));
+}
+
+TEST_CASE("a line of scores has room for a name of any length") {
+  Scores scores;
+  scores.summary.env = "cmd:" + std::string(5000, 'x');
+  scores.summary.normalized_return = 0.25;
+  scores.normalized_return_std = 0.5;
+  scores.cost_limit = 5;
+  const std::string text = scores_text(scores);
+  CHECK(text.starts_with(scores.summary.env + "  return 0.000 +- 0.000 (normalised 0.250 +- 0.500)  cost "));
+  CHECK(text.ends_with("kappa 5)  P(cost <= kappa) 0.00 [0.00, 0.00]"));
 }

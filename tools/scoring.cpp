@@ -145,15 +145,17 @@ std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& o
 
 std::string scores_text(const Scores& s) {
   const Evaluation& e = s.summary;
-  char text[512];
-  int used =
-      std::snprintf(text, sizeof text, "%s  return %.3f +- %.3f", e.env.c_str(), e.return_mean, e.return_std);
+  std::string text = e.env;  // of any length: it may be a user's command
   const auto add = [&](const char* format, auto... values) {
-    used += std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), format, values...);
+    char part[256];
+    std::snprintf(part, sizeof part, format, values...);
+    text += part;
   };
+  add("  return %.3f +- %.3f", e.return_mean, e.return_std);
   if (e.normalized_return) add(" (normalised %.3f +- %.3f)", *e.normalized_return, *s.normalized_return_std);
-  add("  cost %.2f +- %.2f (normalised %.2f, kappa %g)  P(cost <= kappa) %.2f [%.2f, %.2f]", e.cost_mean,
-      e.cost_std, e.normalized_cost, s.cost_limit, e.share_within_limit, s.share_interval.low,
+  add("  cost %.2f +- %.2f (normalised %.2f, kappa %g)", e.cost_mean, e.cost_std, e.normalized_cost,
+      s.cost_limit);
+  add("  P(cost <= kappa) %.2f [%.2f, %.2f]", e.share_within_limit, s.share_interval.low,
       s.share_interval.high);
   return text;
 }
