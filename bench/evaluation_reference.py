@@ -1,11 +1,12 @@
 """Scores a policy as most PyTorch programs do, one episode after another, and beside it by `r2pac eval`.
 
   python bench/evaluation_reference.py POLICY [--env SafetyBallRun-v0] [--episodes 20] [--r2pac build/bin/r2pac]
-                                       [--repeat 3]
+                                       [--repeat 3] [--precision fp32 bf16]
 
 Needs the simulators (python/simulators.lock) and torch in the Python that runs it. Both sides get the same policy,
 flow steps, candidates and episodes, start their own simulators within the measured time, and act by the same rule; noise
-differs, so scores agree only statistically. Prints seconds, scores and the ratio. PyTorch acts with all threads and
+differs, so scores agree only statistically. Prints seconds, scores and the ratio for each --precision of `r2pac eval`;
+PyTorch computes in single precision. PyTorch acts with all threads and
 with one, and the faster counts; weights are loaded and the sampler is warmed up before the clock starts.
 """
 
@@ -102,11 +103,12 @@ def main():
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--r2pac", default="build/bin/r2pac")
     parser.add_argument("--repeat", type=int, default=3, help="the fastest of so many counts, on both sides")
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=["fp32", "bf16"], help="of r2pac eval")
     args = parser.parse_args()
     policy = Policy(args.policy)
     policy.act(policy.tensors["example.observation"].numpy())
 
-    sequential, ours = {}, []
+    sequential, ours, results = {}, {}, {}
     environment = dict(os.environ, R2PAC_SIMULATORS_PYTHON=sys.executable,
                        PYTHONPATH=str(pathlib.Path(__file__).resolve().parent.parent / "python"))
     for _ in range(args.repeat):
@@ -115,20 +117,23 @@ def main():
             begin = time.perf_counter()
             score = evaluate_sequentially(policy, args.env, args.episodes)
             sequential.setdefault(threads, []).append(time.perf_counter() - begin)
-        with tempfile.TemporaryDirectory() as folder:
-            begin = time.perf_counter()
-            done = subprocess.run([args.r2pac, "eval", args.policy, "--env", args.env, "--episodes", str(args.episodes),
-                                   "-o", os.path.join(folder, "eval.json"), "--json"],
-                                  env=environment, check=True, stdout=subprocess.PIPE)
-            ours.append(time.perf_counter() - begin)
-        result = json.loads(done.stdout)
-    best = min(min(seconds) for seconds in sequential.values())
+        for precision in args.precision:
+            with tempfile.TemporaryDirectory() as folder:
+                begin = time.perf_counter()
+                done = subprocess.run([args.r2pac, "eval", args.policy, "--env", args.env,
+                                       "--episodes", str(args.episodes), "--precision", precision,
+                                       "-o", os.path.join(folder, "eval.json"), "--json"],
+                                      env=environment, check=True, stdout=subprocess.PIPE)
+                ours.setdefault(precision, []).append(time.perf_counter() - begin)
+            results[precision] = json.loads(done.stdout)
     for threads, seconds in sequential.items():
         print(f"PyTorch {torch.__version__}, {threads} thread(s), one episode after another: {min(seconds):.2f} s, "
               f"return {score[0]:.1f}, cost {score[1]:.2f}")
-    print(f"r2pac eval, {args.episodes} episodes together: {min(ours):.2f} s, return {result['return_mean']:.1f}, "
-          f"cost {result['cost_mean']:.2f}")
-    print(f"ratio {best / min(ours):.1f}")
+    best = min(min(seconds) for seconds in sequential.values())
+    for precision, seconds in ours.items():
+        result = results[precision]
+        print(f"r2pac eval, {args.episodes} episodes together, {precision}: {min(seconds):.2f} s, "
+              f"return {result['return_mean']:.1f}, cost {result['cost_mean']:.2f}, ratio {best / min(seconds):.1f}")
 
 
 if __name__ == "__main__":

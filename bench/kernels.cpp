@@ -1,5 +1,7 @@
 #include "bench/suites.h"
+#include "kernels/bf16.h"
 #include "kernels/dense.h"
+#include "kernels/isa.h"
 #include "kernels/memory.h"
 #include "kernels/reduce.h"
 #include "kernels/vector_kernels.h"
@@ -52,6 +54,17 @@ void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out,
                }));
 }
 
+/// y [rows, out] = x [rows, in] W, both rounded to bf16.
+void bench_bf16(int rows, int in, int out, const BenchTarget& target, const RowSink& sink) {
+  const Buffer<float> x = filled(size(rows) * size(in)), weight = filled(size(in) * size(out));
+  std::vector<std::uint32_t> packed(bf16_packed_size(in, out));
+  Buffer<float> y(size(rows) * size(out));
+  bf16_pack(weight.data(), in, out, packed.data());
+  const std::string shape = std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out);
+  sink(measure(product_row("forward, sampler bf16", shape, static_cast<double>(rows) * in * out), target,
+               [&] { bf16_multiply(x.data(), rows, in, packed.data(), out, y.data()); }));
+}
+
 BenchRow memory_row(const std::string& name, const std::string& shape, double bytes) {
   BenchRow row;
   row.name = name;
@@ -75,6 +88,7 @@ void bench_kernels([[maybe_unused]] const BenchTarget& target, const RowSink& si
     bench_weight_gradient(*dense, 1024, 512, 512, one_thread, sink);
     bench_weight_gradient(*dense, 1024, 82, 512, one_thread, sink);
   }
+  if (has_bf16_products()) bench_bf16(32, 512, 512, {cpu_device(1), Precision::bf16}, sink);
   const VectorKernels<float>& kernels = vector_kernels<float>();
   const Buffer<float> bias = filled(512);
   const Buffer<float> y = filled(1024 * 512), slope = filled(1024 * 512);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/executor.h"
+#include "kernels/bf16.h"
 #include "kernels/vector_kernels.h"
 #ifdef R2PAC_WITH_CUDA
 #include "bench/cuda_measure.h"
@@ -30,20 +31,25 @@ long preemptions() {
   return usage.ru_nivcsw;
 }
 
-double cpu_gflops(int threads) {
+double cpu_gflops(int threads, Precision precision) {
   constexpr long kRounds = 2'000'000;
   const VectorKernels<float>& kernels = vector_kernels<float>();
+  const bool bf16 = precision == Precision::bf16;
+  const int lanes = bf16 ? kBf16Lanes : kernels.lanes;
   ThreadPool pool(threads);
   volatile float sink = 0;
   Phase phase;
   phase.tasks = threads;
-  phase.run = [&](int, std::byte*) { sink = kernels.multiply_add(kRounds); };
+  phase.run = [&](int, std::byte*) {
+    sink = bf16 ? bf16_multiply_add(kRounds) : kernels.multiply_add(kRounds);
+  };
   const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
-  static std::map<int, double> most;  // of the process: a disturbed probe must not make a row look good
-  double& best = most[threads];
+  static std::map<std::pair<int, bool>, double>
+      most;  // of the process: a disturbed probe must not make a row look good
+  double& best = most[{threads, bf16}];
   for (int trial = 0; trial < 5; ++trial) {
     const double seconds = seconds_of([&] { pool.run(phase, memory); });
-    best = std::max(best, 2.0 * kernels.lanes * kPeakChains * kRounds * threads / seconds / 1e9);
+    best = std::max(best, 2.0 * lanes * kPeakChains * kRounds * threads / seconds / 1e9);
   }
   return best;
 }
@@ -74,7 +80,7 @@ double measure_peak_gflops(const BenchTarget& target) {
 #ifdef R2PAC_WITH_CUDA
   if (target.on_cuda()) return cuda::product_gflops(target.precision);
 #endif
-  return cpu_gflops(target.device->pool()->threads());
+  return cpu_gflops(target.device->pool()->threads(), target.precision);
 }
 
 double measure_bandwidth([[maybe_unused]] const BenchTarget& target) {

@@ -43,9 +43,9 @@ struct BenchRow {
 /// "arithmetic" or "memory", whichever share of its peak is greater; "latency" if neither is above a quarter.
 const char* bound_of(const BenchRow& row);
 
-/// GFLOP/s, the most that was seen in this process. On the CPU independent single-precision multiply-adds on
-/// the registers of the instruction set in use, on all threads of the device; on a CUDA device a square
-/// product of 4096 in the precision in use.
+/// GFLOP/s, the most that was seen in this process. On the CPU independent multiply-adds on the
+/// registers of the instruction set in use, of single precision or of pairs of bf16, on all threads of the
+/// device; on a CUDA device a square product of 4096 in the precision in use.
 double measure_peak_gflops(const BenchTarget& target);
 
 /// GB/s. On the CPU a[i] = a[i] * s + b[i] over arrays that no cache holds, on one thread; on a CUDA device a

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
 #include "engine/device.h"
+#include "kernels/bf16.h"
 #include "kernels/isa.h"
 
 namespace r2pac {
@@ -15,8 +17,17 @@ constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 template <class T>
 class CpuActor final : public Actor<T> {
  public:
-  CpuActor(const ActorSpec<T>& spec, std::shared_ptr<ThreadPool> pool) : spec_(spec), pool_(std::move(pool)) {
-    const ActionWeights<T>& w = spec_.weights;
+  CpuActor(const ActorSpec<T>& spec, std::shared_ptr<ThreadPool> pool, Precision precision)
+      : spec_(spec), pool_(std::move(pool)), precision_(precision) {
+    ActionWeights<T>& w = spec_.weights;
+    if constexpr (std::is_same_v<T, float>)
+      if (precision == Precision::bf16) {
+        round_between_hidden(w.flow.rest, 0);
+        for (auto* critics : {&w.reward_critics, &w.cost_critics})
+          for (MlpWeights<float>& critic : *critics) round_between_hidden(critic, 1);
+        for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
+        CpuActor::renew_weights();
+      }
     std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates), 2 * size(w.v_cost.width()));
     for (const auto* critics : {&w.reward_critics, &w.cost_critics})
       if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
@@ -43,9 +54,32 @@ class CpuActor final : public Actor<T> {
     pool_->run(choice_phase_, scratch_pointers_);
   }
 
-  std::string description() const override { return std::string("CPU, ") + isa_name(current_isa()); }
+  void renew_weights() override {
+    for (Rounded& layer : rounded_) bf16_pack(layer.weight, layer.in, layer.out, layer.packed.data());
+  }
+
+  std::string description() const override {
+    return std::string("CPU, ") + isa_name(current_isa()) + ", " + precision_name(precision_);
+  }
 
  private:
+  /// The bf16 copy of one layer's weights.
+  struct Rounded {
+    const float* weight;
+    int in, out;
+    std::vector<std::uint32_t> packed;
+  };
+
+  /// Layers from `first` on but the last, which is the head, get copies in bf16, yet to be filled.
+  void round_between_hidden(MlpWeights<float>& mlp, std::size_t first) {
+    for (std::size_t i = first; i + 1 < mlp.layers.size(); ++i) {
+      LayerWeights<float>& layer = mlp.layers[i];
+      std::vector<std::uint32_t> packed(bf16_packed_size(layer.in, layer.out));
+      layer.bf16 = packed.data();  // which moving the vector leaves where it is
+      rounded_.push_back({layer.weight, layer.in, layer.out, std::move(packed)});
+    }
+  }
+
   /// Some candidates of one observation: from noise to chunks and their scores.
   void run_part(int task, T* scratch) const {
     const int first = task % parts_ * per_part_, count = std::min(per_part_, spec_.candidates - first);
@@ -86,6 +120,8 @@ class CpuActor final : public Actor<T> {
 
   ActorSpec<T> spec_;
   std::shared_ptr<ThreadPool> pool_;
+  Precision precision_;
+  std::vector<Rounded> rounded_;
   std::vector<Buffer<T>> scratch_;
   std::vector<std::byte*> scratch_pointers_;
   // What the tasks of one call work on; kept here so that a call allocates nothing.
@@ -97,34 +133,47 @@ class CpuActor final : public Actor<T> {
 
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(int threads) : pool_(std::make_shared<ThreadPool>(threads)) {}
+  CpuDevice(int threads, Precision precision)
+      : pool_(std::make_shared<ThreadPool>(threads)), precision_(precision) {
+    if (precision == Precision::tf32 || (precision == Precision::bf16 && !has_bf16_products()))
+      throw InvalidArgument(std::string("cpu_device: no ") + precision_name(precision) + " here");
+  }
 
   std::string name() const override { return "cpu"; }
   std::string description() const override {
     return std::string("CPU, ") + isa_name(current_isa()) + ", " + std::to_string(pool_->threads()) +
-           (pool_->threads() == 1 ? " thread" : " threads");
+           (pool_->threads() == 1 ? " thread" : " threads") +
+           (precision_ == Precision::fp32 ? "" : std::string(", ") + precision_name(precision_));
   }
   Memory& memory() override { return host_memory(); }
   const Schedules<float>& schedules(float) const override { return cpu_schedules<float>(); }
   const Schedules<double>& schedules(double) const override { return cpu_schedules<double>(); }
   std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec) override {
-    return std::make_unique<CpuActor<float>>(spec, pool_);
+    return std::make_unique<CpuActor<float>>(spec, pool_, precision_);
   }
   std::unique_ptr<Actor<double>> make_actor(const ActorSpec<double>& spec) override {
-    return std::make_unique<CpuActor<double>>(spec, pool_);
+    return std::make_unique<CpuActor<double>>(spec, pool_, precision_);
   }
   ThreadPool* pool() override { return pool_.get(); }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>&) override {
     throw InvalidArgument("Device::record: the CPU replays phases of tiles");
   }
+  void require_training() override {
+    if (precision_ != Precision::fp32)
+      throw Error(ExitCode::usage, "the CPU takes gradient steps in fp32; bf16 there is for acting",
+                  "--precision", "leave it out, or use --device cuda");
+  }
   std::uint64_t check_interval() const override { return 1; }
 
  private:
   std::shared_ptr<ThreadPool> pool_;
+  Precision precision_;
 };
 
 }  // namespace
 
-std::shared_ptr<Device> cpu_device(int threads) { return std::make_shared<CpuDevice>(threads); }
+std::shared_ptr<Device> cpu_device(int threads, Precision precision) {
+  return std::make_shared<CpuDevice>(threads, precision);
+}
 
 }  // namespace r2pac

@@ -67,16 +67,21 @@ class Device {
   virtual std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) = 0;
   /// Waits for all work given to the device.
   virtual void synchronize() {}
+  /// Throws Error(usage) if gradient steps cannot be taken in the device's precision.
+  virtual void require_training() {}
   /// Steps between two looks at results that the device has to be waited for.
   virtual std::uint64_t check_interval() const = 0;
 };
 
-/// The CPU with `threads` threads, in [1, 1024]. Throws InvalidArgument otherwise.
-std::shared_ptr<Device> cpu_device(int threads);
+/// The CPU with `threads` threads, in [1, 1024]. With bf16 it acts with products between hidden layers of
+/// operands rounded to bf16, for which the processor must have what has_bf16_products() says; it does not
+/// train. Throws InvalidArgument.
+std::shared_ptr<Device> cpu_device(int threads, Precision precision = Precision::fp32);
 
-/// The device that --device names: auto, cpu, cuda, cuda:N or cuda-host. `threads` is for the CPU,
-/// `precision` for CUDA devices. `note` receives a sentence if auto chooses the CPU although this build knows
-/// CUDA. Throws Error: usage for an unknown name, device with the reason where the device cannot be used.
+/// The device that --device names: auto, cpu, cuda, cuda:N or cuda-host. `threads` is for the CPU. Where auto
+/// chooses the CPU, it computes in fp32, and `note` receives a sentence if this build knows CUDA. Throws
+/// Error: usage for an unknown name, device with the reason where the device or the precision on it cannot be
+/// used.
 std::shared_ptr<Device> make_device(const std::string& name, int threads, Precision precision,
                                     const std::function<void(const std::string&)>& note);
 

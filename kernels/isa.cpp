@@ -55,4 +55,6 @@ Isa current_isa() {
   return chosen;
 }
 
+bool has_bf16_products() { return current_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16"); }
+
 }  // namespace r2pac

@@ -14,4 +14,7 @@ const char* isa_name(Isa isa);
 /// Throws Error(settings) for an unknown name and for a set that the processor lacks.
 Isa current_isa();
 
+/// Whether the processor multiplies pairs of bf16 (AVX-512 BF16) and current_isa() is avx512.
+bool has_bf16_products();
+
 }  // namespace r2pac

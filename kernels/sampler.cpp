@@ -1,7 +1,9 @@
 #include "kernels/sampler.h"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "kernels/bf16.h"
 #include "kernels/critic.h"
 #include "kernels/dense.h"
 #include "kernels/flow.h"
@@ -17,16 +19,23 @@ int flow_width(const FlowWeights<T>& flow) {
   return std::max(flow.first_width, flow.rest.width());
 }
 
+/// y [rows, out] = x [rows, in] * weight.
+template <class T>
+void multiply(const LayerWeights<T>& layer, const T* x, int rows, T* y) {
+  if constexpr (std::is_same_v<T, float>)
+    if (layer.bf16 != nullptr) return bf16_multiply(x, rows, layer.in, layer.bf16, layer.out, y);
+  if (layer.out == 1)
+    vector_kernels<T>().dot(x, size(layer.in), rows, layer.in, layer.weight, T(0), y, 1);
+  else
+    dense<T>().multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out),
+                        false);
+}
+
 /// One layer from x [rows, in] into y [rows, out].
 template <class T>
 void layer_forward(const LayerWeights<T>& layer, Activation activation, const T* x, int rows, T* y) {
   const VectorKernels<T>& kernels = vector_kernels<T>();
-  if (layer.out == 1) {
-    kernels.dot(x, size(layer.in), rows, layer.in, layer.weight, T(0), y, 1);
-  } else {
-    dense<T>().multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out),
-                        false);
-  }
+  multiply(layer, x, rows, y);
   kernels.bias_activation(y, size(layer.out), rows, layer.out, layer.bias, activation, nullptr, 0);
   if (layer.gain != nullptr)
     kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "kernels/pointwise.h"
@@ -14,10 +15,11 @@ namespace r2pac {
 /// One layer's weights as inference wants them.
 template <class T>
 struct LayerWeights {
-  const T* packed = nullptr;  ///< from Dense::pack; unused where out == 1
-  const T* weight = nullptr;  ///< [in, out]
-  const T* bias = nullptr;    ///< [out]
-  const T* gain = nullptr;    ///< [out] of a layer normalisation after the activation, or null
+  const T* packed = nullptr;            ///< from Dense::pack; unused where out == 1
+  const std::uint32_t* bf16 = nullptr;  ///< from bf16_pack, to be used instead; T = float only
+  const T* weight = nullptr;            ///< [in, out]
+  const T* bias = nullptr;              ///< [out]
+  const T* gain = nullptr;              ///< [out] of a layer normalisation after the activation, or null
   const T* norm_bias = nullptr;
   int in = 0, out = 0;
 };

@@ -49,6 +49,7 @@ template <class T>
 Step<T>::Step(const Settings& settings, StepKind kind, const StepInputs<T>& inputs,
               std::shared_ptr<Device> device)
     : networks_(inputs.networks), device_(std::move(device)), kind_(kind) {
+  device_->require_training();
   Networks<T>& nets = *inputs.networks;
   Tape<T> tape(device_);
   if (kind == StepKind::flow) {

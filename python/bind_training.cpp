@@ -174,7 +174,7 @@ void bind_training(py::module_& module) {
       "losses and other figures of metrics.jsonl, steps_per_second, eta_seconds; if it returns False, the "
       "run saves and stops. out: the run folder, runs/TASK-seedN if not given. resume: `auto` continues the "
       "folder's newest checkpoint, `never` refuses a folder that holds a run, else a checkpoint or run "
-      "folder to start from. threads, device, precision: as for Policy.load.\n\n"
+      "folder to start from. threads, device, precision: as for Policy.load, but a CPU trains in fp32.\n\n"
       "A stopped run gives the policy of its newest checkpoint, and the same call continues it, to the same "
       "bits as if it had never stopped. Ctrl-C and an exception in the callback save and stop, too, and are "
       "then raised. Raises DataError, SettingsError, CheckpointError, DeviceError, DivergedError, DiskError. "

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "kernels/isa.h"
 #include "small_run.h"
 
 using namespace r2pac;
@@ -202,6 +203,31 @@ TEST_CASE("each instruction set and oneDNN can be forced, and an unknown one is 
   CHECK(run_program(f.train({"--out", f.path("onednn")}), {"R2PAC_GEMM=onednn"}).status == 0);
   CHECK(run_program(f.train({"--out", f.path("x")}), {"R2PAC_ISA=avx3"}).status == 4);
   CHECK(run_program(f.train({"--out", f.path("y")}), {"R2PAC_GEMM=mkl"}).status == 4);
+}
+
+TEST_CASE("the CPU acts in bf16 where it has the instructions, and trains in fp32 alone") {
+  const SmallRun f;
+  REQUIRE(run_program(f.train()).status == 0);
+  const std::vector<std::string> eval = {"eval", f.run, "--env", "reach-avoid", "--episodes", "3", "--json"};
+  const auto with = [](std::vector<std::string> arguments, const std::string& precision) {
+    arguments.insert(arguments.end(), {"--precision", precision});
+    return arguments;
+  };
+  const ProgramResult plain = run_program(eval), rounded = run_program(with(eval, "bf16"));
+  if (has_bf16_products()) {
+    REQUIRE(rounded.status == 0);
+    const double a = Json::parse(plain.out)["return_mean"], b = Json::parse(rounded.out)["return_mean"];
+    CHECK(a != b);
+    CHECK(std::abs(a - b) < 0.5);  // an episode of this robot earns some units
+  } else {
+    CHECK(rounded.status == 6);
+  }
+  const ProgramResult elsewhere = run_program(with(eval, "bf16"), {"R2PAC_ISA=baseline"});
+  CHECK(elsewhere.status == 6);
+  CHECK(elsewhere.err.find("AVX-512 BF16") != std::string::npos);
+  CHECK(run_program(with(eval, "tf32")).status == 2);
+  CHECK(run_program(with(f.train({"--out", f.path("x")}), "bf16")).status == (has_bf16_products() ? 2 : 6));
+  CHECK(!fs::exists(f.path("x")));
 }
 
 TEST_CASE("bench reports rows with the peak's share") {

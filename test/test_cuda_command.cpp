@@ -98,7 +98,7 @@ TEST_CASE("a device in double precision, and others that cannot be, are refused"
   CHECK(status({"--device", kDevice, "--double"}) == 2);
   CHECK(status({"--device", "cuda:x"}) == 2);
   CHECK(status({"--device", "gpu"}) == 2);
-  CHECK(status({"--device", "cpu", "--precision", "bf16"}) == 2);
+  CHECK(status({"--device", "cpu", "--precision", "tf32"}) == 2);
   CHECK(status({"--device", kDevice, "--precision", "fp64"}) == 2);
   CHECK(status({"--device", "cuda:999"}) == 6);
 }

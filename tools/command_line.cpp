@@ -35,7 +35,7 @@ void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
             for (const Precision precision : kPrecisions)
               if (name == precision_name(precision)) flags.precision = precision;
           },
-          "Operands of matrix products on CUDA: fp32 (if not given), tf32 or bf16")
+          "Operands of matrix products: fp32 (if not given); on CUDA tf32 or bf16; acting on the CPU bf16")
       ->check(CLI::IsMember(names));
 }
 
