@@ -165,9 +165,10 @@ std::optional<T> Learner<T>::data_threshold(const std::function<bool()>& stop) {
   // After the critics of the sequential schedule it does not change any more.
   if (settings_.timeouts_are_terminal || (kind_ == StepKind::flow && settings_.label_dropout < 1))
     return static_cast<T>(threshold());
+  if (data_threshold_.has_value()) return data_threshold_;
   const WindowValues<T> values = evaluate_windows(settings_, networks_, data_.source(), device_, stop);
   if (values.v_cost.size() < data_.windows()) return std::nullopt;
-  return quantile_of(values);
+  return data_threshold_ = quantile_of(values);
 }
 
 template <class T>
@@ -175,6 +176,7 @@ void Learner<T>::advance(const std::function<bool()>& stop) {
   if (!prepare(stop)) return;
   step_->run();
   ++step_count_;
+  data_threshold_.reset();
   if (step_count_ % device_->check_interval() == 0) check_finite();
 }
 
@@ -195,9 +197,11 @@ void Learner<T>::check_finite() const {
 
 template <class T>
 bool Learner<T>::finish(const std::function<bool()>& stop) {
-  // The sequential schedule has it since its critics were finished; Eq. 42 needs none.
-  if (settings_.schedule == Schedule::sequential || settings_.timeouts_are_terminal) return true;
-  return compute_labels(stop);
+  if (settings_.schedule == Schedule::sequential)
+    return true;  // which has it since its critics were finished
+  const std::optional<T> threshold = data_threshold(stop);
+  if (threshold.has_value()) threshold_.copy_in(&*threshold, 1);
+  return threshold.has_value();
 }
 
 template <class T>
@@ -252,6 +256,7 @@ void Learner<T>::load(const SafetensorsFile& file) {
   state_.copy_in(&state, 1);
   step_count_ = state.step;
   kind_.reset();
+  data_threshold_.reset();
 }
 
 #define R2_INSTANTIATE(T)                                                                               \

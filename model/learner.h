@@ -67,8 +67,8 @@ class Learner {
   void load(const SafetensorsFile& file);
 
   double threshold() const;
-  /// The alpha-quantile of V_c over the whole data set now (Eq. 42's limit where that is the threshold);
-  /// changes nothing. None if `stop` ended it early.
+  /// The alpha-quantile of V_c over the whole data set now (Eq. 42's limit where that is the threshold),
+  /// computed once a step; the networks stay as they are. None if `stop` ended it early.
   std::optional<T> data_threshold(const std::function<bool()>& stop = {});
   Networks<T>& networks() { return networks_; }
   const Networks<T>& networks() const { return networks_; }
@@ -90,7 +90,8 @@ class Learner {
   Networks<T> networks_;
   Buffer<StepState> state_;
   Buffer<T> threshold_;
-  std::uint64_t step_count_ = 0;  // what the state holds once the device has caught up
+  std::uint64_t step_count_ = 0;     // what the state holds once the device has caught up
+  std::optional<T> data_threshold_;  // of the networks as they are, once it was asked for
   Buffer<std::uint8_t> labels_;
   std::uint64_t critic_steps_ = 0, flow_steps_ = 0;
   bool trace_ = false;
