@@ -117,6 +117,11 @@ Chart learning_chart(const std::string& task, const std::vector<RunGroup>& group
             {.title = "Cost", .y_label = "normalised cost (cost / limit)", .limit = true});
   add_panel(chart, groups, "eval_share_within_limit",
             {.title = "Safe episodes", .y_label = "share within the limit", .share = true});
+  const char* deviation = "standard deviation";
+  add_panel(chart, groups, "eval_action_spread",
+            {.title = "Spread of the candidates' first actions", .y_label = deviation});
+  add_panel(chart, groups, "eval_q_cost_spread",
+            {.title = "Spread of the candidates' Q_c", .y_label = deviation});
   return chart;
 }
 
