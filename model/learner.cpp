@@ -6,14 +6,10 @@
 #include "kernels/reduce.h"
 
 namespace r2pac {
-namespace {
 
-/// The cost limit per episode as a discounted value (Eq. 42): kappa (1 - gamma^T) / ((1 - gamma) T).
 double limit_as_value(double cost_limit, double discount, double steps) {
   return cost_limit * (1 - std::pow(discount, steps)) / ((1 - discount) * steps);
 }
-
-}  // namespace
 
 template <class T>
 void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,

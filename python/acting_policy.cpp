@@ -14,7 +14,7 @@ constexpr std::size_t kBlock = 1024;  // rows given to the sampler at a time, wh
 
 template <class T>
 T in_range(T value, T low, T high, const char* option) {
-  if (value < low || value > high)
+  if (!(value >= low && value <= high))  // which a NaN fails, too
     throw Error(ExitCode::usage, "the value is out of range", option,
                 "allowed: " + std::to_string(low) + " to " + std::to_string(high));
   return value;
@@ -74,6 +74,7 @@ void ActingPolicy::configure(const OptionChanges& changes) {
   if (changes.candidates) options.num_candidates = in_range(*changes.candidates, 1, 65536, "candidates");
   if (changes.flow_steps) options.flow.flow_steps = in_range(*changes.flow_steps, 1, 100000, "flow_steps");
   if (changes.guidance) options.flow.guidance_scale = in_range(*changes.guidance, 0.0, 1000.0, "guidance");
+  if (changes.threshold) options.threshold = in_range(*changes.threshold, -1e12, 1e12, "threshold");
   if (changes.selection) options.selection = selection_named(*changes.selection);
   if (changes.label) options.flow.label = label_named(*changes.label);
   sampler_ = std::make_unique<Sampler<float>>(policy_.networks(), options, policy_.device());

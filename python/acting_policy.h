@@ -18,6 +18,7 @@ struct OptionChanges {
   std::optional<int> candidates, flow_steps;
   std::optional<double> guidance;
   std::optional<std::string> selection;  ///< "least-cost" or "region"
+  std::optional<double> threshold;       ///< of region
   std::optional<std::string> label;      ///< "1" follows the good label, "null" clones the data
 };
 

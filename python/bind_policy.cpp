@@ -164,17 +164,20 @@ void bind_policy(py::module_& module) {
           "configure",
           [](const py::object& self, std::optional<int> candidates, std::optional<int> flow_steps,
              std::optional<double> guidance, std::optional<std::string> selection,
-             std::optional<std::string> label) {
-            self.cast<ActingPolicy&>().configure({candidates, flow_steps, guidance, selection, label});
+             std::optional<double> threshold, std::optional<std::string> label) {
+            self.cast<ActingPolicy&>().configure(
+                {candidates, flow_steps, guidance, selection, threshold, label});
             return self;
           },
           py::kw_only(), py::arg("candidates") = py::none(), py::arg("flow_steps") = py::none(),
-          py::arg("guidance") = py::none(), py::arg("selection") = py::none(), py::arg("label") = py::none(),
+          py::arg("guidance") = py::none(), py::arg("selection") = py::none(),
+          py::arg("threshold") = py::none(), py::arg("label") = py::none(),
           "Changes how the policy acts, what is not given staying as it is, and returns the policy.\n\n"
           "candidates: chunks to choose from, 1 to 65536. flow_steps: Euler steps, 1 to 100000. guidance: "
           "omega, 0 to 1000. selection: \"least-cost\" (least Q_c), or \"region\" (in a safe state the "
           "greatest Q_r "
-          "among chunks with Q_c within the threshold). label: \"1\" acts well, \"null\" imitates the data. "
+          "among chunks with Q_c within the threshold). threshold: that of region, the policy's own if never "
+          "given. label: \"1\" acts well, \"null\" imitates the data. "
           "Raises UsageError.")
       .def("reset", &ActingPolicy::reset, py::arg("seed") = py::none(), py::kw_only(),
            py::arg("episode") = py::none(), py::call_guard<py::gil_scoped_release>(),

@@ -205,6 +205,26 @@ TEST_CASE("each instruction set and oneDNN can be forced, and an unknown one is 
   CHECK(run_program(f.train({"--out", f.path("y")}), {"R2PAC_GEMM=mkl"}).status == 4);
 }
 
+TEST_CASE("another threshold for the choice by region can be given") {
+  const SmallRun f;
+  REQUIRE(run_program(f.train()).status == 0);
+  const auto score = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"eval", f.run, "--env", "reach-avoid", "--episodes", "3", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Json json = Json::parse(run_program(arguments).out);
+    return std::pair{json["rows"], json["threshold"].get<double>() - json["trained_threshold"].get<double>()};
+  };
+  const auto least_cost = score({}), region = score({"--select", "region"});
+  CHECK(region.second == 0);
+  CHECK(region.first != least_cost.first);
+  // Below every value no state is safe, so that the least cost is taken.
+  const auto never = score({"--select", "region", "--threshold", "-1e9"});
+  CHECK(never.second < -1e8);
+  CHECK(never.first == least_cost.first);
+  CHECK(run_program({"eval", f.run, "--threshold", "x"}).status == 2);
+  CHECK(run_program({"eval", f.run, "--threshold", "nan"}).status == 2);
+}
+
 TEST_CASE("the CPU acts in bf16 where it has the instructions, and trains in fp32 alone") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);

@@ -147,6 +147,14 @@ TEST_CASE("a variant is what differs beyond seed, task and preset") {
   CHECK(table.rows[2].variant ==
         "alpha=preset, penalty_reading=absorbing, candidates=1, guidance=1.5, label=null");
   CHECK(table.rows[3].task == "CarRun");
+
+  Json other = scores_json("BallRun", 0, {2}, {0}), own = other;
+  other["trained_threshold"] = own["trained_threshold"] = own["threshold"] = 3.5;
+  other["threshold"] = 2.25;
+  table = make_table({parsed(own), parsed(other)});
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0].variant == "threshold=as trained");
+  CHECK(table.rows[1].variant == "threshold=2.25");
 }
 
 TEST_CASE("checkpoints, limits, environments and data make rows of their own") {

@@ -169,6 +169,8 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   s.candidates = static_cast<std::int64_t>(top.count("candidates", 1));
   s.flow_steps = static_cast<std::int64_t>(top.count("flow_steps", 1));
   s.guidance = top.number("guidance");
+  if (top.has("trained_threshold") && top.number("threshold") != top.number("trained_threshold"))
+    s.threshold = top.number("threshold");
   s.return_mean = top.number("return_mean");
   s.cost_mean = top.number("cost_mean");
   s.normalized_cost = top.number("normalized_cost");

@@ -207,7 +207,7 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
   std::string out =
       "task,variant,checkpoint,train_seed,seed,step,env,episodes,cost_limit,normalized_return,"
       "normalized_cost,return_mean,return_std,cost_mean,cost_std,selection,candidates,flow_steps,guidance,"
-      "label,data_fingerprint,policy,file\n";
+      "threshold,label,data_fingerprint,policy,file\n";
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const ScoredPolicy& s = scores[i];
     const TableRow& row = table.rows[table.row_of[i]];
@@ -235,6 +235,7 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
                      std::to_string(s.candidates),
                      std::to_string(s.flow_steps),
                      format_number(s.guidance),
+                     number_or_nothing(s.threshold),
                      s.label,
                      s.data_fingerprint,
                      s.policy,

@@ -47,6 +47,7 @@ SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags) {
   options.flow.flow_steps = flags.flow_steps.value_or(options.flow.flow_steps);
   options.flow.guidance_scale = flags.guidance.value_or(options.flow.guidance_scale);
   options.selection = flags.selection.value_or(options.selection);
+  options.threshold = flags.threshold.value_or(options.threshold);
   if (flags.label == "null") options.flow.label = kLabelNull;
   return options;
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "model/learner.h"
 #include "model/policy.h"
 #include "model/text_value.h"
 #include "model/window_values.h"
@@ -58,6 +59,10 @@ int run_values(const ValuesOptions& options) {
               100 * static_cast<double>(safe) / n,
               format_number(static_cast<float>(policy.threshold())).c_str(),
               100 * static_cast<double>(good) / n, options.out.c_str());
+  const auto steps = static_cast<double>(data.longest_episode());
+  std::printf("kappa %s in episodes of %.0f steps is a value of %.3g (Eq. 42)\n",
+              format_number(settings.cost_limit).c_str(), steps,
+              limit_as_value(settings.cost_limit * settings.cost_scale, settings.discount, steps));
   return 0;
 }
 

@@ -35,6 +35,7 @@ struct ActingFlags {
   std::optional<int> flow_steps, candidates;
   std::optional<double> guidance;
   std::optional<Selection> selection;
+  std::optional<double> threshold;  ///< of Selection::region, instead of the policy's l
   std::string label = "1";  ///< "1" follows the good label, "null" clones the data
 };
 

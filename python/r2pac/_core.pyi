@@ -95,6 +95,7 @@ class Policy:
         flow_steps: int | None = None,
         guidance: float | None = None,
         selection: Literal["least-cost", "region"] | None = None,
+        threshold: float | None = None,
         label: Literal["1", "null"] | None = None,
     ) -> Self: ...
     def reset(self, seed: int | None = None, *, episode: int | None = None) -> None: ...

@@ -138,7 +138,7 @@ def test_the_kept_chunk_is_the_one_of_least_cost(robot_data, robot_policy):
 def test_options(robot_data, robot_policy):
     observation = robot_data.observations[30]
     policy = robot_policy.configure(
-        candidates=1, flow_steps=7, guidance=0.5, selection="region", label="null"
+        candidates=1, flow_steps=7, guidance=0.5, selection="region", threshold=-1.0, label="null"
     )
     assert policy is robot_policy
     assert (policy.candidates, policy.flow_steps, policy.guidance) == (1, 7, 0.5)
@@ -148,7 +148,9 @@ def test_options(robot_data, robot_policy):
         {"candidates": 0},
         {"flow_steps": 0},
         {"guidance": -1.0},
+        {"guidance": float("nan")},
         {"selection": "regoin"},
+        {"threshold": float("nan")},
         {"label": "2"},
     ):
         with pytest.raises(r2pac.UsageError) as caught:
