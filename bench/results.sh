@@ -20,6 +20,11 @@ score() {  # run, candidates, selection, guidance, then other arguments of eval
   [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select "$3" --guidance "$4" --episodes 20 \
     --threads "$threads" -o "$file" "${@:5}"
 }
+at_limit() {  # run, candidates, threshold: by region
+  local file=$out/scores/$1-$2-region-at-limit.json
+  [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select region --threshold "$3" --episodes 20 \
+    --threads "$threads" -o "$file"
+}
 
 for file in "$data"/Safety*.hdf5; do
   task=$("$r2pac" config show --task "$file" | sed -n 's/^task = "\(.*\)"$/\1/p')
@@ -31,21 +36,24 @@ for file in "$data"/Safety*.hdf5; do
       train "r2pac-$task-$seed" --data "$file" --seed "$seed" --schedule joint "${settings[@]}"
       train "cloning-$task-$seed" --data "$safe" --task "$task" --seed "$seed" "${settings[@]}" \
         --set critic_steps=0 --set label_dropout=1
-      for rule in "16 least-cost 2" "16 region 2" "1 least-cost 2"; do score "r2pac-$task-$seed" $rule; done
+      for rule in "16 least-cost 2" "16 region 2" "4 region 2" "1 least-cost 2"; do score "r2pac-$task-$seed" $rule; done
+      limit=$("$r2pac" values "$out/r2pac-$task-$seed" --data "$file" -o "$out/data/values.csv" \
+        | sed -n 's/.* is a value of \(.*\) (Eq.*/\1/p')
+      for candidates in 4 16; do at_limit "r2pac-$task-$seed" "$candidates" "$limit"; done
       score "cloning-$task-$seed" 1 least-cost 1 --label null
     done
-    for candidates in 4 8; do
-      for selection in least-cost region; do score "r2pac-$task-0" "$candidates" "$selection" 2; done
-    done
+    for rule in "4 least-cost 2" "8 least-cost 2" "8 region 2"; do score "r2pac-$task-0" $rule; done
     for guidance in 1 1.5; do
       for selection in least-cost region; do score "r2pac-$task-0" 16 "$selection" "$guidance"; done
     done
   else
-    settings=(--steps "${STEPS:-200000}" --hidden 128,128,128 --batch 128 --set checkpoint_every=10000 --set keep_checkpoints=20)
+    settings=(--steps "${STEPS:-200000}" --hidden 128,128,128 --batch 128 --set checkpoint_every=20000 --set keep_checkpoints=20)
+    curves=(--eval-env "$task" --eval-every 20000 --eval-episodes 10)
     for reading in absorbing direct none; do
       run=long-$reading-$task
-      train "$run" --data "$file" --schedule joint "${settings[@]}" --set penalty_reading=$reading
-      train "$run-sequential" --data "$file" "${settings[@]}" --set penalty_reading=$reading --critics "$out/$run"
+      train "$run" --data "$file" --schedule joint "${settings[@]}" "${curves[@]}" --set penalty_reading=$reading
+      train "$run-sequential" --data "$file" "${settings[@]}" "${curves[@]}" --set penalty_reading=$reading \
+        --critics "$out/$run"
       for rule in "16 least-cost 2" "16 region 2" "1 least-cost 2"; do
         score "$run" $rule
         score "$run-sequential" $rule

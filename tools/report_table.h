@@ -25,7 +25,8 @@ VariantKeys scoring_keys(const ScoredPolicy& scores);
 /// "last" for a finished run's policy, "safe-best", or "step N".
 std::string checkpoint_text(const ScoredPolicy& scores);
 
-/// Per member of `keys` (all with the same names): "name=value, ..." of the names in which any two differ.
+/// Per member of `keys` (all with the same names): "name=value, ..." of the names in which any two differ,
+/// without values that are empty: those are as is usual.
 std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys);
 
 /// Mean over training seeds, and the sample standard deviation where there are two or more.

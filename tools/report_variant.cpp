@@ -58,11 +58,10 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
   keys.emplace_back("candidates", std::to_string(s.candidates));
   keys.emplace_back("guidance", format_number(s.guidance));
   keys.emplace_back("flow_steps", std::to_string(s.flow_steps));
-  keys.emplace_back("threshold", s.threshold ? format_number(*s.threshold) : "as trained");
+  keys.emplace_back("threshold", s.threshold ? format_number(*s.threshold) : "");
   keys.emplace_back("label", s.label);
-  keys.emplace_back("kappa",
-                    s.cost_limit == s.settings.cost_limit ? "as trained" : format_number(s.cost_limit));
-  keys.emplace_back("env", task_alias(s.env) == s.place() ? "own" : s.env);
+  keys.emplace_back("kappa", s.cost_limit == s.settings.cost_limit ? "" : format_number(s.cost_limit));
+  keys.emplace_back("env", task_alias(s.env) == s.place() ? "" : s.env);
   return keys;
 }
 
@@ -79,7 +78,8 @@ std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys) {
   for (std::size_t k = 0; !keys.empty() && k < keys[0].size(); ++k) {
     if (std::ranges::all_of(keys, [&](const VariantKeys& one) { return one[k] == keys[0][k]; })) continue;
     for (std::size_t i = 0; i < keys.size(); ++i)
-      texts[i] += (texts[i].empty() ? "" : ", ") + keys[i][k].first + "=" + keys[i][k].second;
+      if (!keys[i][k].second.empty())
+        texts[i] += (texts[i].empty() ? "" : ", ") + keys[i][k].first + "=" + keys[i][k].second;
   }
   return texts;
 }
