@@ -141,20 +141,27 @@ TEST_CASE("a variant is what differs beyond seed, task and preset") {
   scores.push_back(parsed(acting));
   table = make_table(scores);
   REQUIRE(table.rows.size() == 4);
-  CHECK(table.rows[0].variant ==
-        "alpha=preset, penalty_reading=absorbing, candidates=16, guidance=2, label=1");
-  CHECK(table.rows[1].variant == "alpha=0.25, penalty_reading=none, candidates=16, guidance=2, label=1");
-  CHECK(table.rows[2].variant ==
-        "alpha=preset, penalty_reading=absorbing, candidates=1, guidance=1.5, label=null");
+  CHECK(table.rows[0].variant == "alpha=preset, penalty_reading=absorbing, candidates=16, label=1");
+  CHECK(table.rows[1].variant == "alpha=0.25, penalty_reading=none, candidates=16, label=1");
+  CHECK(table.rows[2].variant == "alpha=preset, penalty_reading=absorbing, candidates=1, label=null");
   CHECK(table.rows[3].task == "CarRun");
 
   Json other = scores_json("BallRun", 0, {2}, {0}), own = other;
+  other["selection"] = own["selection"] = "region";
   other["trained_threshold"] = own["trained_threshold"] = own["threshold"] = 3.5;
   other["threshold"] = 2.25;
   table = make_table({parsed(own), parsed(other)});
   REQUIRE(table.rows.size() == 2);
   CHECK(table.rows[0].variant.empty());
   CHECK(table.rows[1].variant == "threshold=2.25");
+
+  // A flow that saw no label imitates, whatever is set beside.
+  const Json cloned =
+      scores_json("BallRun", 0, {2}, {0}, {"schedule=sequential", "critic_steps=0", "label_dropout=1"});
+  table = make_table({parsed(scores_json("BallRun", 0, {2}, {0})), parsed(cloned)});
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0].variant.empty());
+  CHECK(table.rows[1].variant == "method=cloning");
 }
 
 TEST_CASE("checkpoints, limits, environments and data make rows of their own") {

@@ -30,7 +30,7 @@ std::vector<std::string> variants_of(const std::vector<ScoredPolicy>& scores) {
   for (const ScoredPolicy& s : scores) {
     keys.push_back(scoring_keys(s));
     const bool one = fingerprints[s.place()].size() == 1;
-    keys.back().emplace_back("data", one ? "own" : s.data_fingerprint.substr(0, 8));
+    keys.back().emplace_back("data", one ? "" : s.data_fingerprint.substr(0, 8));
   }
   return variant_texts(keys);
 }

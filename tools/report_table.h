@@ -12,7 +12,8 @@
 
 namespace r2pac {
 
-/// What tells variants apart, in a fixed order: name and value as text.
+/// What tells variants apart, in a fixed order: name and value as text; "*" where the value makes no
+/// difference.
 using VariantKeys = std::vector<std::pair<std::string, std::string>>;
 
 /// The settings that decide what is trained: all but seed, task and those of logging and checkpoints. The
@@ -26,7 +27,7 @@ VariantKeys scoring_keys(const ScoredPolicy& scores);
 std::string checkpoint_text(const ScoredPolicy& scores);
 
 /// Per member of `keys` (all with the same names): "name=value, ..." of the names in which any two differ,
-/// without values that are empty: those are as is usual.
+/// without those that are empty (as is usual) or make no difference.
 std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys);
 
 /// Mean over training seeds, and the sample standard deviation where there are two or more.

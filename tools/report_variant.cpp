@@ -30,6 +30,19 @@ const std::set<std::string>& preset_keys() {
   return keys;
 }
 
+/// The value of a key that makes no difference to what it describes; equal to any other.
+constexpr std::string_view kIndifferent = "*";
+
+/// A flow without critics that never sees a label imitates the data, whatever else is set.
+bool is_cloning(const Settings& s) {
+  return s.schedule == Schedule::sequential && s.resolved_critic_steps() == 0 && s.label_dropout == 1;
+}
+
+void make_indifferent(VariantKeys& keys, std::initializer_list<std::string_view> names) {
+  for (auto& [name, value] : keys)
+    if (std::ranges::find(names, name) != names.end()) value = kIndifferent;
+}
+
 std::string unquoted(std::string text) {
   std::erase(text, '"');
   return text;
@@ -40,13 +53,14 @@ std::string unquoted(std::string text) {
 VariantKeys training_keys(const Settings& settings) {
   const std::optional<Task> task = task_from_file_name(settings.task);
   const std::optional<Settings> of_task = task ? std::optional(preset(*task)) : std::nullopt;
-  VariantKeys keys;
+  VariantKeys keys = {{"method", is_cloning(settings) ? "cloning" : ""}};
   for (const SettingInfo& info : settings_fields()) {
     if (std::ranges::find(kNoVariant, info.key) != kNoVariant.end()) continue;
     const std::string key(info.key), value = setting_text(settings, key);
     const bool as_preset = of_task && preset_keys().contains(key) && value == setting_text(*of_task, key);
     keys.emplace_back(key, as_preset ? "preset" : unquoted(value));
   }
+  if (is_cloning(settings)) make_indifferent(keys, {"schedule", "critic_steps", "label_dropout"});
   return keys;
 }
 
@@ -62,6 +76,10 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
   keys.emplace_back("label", s.label);
   keys.emplace_back("kappa", s.cost_limit == s.settings.cost_limit ? "" : format_number(s.cost_limit));
   keys.emplace_back("env", task_alias(s.env) == s.place() ? "" : s.env);
+  if (s.candidates == 1) make_indifferent(keys, {"selection", "threshold"});
+  if (s.selection == "least-cost") make_indifferent(keys, {"threshold"});
+  if (is_cloning(s.settings)) make_indifferent(keys, {"label"});
+  if (is_cloning(s.settings) || s.label == "null") make_indifferent(keys, {"guidance"});
   return keys;
 }
 
@@ -76,9 +94,12 @@ std::string checkpoint_text(const ScoredPolicy& s) {
 std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys) {
   std::vector<std::string> texts(keys.size());
   for (std::size_t k = 0; !keys.empty() && k < keys[0].size(); ++k) {
-    if (std::ranges::all_of(keys, [&](const VariantKeys& one) { return one[k] == keys[0][k]; })) continue;
+    std::set<std::string_view> values;
+    for (const VariantKeys& one : keys) values.insert(one[k].second);
+    values.erase(kIndifferent);
+    if (values.size() < 2) continue;
     for (std::size_t i = 0; i < keys.size(); ++i)
-      if (!keys[i][k].second.empty())
+      if (!keys[i][k].second.empty() && keys[i][k].second != kIndifferent)
         texts[i] += (texts[i].empty() ? "" : ", ") + keys[i][k].first + "=" + keys[i][k].second;
   }
   return texts;

@@ -80,7 +80,7 @@ std::vector<std::string> parts_of(const std::string& variant) {
   return parts;
 }
 
-/// What of its variant the key names: what it does not share with more than half of the rows.
+/// What of its variant the key names: what it does not share with more than half of the rows, or else all.
 std::string rare_parts(const TableRow& row, const std::vector<const TableRow*>& rows) {
   std::string name;
   for (const std::string& part : parts_of(row.variant)) {
@@ -90,7 +90,7 @@ std::string rare_parts(const TableRow& row, const std::vector<const TableRow*>& 
     });
     if (2 * static_cast<std::size_t>(sharing) <= rows.size()) name += (name.empty() ? "" : ", ") + part;
   }
-  return name;
+  return name.empty() ? row.variant : name;
 }
 
 /// What the key calls a row: its variant, its checkpoint where the rows differ in that, and its seeds.
