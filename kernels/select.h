@@ -11,8 +11,8 @@ namespace r2pac {
 /// Which candidate is executed.
 enum class Selection {
   least_cost,  ///< the one of least Q_c, whatever its reward
-  region,  ///< in a safe state (V_c <= l) the one of greatest Q_r among those with Q_c <= l; where there is
-           ///< none, or the state is not safe, the one of least Q_c
+  region,  ///< in a safe state (V_c <= threshold) the one of greatest Q_r among those with Q_c <= threshold;
+           ///< where there is none, or the state is not safe, the one of least Q_c
 };
 
 /// "least-cost" or "region", as settings and --select spell it.

@@ -7,8 +7,10 @@
 
 namespace r2pac {
 
-double limit_as_value(double cost_limit, double discount, double steps) {
-  return cost_limit * (1 - std::pow(discount, steps)) / ((1 - discount) * steps);
+double limit_as_value(const Settings& settings, std::int64_t steps) {
+  const auto t = static_cast<double>(steps);
+  return settings.cost_limit * settings.cost_scale * (1 - std::pow(settings.discount, t)) /
+         ((1 - settings.discount) * t);
 }
 
 template <class T>
@@ -53,9 +55,7 @@ Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::
   if (settings.schedule == Schedule::sequential)
     critic_steps_ = static_cast<std::uint64_t>(settings.resolved_critic_steps());
   if (settings.timeouts_are_terminal) {
-    const T limit =
-        static_cast<T>(limit_as_value(settings.cost_limit * settings.cost_scale, settings.discount,
-                                      static_cast<double>(data.longest_episode())));
+    const T limit = static_cast<T>(limit_as_value(settings, data.longest_episode()));
     threshold_.copy_in(&limit, 1);
   }
 }

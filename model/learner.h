@@ -25,9 +25,9 @@ struct Snapshot {
   SafetensorsWriter writer;
 };
 
-/// The cost limit of an episode of `steps` > 0 as a discounted value (Eq. 42), for a discount in [0, 1):
+/// The cost limit of an episode of `steps` > 0, in scaled cost, as a discounted value (Eq. 42):
 /// kappa (1 - gamma^T) / ((1 - gamma) T).
-double limit_as_value(double cost_limit, double discount, double steps);
+double limit_as_value(const Settings& settings, std::int64_t steps);
 
 template <class T>
 class Learner {

@@ -120,7 +120,7 @@ SamplerOptions Policy::sampler_options() const {
   return {{settings_.flow_steps, settings_.guidance_scale, kLabelGood},
           settings_.num_candidates,
           settings_.selection,
-          threshold_};
+          region_threshold()};
 }
 
 Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data, double threshold) {
@@ -128,6 +128,7 @@ Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data
   policy.device_ = learner.device();
   policy.settings_ = learner.settings();
   policy.threshold_ = threshold;
+  policy.value_limit_ = limit_as_value(policy.settings_, data.longest_episode());
   policy.step_ = learner.step();
   policy.data_fingerprint_ = data.fingerprint();
   policy.example_observation_ = data.first_observation();
@@ -180,6 +181,7 @@ void Policy::save(const std::filesystem::path& path) const {
   writer.metadata("alpha", format_number(settings_.alpha));
   writer.metadata("threshold", format_number(threshold_));
   writer.metadata("cost_limit", format_number(settings_.cost_limit));
+  if (std::isfinite(value_limit_)) writer.metadata("value_limit", format_number(value_limit_));
   writer.metadata("data_fingerprint", data_fingerprint_);
   writer.metadata("step", std::to_string(step_));
   writer.write(path);
@@ -199,6 +201,7 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
   policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
   policy.data_fingerprint_ = file.metadata("data_fingerprint");
   policy.step_ = parse_number<std::uint64_t>(file.metadata("step")).value_or(0);
+  policy.read_value_limit(file);
   if (name == kFormat)
     policy.read_policy(file);
   else
@@ -206,6 +209,16 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
   if (policy.device_->whole_batches())
     policy.networks_ = copy_networks(*policy.networks_, policy.settings_, *policy.device_);
   return policy;
+}
+
+void Policy::read_value_limit(const SafetensorsFile& file) {
+  const auto text = file.metadata().find("value_limit");
+  if (text == file.metadata().end()) return;
+  const std::optional<double> limit = parse_number<double>(text->second);
+  if (!limit || !std::isfinite(*limit))
+    throw Error(ExitCode::checkpoint, "`value_limit` is `" + text->second + "`, not a finite number",
+                path_.string(), "use a file written by `r2pac train`");
+  value_limit_ = *limit;
 }
 
 void Policy::read_policy(const SafetensorsFile& file) {

@@ -314,6 +314,8 @@ class Run {
     snapshot.writer.metadata("version", kVersion);
     snapshot.writer.metadata("settings", settings_toml({settings_, {}}));
     snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
+    snapshot.writer.metadata("value_limit",
+                             format_number(limit_as_value(settings_, data_->longest_episode())));
     snapshot.writer.metadata("metrics_bytes", std::to_string(metrics_->size()));
     save_generation(checkpoints(), learner_->step(), snapshot.writer,
                     static_cast<std::size_t>(settings_.keep_checkpoints));

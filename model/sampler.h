@@ -14,7 +14,7 @@ struct SamplerOptions {
   FlowOptions flow;
   int num_candidates = 16;  ///< 1: nothing to choose from, so the critics are asked only if wanted
   Selection selection = Selection::least_cost;
-  double threshold = 0;  ///< l, the greatest V_c and Q_c that Selection::region calls safe; not NaN
+  double threshold = 0;  ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
 };
 
 /// What the policy says about one observation. Rows of the spans given to Sampler::sample.

@@ -176,8 +176,9 @@ void bind_policy(py::module_& module) {
           "candidates: chunks to choose from, 1 to 65536. flow_steps: Euler steps, 1 to 100000. guidance: "
           "omega, 0 to 1000. selection: \"least-cost\" (least Q_c), or \"region\" (in a safe state the "
           "greatest Q_r "
-          "among chunks with Q_c within the threshold). threshold: that of region, the policy's own if never "
-          "given. label: \"1\" acts well, \"null\" imitates the data. "
+          "among chunks with Q_c within the threshold). threshold: that of region; if never given the "
+          "policy's l, but at most its cost limit as a value (Eq. 42). label: \"1\" acts well, \"null\" "
+          "imitates the data. "
           "Raises UsageError.")
       .def("reset", &ActingPolicy::reset, py::arg("seed") = py::none(), py::kw_only(),
            py::arg("episode") = py::none(), py::call_guard<py::gil_scoped_release>(),

@@ -77,7 +77,7 @@ class Policy:
     def choose(self, observation, costs, rewards):
         """By which score, "q_r" or "q_c", one of the candidates with these scores [candidates] is chosen, and
         its index."""
-        threshold = self.tensors["threshold"][0]
+        threshold = min(self.tensors["threshold"][0], float(self.metadata.get("value_limit", "inf")))
         admissible = costs <= threshold
         by_reward = self.settings.get("selection") == "region" and admissible.any()
         if by_reward and self.value("v_c", observation) <= threshold:

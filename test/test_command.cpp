@@ -222,6 +222,23 @@ TEST_CASE("another threshold for the choice by region can be given") {
   CHECK(never.second < -1e8);
   CHECK(never.first == least_cost.first);
   CHECK(run_program({"eval", f.run, "--threshold", "x"}).status == 2);
+
+  // Without one it is l, but at most the cost limit as a value.
+  for (const char* limit : {"1e-3", "1e6"}) {
+    const std::string run = f.path(limit);
+    REQUIRE(run_program(f.train({"--out", run, "--set", "alpha=1", "--set", "learning_rate=0.01", "--set",
+                                 std::string("cost_limit=") + limit}))
+                .status == 0);
+    const Json scores = Json::parse(run_program({"eval", run, "--episodes", "1", "--json"}).out),
+               metadata = Json::parse(run_program({"inspect", run, "--json"}).out)["metadata"];
+    const double l = std::stod(metadata["threshold"].get<std::string>()),
+                 value = std::stod(metadata["value_limit"].get<std::string>());
+    CHECK((limit == std::string("1e6")) == (l < value));
+    CHECK(scores["trained_threshold"] == std::min(l, value));
+    const Json checkpoint =
+        Json::parse(run_program({"eval", run, "--checkpoint", "80", "--episodes", "1", "--json"}).out);
+    CHECK((limit == std::string("1e-3")) == (checkpoint["trained_threshold"] == value));
+  }
   CHECK(run_program({"eval", f.run, "--threshold", "nan"}).status == 2);
 }
 

@@ -189,7 +189,7 @@ void add_acting_flags(CLI::App& verb, ActingFlags& flags) {
           "How to choose: least-cost, or region (best return among those that stay in the safe region)")
       ->check(CLI::IsMember(names));
   verb.add_option("--threshold", flags.threshold,
-                  "Greatest V_c and Q_c that region calls safe (the policy's l if not given)")
+                  "Greatest V_c and Q_c that region calls safe (if not given: l, but at most what Eq. 42 allows)")
       ->check(CLI::Range(-1e12, 1e12));
   verb.add_option("--flow-steps", flags.flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
   verb.add_option("--guidance", flags.guidance, "Guidance scale omega")->check(CLI::Range(0.0, 1000.0));

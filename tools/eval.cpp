@@ -69,7 +69,7 @@ Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOpti
                {"guidance", acting.flow.guidance_scale},
                {"label", options.acting.label},
                {"threshold", acting.threshold},
-               {"trained_threshold", policy.threshold()},
+               {"trained_threshold", policy.region_threshold()},
                {"return_mean", e.return_mean},
                {"return_std", e.return_std},
                {"cost_mean", e.cost_mean},

@@ -59,10 +59,9 @@ int run_values(const ValuesOptions& options) {
               100 * static_cast<double>(safe) / n,
               format_number(static_cast<float>(policy.threshold())).c_str(),
               100 * static_cast<double>(good) / n, options.out.c_str());
-  const auto steps = static_cast<double>(data.longest_episode());
-  std::printf("kappa %s in episodes of %.0f steps is a value of %.3g (Eq. 42)\n",
-              format_number(settings.cost_limit).c_str(), steps,
-              limit_as_value(settings.cost_limit * settings.cost_scale, settings.discount, steps));
+  std::printf("kappa %s in episodes of %lld steps is a value of %.3g (Eq. 42)\n",
+              format_number(settings.cost_limit).c_str(), static_cast<long long>(data.longest_episode()),
+              limit_as_value(settings, data.longest_episode()));
   return 0;
 }
 

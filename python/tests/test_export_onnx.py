@@ -220,6 +220,12 @@ def test_other_files_are_refused(tmp_path, content, capsys):
 
 def test_contract_describes_the_models(tmp_path):
     path = write_policy(tmp_path / "policy.safetensors", threshold=0.25)
+    limited = write_policy(
+        tmp_path / "limited.safetensors",
+        threshold=0.25,
+        change=lambda tensors, metadata: metadata.update(value_limit="0.125"),
+    )
+    assert policy_file.read_policy(limited).threshold == 0.125
     command.export(path, tmp_path / "out")
     stated = json.loads((tmp_path / "out" / "contract.json").read_text())
     assert stated == contract.contract(policy_file.read_policy(path))

@@ -43,7 +43,7 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
             "file_xxh3_128": metadata.get("file_xxh3_128", ""),
         },
         "cost_limit": float(metadata["cost_limit"]),
-        "threshold": float(policy.tensors["threshold"][0]),
+        "threshold": float(policy.threshold),
         "discount": settings["discount"],
         "observation_dim": s,
         "action_dim": a,

@@ -44,8 +44,9 @@ class PolicyFile:
 
     @property
     def threshold(self) -> np.float32:
-        """l, in the precision in which the program compares."""
-        return np.float32(self.tensors["threshold"][0])
+        """What a choice by region calls safe, in the precision in which the program compares."""
+        limit = float(self.metadata.get("value_limit", "inf"))  # early versions knew none
+        return np.float32(min(float(self.tensors["threshold"][0]), limit))
 
     @property
     def selection(self) -> str:
@@ -107,6 +108,8 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
             raise ValueError(f"`{key}` is not a finite number")
     for key in ("task", "version", "data_fingerprint"):
         metadata[key]  # a KeyError says which is missing
+    if not math.isfinite(float(metadata.get("value_limit", "0"))):
+        raise ValueError("`value_limit` is not a finite number")
     if settings["activation"] not in ("gelu_erf", "gelu_tanh"):
         raise ValueError(f"the activation `{settings['activation']}` is not known")
     if policy.selection not in ("least-cost", "region"):
