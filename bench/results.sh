@@ -20,10 +20,11 @@ score() {  # run, candidates, selection, guidance, then other arguments of eval
   [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select "$3" --guidance "$4" --episodes 20 \
     --threads "$threads" -o "$file" "${@:5}"
 }
-at_limit() {  # run, candidates, threshold: by region
-  local file=$out/scores/$1-$2-region-at-limit.json
-  [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select region --threshold "$3" --episodes 20 \
-    --threads "$threads" -o "$file"
+by_l_alone() {  # run, candidates: region, however far l lies above Eq. 42's limit
+  local file=$out/scores/$1-$2-region-l.json l
+  [ -e "$file" ] && return
+  l=$("$r2pac" inspect "$out/$1" --json | sed -n 's/.*"threshold": *"\([^"]*\)".*/\1/p')
+  "$r2pac" eval "$out/$1" --candidates "$2" --select region --threshold "$l" --episodes 20 --threads "$threads" -o "$file"
 }
 
 for file in "$data"/Safety*.hdf5; do
@@ -37,9 +38,8 @@ for file in "$data"/Safety*.hdf5; do
       train "cloning-$task-$seed" --data "$safe" --task "$task" --seed "$seed" "${settings[@]}" \
         --set critic_steps=0 --set label_dropout=1
       for rule in "16 least-cost 2" "16 region 2" "4 region 2" "1 least-cost 2"; do score "r2pac-$task-$seed" $rule; done
-      limit=$("$r2pac" values "$out/r2pac-$task-$seed" --data "$file" -o "$out/data/values.csv" \
-        | sed -n 's/.* is a value of \(.*\) (Eq.*/\1/p')
-      for candidates in 4 16; do at_limit "r2pac-$task-$seed" "$candidates" "$limit"; done
+      by_l_alone "r2pac-$task-$seed" 16
+      by_l_alone "r2pac-$task-$seed" 4
       score "cloning-$task-$seed" 1 least-cost 1 --label null
     done
     for rule in "4 least-cost 2" "8 least-cost 2" "8 region 2"; do score "r2pac-$task-0" $rule; done
@@ -58,6 +58,8 @@ for file in "$data"/Safety*.hdf5; do
         score "$run" $rule
         score "$run-sequential" $rule
       done
+      by_l_alone "$run" 16
+      by_l_alone "$run-sequential" 16
     done
   fi
 done
