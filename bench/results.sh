@@ -37,12 +37,14 @@ for file in "$data"/Safety*.hdf5; do
       train "r2pac-$task-$seed" --data "$file" --seed "$seed" --schedule joint "${settings[@]}"
       train "cloning-$task-$seed" --data "$safe" --task "$task" --seed "$seed" "${settings[@]}" \
         --set critic_steps=0 --set label_dropout=1
-      for rule in "16 least-cost 2" "16 region 2" "4 region 2" "1 least-cost 2"; do score "r2pac-$task-$seed" $rule; done
+      for rule in "16 least-cost 2" "16 region 2" "4 least-cost 2" "4 region 2" "1 least-cost 2"; do
+        score "r2pac-$task-$seed" $rule
+      done
       by_l_alone "r2pac-$task-$seed" 16
       by_l_alone "r2pac-$task-$seed" 4
       score "cloning-$task-$seed" 1 least-cost 1 --label null
     done
-    for rule in "4 least-cost 2" "8 least-cost 2" "8 region 2"; do score "r2pac-$task-0" $rule; done
+    for selection in least-cost region; do score "r2pac-$task-0" 8 "$selection" 2; done
     for guidance in 1 1.5; do
       for selection in least-cost region; do score "r2pac-$task-0" 16 "$selection" "$guidance"; done
     done
