@@ -6,8 +6,8 @@
 Needs the simulators (python/simulators.lock) and torch in the Python that runs it. Both sides get the same policy,
 flow steps, candidates and episodes, start their own simulators within the measured time, and act by the same rule; noise
 differs, so scores agree only statistically. Prints seconds, scores and the ratio for each --precision of `r2pac eval`;
-PyTorch computes in single precision. PyTorch acts with all threads and
-with one, and the faster counts; weights are loaded and the sampler is warmed up before the clock starts.
+PyTorch computes in single precision, acts with all threads and with one, and the faster counts; weights are loaded and
+the sampler is warmed up before the clock starts.
 """
 
 import argparse

@@ -44,8 +44,8 @@ double cpu_gflops(int threads, Precision precision) {
     sink = bf16 ? bf16_multiply_add(kRounds) : kernels.multiply_add(kRounds);
   };
   const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
-  static std::map<std::pair<int, bool>, double>
-      most;  // of the process: a disturbed probe must not make a row look good
+  // Of the process, since a disturbed probe must not make a row look good.
+  static std::map<std::pair<int, bool>, double> most;
   double& best = most[{threads, bf16}];
   for (int trial = 0; trial < 5; ++trial) {
     const double seconds = seconds_of([&] { pool.run(phase, memory); });

@@ -20,10 +20,14 @@ score() {  # run, candidates, selection, guidance, then other arguments of eval
   [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select "$3" --guidance "$4" --episodes 20 \
     --threads "$threads" -o "$file" "${@:5}"
 }
-by_l_alone() {  # run, candidates: region, however far l lies above Eq. 42's limit
-  local file=$out/scores/$1-$2-region-l.json l
+stated() {  # run, number that its policy states
+  "$r2pac" inspect "$out/$1" --json | sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p"
+}
+by_l_alone() {  # run, candidates: region, where l lies above Eq. 42's limit; elsewhere that is what region does
+  local file=$out/scores/$1-$2-region-l.json l limit
   [ -e "$file" ] && return
-  l=$("$r2pac" inspect "$out/$1" --json | sed -n 's/.*"threshold": *"\([^"]*\)".*/\1/p')
+  l=$(stated "$1" threshold) limit=$(stated "$1" value_limit)
+  awk -v l="$l" -v limit="$limit" 'BEGIN { exit !(l > limit) }' || return 0
   "$r2pac" eval "$out/$1" --candidates "$2" --select region --threshold "$l" --episodes 20 --threads "$threads" -o "$file"
 }
 

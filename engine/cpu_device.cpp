@@ -135,8 +135,12 @@ class CpuDevice final : public Device {
  public:
   CpuDevice(int threads, Precision precision)
       : pool_(std::make_shared<ThreadPool>(threads)), precision_(precision) {
-    if (precision == Precision::tf32 || (precision == Precision::bf16 && !has_bf16_products()))
-      throw InvalidArgument(std::string("cpu_device: no ") + precision_name(precision) + " here");
+    if (precision == Precision::tf32)
+      throw Error(ExitCode::usage, "the CPU computes in fp32 or bf16", "--precision",
+                  "leave it out, or use --device cuda");
+    if (precision == Precision::bf16 && !has_bf16_products())
+      throw Error(ExitCode::device, "this processor (or R2PAC_ISA) has no AVX-512 BF16", "--precision",
+                  "leave it out, or use --device cuda");
   }
 
   std::string name() const override { return "cpu"; }

@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
-#include "kernels/isa.h"
 #ifdef R2PAC_WITH_CUDA
 #include "engine/cuda_device.cuh"
 #endif
@@ -49,15 +48,7 @@ std::shared_ptr<Device> open_cuda([[maybe_unused]] const std::string& name,
 
 std::shared_ptr<Device> make_device(const std::string& name, int threads, Precision precision,
                                     const std::function<void(const std::string&)>& note) {
-  if (name == "cpu") {
-    if (precision == Precision::tf32)
-      throw Error(ExitCode::usage, "the CPU computes in fp32 or bf16", "--precision",
-                  "leave it out, or use --device cuda");
-    if (precision == Precision::bf16 && !has_bf16_products())
-      throw Error(ExitCode::device, "this processor (or R2PAC_ISA) has no AVX-512 BF16", "--precision",
-                  "leave it out, or use --device cuda");
-    return cpu_device(threads, precision);
-  }
+  if (name == "cpu") return cpu_device(threads, precision);
   if (name == "auto") {
     if (!kCuda) return cpu_device(threads);
     try {

@@ -74,8 +74,8 @@ class Device {
 };
 
 /// The CPU with `threads` threads, in [1, 1024]. With bf16 it acts with products between hidden layers of
-/// operands rounded to bf16, for which the processor must have what has_bf16_products() says; it does not
-/// train. Throws InvalidArgument.
+/// operands rounded to bf16; it does not train. Throws InvalidArgument for the threads; Error: usage for
+/// tf32, device for bf16 without has_bf16_products().
 std::shared_ptr<Device> cpu_device(int threads, Precision precision = Precision::fp32);
 
 /// The device that --device names: auto, cpu, cuda, cuda:N or cuda-host. `threads` is for the CPU. Where auto

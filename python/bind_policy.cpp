@@ -157,9 +157,8 @@ void bind_policy(py::module_& module) {
           "Reads a policy file, the policy of a run folder, or a checkpoint.\n\n"
           "threads: of the CPU, 0 for all processors; no result depends on it. device: auto, cpu, cuda or "
           "cuda:N. precision: fp32; on CUDA devices also tf32 and bf16; on a CPU with AVX-512 BF16 also "
-          "bf16. "
-          "A policy file must reproduce its own "
-          "example. Raises CheckpointError for a damaged file, DeviceError, UsageError.")
+          "bf16. A policy file must reproduce its own example. Raises CheckpointError for a damaged file, "
+          "DeviceError, UsageError.")
       .def(
           "configure",
           [](const py::object& self, std::optional<int> candidates, std::optional<int> flow_steps,

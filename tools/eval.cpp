@@ -70,6 +70,7 @@ Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOpti
                {"label", options.acting.label},
                {"threshold", acting.threshold},
                {"trained_threshold", policy.region_threshold()},
+               {"l", policy.threshold()},
                {"return_mean", e.return_mean},
                {"return_std", e.return_std},
                {"cost_mean", e.cost_mean},

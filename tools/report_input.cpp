@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/statistics.h"
+#include "model/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/safetensors_header.h"
 
@@ -170,7 +171,9 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   s.flow_steps = static_cast<std::int64_t>(top.count("flow_steps", 1));
   s.guidance = top.number("guidance");
   if (top.has("trained_threshold") && top.number("threshold") != top.number("trained_threshold"))
-    s.threshold = top.number("threshold");
+    s.threshold = top.has("l") && top.number("threshold") == top.number("l")
+                      ? "l"
+                      : format_number(top.number("threshold"));
   s.return_mean = top.number("return_mean");
   s.cost_mean = top.number("cost_mean");
   s.normalized_cost = top.number("normalized_cost");

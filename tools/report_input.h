@@ -32,7 +32,7 @@ struct ScoredPolicy {
   std::string selection, label;
   std::int64_t candidates = 0, flow_steps = 0;
   double guidance = 0;
-  std::optional<double> threshold;  ///< if it was not the policy's own
+  std::string threshold;  ///< of region: "" as trained, "l" that alone, else a number
   double return_mean = 0, cost_mean = 0, normalized_cost = 0;
   std::optional<double> normalized_return;  ///< none where no task tells the bounds
   Settings settings;                        ///< of the training

@@ -235,7 +235,7 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
                      std::to_string(s.candidates),
                      std::to_string(s.flow_steps),
                      format_number(s.guidance),
-                     number_or_nothing(s.threshold),
+                     s.threshold,
                      s.label,
                      s.data_fingerprint,
                      s.policy,

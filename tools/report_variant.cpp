@@ -72,7 +72,7 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
   keys.emplace_back("candidates", std::to_string(s.candidates));
   keys.emplace_back("guidance", format_number(s.guidance));
   keys.emplace_back("flow_steps", std::to_string(s.flow_steps));
-  keys.emplace_back("threshold", s.threshold ? format_number(*s.threshold) : "");
+  keys.emplace_back("threshold", s.threshold);
   keys.emplace_back("label", s.label);
   keys.emplace_back("kappa", s.cost_limit == s.settings.cost_limit ? "" : format_number(s.cost_limit));
   keys.emplace_back("env", task_alias(s.env) == s.place() ? "" : s.env);
