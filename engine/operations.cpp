@@ -59,8 +59,11 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
           {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
     });
   }
+  const Tensor<T> d_weight = tape.parameter_gradient(
+      parameters.entry(layer.weight).name, {nets, layer.in, layer.out}, parameters.gradient(layer.weight));
+  const bool add_weights = !tape.first_contribution(d_weight);
   tape.deferred_tasks(
-      "weight gradient", nets, {x, d_sum}, {},
+      "weight gradient", nets, {x, d_sum}, {d_weight},
       [=, &schedules, &parameters](int first, int count, std::byte* scratch) {
         const auto some = [&](View<T> all) {
           all = leading(all, nets, rows);
@@ -70,7 +73,7 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
         schedules.dense_weight_gradient(
             {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, first),
              parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, first),
-             parameters.entry(layer.bias).net_size(), layer.head},
+             parameters.entry(layer.bias).net_size(), layer.head, add_weights},
             scratch);
       },
       schedules.weight_gradient_scratch(rows, layer.in, layer.out));
@@ -127,14 +130,18 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   if (!learns) return y;
   tape.on_backward(y, [=, &tape, &schedules, &parameters] {
     const Tensor<T> d_y = tape.gradient(y);
-    tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {},
+    const Tensor<T> d_gain =
+        tape.parameter_gradient(parameters.entry(layer.gain).name, parameters.entry(layer.gain).shape,
+                                parameters.gradient(layer.gain));
+    const bool add = !tape.first_contribution(d_gain);
+    tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {d_gain},
                         [=, &schedules, &parameters](int first, int count, std::byte*) {
                           const auto some = [&](View<T> all) {
                             return View<T>{all.net(first), all.net_stride, count, all.rows, all.cols};
                           };
                           schedules.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
                                                      parameters.gradient(layer.gain, first),
-                                                     parameters.gradient(layer.bias, first), stride);
+                                                     parameters.gradient(layer.bias, first), stride, add);
                         });
     if (!x->requires_gradient) return;
     if (!tape.first_contribution(x))
@@ -197,10 +204,13 @@ Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<
   if (learns)
     tape.on_backward(rows, [=, &tape, &parameters] {
       const Tensor<T> d_rows = tape.gradient(rows);
-      tape.deferred_tasks("embedding backward", 1, {label, d_rows}, {},
+      const Tensor<T> d_table =
+          tape.parameter_gradient(parameters.entry(table).name, entry, parameters.gradient(table));
+      const bool add = !tape.first_contribution(d_table);
+      tape.deferred_tasks("embedding backward", 1, {label, d_rows}, {d_table},
                           [=, &schedules = tape.schedules(), &parameters](int, int, std::byte*) {
                             schedules.embed_backward(label->whole(), d_rows->whole(), entry.rows,
-                                                     parameters.gradient(table));
+                                                     parameters.gradient(table), add);
                           });
     });
   return rows;

@@ -15,8 +15,9 @@ namespace r2pac {
 void require_shape(const char* operation, const char* argument, const Shape& expected, const Shape& actual);
 
 /// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. While gradients are enabled and the parameters
-/// are trainable it also provides their gradients (overwritten, so a layer may be applied once per tape), for
-/// as many members as the parameters have: a layer of more takes the others from a follower, as constants.
+/// are trainable it also provides their gradients, for as many members as the parameters have: a layer of
+/// more takes the others from a follower, as constants. A layer may be applied any number of times on a tape:
+/// the gradients add up, the last application first.
 template <class T>
 Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
                       Activation activation);

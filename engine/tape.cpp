@@ -90,8 +90,13 @@ void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>>
                              std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes) {
   tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes, true);
   if (device_->whole_batches()) return;  // there it may run beside the row calls that follow
-  deferred_.push_back(std::move(calls_.back()));
+  Call call = std::move(calls_.back());
   calls_.pop_back();
+  for (const Call& earlier : deferred_)
+    for (const Tensor<T> x : call.writes)
+      if (std::find(earlier.writes.begin(), earlier.writes.end(), x) != earlier.writes.end())
+        call.turn = std::max(call.turn, earlier.turn + 1);
+  deferred_.push_back(std::move(call));
 }
 
 template <class T>
@@ -158,14 +163,26 @@ bool Tape<T>::first_contribution(Tensor<T> x) {
 }
 
 template <class T>
+Tensor<T> Tape<T>::parameter_gradient(const std::string& name, Shape shape, T* data) {
+  const auto [found, is_new] = parameter_gradients_.try_emplace(data, nullptr);
+  if (is_new) found->second = external("gradient of " + name, shape, data);
+  if (found->second->shape != shape)
+    throw InvalidArgument("tape: `" + name + "` is applied as " + to_string(found->second->shape) +
+                          " and as " + to_string(shape));
+  return found->second;
+}
+
+template <class T>
 void Tape<T>::backward() {
   for (auto entry = backward_.rbegin(); entry != backward_.rend(); ++entry)
     if (entry->first == nullptr || entry->first->gradient_written) entry->second();
   backward_.clear();
-  // The longest pieces first: whoever finishes last then waits least.
-  std::stable_sort(deferred_.begin(), deferred_.end(),
-                   [](const Call& a, const Call& b) { return a.scratch_bytes > b.scratch_bytes; });
-  if (!deferred_.empty()) deferred_.front().joins = false;
+  // A phase for each turn. The longest pieces first: whoever finishes last then waits least.
+  std::stable_sort(deferred_.begin(), deferred_.end(), [](const Call& a, const Call& b) {
+    return a.turn != b.turn ? a.turn < b.turn : a.scratch_bytes > b.scratch_bytes;
+  });
+  for (std::size_t i = 0; i < deferred_.size(); ++i)
+    deferred_[i].joins = i > 0 && deferred_[i].turn == deferred_[i - 1].turn;
   std::move(deferred_.begin(), deferred_.end(), std::back_inserter(calls_));
   deferred_.clear();
 }
@@ -295,11 +312,16 @@ void Tape<T>::cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls,
 /// The same calls for a device of whole batches.
 template <class T>
 std::vector<WholeCall> Tape<T>::whole_calls(const std::vector<Call>& calls, std::byte* scratch) {
+  std::map<const void*, int> calls_of;
+  for (const Call& call : calls)
+    for (const auto* touched : {&call.reads, &call.writes})
+      for (const Tensor<T> x : *touched) ++calls_of[&x->root()];
   std::vector<WholeCall> whole;
   for (const Call& call : calls) {
     WholeCall& w = whole.emplace_back();
     for (const Tensor<T> x : call.reads) w.reads.push_back(&x->root());
-    for (const Tensor<T> x : call.writes) w.writes.push_back(&x->root());
+    for (const Tensor<T> x : call.writes)
+      if (calls_of[&x->root()] > 1) w.writes.push_back(&x->root());  // else nobody waits for it
     w.after_all = call.after_all;
     if (call.by_rows)
       w.run = [&call, scratch] { call.run_rows({0, call.rows, nullptr, scratch}); };

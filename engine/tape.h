@@ -14,6 +14,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -91,8 +92,9 @@ class Tape {
   /// share its phase. `after_all`: they depend on everything before, named or not.
   void tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
              TaskFunction run, std::size_t scratch_bytes = 0, bool joins = false, bool after_all = false);
-  /// While backward runs: appends a task call that nothing but the optimiser waits for. Where threads share out
-  /// phases it comes after all row calls of the gradient.
+  /// While backward runs: appends a task call that nothing but the optimiser and other such calls wait for.
+  /// Where threads share out phases it comes after all row calls of the gradient; those that write the same
+  /// tensor follow each other in the order of recording.
   void deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
                       std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes = 0);
 
@@ -125,6 +127,9 @@ class Tape {
   /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add. A
   /// member contributes to its ensemble, too.
   bool first_contribution(Tensor<T> x);
+  /// The gradient of parameters, which lies at `data`: the same tensor for each layer that contributes to it.
+  /// Throws InvalidArgument if one asks for another shape.
+  Tensor<T> parameter_gradient(const std::string& name, Shape shape, T* data);
   /// Appends the gradient of the sum of all losses recorded so far. Once per tape.
   void backward();
 
@@ -140,6 +145,7 @@ class Tape {
     RowFunction run_rows;
     TaskFunction run_tasks;
     std::size_t scratch_bytes = 0;
+    int turn = 0;  // of a deferred call: how many before it write what it writes
   };
   struct PhaseRange {
     std::size_t begin, end;
@@ -156,6 +162,7 @@ class Tape {
   std::shared_ptr<std::deque<Variable<T>>> variables_;
   std::vector<Call> calls_, deferred_;
   std::vector<std::pair<Tensor<T>, std::function<void()>>> backward_;
+  std::map<const T*, Tensor<T>> parameter_gradients_;
   std::vector<Tensor<T>> kept_;
   int no_gradient_depth_ = 0;
 };

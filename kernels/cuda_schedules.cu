@@ -52,6 +52,7 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
   bias.x = d_y;
   bias.out = call.d_bias;
   bias.out_stride = call.bias_stride;
+  bias.accumulate = call.accumulate;
   queue_.add(bias);
   if (d_y.cols == 1) {
     ColumnSum weight;
@@ -59,10 +60,11 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
     weight.factor = d_y;
     weight.out = call.d_weight;
     weight.out_stride = call.weight_stride;
+    weight.accumulate = call.accumulate;
     return queue_.add(weight);
   }
   queue_.multiply(transposed(operand(x)), operand(d_y), x.cols, d_y.rows, d_y.cols, call.d_weight,
-                  call.weight_stride, d_y.nets, false, call.head);
+                  call.weight_stride, d_y.nets, call.accumulate, call.head);
 }
 
 void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {
@@ -76,11 +78,12 @@ void CudaSchedules::layer_norm_gradient(const LayerNormGradient<float>& call) co
   queue_.launch(1, [&](const Lane& lane) { cuda::layer_norm_gradient(call, lane.stream()); });
 }
 void CudaSchedules::layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain,
-                                     float* bias, std::size_t stride) const {
+                                     float* bias, std::size_t stride, bool accumulate) const {
   ColumnSum sum;
   sum.x = d;
   sum.out = bias;
   sum.out_stride = stride;
+  sum.accumulate = accumulate;
   queue_.add(sum);
   sum.factor = normalized;
   sum.out = gain;
@@ -88,13 +91,14 @@ void CudaSchedules::layer_norm_gains(const View<float>& d, const View<float>& no
 }
 
 void CudaSchedules::embed_backward(const View<float>& label, const View<float>& d_out, int labels,
-                                   float* d_table) const {
+                                   float* d_table, bool accumulate) const {
   for (int i = 0; i < labels; ++i) {
     ColumnSum sum;
     sum.x = d_out;
     sum.label = static_cast<float>(i);
     sum.labels = label.data;
     sum.out = d_table + i * d_out.cols;
+    sum.accumulate = accumulate;
     queue_.add(sum);
   }
 }

@@ -20,9 +20,9 @@ class CudaSchedules final : public Schedules<float> {
   void layer_norm(const LayerNorm<float>& call) const override;
   void layer_norm_gradient(const LayerNormGradient<float>& call) const override;
   void layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain, float* bias,
-                        std::size_t stride) const override;
-  void embed_backward(const View<float>& label, const View<float>& d_out, int labels,
-                      float* d_table) const override;
+                        std::size_t stride, bool accumulate) const override;
+  void embed_backward(const View<float>& label, const View<float>& d_out, int labels, float* d_table,
+                      bool accumulate) const override;
   void sum_of_means(const View<float>& x, float* out) const override;
   void update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
                         unsigned long long first_step, float* threshold, float* work) const override;

@@ -26,8 +26,9 @@ class NativeDense final : public Dense<T> {
     kernels_.multiply(x, x_stride, rows, depth, packed, cols, y, y_stride, accumulate);
   }
   void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows, int in,
-                       int out, T* d_weight, T* d_bias, T* scratch) const override {
-    kernels_.weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight, d_bias, scratch);
+                       int out, T* d_weight, T* d_bias, T* scratch, bool accumulate) const override {
+    kernels_.weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight, d_bias, scratch,
+                             accumulate);
   }
   std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
     return kernels_.weight_gradient_scratch(rows, in, out);

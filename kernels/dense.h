@@ -24,9 +24,10 @@ class Dense {
   /// y [rows, cols] = x [rows, depth] * packed, plus what y held if `accumulate`.
   virtual void multiply(const T* x, std::size_t x_stride, int rows, int depth, const T* packed, int cols,
                         T* y, std::size_t y_stride, bool accumulate) const = 0;
-  /// d_weight [in, out] = x^T d_y and d_bias [out] = column sums of d_y, both overwritten.
+  /// d_weight [in, out] = x^T d_y and d_bias [out] = column sums of d_y, plus what they held if `accumulate`.
   virtual void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows,
-                               int in, int out, T* d_weight, T* d_bias, T* scratch) const = 0;
+                               int in, int out, T* d_weight, T* d_bias, T* scratch,
+                               bool accumulate = false) const = 0;
   /// Values of scratch memory that weight_gradient needs.
   virtual std::size_t weight_gradient_scratch(int rows, int in, int out) const = 0;
 };

@@ -88,22 +88,23 @@ class OnednnDense final : public Dense<float> {
   }
 
   void weight_gradient(const float* x, std::size_t x_stride, const float* d_y, std::size_t y_stride, int rows,
-                       int in, int out, float* d_weight, float* d_bias, float* scratch) const override {
+                       int in, int out, float* d_weight, float* d_bias, float* scratch,
+                       bool accumulate) const override {
     // oneDNN does not fix the order of the sum for a single output, and has no column sums.
     if (out == 1)
       return native_dense<float>().weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight,
-                                                   d_bias, scratch);
-    thread_local std::map<std::tuple<int, int, int, std::size_t, std::size_t>, Product> products;
-    const auto key = std::make_tuple(rows, in, out, x_stride, y_stride);
+                                                   d_bias, scratch, accumulate);
+    thread_local std::map<std::tuple<int, int, int, std::size_t, std::size_t, bool>, Product> products;
+    const auto key = std::make_tuple(rows, in, out, x_stride, y_stride, accumulate);
     auto found = products.find(key);
     if (found == products.end())
       found = products
                   .emplace(key, Product(matrix(in, rows, 1, static_cast<std::int64_t>(x_stride)),
                                         matrix(rows, out, static_cast<std::int64_t>(y_stride), 1),
-                                        matrix(in, out, out, 1), false))
+                                        matrix(in, out, out, 1), accumulate))
                   .first;
     found->second.run(x, d_y, d_weight);
-    for (int j = 0; j < out; ++j) d_bias[j] = 0;
+    for (int j = 0; j < out && !accumulate; ++j) d_bias[j] = 0;
     for (int m = 0; m < rows; ++m)
       for (int j = 0; j < out; ++j)
         d_bias[j] += d_y[static_cast<std::size_t>(m) * y_stride + static_cast<std::size_t>(j)];

@@ -27,7 +27,7 @@ struct Sum {
   int width;        // columns of one thread: 4, read at once, or 1
   int lanes_shift;  // 2^this threads lie along the columns, the others along the rows
   float label, scale;
-  bool across_members;
+  bool across_members, accumulate;
 };
 
 struct SumTable {
@@ -127,7 +127,8 @@ __device__ void sum_tile(const Sum& sum, int member, int tile, Values<kWidth>* s
   if (thread < lanes && column < sum.cols) {
     float* out = sum.out + static_cast<std::size_t>(member) * sum.out_stride + column;
 #pragma unroll
-    for (int j = 0; j < kWidth; ++j) out[j] = sum.scale * total.of[j];
+    for (int j = 0; j < kWidth; ++j)
+      out[j] = sum.accumulate ? out[j] + sum.scale * total.of[j] : sum.scale * total.of[j];
   }
 }
 
@@ -254,6 +255,7 @@ Sum as_sum(const ColumnSum& from) {
   }
   sum.scale = from.scale;
   sum.across_members = from.across_members;
+  sum.accumulate = from.accumulate;
   sum.out = from.out;
   sum.out_stride = from.out_stride;
   sum.width = in_fours(x) && (sum.kind != Factor::element || in_fours(factor)) ? 4 : 1;

@@ -10,9 +10,10 @@
 
 namespace r2pac::cuda {
 
-/// One sum over rows: out[k, j] = scale * sum over r of x(k, r, j) * factors (for each member k, column j).
-/// Bias gradients, head gradients, gains of layer normalisation, rows of a label table and batch means are
-/// all of this form. A tensor that all members share (nets = 1) serves each of them.
+/// One sum over rows: out[k, j] = scale * sum over r of x(k, r, j) * factors (for each member k, column j),
+/// plus what out held if `accumulate`. Bias gradients, head gradients, gains of layer normalisation, rows of
+/// a label table and batch means are all of this form. A tensor that all members share (nets = 1) serves each
+/// of them.
 struct ColumnSum {
   View<float> x;
   View<float> factor;             ///< data null: none; cols == 1: one per row; else one per element of x
@@ -20,6 +21,7 @@ struct ColumnSum {
   const float* labels = nullptr;  ///< [rows]
   bool across_members = false;    ///< sum over members, too: out has one row
   float scale = 1;
+  bool accumulate = false;
   float* out = nullptr;  ///< member k's sums at out + k * out_stride
   std::size_t out_stride = 0;
 };

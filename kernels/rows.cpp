@@ -5,15 +5,16 @@
 namespace r2pac {
 
 template <class T>
-void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table) {
-  std::fill_n(d_table, static_cast<std::size_t>(labels) * static_cast<std::size_t>(d_out.cols), T(0));
+void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table, bool accumulate) {
+  if (!accumulate)
+    std::fill_n(d_table, static_cast<std::size_t>(labels) * static_cast<std::size_t>(d_out.cols), T(0));
   for (int r = 0; r < d_out.rows; ++r) {
     T* row = d_table + static_cast<std::size_t>(label.row(r)[0]) * static_cast<std::size_t>(d_out.cols);
     for (int c = 0; c < d_out.cols; ++c) row[c] += d_out.row(r)[c];
   }
 }
 
-template void embed_backward(const View<float>&, const View<float>&, int, float*);
-template void embed_backward(const View<double>&, const View<double>&, int, double*);
+template void embed_backward(const View<float>&, const View<float>&, int, float*, bool);
+template void embed_backward(const View<double>&, const View<double>&, int, double*, bool);
 
 }  // namespace r2pac

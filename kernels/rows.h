@@ -61,8 +61,10 @@ struct EnsembleExtreme {
   }
 };
 
-/// d_table [labels, cols] (overwritten): for each label, the sum of d_out over its rows in ascending order.
+/// d_table [labels, cols]: for each label, the sum of d_out over its rows in ascending order, plus what it
+/// held if `accumulate`.
 template <class T>
-void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table);
+void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table,
+                    bool accumulate = false);
 
 }  // namespace r2pac

@@ -57,7 +57,7 @@ class CpuSchedules final : public Schedules<T> {
       r2pac::dense<T>().weight_gradient(x.net(k), size(x.cols), d_y.net(k), size(d_y.cols), d_y.rows, x.cols,
                                         d_y.cols, call.d_weight + size(k) * call.weight_stride,
                                         call.d_bias + size(k) * call.bias_stride,
-                                        reinterpret_cast<T*>(scratch));
+                                        reinterpret_cast<T*>(scratch), call.accumulate);
   }
   std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
     return r2pac::dense<T>().weight_gradient_scratch(rows, in, out) * sizeof(T);
@@ -82,15 +82,16 @@ class CpuSchedules final : public Schedules<T> {
                                    call.gain + size(k) * call.stride, call.normalized.net(k),
                                    call.inverse_deviation.net(k), call.d_x.net(k));
   }
-  void layer_norm_gains(const View<T>& d, const View<T>& normalized, T* gain, T* bias,
-                        std::size_t stride) const override {
+  void layer_norm_gains(const View<T>& d, const View<T>& normalized, T* gain, T* bias, std::size_t stride,
+                        bool accumulate) const override {
     for (int k = 0; k < d.nets; ++k)
       kernels_.column_products(d.net(k), normalized.net(k), d.rows, d.cols, gain + size(k) * stride,
-                               bias + size(k) * stride);
+                               bias + size(k) * stride, accumulate);
   }
 
-  void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table) const override {
-    r2pac::embed_backward(label, d_out, labels, d_table);
+  void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table,
+                      bool accumulate) const override {
+    r2pac::embed_backward(label, d_out, labels, d_table, accumulate);
   }
   void sum_of_means(const View<T>& x, T* out) const override { r2pac::sum_of_means(x, out); }
   void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,

@@ -46,7 +46,8 @@ struct DenseInputGradient {
   bool accumulate;
 };
 
-/// d_weight [K, in, out] = x^T d_y and d_bias [K, out] = column sums of d_y, both overwritten.
+/// d_weight [K, in, out] = x^T d_y and d_bias [K, out] = column sums of d_y, plus what they held if
+/// `accumulate`.
 template <class T>
 struct DenseWeightGradient {
   View<T> x, d_y;
@@ -55,6 +56,7 @@ struct DenseWeightGradient {
   T* d_bias;
   std::size_t bias_stride;
   bool head = false;  ///< as in DenseWeights
+  bool accumulate = false;
 };
 
 /// Layer normalisation of each row: see VectorKernels. Net k's gain at gain + k * stride, bias likewise.
@@ -100,11 +102,13 @@ class Schedules {
 
   virtual void layer_norm(const LayerNorm<T>& call) const = 0;
   virtual void layer_norm_gradient(const LayerNormGradient<T>& call) const = 0;
-  /// gain(k) [cols] = sum over rows of d * normalized, bias(k) [cols] = sum over rows of d, both overwritten.
+  /// gain(k) [cols] = sum over rows of d * normalized, bias(k) [cols] = sum over rows of d, plus what
+  /// they held if `accumulate`.
   virtual void layer_norm_gains(const View<T>& d, const View<T>& normalized, T* gain, T* bias,
-                                std::size_t stride) const = 0;
+                                std::size_t stride, bool accumulate = false) const = 0;
 
-  virtual void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table) const = 0;
+  virtual void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table,
+                              bool accumulate = false) const = 0;
   virtual void sum_of_means(const View<T>& x, T* out) const = 0;
   /// work [rows]: overwritten.
   virtual void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,

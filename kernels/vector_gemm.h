@@ -175,15 +175,15 @@ void pack_strips(const T* x, std::size_t x_stride, int rows, int cols, T* packed
 
 template <class T>
 void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows, int in,
-                     int out, T* d_weight, T* d_bias, T* scratch) {
+                     int out, T* d_weight, T* d_bias, T* scratch, bool accumulate) {
   const auto stride = static_cast<std::size_t>(out);
-  for (int j = 0; j < out; ++j) d_bias[j] = T(0);
+  for (int j = 0; j < out && !accumulate; ++j) d_bias[j] = T(0);
   for (int m = 0; m < rows; ++m) {
     const T* row = d_y + static_cast<std::size_t>(m) * y_stride;
     for (int j = 0; j < out; ++j) d_bias[j] += row[j];
   }
   if (out == 1) {  // the head of a value net: a sum of rows, no panel needed
-    for (int i = 0; i < in; ++i) d_weight[i] = T(0);
+    for (int i = 0; i < in && !accumulate; ++i) d_weight[i] = T(0);
     for (int m = 0; m < rows; ++m) {
       const T* row = x + static_cast<std::size_t>(m) * x_stride;
       const T scale = d_y[static_cast<std::size_t>(m) * y_stride];
@@ -208,11 +208,11 @@ void weight_gradient(const T* x, std::size_t x_stride, const T* d_y, std::size_t
           const T* strip = packed_x + static_cast<std::size_t>(i) * static_cast<std::size_t>(chunk);
           T* c = d_weight + static_cast<std::size_t>(i) * stride + j0 + j;
           if (i + kRows <= in)
-            edge_kernel<T, kRows>(strip, 1, kRows, panel, chunk, used, c, stride, m0 > 0);
+            edge_kernel<T, kRows>(strip, 1, kRows, panel, chunk, used, c, stride, m0 > 0 || accumulate);
           else
             for (int r = 0; i + r < in; ++r)
               edge_kernel<T, 1>(strip + r, 1, kRows, panel, chunk, used,
-                                c + static_cast<std::size_t>(r) * stride, stride, m0 > 0);
+                                c + static_cast<std::size_t>(r) * stride, stride, m0 > 0 || accumulate);
         }
       }
     }

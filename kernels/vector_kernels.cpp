@@ -93,8 +93,8 @@ double adam(T* value, T* first, T* second, const T* gradient, T* target, std::si
 }
 
 template <class T>
-void column_products(const T* d, const T* unit, int rows, int cols, T* gain, T* bias) {
-  for (int j = 0; j < cols; ++j) gain[j] = bias[j] = T(0);
+void column_products(const T* d, const T* unit, int rows, int cols, T* gain, T* bias, bool accumulate) {
+  for (int j = 0; j < cols && !accumulate; ++j) gain[j] = bias[j] = T(0);
   for (int r = 0; r < rows; ++r, d += cols, unit += cols)
     for (int j = 0; j < cols; ++j) {
       gain[j] += d[j] * unit[j];

@@ -42,10 +42,11 @@ struct VectorKernels {
   void (*outer)(const T* d_y, std::size_t y_stride, int rows, int depth, const T* weight, T* d_x,
                 std::size_t x_stride, bool accumulate);
 
-  /// d_weight [in, out] = x^T [in, rows] * d_y [rows, out] and d_bias [out] = column sums of d_y, both
-  /// overwritten, summed over rows in ascending order. scratch: `weight_gradient_scratch` values.
+  /// d_weight [in, out] = x^T [in, rows] * d_y [rows, out] and d_bias [out] = column sums of d_y, plus
+  /// what they held if `accumulate`, summed over rows in ascending order. scratch: `weight_gradient_scratch`
+  /// values.
   void (*weight_gradient)(const T* x, std::size_t x_stride, const T* d_y, std::size_t y_stride, int rows,
-                          int in, int out, T* d_weight, T* d_bias, T* scratch);
+                          int in, int out, T* d_weight, T* d_bias, T* scratch, bool accumulate);
   std::size_t (*weight_gradient_scratch)(int rows, int in, int out);
 
   /// y [rows, cols] = activation(y + bias) in place; slope [rows, cols] receives its derivative unless null.
@@ -60,9 +61,9 @@ struct VectorKernels {
   double (*adam)(T* value, T* first, T* second, const T* gradient, T* target, std::size_t n,
                  const AdamStep<T>& step);
 
-  /// gain [cols] = sum over rows of d * unit and bias [cols] = sum over rows of d, both overwritten: the
-  /// parameter gradients of layer_norm.
-  void (*column_products)(const T* d, const T* unit, int rows, int cols, T* gain, T* bias);
+  /// gain [cols] = sum over rows of d * unit and bias [cols] = sum over rows of d, plus what they held if
+  /// `accumulate`: the parameter gradients of layer_norm.
+  void (*column_products)(const T* d, const T* unit, int rows, int cols, T* gain, T* bias, bool accumulate);
 
   /// Layer normalisation of each row (Ba, Kiros, Hinton, 2016): out = gain * (x - mean) / sqrt(variance +
   /// 1e-5) + bias; saves the normalised row and 1 / deviation for the gradient unless `normalized` is null.

@@ -184,7 +184,7 @@ TEMPLATE_TEST_CASE("gradients of layer normalisation equal the plain loop", "", 
                    gain = Guarded<T>::normal(1, cols, 0, 45), inverse = Guarded<T>::normal(rows, 1, 0, 46);
         Guarded<T> d_x(rows, cols), d_gain(1, cols), d_bias(1, cols);
         k.layer_norm_backward(d.data(), rows, cols, gain.data(), unit.data(), inverse.data(), d_x.data());
-        k.column_products(d.data(), unit.data(), rows, cols, d_gain.data(), d_bias.data());
+        k.column_products(d.data(), unit.data(), rows, cols, d_gain.data(), d_bias.data(), false);
         const auto wide = [](T x) { return static_cast<double>(x); };
         bool right = true;
         for (int c = 0; c < cols; ++c) {

@@ -74,8 +74,8 @@ class IsaDense final : public Dense<T> {
     k_.multiply(x, xs, rows, depth, packed, cols, y, ys, accumulate);
   }
   void weight_gradient(const T* x, std::size_t xs, const T* d_y, std::size_t ys, int rows, int in, int out,
-                       T* d_weight, T* d_bias, T* scratch) const override {
-    k_.weight_gradient(x, xs, d_y, ys, rows, in, out, d_weight, d_bias, scratch);
+                       T* d_weight, T* d_bias, T* scratch, bool accumulate) const override {
+    k_.weight_gradient(x, xs, d_y, ys, rows, in, out, d_weight, d_bias, scratch, accumulate);
   }
   std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
     return k_.weight_gradient_scratch(rows, in, out);
@@ -112,24 +112,29 @@ void check_multiply(const Dense<T>& dense, Size s, bool transposed, bool accumul
 }
 
 template <class T>
-void check_weight_gradient(const Dense<T>& dense, Size s) {
+void check_weight_gradient(const Dense<T>& dense, Size s, bool accumulate) {
   const auto x = Guarded<T>::normal(s.rows, s.in, 3, 4), d_y = Guarded<T>::normal(s.rows, s.out, 1, 5);
-  Guarded<T> d_weight(s.in, s.out), d_bias(1, s.out),
-      scratch(1, static_cast<int>(dense.weight_gradient_scratch(s.rows, s.in, s.out)));
+  const auto weight = Guarded<T>::normal(s.in, s.out, 0, 6), bias0 = Guarded<T>::normal(1, s.out, 0, 7);
+  Guarded<T> d_weight = accumulate ? weight : Guarded<T>(s.in, s.out),
+             d_bias = accumulate ? bias0 : Guarded<T>(1, s.out),
+             scratch(1, static_cast<int>(dense.weight_gradient_scratch(s.rows, s.in, s.out)));
   dense.weight_gradient(x.data(), x.stride(), d_y.data(), d_y.stride(), s.rows, s.in, s.out, d_weight.data(),
-                        d_bias.data(), scratch.data());
+                        d_bias.data(), scratch.data(), accumulate);
   bool right = true;
   for (int j = 0; j < s.out; ++j) {
     Sum bias;
+    if (accumulate) bias.add(bias0(0, j));
     for (int r = 0; r < s.rows; ++r) bias.add(d_y(r, j));
     right &= bias.holds(d_bias(0, j));
     for (int i = 0; i < s.in; ++i) {
       Sum sum;
+      if (accumulate) sum.add(weight(i, j));
       for (int r = 0; r < s.rows; ++r) sum.add(Wide(x(r, i)) * Wide(d_y(r, j)));
       right &= sum.holds(d_weight(i, j));
     }
   }
-  INFO(dense.name() << " weight gradient " << s.rows << " x " << s.in << " x " << s.out);
+  INFO(dense.name() << " weight gradient " << s.rows << " x " << s.in << " x " << s.out << " accumulate "
+                    << accumulate);
   CHECK(right);
   CHECK((d_weight.intact() && d_bias.intact() && scratch.intact()));
 }
@@ -139,7 +144,7 @@ void check_dense(const Dense<T>& dense) {
   for (const Size s : sizes()) {
     for (const bool transposed : {false, true})
       for (const bool accumulate : {false, true}) check_multiply(dense, s, transposed, accumulate);
-    check_weight_gradient(dense, s);
+    for (const bool accumulate : {false, true}) check_weight_gradient(dense, s, accumulate);
   }
 }
 
