@@ -1,6 +1,6 @@
 #include "bench/cuda_measure.h"
 #include "bench/suites.h"
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/fused_action.cuh"
 #include "kernels/random.cuh"

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "bench/cuda_measure.h"
-#include "cuda_host/cuda.cuh"
-#include "cuda_host/stopwatch.cuh"
+#include "cuda/cuda.cuh"
+#include "cuda/stopwatch.cuh"
 #include "kernels/random.cuh"
 #ifndef R2PAC_CUDA_HOST
 #include <nvtx3/nvToolsExt.h>

@@ -2,8 +2,8 @@
 #include <functional>
 #include <map>
 
-#include "cuda_host/blas.cuh"
-#include "cuda_host/device_array.cuh"
+#include "cuda/blas.cuh"
+#include "cuda/device_array.cuh"
 #include "cuda_host/fault_kernels.h"
 
 namespace r2pac::cuda::test {

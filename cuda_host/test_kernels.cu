@@ -1,5 +1,5 @@
-#include "cuda_host/blas.cuh"
-#include "cuda_host/device_array.cuh"
+#include "cuda/blas.cuh"
+#include "cuda/device_array.cuh"
 #include "cuda_host/test_kernels.h"
 
 namespace r2pac::cuda::test {

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
-#include "cuda_host/cuda.cuh"
-#include "cuda_host/stopwatch.cuh"
+#include "cuda/cuda.cuh"
+#include "cuda/stopwatch.cuh"
 #include "engine/cuda_actor.cuh"
 #include "kernels/fused_action.cuh"
 #include "kernels/layered_action.cuh"

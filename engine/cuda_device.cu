@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "base/error.h"
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "engine/cuda_actor.cuh"
 #include "engine/cuda_device.cuh"
 #include "kernels/cuda_schedules.cuh"

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/warp.cuh"
 

@@ -2,7 +2,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda_host/device_array.cuh"
+#include "cuda/device_array.cuh"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/fused_action.cuh"

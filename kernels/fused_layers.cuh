@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/fused_action.cuh"
 #include "kernels/mma.cuh"
 #include "kernels/pointwise.h"

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/flow.h"
 #include "kernels/layered_action.cuh"
 #include "kernels/select.h"

@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "base/host_device.h"
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/precision.h"
 
 namespace r2pac::cuda {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/queue.cuh"
 
 namespace r2pac::cuda {

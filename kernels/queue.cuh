@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "cuda_host/blas.cuh"
-#include "cuda_host/device_array.cuh"
+#include "cuda/blas.cuh"
+#include "cuda/device_array.cuh"
 #include "kernels/precision.h"
 #include "kernels/reduce.cuh"
 #include "kernels/rows.cuh"

@@ -1,4 +1,4 @@
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/random.cuh"
 
 namespace r2pac::cuda {

@@ -2,7 +2,7 @@
 #include <bit>
 #include <cmath>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/reduce.cuh"
 #include "kernels/warp.cuh"
 

@@ -2,7 +2,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/rows.cuh"
 
 namespace r2pac::cuda {

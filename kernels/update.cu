@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 #include "kernels/update.cuh"
 #include "kernels/warp.cuh"
 

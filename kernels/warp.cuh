@@ -1,7 +1,7 @@
 // What the lanes of a warp do together.
 #pragma once
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 
 namespace r2pac::cuda {
 

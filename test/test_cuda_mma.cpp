@@ -6,7 +6,7 @@
 
 #include "any_order.h"
 #include "base/philox.h"
-#include "cuda_host/device_array.cuh"
+#include "cuda/device_array.cuh"
 #include "cuda_host/round.h"
 #include "kernels/mma.cuh"
 

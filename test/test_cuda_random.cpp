@@ -6,8 +6,8 @@
 
 #include "any_order.h"
 #include "base/error.h"
+#include "cuda/device_array.cuh"
 #include "cuda_host/block.h"
-#include "cuda_host/device_array.cuh"
 #include "kernels/random.cuh"
 #include "near.h"
 #ifdef R2PAC_WITH_CURAND

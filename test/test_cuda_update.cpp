@@ -10,8 +10,8 @@
 #include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
+#include "cuda/device_array.cuh"
 #include "cuda_host/block.h"
-#include "cuda_host/device_array.cuh"
 #include "kernels/update.cuh"
 #include "near.h"
 

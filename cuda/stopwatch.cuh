@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 
 namespace r2pac::cuda {
 

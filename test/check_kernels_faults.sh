@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kernels with one fault each: kernels/check_cuda.sh must report them, and a sound kernel must pass. Exits with
+# Kernels with one fault each: cuda/check_kernels.sh must report them, and a sound kernel must pass. Exits with
 # 77 (skipped) where there is no nvcc.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,7 +9,7 @@ trap 'rm -rf "$folder"' EXIT
 # check WANTED_STATUS: runs the check on the folder for one architecture; its words are in $said.
 check() {
   local status=0
-  said=$("$root/kernels/check_cuda.sh" --in "$folder" 90 2>&1) || status=$?
+  said=$("$root/cuda/check_kernels.sh" --in "$folder" 90 2>&1) || status=$?
   [ $status -ne 77 ] || { echo "$said"; exit 77; }
   [ $status -eq "$1" ] || { echo "status $status instead of $1: $said"; exit 1; }
 }
@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(256) copy_kernel(const float4* from, float4* t
 }  // namespace
 void use_sound() { copy_kernel<<<1, 256>>>(nullptr, nullptr); }
 END
-echo "sound copy_kernel 16 0 v4" >"$folder/cuda_budget.txt"
+echo "sound copy_kernel 16 0 v4" >"$folder/kernel_budget.txt"
 check 0
 expect "| sound | \`copy_kernel\` | 256 | 0 |"
 
@@ -63,7 +63,7 @@ void use_faulty() {
   unlisted_kernel<<<1, 32>>>(nullptr);
 }
 END
-cat >"$folder/cuda_budget.txt" <<'END'
+cat >"$folder/kernel_budget.txt" <<'END'
 sound copy_kernel 4 0 v4
 sound removed_kernel 16 0 -
 faulty spill_kernel 255 0 -

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda_host/cuda.cuh"
+#include "cuda/cuda.cuh"
 
 namespace r2pac::cuda {
 

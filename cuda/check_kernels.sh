@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# What nvcc makes of every kernel, held to a budget: check_cuda.sh [--write] [--in FOLDER] [ARCHITECTURE...]
+# What nvcc makes of every kernel, held to a budget: check_kernels.sh [--write] [--in FOLDER] [ARCHITECTURE...]
 #
-# Compiles FOLDER/*.cu (kernels/) for each architecture (75 80 86 89 90 100 120), every warning an error, and
-# requires what FOLDER/cuda_budget.txt allows: registers, no stack, no spills, no local memory, no double
-# precision, wide loads where they are meant. Given neither a folder nor architectures, it also requires that
-# docs/kernels.md is up to date. --write brings it up to date, and the budget's list of kernels: new ones get
-# their registers rounded up to a multiple of eight. Exits with 77 (skipped) where there is no nvcc.
+# Compiles kernels/*.cu for each architecture (75 80 86 89 90 100 120), every warning an error, and requires what
+# cuda/kernel_budget.txt allows: registers, no stack, no spills, no local memory, no double precision, wide loads
+# where they are meant. --in takes the sources and their kernel_budget.txt from FOLDER instead. Given neither a
+# folder nor architectures, it also requires that docs/kernels.md is up to date. --write brings it up to date,
+# and the budget's list of kernels: new ones get their registers rounded up to a multiple of eight. Exits with 77
+# (skipped) where there is no nvcc.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-folder=$root/kernels
+sources=("$root"/kernels/*.cu)
+budget=$root/cuda/kernel_budget.txt
 page=$root/docs/kernels.md
 write=0
 architectures=()
@@ -16,15 +18,21 @@ whole=1
 while [ $# -gt 0 ]; do
   case $1 in
     --write) write=1 ;;
-    --in) folder=$(cd "$2" && pwd); whole=0; shift ;;
+    --in)
+      folder=$(cd "$2" && pwd)
+      sources=("$folder"/*.cu)
+      budget=$folder/kernel_budget.txt
+      whole=0
+      shift
+      ;;
     [0-9]*) architectures+=("$1"); whole=0 ;;
-    *) echo "usage: check_cuda.sh [--write] [--in FOLDER] [ARCHITECTURE...]" >&2; exit 2 ;;
+    *) echo "usage: check_kernels.sh [--write] [--in FOLDER] [ARCHITECTURE...]" >&2; exit 2 ;;
   esac
   shift
 done
 [ ${#architectures[@]} -gt 0 ] || architectures=(75 80 86 89 90 100 120)
 if [ $write = 1 ] && [ $whole = 0 ]; then
-  echo "check_cuda: --write is for all kernels and all architectures" >&2
+  echo "check_kernels: --write is for all kernels and all architectures" >&2
   exit 2
 fi
 nvcc=$(command -v nvcc || echo "${CUDA_HOME:-${CUDA_PATH:-/usr/local/cuda}}/bin/nvcc")
@@ -33,29 +41,28 @@ nvcc=$(command -v nvcc || echo "${CUDA_HOME:-${CUDA_PATH:-/usr/local/cuda}}/bin/
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 mkdir "$out/kernels" "$out/tests"
-"$nvcc" -ccbin "${CXX:-g++}" -std=c++20 -O1 "$root/kernels/cuda_table.cpp" -o "$out/cuda_table"
+"$nvcc" -ccbin "${CXX:-g++}" -std=c++20 -O1 "$root/cuda/kernel_table.cpp" -o "$out/kernel_table"
 
 # The host part of each file once, then the device part for every architecture. Of the host layer's own tests
 # only that they compile.
-compile=$root/cuda_host/check_nvcc.sh
+compile=$root/cuda/check_nvcc.sh
 run_jobs() { xargs -P "$(nproc)" -I{} bash -c '{}' >/dev/null || exit 1; }
-for file in "$folder"/*.cu; do
+for file in "${sources[@]}"; do
   echo "$compile sm_${architectures[0]} $file"
 done | run_jobs
 for architecture in "${architectures[@]}"; do
-  for file in "$folder"/*.cu; do
+  for file in "${sources[@]}"; do
     echo "$compile --report $out/kernels sm_$architecture $file"
   done
   [ $whole = 0 ] || echo "$compile --report $out/tests sm_$architecture $root/cuda_host/test_kernels.cu"
 done | run_jobs
 
-budget=$folder/cuda_budget.txt
 if [ $write = 1 ]; then
-  "$out/cuda_table" "$out/kernels" "$budget" >/dev/null 2>"$out/said" || true
+  "$out/kernel_table" "$out/kernels" "$budget" >/dev/null 2>"$out/said" || true
   {
     grep '^#' "$budget"
     {
-      sed -n 's/^check_cuda: the budget lacks a line such as: //p' "$out/said"
+      sed -n 's/^check_kernels: the budget lacks a line such as: //p' "$out/said"
       awk 'FILENAME == ARGV[1] { if (/there is no kernel/) gone[$(NF - 2), $NF] = 1; next }
            !/^#/ && !(($2, $1 ".cu") in gone)' "$out/said" "$budget"
     } | LC_ALL=C sort
@@ -63,17 +70,17 @@ if [ $write = 1 ]; then
   cp "$out/budget" "$budget"
 fi
 failed=0
-"$out/cuda_table" "$out/kernels" "$budget" >"$out/table" || failed=1
+"$out/kernel_table" "$out/kernels" "$budget" >"$out/table" || failed=1
 
 release=$("$nvcc" --version | sed -n 's/.*release.*, V//p')
 {
   echo "# Kernels"
   echo
-  echo "Written by \`kernels/check_cuda.sh --write\` with nvcc $release; not to be edited."
+  echo "Written by \`cuda/check_kernels.sh --write\` with nvcc $release; not to be edited."
   echo
   echo "Each cell: registers of a thread, and occupancy, the share of a multiprocessor's threads that can be"
-  echo "resident at once. Shared memory of a block: static + dynamic as in \`kernels/cuda_budget.txt\`, which"
-  echo "also bounds the registers. \`kernels/check_cuda.sh\`, a test of the build with the host layer, requires"
+  echo "resident at once. Shared memory of a block: static + dynamic as in \`cuda/kernel_budget.txt\`, which"
+  echo "also bounds the registers. \`cuda/check_kernels.sh\`, a test of the build with the host layer, requires"
   echo "these figures and the bounds, no stack, no spills, no local memory and no double precision."
   echo
   cat "$out/table"
@@ -87,7 +94,7 @@ elif [ $whole = 0 ]; then
 elif grep -qs "with nvcc" "$page" && ! grep -q "with nvcc $release;" "$page"; then
   echo "docs/kernels.md was written with another nvcc than $release: its figures are not compared"
 elif ! diff -N "$page" "$out/page"; then
-  echo "check_cuda: docs/kernels.md is not up to date; run kernels/check_cuda.sh --write" >&2
+  echo "check_kernels: docs/kernels.md is not up to date; run cuda/check_kernels.sh --write" >&2
   failed=1
 fi
 exit $failed

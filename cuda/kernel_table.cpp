@@ -1,6 +1,6 @@
-// What ptxas made of each kernel, as a table, held to a budget: cuda_table FOLDER BUDGET (check_cuda.sh calls
-// it) FOLDER holds NAME.ARCHITECTURE.log and .ptx of `check_nvcc.sh --report`. The table goes to standard
-// output, what is wrong to standard error; the status is 1 if anything is.
+// What ptxas made of each kernel, as a table, held to a budget: kernel_table FOLDER BUDGET
+// (check_kernels.sh calls it). FOLDER holds NAME.ARCHITECTURE.log and .ptx of `check_nvcc.sh --report`. The
+// table goes to standard output, what is wrong to standard error; the status is 1 if anything is.
 #include <cuda_occupancy.h>
 #include <cxxabi.h>
 
@@ -42,7 +42,7 @@ struct Limits {
 
 int problems = 0;
 void problem(const std::string& what) {
-  std::fprintf(stderr, "check_cuda: %s\n", what.c_str());
+  std::fprintf(stderr, "check_kernels: %s\n", what.c_str());
   ++problems;
 }
 
@@ -276,7 +276,7 @@ void print_table(const Kernels& kernels, const std::map<Name, Limits>& budget) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 3) throw std::runtime_error("usage: cuda_table FOLDER BUDGET");
+  if (argc != 3) throw std::runtime_error("usage: kernel_table FOLDER BUDGET");
   const Kernels kernels = read_reports(argv[1]);
   if (kernels.empty()) throw std::runtime_error("no kernels in " + std::string(argv[1]));
   const auto budget = read_budget(argv[2]);
@@ -284,6 +284,6 @@ int main(int argc, char** argv) try {
   print_table(kernels, budget);
   return problems == 0 ? 0 : 1;
 } catch (const std::exception& error) {
-  std::fprintf(stderr, "check_cuda: %s\n", error.what());
+  std::fprintf(stderr, "check_kernels: %s\n", error.what());
   return 1;
 }

@@ -1,5 +1,5 @@
 // cuBLAS for host code in .cu files: the library's own header and a check of its statuses. On the host
-// execution layer the calls are served by blas.cpp.
+// execution layer the calls are served by cuda_host/blas.cpp.
 #pragma once
 
 #include <cublas_v2.h>

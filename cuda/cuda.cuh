@@ -1,4 +1,4 @@
-// The one header that kernels include: CUDA C++ for nvcc, or the same words on the CPU (README.md).
+// The one header that kernels include: CUDA C++ for nvcc, or the same words on the CPU (cuda_host/).
 //
 // What a .cu file must keep to, so that both can read it:
 //   launch only through launch(); dynamic shared memory only through dynamic_shared(); vectors only through
