@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "report/reach_avoid_figure.h"
 #include "tools/data_make.h"
-#include "tools/picture.h"
 
 using namespace r2pac;
 

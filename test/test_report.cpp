@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "failure.h"
+#include "report/gnuplot.h"
+#include "report/input.h"
+#include "report/table.h"
+#include "report/text.h"
 #include "scratch_folder.h"
-#include "tools/gnuplot.h"
-#include "tools/report_input.h"
-#include "tools/report_table.h"
-#include "tools/report_text.h"
 #include "tools/scoring.h"
 
 using namespace r2pac;

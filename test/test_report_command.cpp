@@ -3,10 +3,10 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "report/chart.h"
+#include "report/gnuplot.h"
+#include "report/scatter.h"
 #include "small_run.h"
-#include "tools/chart.h"
-#include "tools/gnuplot.h"
-#include "tools/scatter.h"
 
 using namespace r2pac;
 namespace fs = std::filesystem;

@@ -6,11 +6,11 @@
 #include "data/dataset.h"
 #include "envs/reach_avoid.h"
 #include "model/run.h"
+#include "report/cost_map.h"
+#include "report/reach_avoid_figure.h"
 #include "storage/atomic_file.h"
 #include "tools/console.h"
-#include "tools/cost_map.h"
 #include "tools/data_make.h"
-#include "tools/picture.h"
 #include "tools/scoring.h"
 #include "tools/verbs.h"
 

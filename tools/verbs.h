@@ -11,6 +11,7 @@
 #include "engine/device.h"
 #include "kernels/select.h"
 #include "model/settings.h"
+#include "report/report.h"
 
 namespace r2pac {
 
@@ -119,12 +120,6 @@ struct BenchOptions {
 };
 int run_bench(const BenchOptions& options);
 
-struct ReportOptions {
-  std::vector<std::string> runs;  ///< run folders and eval.json files
-  std::string out = "report";
-  std::vector<std::string> data;  ///< DSRL files in place of those that the manifests name
-  bool no_pictures = false;
-};
 int run_report(const ReportOptions& options);
 
 /// Threads to use where the flag says 0: the processors of this machine. Throws Error(usage).

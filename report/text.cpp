@@ -1,4 +1,4 @@
-#include "tools/report_text.h"
+#include "report/text.h"
 
 #include <algorithm>
 #include <cstdio>

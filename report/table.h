@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/statistics.h"
-#include "tools/report_input.h"
+#include "report/input.h"
 
 namespace r2pac {
 

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "model/text_value.h"
-#include "tools/report_table.h"
+#include "report/table.h"
 
 namespace r2pac {
 namespace {

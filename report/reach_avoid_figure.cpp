@@ -1,4 +1,4 @@
-#include "tools/picture.h"
+#include "report/reach_avoid_figure.h"
 
 #include <algorithm>
 #include <numeric>
@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "envs/reach_avoid.h"
-#include "tools/gnuplot.h"
+#include "report/gnuplot.h"
 
 namespace r2pac {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/gnuplot.h"
+#include "report/gnuplot.h"
 
 namespace r2pac {
 

@@ -3,12 +3,14 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "tools/report_input.h"
-#include "tools/report_table.h"
-#include "tools/scatter.h"
+#include "engine/device.h"
+#include "report/input.h"
+#include "report/scatter.h"
+#include "report/table.h"
 
 namespace r2pac {
 
@@ -27,8 +29,10 @@ std::vector<std::string> draw_curves(const std::filesystem::path& folder,
 std::vector<std::string> draw_scores(const std::filesystem::path& folder, const ReportTable& table,
                                      const std::map<std::string, DataCloud>& clouds);
 
-/// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold.
+/// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold. The
+/// device evaluates the policies.
 /// Throws Error(checkpoint) for a damaged policy, too.
-std::vector<std::string> draw_maps(const std::filesystem::path& folder, const std::vector<TrainingRun>& runs);
+std::vector<std::string> draw_maps(const std::filesystem::path& folder, const std::vector<TrainingRun>& runs,
+                                   const std::shared_ptr<Device>& device);
 
 }  // namespace r2pac

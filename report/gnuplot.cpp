@@ -1,4 +1,4 @@
-#include "tools/gnuplot.h"
+#include "report/gnuplot.h"
 
 #include <fcntl.h>
 #include <spawn.h>

@@ -1,4 +1,4 @@
-#include "tools/report_table.h"
+#include "report/table.h"
 
 #include <algorithm>
 #include <map>

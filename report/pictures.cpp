@@ -1,16 +1,14 @@
-#include "tools/report_pictures.h"
+#include "report/pictures.h"
 
 #include <algorithm>
 #include <cctype>
 #include <set>
 
-#include "engine/device.h"
 #include "envs/reach_avoid.h"
 #include "model/policy.h"
-#include "tools/chart.h"
-#include "tools/cost_map.h"
-#include "tools/scatter.h"
-#include "tools/verbs.h"
+#include "report/chart.h"
+#include "report/cost_map.h"
+#include "report/scatter.h"
 
 namespace r2pac {
 namespace {
@@ -176,13 +174,14 @@ std::vector<std::string> draw_scores(const fs::path& folder, const ReportTable& 
   return names;
 }
 
-std::vector<std::string> draw_maps(const fs::path& folder, const std::vector<TrainingRun>& runs) {
+std::vector<std::string> draw_maps(const fs::path& folder, const std::vector<TrainingRun>& runs,
+                                   const std::shared_ptr<Device>& device) {
   std::vector<TitledMap> maps;
   for (const TrainingRun& run : runs) {
     if (task_alias(run.settings.task) != task_alias(std::string(ReachAvoidTask::name)) ||
         !fs::exists(fs::path(run.folder) / "policy.safetensors"))
       continue;
-    const Policy policy = Policy::load(run.folder, open_device({}));
+    const Policy policy = Policy::load(run.folder, device);
     if (policy.dimensions().observation != reach_avoid::kObservationDim) continue;
     maps.push_back({fs::weakly_canonical(run.folder).filename().string(), cost_map(policy)});
   }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "model/policy.h"
-#include "tools/picture.h"
+#include "report/reach_avoid_figure.h"
 
 namespace r2pac {
 

@@ -1,4 +1,4 @@
-#include "tools/cost_map.h"
+#include "report/cost_map.h"
 
 #include "base/error.h"
 #include "envs/reach_avoid.h"

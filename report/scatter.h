@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/report_table.h"
+#include "report/table.h"
 
 namespace r2pac {
 

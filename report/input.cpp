@@ -1,4 +1,4 @@
-#include "tools/report_input.h"
+#include "report/input.h"
 
 #include <cmath>
 #include <filesystem>

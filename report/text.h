@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tools/report_table.h"
+#include "report/table.h"
 
 namespace r2pac {
 

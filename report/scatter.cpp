@@ -1,4 +1,4 @@
-#include "tools/scatter.h"
+#include "report/scatter.h"
 
 #include <algorithm>
 #include <iterator>
@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "tools/chart.h"
+#include "report/chart.h"
 
 namespace r2pac {
 namespace {
