@@ -29,6 +29,16 @@ DenseWeights<T> weights_of(const Parameters<T>& parameters, const DenseLayer& la
           layer.head};
 }
 
+/// What an application learns, and whether it passes a gradient on to its argument x.
+template <class T>
+struct Wanted {
+  bool parameters, argument;
+  Wanted(const Tape<T>& tape, const Parameters<T>& p, const Variable<T>& x, Gradient gradient)
+      : parameters(tape.gradient_enabled() && gradient == Gradient::learn && p.trainable()),
+        argument(tape.gradient_enabled() && gradient != Gradient::constant && x.requires_gradient) {}
+  explicit operator bool() const { return parameters || argument; }
+};
+
 /// The members and rows of an argument that a gradient of `nets` members and `rows` rows concerns.
 template <class T>
 View<T> leading(View<T> x, int nets, int rows) {
@@ -40,7 +50,7 @@ View<T> leading(View<T> x, int nets, int rows) {
 /// Records the gradients of a dense layer, given that of its result.
 template <class T>
 void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
-                           Tensor<T> y, Tensor<T> slope) {
+                           Tensor<T> y, Tensor<T> slope, Wanted<T> wants) {
   const Schedules<T>& schedules = tape.schedules();
   const int nets = y->gradient_nets, rows = y->gradient_rows;
   const Tensor<T> d_y = tape.gradient(y);
@@ -49,7 +59,7 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
   if (slope != nullptr)
     tape.rows("activation backward", rows, {d_y, slope}, {slope},
               [=, &schedules](const Slice& slice) { schedules.scale(d_y->view(slice), slope->view(slice)); });
-  if (x->requires_gradient) {
+  if (wants.argument) {
     const Tensor<T> d_x = tape.gradient(x);
     const bool add = !tape.first_contribution(x);
     const int first_row = x->gradient_begin, wanted = x->gradient_end - x->gradient_begin;
@@ -59,6 +69,7 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
           {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
     });
   }
+  if (!wants.parameters) return;
   const Tensor<T> d_weight = tape.parameter_gradient(
       parameters.entry(layer.weight).name, {nets, layer.in, layer.out}, parameters.gradient(layer.weight));
   const bool add_weights = !tape.first_contribution(d_weight);
@@ -83,14 +94,16 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
 
 template <class T>
 Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
-                      Activation activation) {
+                      Activation activation, Gradient gradient) {
   const int rows = x->shape.rows;
   require_shape("dense_layer", "x", {x->shape.nets == 1 ? 1 : layer.nets, rows, layer.in}, x->shape);
-  const bool learns = tape.gradient_enabled() && parameters.trainable();
-  const Tensor<T> y = tape.value(parameters.entry(layer.weight).name, {layer.nets, rows, layer.out}, learns);
-  y->gradient_nets = std::min(layer.nets, parameters.entry(layer.weight).shape.nets);
+  const Wanted<T> wants(tape, parameters, *x, gradient);
+  const Tensor<T> y =
+      tape.value(parameters.entry(layer.weight).name, {layer.nets, rows, layer.out}, bool(wants));
+  if (wants.parameters) y->gradient_nets = std::min(layer.nets, parameters.entry(layer.weight).shape.nets);
+  if (x->shape.nets > 1) y->gradient_nets = std::min(y->gradient_nets, x->gradient_nets);
   y->gradient_rows = x->gradient_rows;
-  const Tensor<T> slope = learns && activation != Activation::identity
+  const Tensor<T> slope = wants && activation != Activation::identity
                               ? tape.value("slope", {y->gradient_nets, y->gradient_rows, layer.out})
                               : nullptr;
   const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr;
@@ -104,17 +117,19 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
     schedules.dense(
         {x->view(slice), weights_of(parameters, layer, pack), activation, y->view(slice), slopes});
   });
-  if (learns)
+  if (wants)
     tape.on_backward(
-        y, [=, &tape, &parameters] { record_dense_backward(tape, parameters, layer, x, y, slope); });
+        y, [=, &tape, &parameters] { record_dense_backward(tape, parameters, layer, x, y, slope, wants); });
   return y;
 }
 
 template <class T>
-Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x) {
+Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x,
+                     Gradient gradient) {
   const Shape shape = x->shape;
   require_shape("layer_norm", "gain", {shape.nets, 1, shape.cols}, parameters.entry(layer.gain).shape);
-  const bool learns = tape.gradient_enabled() && parameters.trainable();
+  const Wanted<T> wants(tape, parameters, *x, gradient);
+  const bool learns(wants);
   const Tensor<T> y = tape.value("normalised", shape, learns);
   const Tensor<T> unit = learns ? tape.value("unit", shape) : nullptr;
   const Tensor<T> inverse = learns ? tape.value("inverse deviation", {shape.nets, shape.rows, 1}) : nullptr;
@@ -130,20 +145,22 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   if (!learns) return y;
   tape.on_backward(y, [=, &tape, &schedules, &parameters] {
     const Tensor<T> d_y = tape.gradient(y);
-    const Tensor<T> d_gain =
-        tape.parameter_gradient(parameters.entry(layer.gain).name, parameters.entry(layer.gain).shape,
-                                parameters.gradient(layer.gain));
-    const bool add = !tape.first_contribution(d_gain);
-    tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {d_gain},
-                        [=, &schedules, &parameters](int first, int count, std::byte*) {
-                          const auto some = [&](View<T> all) {
-                            return View<T>{all.net(first), all.net_stride, count, all.rows, all.cols};
-                          };
-                          schedules.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
-                                                     parameters.gradient(layer.gain, first),
-                                                     parameters.gradient(layer.bias, first), stride, add);
-                        });
-    if (!x->requires_gradient) return;
+    if (wants.parameters) {
+      const Tensor<T> d_gain =
+          tape.parameter_gradient(parameters.entry(layer.gain).name, parameters.entry(layer.gain).shape,
+                                  parameters.gradient(layer.gain));
+      const bool add = !tape.first_contribution(d_gain);
+      tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {d_gain},
+                          [=, &schedules, &parameters](int first, int count, std::byte*) {
+                            const auto some = [&](View<T> all) {
+                              return View<T>{all.net(first), all.net_stride, count, all.rows, all.cols};
+                            };
+                            schedules.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
+                                                       parameters.gradient(layer.gain, first),
+                                                       parameters.gradient(layer.bias, first), stride, add);
+                          });
+    }
+    if (!wants.argument) return;
     if (!tape.first_contribution(x))
       throw InvalidArgument("layer_norm: its argument must have no other reader");
     const Tensor<T> d_x = tape.gradient(x);
@@ -173,7 +190,7 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
       return CopyColumns<T>{part->view(slice), joined->view(slice), first};
     });
     column += part->shape.cols;
-    if (!part->requires_gradient) continue;
+    if (!part->requires_gradient || !tape.gradient_enabled()) continue;
     if (!joined->requires_gradient) joined->gradient_begin = first;
     if (joined->requires_gradient && joined->gradient_end != first)
       throw InvalidArgument("concatenate: the parts that want a gradient must be neighbours");
@@ -193,10 +210,10 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
 }
 
 template <class T>
-Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label) {
+Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label, Gradient gradient) {
   const Shape entry = parameters.entry(table).shape;
   require_shape("embedding", "label", {1, label->shape.rows, 1}, label->shape);
-  const bool learns = tape.gradient_enabled() && parameters.trainable();
+  const bool learns = Wanted<T>(tape, parameters, *label, gradient).parameters;
   const Tensor<T> rows = tape.value(parameters.entry(table).name, {1, label->shape.rows, entry.cols}, learns);
   tape.row_operation("embedding", label->shape.rows, {label}, {rows}, [=, &parameters](const Slice& slice) {
     return Embed<T>{parameters.value(table), label->view(slice), rows->view(slice)};
@@ -222,10 +239,19 @@ template <class T>
 Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
   const char* name = maximum ? "ensemble_max" : "ensemble_min";
   require_shape(name, "x", {x->shape.nets, x->shape.rows, 1}, x->shape);
-  const Tensor<T> out = tape.value(name, {1, x->shape.rows, 1});
+  const bool wanted = tape.gradient_enabled() && x->requires_gradient;
+  const Tensor<T> out = tape.value(name, {1, x->shape.rows, 1}, wanted);
   tape.row_operation(name, x->shape.rows, {x}, {out}, [=](const Slice& slice) {
     return EnsembleExtreme<T>{x->view(slice), maximum, out->view(slice)};
   });
+  if (wanted)
+    tape.on_backward(out, [=, &tape] {
+      const bool add = !tape.first_contribution(x);
+      const Tensor<T> d_out = tape.gradient(out), d_x = tape.gradient(x);
+      tape.row_operation("extreme backward", x->shape.rows, {x, d_out, d_x}, {d_x}, [=](const Slice& slice) {
+        return EnsembleExtremeGradient<T>{x->view(slice), maximum, d_out->view(slice), d_x->view(slice), add};
+      });
+    });
   return out;
 }
 
@@ -307,10 +333,11 @@ void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* tar
 }
 
 #define R2_INSTANTIATE(T)                                                                               \
-  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation);   \
-  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>);                 \
+  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation,    \
+                                 Gradient);                                                             \
+  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>, Gradient);       \
   template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                              \
-  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>);                               \
+  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                     \
   template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                 \
   template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                 \
   template Tensor<T> stack_rows(Tape<T>&, Tensor<T>, Tensor<T>);                                        \

@@ -14,17 +14,25 @@ namespace r2pac {
 /// Throws InvalidArgument unless x has the expected shape.
 void require_shape(const char* operation, const char* argument, const Shape& expected, const Shape& actual);
 
-/// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. While gradients are enabled and the parameters
-/// are trainable it also provides their gradients, for as many members as the parameters have: a layer of
-/// more takes the others from a follower, as constants. A layer may be applied any number of times on a tape:
-/// the gradients add up, the last application first.
+/// What an application of a layer contributes to the gradient while gradients are enabled.
+enum class Gradient {
+  learn,    ///< to the layer's parameters, if they are trainable, and to its argument, if that wants one
+  frozen,   ///< to its argument only
+  constant  ///< nothing: its result is a constant
+};
+
+/// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. A layer may be applied any number of times on a
+/// tape: the gradients add up, the last application first. A layer of more members than the parameters have
+/// takes the others from a follower; one that learns does so for the parameters' own, the others are
+/// constants.
 template <class T>
 Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
-                      Activation activation);
+                      Activation activation, Gradient gradient = Gradient::learn);
 
 /// Layer normalisation over columns, [K, B, D] -> [K, B, D].
 template <class T>
-Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x);
+Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x,
+                     Gradient gradient = Gradient::learn);
 
 /// [1, B, c1 + c2 + ...] from parts [1, B, ci]; gradients flow to the parts that want them. The parts that
 /// want one must be neighbours.
@@ -33,9 +41,10 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts);
 
 /// rows(r) = table(label(r)), with label [1, B, 1] and a table entry [1, labels, cols].
 template <class T>
-Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label);
+Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label,
+                    Gradient gradient = Gradient::learn);
 
-/// [K, B, 1] -> [1, B, 1]; no gradient.
+/// [K, B, 1] -> [1, B, 1]; the gradient goes to the chosen member, the first of equal ones.
 template <class T>
 Tensor<T> ensemble_min(Tape<T>& tape, Tensor<T> x);
 template <class T>

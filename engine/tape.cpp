@@ -129,12 +129,19 @@ Tensor<T> Tape<T>::row_range(Tensor<T> x, int first, int count) {
 
 template <class T>
 Tensor<T> Tape<T>::part(Tensor<T> x, int first_net, int nets, int first_row, int rows) {
-  const Tensor<T> part = value(x->name, {nets, rows, x->shape.cols}, x->requires_gradient);
+  const int wanted_nets = std::min(nets, x->gradient_nets - first_net),
+            wanted_rows = std::min(rows, x->gradient_rows - first_row);
+  const bool wanted = x->requires_gradient && wanted_nets > 0 && wanted_rows > 0;
+  const Tensor<T> part = value(x->name, {nets, rows, x->shape.cols}, wanted);
   part->parent = x;
   part->first_net = first_net;
   part->first_row = first_row;
   part->gradient_begin = x->gradient_begin;
   part->gradient_end = x->gradient_end;
+  if (wanted) {
+    part->gradient_nets = wanted_nets;
+    part->gradient_rows = wanted_rows;
+  }
   return part;
 }
 
@@ -147,7 +154,7 @@ template <class T>
 Tensor<T> Tape<T>::gradient(Tensor<T> x) {
   if (x->gradient == nullptr) {
     if (x->parent != nullptr)
-      x->gradient = part(gradient(x->parent), x->first_net, x->shape.nets, x->first_row, x->shape.rows);
+      x->gradient = part(gradient(x->parent), x->first_net, x->gradient_nets, x->first_row, x->gradient_rows);
     else
       x->gradient = value(std::string("gradient of ").append(x->name),
                           {x->gradient_nets, x->gradient_rows, x->gradient_end - x->gradient_begin});
@@ -157,9 +164,30 @@ Tensor<T> Tape<T>::gradient(Tensor<T> x) {
 
 template <class T>
 bool Tape<T>::first_contribution(Tensor<T> x) {
-  for (Tensor<T> ensemble = x->parent; ensemble != nullptr; ensemble = ensemble->parent)
-    ensemble->gradient_written = true;
-  return !std::exchange(x->gradient_written, true);
+  const int nets = x->gradient_nets, rows = x->gradient_rows;
+  int first_net = 0, first_row = 0;
+  for (; x->parent != nullptr; x = x->parent) first_net += x->first_net, first_row += x->first_row;
+  if (first_row != 0 || rows != x->gradient_rows)
+    throw InvalidArgument("tape: a gradient of some rows of `" + x->name + "`");
+  std::vector<bool>& written = x->gradient_written;
+  written.resize(static_cast<std::size_t>(x->gradient_nets));
+  const auto begin = written.begin() + first_net, end = begin + nets;
+  const bool first = std::find(begin, end, true) == end;
+  if (!first) begin_with_zero(x, first_net, nets);
+  std::fill(begin, end, true);
+  return first;
+}
+
+/// Zero for those of some members' gradients that nothing has contributed to.
+template <class T>
+void Tape<T>::begin_with_zero(Tensor<T> root, int first_net, int nets) {
+  for (int net = first_net; net < first_net + nets; ++net) {
+    if (root->gradient_written[static_cast<std::size_t>(net)]) continue;
+    const Tensor<T> d = part(gradient(root), net, 1, 0, root->gradient_rows);
+    row_operation("no gradient", d->shape.rows, {}, {d},
+                  [d](const Slice& slice) { return Zero<T>{d->view(slice)}; });
+    root->gradient_written[static_cast<std::size_t>(net)] = true;
+  }
 }
 
 template <class T>
@@ -175,7 +203,10 @@ Tensor<T> Tape<T>::parameter_gradient(const std::string& name, Shape shape, T* d
 template <class T>
 void Tape<T>::backward() {
   for (auto entry = backward_.rbegin(); entry != backward_.rend(); ++entry)
-    if (entry->first == nullptr || entry->first->gradient_written) entry->second();
+    if (const Tensor<T> result = entry->first; result == nullptr || !result->gradient_written.empty()) {
+      if (result != nullptr) begin_with_zero(result, 0, result->gradient_nets);
+      entry->second();
+    }
   backward_.clear();
   // A phase for each turn. The longest pieces first: whoever finishes last then waits least.
   std::stable_sort(deferred_.begin(), deferred_.end(), [](const Call& a, const Call& b) {

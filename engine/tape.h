@@ -113,8 +113,7 @@ class Tape {
   /// The same values as a constant: no gradient flows back through the result.
   Tensor<T> stop_gradient(Tensor<T> x);
 
-  /// Members first .. first + count of an ensemble, sharing its memory. If gradients flow through members,
-  /// they must flow through each of them.
+  /// Members first .. first + count of an ensemble, sharing its memory.
   Tensor<T> members(Tensor<T> x, int first, int count);
   /// Rows first .. first + count, sharing its memory. Only on a device of whole batches.
   Tensor<T> row_range(Tensor<T> x, int first, int count);
@@ -124,8 +123,9 @@ class Tape {
   void on_backward(Tensor<T> result, std::function<void()> record);
   /// The gradient of x: same shape as the columns of x that want one.
   Tensor<T> gradient(Tensor<T> x);
-  /// True for the first contribution recorded to the gradient of x, which overwrites; later ones add. A
-  /// member contributes to its ensemble, too.
+  /// Announces a contribution to the gradient of x. True if it is the first, which overwrites; later ones add.
+  /// A member contributes to its ensemble, too; where only some of x's members have a gradient already, the
+  /// others begin with zero.
   bool first_contribution(Tensor<T> x);
   /// The gradient of parameters, which lies at `data`: the same tensor for each layer that contributes to it.
   /// Throws InvalidArgument if one asks for another shape.
@@ -156,6 +156,7 @@ class Tape {
   void cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls, const std::vector<PhaseRange>& phases,
                       std::size_t tile_bytes, Program& program) const;
   static std::vector<WholeCall> whole_calls(const std::vector<Call>& calls, std::byte* scratch);
+  void begin_with_zero(Tensor<T> root, int first_net, int nets);
   Tensor<T> part(Tensor<T> x, int first_net, int nets, int first_row, int rows);
 
   std::shared_ptr<Device> device_;

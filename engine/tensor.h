@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "kernels/view.h"
 
@@ -40,7 +41,7 @@ struct Variable {
   /// Leading members and rows whose gradient is wanted: the others are constants that share a call.
   int gradient_nets = 0, gradient_rows = 0;
   Variable* gradient = nullptr;
-  bool gradient_written = false;
+  std::vector<bool> gradient_written;  ///< by member, once something has contributed; of the root only
 
   Variable* parent = nullptr;  ///< set: these are members first_net .. and rows first_row .. of the parent
   int first_net = 0, first_row = 0;

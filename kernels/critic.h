@@ -125,42 +125,55 @@ struct CriticTargets {
   }
 };
 
-/// loss(k, r) = (target(r) - prediction(k, r))^2.
+/// loss(k, r) = weight(r) * mean over columns of (target - prediction)^2; target [1 or nets, rows, cols].
 template <class T>
 struct SquaredError {
   View<T> prediction, target, loss;
+  View<T> weights = {};  // data null: none
   R2_FORMULA void row(int r, int lane, int lanes) const {
     for (int k = lane; k < prediction.nets; k += lanes) {
-      const T diff = target.row(k, r)[0] - prediction.row(k, r)[0];
-      loss.row(k, r)[0] = diff * diff;
+      T sum = 0;
+      for (int c = 0; c < prediction.cols; ++c) {
+        const T diff = target.row(k, r)[c] - prediction.row(k, r)[c];
+        sum += diff * diff;
+      }
+      loss.row(k, r)[0] = weight_of(weights, r) * (sum / static_cast<T>(prediction.cols));
     }
   }
 };
-/// d_prediction(k, r) = scale * d loss(k, r) / d prediction(k, r), overwritten.
+/// d_prediction(k, r, c) = scale * d loss(k, r) / d prediction(k, r, c), or += if `accumulate`.
 template <class T>
 struct SquaredErrorGradient {
   View<T> prediction, target;
   T scale;
   View<T> d_prediction;
+  View<T> weights = {};
+  bool accumulate = false;
   R2_FORMULA void row(int r, int lane, int lanes) const {
-    for (int k = lane; k < prediction.nets; k += lanes)
-      d_prediction.row(k, r)[0] = -scale * T(2) * (target.row(k, r)[0] - prediction.row(k, r)[0]);
+    const T factor = -scale * T(2) / static_cast<T>(prediction.cols) * weight_of(weights, r);
+    for (int i = lane; i < prediction.nets * prediction.cols; i += lanes) {
+      const int k = i / prediction.cols, c = i % prediction.cols;
+      contribute(d_prediction.row(k, r)[c], factor * (target.row(k, r)[c] - prediction.row(k, r)[c]),
+                 accumulate);
+    }
   }
 };
 
-/// loss(r) = expectile_loss(target(r) - prediction(r)).
+/// loss(r) = weight(r) * expectile_loss(target(r) - prediction(r)).
 template <class T>
 struct ExpectileLoss {
   View<T> prediction, target;
   T expectile;
   Side side;
   View<T> loss;
+  View<T> weights = {};
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane == 0)
-      loss.row(r)[0] = formula::expectile_loss(target.row(r)[0] - prediction.row(r)[0], expectile, side);
+      loss.row(r)[0] = weight_of(weights, r) * formula::expectile_loss(target.row(r)[0] - prediction.row(r)[0],
+                                                                       expectile, side);
   }
 };
-/// d_prediction(r) = scale * d loss(r) / d prediction(r), overwritten.
+/// d_prediction(r) = scale * d loss(r) / d prediction(r), or += if `accumulate`.
 template <class T>
 struct ExpectileGradient {
   View<T> prediction, target;
@@ -168,10 +181,12 @@ struct ExpectileGradient {
   Side side;
   T scale;
   View<T> d_prediction;
+  View<T> weights = {};
+  bool accumulate = false;
   R2_FORMULA void row(int r, int lane, int) const {
-    if (lane == 0)
-      d_prediction.row(r)[0] =
-          -scale * formula::expectile_loss_gradient(target.row(r)[0] - prediction.row(r)[0], expectile, side);
+    if (lane != 0) return;
+    const T slope = formula::expectile_loss_gradient(target.row(r)[0] - prediction.row(r)[0], expectile, side);
+    contribute(d_prediction.row(r)[0], -scale * weight_of(weights, r) * slope, accumulate);
   }
 };
 

@@ -67,10 +67,11 @@ struct FlowPath {
   }
 };
 
-/// loss(r) = mean over columns of (velocity - (data - noise))^2, summed in ascending order.
+/// loss(r) = weight(r) * mean over columns of (velocity - (data - noise))^2, summed in ascending order.
 template <class T>
 struct FlowLoss {
   View<T> velocity, noise, data, loss;
+  View<T> weights = {};  // data null: none
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
     T sum = 0;
@@ -78,20 +79,23 @@ struct FlowLoss {
       const T diff = formula::flow_velocity(noise.row(r)[c], data.row(r)[c]) - velocity.row(r)[c];
       sum += diff * diff;
     }
-    loss.row(r)[0] = sum / static_cast<T>(velocity.cols);
+    loss.row(r)[0] = weight_of(weights, r) * (sum / static_cast<T>(velocity.cols));
   }
 };
-/// d_velocity = scale * d loss / d velocity, overwritten.
+/// d_velocity = scale * d loss / d velocity, or += if `accumulate`.
 template <class T>
 struct FlowLossGradient {
   View<T> velocity, noise, data;
   T scale;
   View<T> d_velocity;
+  View<T> weights = {};
+  bool accumulate = false;
   R2_FORMULA void row(int r, int lane, int lanes) const {
-    const T factor = scale * T(-2) / static_cast<T>(velocity.cols);
+    const T factor = scale * T(-2) / static_cast<T>(velocity.cols) * weight_of(weights, r);
     for (int c = lane; c < velocity.cols; c += lanes)
-      d_velocity.row(r)[c] =
-          factor * (formula::flow_velocity(noise.row(r)[c], data.row(r)[c]) - velocity.row(r)[c]);
+      contribute(d_velocity.row(r)[c],
+                 factor * (formula::flow_velocity(noise.row(r)[c], data.row(r)[c]) - velocity.row(r)[c]),
+                 accumulate);
   }
 };
 

@@ -16,7 +16,7 @@ namespace r2pac {
 
 template <class T>
 using RowOperation =
-    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Embed<T>, EnsembleExtreme<T>, GatherWindows<T>,
+    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Zero<T>, Embed<T>, EnsembleExtreme<T>, EnsembleExtremeGradient<T>, GatherWindows<T>,
                  GatherWindowsInOrder<T>, GatherLabels<T>, CriticTargets<T>, SquaredError<T>,
                  SquaredErrorGradient<T>, ExpectileLoss<T>, ExpectileGradient<T>, OptimalityLabels<T>,
                  LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>>;

@@ -28,7 +28,7 @@ struct CopyColumnsGradient {
     for (int k = 0; k < d_from.nets; ++k) {
       T* out = d_from.row(k, r);
       const T* in = d_to.row(k, r) + first_column;
-      for (int c = lane; c < d_from.cols; c += lanes) out[c] = accumulate ? out[c] + in[c] : in[c];
+      for (int c = lane; c < d_from.cols; c += lanes) contribute(out[c], in[c], accumulate);
     }
   }
 };
@@ -44,6 +44,29 @@ struct Embed {
   }
 };
 
+/// x = 0.
+template <class T>
+struct Zero {
+  View<T> x;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = 0; k < x.nets; ++k)
+      for (int c = lane; c < x.cols; c += lanes) x.row(k, r)[c] = T(0);
+  }
+};
+
+/// The member with the least or greatest x(k, r), the first of equal ones.
+template <class T>
+R2_FORMULA int extreme_member(const View<T>& x, bool maximum, int r) {
+  int chosen = 0;
+  T best = x.row(0, r)[0];
+  for (int k = 1; k < x.nets; ++k) {
+    const T candidate = x.row(k, r)[0];
+    if (!(maximum ? best < candidate : candidate < best)) continue;
+    best = candidate;
+    chosen = k;
+  }
+  return chosen;
+}
 /// out(r) = min or max over the members of x(k, r): [nets, rows, 1] -> [1, rows, 1].
 template <class T>
 struct EnsembleExtreme {
@@ -52,12 +75,21 @@ struct EnsembleExtreme {
   View<T> out;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
-    T best = x.row(0, r)[0];
-    for (int k = 1; k < x.nets; ++k) {
-      const T candidate = x.row(k, r)[0];
-      if (maximum ? best < candidate : candidate < best) best = candidate;
-    }
-    out.row(r)[0] = best;
+    out.row(r)[0] = x.row(extreme_member(x, maximum, r), r)[0];
+  }
+};
+/// d_x(k, r) = d_out(r) for the member k that was chosen, 0 for the others; or += if `accumulate`.
+template <class T>
+struct EnsembleExtremeGradient {
+  View<T> x;
+  bool maximum;
+  View<T> d_out, d_x;
+  bool accumulate;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane != 0) return;
+    const int chosen = extreme_member(x, maximum, r);
+    for (int k = 0; k < x.nets; ++k)
+      contribute(d_x.row(k, r)[0], k == chosen ? d_out.row(r)[0] : T(0), accumulate);
   }
 };
 

@@ -24,6 +24,18 @@ struct View {
   }
 };
 
+/// Weight of row r: 1 where there are no weights [1, rows, 1].
+template <class T>
+R2_FORMULA T weight_of(const View<T>& weights, int r) {
+  return weights.data != nullptr ? weights.row(r)[0] : T(1);
+}
+
+/// One of several contributions to a gradient: the first overwrites.
+template <class T>
+R2_FORMULA void contribute(T& gradient, T value, bool add) {
+  gradient = add ? gradient + value : value;
+}
+
 /// Where a run stands. Kernels read it, so that a replayed recording sees the current step.
 struct StepState {
   unsigned long long step = 0;            ///< gradient steps completed in the whole run, both phases

@@ -1,6 +1,5 @@
 #include "model/losses.h"
 
-#include "base/error.h"
 #include "engine/operations.h"
 
 namespace r2pac {
@@ -26,21 +25,6 @@ template <class T>
 WindowBatch<T> views(const Batch<T>& b, const Slice& slice) {
   return {b.observations->view(slice), b.actions->view(slice), b.next_observations->view(slice),
           b.rewards->view(slice),      b.costs->view(slice),   b.mask->view(slice)};
-}
-
-/// The mean's derivative: every row of every loss counts 1 / B.
-template <class T>
-T mean_scale(Tensor<T> prediction) {
-  return T(1) / static_cast<T>(prediction->shape.rows);
-}
-
-/// The gradient of a loss's argument, which the loss overwrites: nothing recorded later may have read it.
-template <class T>
-Tensor<T> sole_gradient(Tape<T>& tape, Tensor<T> prediction) {
-  if (!tape.first_contribution(prediction))
-    throw InvalidArgument(
-        std::string("a loss of `").append(prediction->name).append("`: no later reader is allowed"));
-  return tape.gradient(prediction);
 }
 
 }  // namespace
@@ -90,77 +74,6 @@ Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_r
                                                t.unsafe->view(slice)};
                      });
   return t;
-}
-
-template <class T>
-Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
-  require_shape("sum_of_means", name, {x->shape.nets, x->shape.rows, 1}, x->shape);
-  const Tensor<T> mean = tape.kept(name, {1, 1, 1});
-  tape.deferred_tasks(name, 1, {x}, {mean}, [=, &schedules = tape.schedules()](int, int, std::byte*) {
-    schedules.sum_of_means(x->whole(), mean->whole().data);
-  });
-  return mean;
-}
-
-template <class T>
-Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target) {
-  const Shape shape = prediction->shape;
-  require_shape("squared_error_loss", "target", {1, shape.rows, 1}, target->shape);
-  const Tensor<T> loss = tape.value(name, shape);
-  tape.row_operation(name, shape.rows, {prediction, target}, {loss}, [=](const Slice& slice) {
-    return SquaredError<T>{prediction->view(slice), target->view(slice), loss->view(slice)};
-  });
-  tape.on_backward(nullptr, [=, &tape] {
-    const Tensor<T> d = sole_gradient(tape, prediction);
-    tape.row_operation("squared error backward", shape.rows, {prediction, target}, {d},
-                       [=](const Slice& slice) {
-                         return SquaredErrorGradient<T>{prediction->view(slice), target->view(slice),
-                                                        mean_scale(prediction), d->view(slice)};
-                       });
-  });
-  return sum_of_means(tape, name, loss);
-}
-
-template <class T>
-Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target, double tau,
-                         Side side) {
-  const Shape shape = prediction->shape;
-  require_shape("expectile_loss", "prediction", {1, shape.rows, 1}, shape);
-  require_shape("expectile_loss", "target", shape, target->shape);
-  const Tensor<T> loss = tape.value(name, shape);
-  const T weight = static_cast<T>(tau);
-  tape.row_operation(name, shape.rows, {prediction, target}, {loss}, [=](const Slice& slice) {
-    return ExpectileLoss<T>{prediction->view(slice), target->view(slice), weight, side, loss->view(slice)};
-  });
-  tape.on_backward(nullptr, [=, &tape] {
-    const Tensor<T> d = sole_gradient(tape, prediction);
-    tape.row_operation("expectile backward", shape.rows, {prediction, target}, {d}, [=](const Slice& slice) {
-      return ExpectileGradient<T>{prediction->view(slice), target->view(slice), weight, side,
-                                  mean_scale(prediction),  d->view(slice)};
-    });
-  });
-  return sum_of_means(tape, name, loss);
-}
-
-template <class T>
-Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
-                             Tensor<T> actions) {
-  const Shape shape = velocity->shape;
-  require_shape("flow_matching_loss", "noise", shape, noise->shape);
-  require_shape("flow_matching_loss", "actions", shape, actions->shape);
-  const Tensor<T> loss = tape.value(name, {1, shape.rows, 1});
-  tape.row_operation(name, shape.rows, {velocity, noise, actions}, {loss}, [=](const Slice& slice) {
-    return FlowLoss<T>{velocity->view(slice), noise->view(slice), actions->view(slice), loss->view(slice)};
-  });
-  tape.on_backward(nullptr, [=, &tape] {
-    const Tensor<T> d = sole_gradient(tape, velocity);
-    tape.row_operation(
-        "flow loss backward", shape.rows, {velocity, noise, actions}, {d}, [=](const Slice& slice) {
-          return FlowLossGradient<T>{velocity->view(slice), noise->view(slice), actions->view(slice),
-                                     mean_scale(velocity), d->view(slice)};
-        });
-  });
-  return sum_of_means(tape, name, loss);
 }
 
 template <class T>
@@ -232,10 +145,6 @@ FlowSample<T> draw_flow_sample(Tape<T>& tape, Tensor<T> actions, std::uint64_t s
   template Batch<T> windows_in_order(Tape<T>&, const WindowSource<T>&, int, const std::uint32_t*);          \
   template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>,            \
                                      const TargetConstants<T>&);                                            \
-  template Tensor<T> squared_error_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>);                       \
-  template Tensor<T> expectile_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, double, Side);             \
-  template Tensor<T> flow_matching_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>);            \
-  template Tensor<T> sum_of_means(Tape<T>&, const char*, Tensor<T>);                                        \
   template void record_threshold(Tape<T>&, Tensor<T>, double, double, const StepState*, unsigned long long, \
                                  Tensor<T>);                                                                \
   template Tensor<T> optimality_labels(Tape<T>&, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>);    \

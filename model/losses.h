@@ -1,10 +1,11 @@
-// R2PAC's own operations on the tape: targets, losses, labels, the flow path. Each is a thin recording of a
+// R2PAC's own operations on the tape: batches, targets, labels, the flow path. Each is a thin recording of a
 // formula in kernels/critic.h or kernels/flow.h. All tensors are [nets, B, cols]; scalars per row have
 // cols = 1.
 #pragma once
 
 #include <cstdint>
 
+#include "engine/losses.h"
 #include "engine/tape.h"
 #include "kernels/batch.h"
 #include "kernels/critic.h"
@@ -36,22 +37,6 @@ template <class T>
 Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> next_reward_value,
                           Tensor<T> next_cost_value, Tensor<T> threshold,
                           const TargetConstants<T>& constants);
-
-/// Kept scalar: sum over nets of the batch mean of (target - prediction)^2. Gradient to the prediction only.
-template <class T>
-Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target);
-/// Kept scalar: batch mean of the expectile loss of target - prediction. Gradient to the prediction only.
-template <class T>
-Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
-                         double expectile, Side side);
-/// Kept scalar: batch mean of the mean squared error of the velocity.
-template <class T>
-Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
-                             Tensor<T> actions);
-
-/// Kept scalar: sum over nets of the batch mean of x [nets, B, 1]; computed after the gradient.
-template <class T>
-Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x);
 
 /// threshold <- alpha-quantile of v_cost over the batch, smoothed by `keep` (see update_threshold).
 template <class T>

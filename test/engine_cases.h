@@ -2,7 +2,7 @@
 // test_engine_features checks their gradients on the CPU, test_cuda_features on a CUDA device.
 #pragma once
 
-#include "model/losses.h"
+#include "engine/losses.h"
 #include "workbench.h"
 
 namespace r2pac::cases {
@@ -19,6 +19,67 @@ inline constexpr auto layers_applied_twice = []<class T>(Workbench<T>& w) {
     losses.push_back(squared_error_loss(w.tape, "rows", w.layer(w.judges, row), w.wanted));
   }
   return losses;
+};
+
+/// Gradients pass frozen layers to what learns before them, and stop at constant ones.
+inline constexpr auto frozen_layers = []<class T>(Workbench<T>& w) {
+  const auto frozen = [&](const DenseLayer& l, Tensor<T> x, Gradient gradient) {
+    return dense_layer(w.tape, w.fixed, l, x, Activation::gelu_tanh, gradient);
+  };
+  const auto loss = [&](const char* name, Tensor<T> y) {
+    return squared_error_loss(w.tape, name, y, w.wanted);
+  };
+  const Tensor<T> learned = w.layer(w.first, w.input);
+  const Tensor<T> normal =
+      layer_norm(w.tape, w.fixed, w.norm, frozen(w.second, learned, Gradient::frozen), Gradient::frozen);
+  return std::vector<Tensor<T>>{
+      loss("head", frozen(w.head, normal, Gradient::frozen)),
+      loss("judges", frozen(w.judges, frozen(w.first, w.input, Gradient::frozen), Gradient::frozen)),
+      loss("constant", w.layer(w.judges, frozen(w.first, w.input, Gradient::constant))),
+      loss("both", w.layer(w.head, frozen(w.second, learned, Gradient::frozen)))};
+};
+
+/// Several losses on one tensor and on overlapping members of an ensemble, some members without any.
+inline constexpr auto losses_on_one_tensor = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Tensor<T> q = w.layer(w.critics, w.input, Activation::identity);
+  const Tensor<T> y = w.layer(w.head, w.layer(w.first, w.other));
+  const Tensor<T> one = w.layer(w.judges, w.layer(w.first, w.actions));
+  const Tensor<T> velocity = w.layer(w.first, w.actions);
+  return std::vector<Tensor<T>>{squared_error_loss(t, "last", t.members(q, 2, 1), w.wanted),
+                                expectile_loss(t, "middle", t.members(q, 1, 1), w.wanted, 0.9, Side::upper),
+                                squared_error_loss(t, "all", q, w.weights),
+                                squared_error_loss(t, "first two", t.members(q, 0, 2), w.wanted),
+                                expectile_loss(t, "upper", y, w.wanted, 0.9, Side::upper),
+                                squared_error_loss(t, "y", y, w.weights),
+                                expectile_loss(t, "lower", y, w.weights, 0.7, Side::lower),
+                                squared_error_loss(t, "one of three", t.members(one, 1, 1), w.wanted),
+                                flow_matching_loss(t, "flow", velocity, w.noise, w.data),
+                                squared_error_loss(t, "velocity", velocity, w.noise)};
+};
+
+/// Each loss with weights of the rows, alone and as a second contribution.
+inline constexpr auto weighted_losses = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Tensor<T> q = w.layer(w.critics, w.input), y = w.layer(w.head, w.layer(w.first, w.input)),
+                  velocity = w.layer(w.second, w.layer(w.first, w.other));
+  return std::vector<Tensor<T>>{squared_error_loss(t, "q", q, w.wanted, w.weights),
+                                squared_error_loss(t, "q again", q, w.wanted, w.weights),
+                                expectile_loss(t, "y", y, w.wanted, 0.8, Side::lower, w.weights),
+                                expectile_loss(t, "y again", y, w.wanted, 0.8, Side::upper, w.weights),
+                                flow_matching_loss(t, "velocity", velocity, w.noise, w.data, w.weights),
+                                flow_matching_loss(t, "velocity again", velocity, w.data, w.noise, w.weights),
+                                squared_error_loss(t, "columns", velocity, w.data, w.weights)};
+};
+
+/// Least and greatest members, some of them of one ensemble.
+inline constexpr auto ensemble_extremes = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Tensor<T> q = w.layer(w.critics, w.input, Activation::identity), p = w.layer(w.judges, w.data);
+  return std::vector<Tensor<T>>{
+      squared_error_loss(t, "least", ensemble_min(t, q), w.wanted),
+      squared_error_loss(t, "greatest", ensemble_max(t, t.members(q, 1, 2)), w.wanted),
+      expectile_loss(t, "pair", ensemble_max(t, t.members(p, 0, 2)), w.wanted, 0.7, Side::upper)};
 };
 
 }  // namespace r2pac::cases

@@ -8,3 +8,23 @@ TEST_CASE("cuda: a layer applied several times gets the sum of all gradients") {
   any_order();
   check_on(on_cuda(), cases::layers_applied_twice);
 }
+
+TEST_CASE("cuda: a frozen layer passes gradients on and learns nothing, a constant one ends them") {
+  any_order();
+  check_on(on_cuda(), cases::frozen_layers);
+}
+
+TEST_CASE("cuda: several losses on one tensor and its members add up") {
+  any_order();
+  check_on(on_cuda(), cases::losses_on_one_tensor);
+}
+
+TEST_CASE("cuda: losses weigh the rows") {
+  any_order();
+  check_on(on_cuda(), cases::weighted_losses);
+}
+
+TEST_CASE("cuda: the gradient of an ensemble's extreme goes to the chosen member") {
+  any_order();
+  check_on(on_cuda(), cases::ensemble_extremes);
+}

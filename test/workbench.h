@@ -17,28 +17,23 @@ struct Workbench {
   static constexpr int rows = 150;  // more than two tiles of the CPU, the last one short
 
   explicit Workbench(const std::shared_ptr<Device>& device)
-      : tape(device), numbers(std::size_t{rows} * 12, device->memory()) {
-    first = add_dense(parameters, "first", 1, 3, 4);
-    second = add_dense(parameters, "second", 1, 4, 4);
-    head = add_dense(parameters, "head", 1, 4, 1);
-    critics = add_dense(parameters, "critics", 3, 3, 1);
-    judges = add_dense(parameters, "judges", 3, 4, 1);
-    norm = add_norm(parameters, "norm", 1, 4);
-    table = parameters.add("table", {1, 3, 4});
-    vector = parameters.add("vector", {1, 1, 4});
-    scalar = parameters.add("scalar", {1, 1, 1});
-    parameters.allocate(true, *device);
-    std::vector<T> values(parameters.size());
-    for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = normal(0, i);
-    parameters.values().copy_in(values.data(), values.size());
-    parameters.repack();
-    std::vector<T> data(numbers.size());
-    for (std::uint32_t i = 0; i < data.size(); ++i) data[i] = normal(1, i);
-    for (std::size_t r = 0; r < rows; ++r) {
-      data[std::size_t{rows} * 10 + r] = static_cast<T>(r % 3);
-      data[std::size_t{rows} * 11 + r] = std::abs(data[std::size_t{rows} * 11 + r]);
+      : tape(device), numbers(std::size_t{rows} * 20, device->memory()) {
+    declare(parameters);
+    declare(fixed);
+    for (Parameters<T>* p : {&fixed, &parameters}) {
+      p->allocate(true, *device);
+      std::vector<T> values(p->size());
+      for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = normal(p == &fixed ? 2 : 0, i);
+      p->values().copy_in(values.data(), values.size());
+      p->repack();
     }
-    numbers.copy_in(data.data(), data.size());
+    std::vector<T> values(numbers.size());
+    for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = normal(1, i);
+    for (std::size_t r = 0; r < rows; ++r) {
+      values[std::size_t{rows} * 18 + r] = static_cast<T>(r % 3);
+      values[std::size_t{rows} * 19 + r] = std::abs(values[std::size_t{rows} * 19 + r]);
+    }
+    numbers.copy_in(values.data(), values.size());
     int column = 0;
     const auto external = [&](const char* name, int cols) {
       T* const begin = numbers.data() + std::ptrdiff_t{rows} * column;
@@ -48,6 +43,8 @@ struct Workbench {
     input = external("input", 3);
     other = external("other", 3);
     actions = external("actions", 3);
+    noise = external("noise", 4);
+    data = external("data", 4);
     wanted = external("wanted", 1);
     label = external("label", 1);
     weights = external("weights", 1);
@@ -58,13 +55,25 @@ struct Workbench {
   }
 
   Parameters<T> parameters;
+  Parameters<T> fixed;  ///< the same layers with other values, whose gradients nobody looks at
   DenseLayer first, second, head, critics, judges;  ///< 3 -> 4, 4 -> 4, 4 -> 1; three members 3 -> 1, 4 -> 1
   NormLayer norm;                                   ///< of width 4
   int table = 0, vector = 0, scalar = 0;            ///< entries [1, 3, 4], [1, 1, 4], [1, 1, 1]
   Tape<T> tape;
-  Tensor<T> input, other, actions, wanted, label, weights;  ///< three of width 3, three of width 1
+  Tensor<T> input, other, actions, noise, data, wanted, label, weights;  ///< of width 3, 3, 3, 4, 4, 1, 1, 1
 
  private:
+  void declare(Parameters<T>& p) {
+    first = add_dense(p, "first", 1, 3, 4);
+    second = add_dense(p, "second", 1, 4, 4);
+    head = add_dense(p, "head", 1, 4, 1);
+    critics = add_dense(p, "critics", 3, 3, 1);
+    judges = add_dense(p, "judges", 3, 4, 1);
+    norm = add_norm(p, "norm", 1, 4);
+    table = p.add("table", {1, 3, 4});
+    vector = p.add("vector", {1, 1, 4});
+    scalar = p.add("scalar", {1, 1, 1});
+  }
   static T normal(std::uint32_t row, std::uint32_t lane) {
     return static_cast<T>(random_normal(5, Purpose::test, 0, row, lane));
   }

@@ -1,0 +1,30 @@
+// Losses that record themselves on a tape together with their gradients: formulas of kernels/critic.h and
+// kernels/flow.h. Each is a kept scalar, a mean over the batch. A gradient flows to the prediction only, if
+// it wants one; several losses may share a prediction. `weights` [1, B, 1] multiply the rows' losses, as
+// constants; null: none. The mean is over all rows, whatever they weigh.
+#pragma once
+
+#include "engine/tape.h"
+#include "kernels/critic.h"
+
+namespace r2pac {
+
+/// Sum over members of the batch mean of (target - prediction)^2, itself a mean over columns: prediction
+/// [K, B, C], target [1 or K, B, C].
+template <class T>
+Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+                             Tensor<T> weights = nullptr);
+/// Batch mean of the expectile loss of target - prediction, both [1, B, 1]; `expectile` in (0, 1).
+template <class T>
+Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+                         double expectile, Side side, Tensor<T> weights = nullptr);
+/// Batch mean of the mean squared error of the velocity against actions - noise, all [1, B, C].
+template <class T>
+Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
+                             Tensor<T> actions, Tensor<T> weights = nullptr);
+
+/// Kept scalar: sum over members of the batch mean of x [K, B, 1]; computed after the gradient. No gradient.
+template <class T>
+Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x);
+
+}  // namespace r2pac
