@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # What nvcc makes of every kernel, held to a budget: check_kernels.sh [--write] [--in FOLDER] [ARCHITECTURE...]
 #
-# Compiles kernels/*.cu for each architecture (75 80 86 89 90 100 120), every warning an error, and requires what
-# cuda/kernel_budget.txt allows: registers, no stack, no spills, no local memory, no double precision, wide loads
-# where they are meant. --in takes the sources and their kernel_budget.txt from FOLDER instead. Given neither a
-# folder nor architectures, it also requires that docs/kernels.md is up to date. --write brings it up to date,
-# and the budget's list of kernels: new ones get their registers rounded up to a multiple of eight. Exits with 77
-# (skipped) where there is no nvcc.
+# Compiles kernels/*.cu and acting/*.cu for each architecture (75 80 86 89 90 100 120), every warning an error,
+# and requires what cuda/kernel_budget.txt allows: registers, no stack, no spills, no local memory, no double
+# precision, wide loads where they are meant. --in takes the sources and their kernel_budget.txt from FOLDER
+# instead. Given neither a folder nor architectures, it also requires that docs/kernels.md is up to date. --write
+# brings it up to date, and the budget's list of kernels: new ones get their registers rounded up to a multiple
+# of eight. Exits with 77 (skipped) where there is no nvcc.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-sources=("$root"/kernels/*.cu)
+sources=("$root"/{kernels,acting}/*.cu)
 budget=$root/cuda/kernel_budget.txt
 page=$root/docs/kernels.md
 write=0

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "cuda/cuda.cuh"
-#include "engine/cuda_actor.cuh"
 #include "engine/cuda_device.cuh"
 #include "kernels/cuda_schedules.cuh"
 #include "kernels/random.cuh"
@@ -71,13 +70,9 @@ class CudaRecording final : public Recording {
   cuda::Graph graph_;
 };
 
-[[noreturn]] void no_double() {
-  throw InvalidArgument("a CUDA device computes in single precision; use the CPU for double");
-}
-
-class CudaDevice final : public Device {
+class QueuedDevice final : public CudaDevice {
  public:
-  CudaDevice(int ordinal, Precision precision)
+  QueuedDevice(int ordinal, Precision precision)
       : ordinal_(ordinal), queue_(precision), schedules_(queue_), memory_(queue_.stream()) {
     R2_CUDA(cudaGetDeviceProperties(&properties_, ordinal));
     probe();
@@ -90,12 +85,12 @@ class CudaDevice final : public Device {
   }
   Memory& memory() override { return memory_; }
   const Schedules<float>& schedules(float) const override { return schedules_; }
-  const Schedules<double>& schedules(double) const override { no_double(); }
-  std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec) override {
-    return cuda::make_actor(spec, queue_, properties_.sharedMemPerBlockOptin);
+  const Schedules<double>& schedules(double) const override {
+    throw InvalidArgument("a CUDA device computes in single precision; use the CPU for double");
   }
-  std::unique_ptr<Actor<double>> make_actor(const ActorSpec<double>&) override { no_double(); }
-
+  Precision precision() const override { return queue_.precision(); }
+  cuda::Queue& queue() override { return queue_; }
+  std::size_t shared_limit() const override { return properties_.sharedMemPerBlockOptin; }
   ThreadPool* pool() override { return nullptr; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) override {
     return std::make_unique<CudaRecording>(queue_.capture([&] {
@@ -158,7 +153,7 @@ std::string todo_for(cudaError_t status) {
 
 }  // namespace
 
-std::shared_ptr<Device> cuda_device(int ordinal, Precision precision) {
+std::shared_ptr<CudaDevice> cuda_device(int ordinal, Precision precision) {
   const std::string where = "--device cuda:" + std::to_string(ordinal);
   int count = 0, driver = 0;
   if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
@@ -182,7 +177,7 @@ std::shared_ptr<Device> cuda_device(int ordinal, Precision precision) {
     throw Error(ExitCode::device, std::string("the GPU has no tensor cores for ") + precision_name(precision),
                 where, "use --precision fp32");
   R2_CUDA(cudaSetDevice(ordinal));
-  return std::make_shared<CudaDevice>(ordinal, precision);
+  return std::make_shared<QueuedDevice>(ordinal, precision);
 }
 
 }  // namespace r2pac

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "engine/executor.h"
-#include "kernels/actor.h"
 #include "kernels/memory.h"
 #include "kernels/precision.h"
 #include "kernels/schedules.h"
@@ -55,9 +54,8 @@ class Device {
   const Schedules<T>& schedules() const {
     return schedules(T());
   }
-  /// Throws InvalidArgument on a device without double precision.
-  virtual std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec) = 0;
-  virtual std::unique_ptr<Actor<double>> make_actor(const ActorSpec<double>& spec) = 0;
+  /// Of matrix products.
+  virtual Precision precision() const = 0;
 
   /// The threads among which tiles of rows are shared out; null on a device of whole batches, which takes
   /// each call once, with all rows, wants networks of one input stacked, and no packed weights.

@@ -63,8 +63,8 @@ Sampler<T>::Sampler(Networks<T>& networks, const SamplerOptions& options, std::s
   weights_.v_reward = weights(online, networks.value, 0);
   weights_.v_cost = weights(online, networks.value, 1);
   if (options.num_candidates == 1) options_.selection = Selection::least_cost;  // there is nothing to choose
-  actor_ = device_->make_actor(ActorSpec<T>{weights_, options.flow, options.num_candidates,
-                                            options_.selection, static_cast<T>(options.threshold)});
+  actor_ = make_actor(*device_, ActorSpec<T>{weights_, options.flow, options.num_candidates,
+                                             options_.selection, static_cast<T>(options.threshold)});
   version_ = online.version() + networks.target.version();
 }
 
@@ -212,7 +212,7 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
   if (scorer_ == nullptr) {
     FlowOptions given;
     given.flow_steps = 0;
-    scorer_ = device_->make_actor(ActorSpec<T>{weights_, given, 1});
+    scorer_ = make_actor(*device_, ActorSpec<T>{weights_, given, 1});
   }
   see(observations);
   candidates_.copy_in(chunks.data(), chunks.size());

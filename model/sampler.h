@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "engine/device.h"
+#include "acting/actor.h"
 #include "model/networks.h"
 
 namespace r2pac {

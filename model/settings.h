@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "acting/select.h"
 #include "engine/parameters.h"
 #include "kernels/critic.h"
 #include "kernels/pointwise.h"
-#include "kernels/select.h"
 #include "model/tasks.h"
 
 namespace r2pac {

@@ -7,6 +7,8 @@
 #include <limits>
 #include <span>
 
+#include "acting/fused_action.cuh"
+#include "acting/select.h"
 #include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
@@ -16,8 +18,6 @@
 #include "kernels/critic.h"
 #include "kernels/dense.h"
 #include "kernels/flow.h"
-#include "kernels/fused_action.cuh"
-#include "kernels/select.h"
 
 using namespace r2pac;
 using cuda::DeviceArray;
@@ -118,7 +118,7 @@ struct Answer {
 // ---- The CPU's sampler in double
 // -----------------------------------------------------------------------------
 
-/// Weights in T with what sampler.h wants of them: packed for the CPU, or plain on the device.
+/// Weights in T with what candidates.h wants of them: packed for the CPU, or plain on the device.
 template <class T>
 struct Arena {
   std::vector<std::vector<T>> kept;

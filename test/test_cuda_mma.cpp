@@ -4,11 +4,11 @@
 #include <cmath>
 #include <vector>
 
+#include "acting/mma.cuh"
 #include "any_order.h"
 #include "base/philox.h"
 #include "cuda/device_array.cuh"
 #include "cuda_host/round.h"
-#include "kernels/mma.cuh"
 
 using namespace r2pac;
 using cuda::DeviceArray;

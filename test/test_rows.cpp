@@ -4,12 +4,12 @@
 #include <cstring>
 #include <numeric>
 
+#include "acting/select.h"
 #include "data/dataset.h"
 #include "guarded.h"
 #include "kernels/reduce.h"
 #include "kernels/row_operations.h"
 #include "kernels/rows.h"
-#include "kernels/select.h"
 #include "model/training_data.h"
 #include "near.h"
 #include "on_cpu.h"

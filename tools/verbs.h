@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "acting/select.h"
 #include "engine/device.h"
-#include "kernels/select.h"
 #include "model/settings.h"
 #include "report/report.h"
 

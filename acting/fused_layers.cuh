@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "acting/fused_action.cuh"
+#include "acting/mma.cuh"
 #include "cuda/cuda.cuh"
-#include "kernels/fused_action.cuh"
-#include "kernels/mma.cuh"
 #include "kernels/pointwise.h"
 #include "kernels/warp.cuh"
 

@@ -1,4 +1,4 @@
-#include "kernels/select.h"
+#include "acting/select.h"
 
 namespace r2pac {
 

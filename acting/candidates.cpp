@@ -1,4 +1,4 @@
-#include "kernels/sampler.h"
+#include "acting/candidates.h"
 
 #include <algorithm>
 #include <type_traits>

@@ -1,9 +1,9 @@
 #include <algorithm>
 
+#include "acting/layered_action.cuh"
+#include "acting/select.h"
 #include "cuda/cuda.cuh"
 #include "kernels/flow.h"
-#include "kernels/layered_action.cuh"
-#include "kernels/select.h"
 
 namespace r2pac::cuda {
 namespace {

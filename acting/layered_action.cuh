@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/actor.h"
+#include "acting/actor.h"
 #include "kernels/cuda_schedules.cuh"
 
 namespace r2pac::cuda {

@@ -8,12 +8,12 @@
 #include <memory>
 #include <string>
 
+#include "acting/candidates.h"
 #include "kernels/precision.h"
-#include "kernels/sampler.h"
 
 namespace r2pac::cuda {
 
-/// What sampler.h's integrate_flow, extreme_score of the cost critics, mlp_forward and select.h's least_cost
+/// What candidates.h's integrate_flow, extreme_score of the cost critics, mlp_forward and select.h's least_cost
 /// do, by tensor cores: the hidden layers after the first multiply operands rounded to tf32 or bf16; first
 /// layers, heads and the flow's state are fp32. An observation's answer has the same bits alone and among
 /// others. It knows no reward critics.

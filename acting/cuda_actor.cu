@@ -2,13 +2,13 @@
 #include <cstdlib>
 #include <map>
 
+#include "acting/cuda_actor.cuh"
+#include "acting/fused_action.cuh"
+#include "acting/layered_action.cuh"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "cuda/cuda.cuh"
 #include "cuda/stopwatch.cuh"
-#include "engine/cuda_actor.cuh"
-#include "kernels/fused_action.cuh"
-#include "kernels/layered_action.cuh"
 
 namespace r2pac::cuda {
 namespace {
@@ -86,18 +86,18 @@ class EitherActor final : public Actor<float> {
 
 }  // namespace
 
-std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, Queue& queue,
-                                         std::size_t shared_limit) {
+std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, CudaDevice& device) {
+  Queue& queue = device.queue();
   const char* const given = std::getenv("R2PAC_CUDA_SAMPLER");
   const std::string wanted = given != nullptr ? given : "";
   if (!wanted.empty() && wanted != "fused" && wanted != "layered")
     throw Error(ExitCode::settings, "unknown sampler `" + wanted + "`", "R2PAC_CUDA_SAMPLER",
                 did_you_mean(wanted, {"fused", "layered"}));
   if (wanted == "layered" || spec.flow.flow_steps == 0) return std::make_unique<LayeredAction>(spec, queue);
-  const std::string misfit =
-      spec.selection != Selection::least_cost
-          ? "the kernel chooses by least cost only"
-          : FusedAction::misfit(spec.weights, spec.flow, spec.candidates, queue.precision(), shared_limit);
+  const std::string misfit = spec.selection != Selection::least_cost
+                                 ? "the kernel chooses by least cost only"
+                                 : FusedAction::misfit(spec.weights, spec.flow, spec.candidates,
+                                                       queue.precision(), device.shared_limit());
   if (wanted == "fused" && !misfit.empty())
     throw Error(ExitCode::settings, "the fused sampler cannot run this policy: " + misfit,
                 "R2PAC_CUDA_SAMPLER", "use R2PAC_CUDA_SAMPLER=layered, or leave it unset");

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "kernels/actor.h"
-#include "kernels/queue.cuh"
+#include "acting/actor.h"
+#include "engine/cuda_device.cuh"
 
 namespace r2pac::cuda {
 
@@ -12,8 +12,6 @@ namespace r2pac::cuda {
 /// call size is timed once with both; the environment variable R2PAC_CUDA_SAMPLER (fused or layered) decides
 /// instead. Choices by region, calls that ask for rewards and given chunks take the graph.
 /// Throws Error(settings) if the variable names neither, or asks for a kernel that cannot run these networks.
-/// shared_limit: bytes of shared memory that a block may have.
-std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, Queue& queue,
-                                         std::size_t shared_limit);
+std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, CudaDevice& device);
 
 }  // namespace r2pac::cuda

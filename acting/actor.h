@@ -1,10 +1,12 @@
 // Acting on a device: from observations and noise to chosen chunks.
 #pragma once
 
+#include <memory>
 #include <string>
 
-#include "kernels/sampler.h"
-#include "kernels/select.h"
+#include "acting/candidates.h"
+#include "acting/select.h"
+#include "engine/device.h"
 
 namespace r2pac {
 
@@ -32,5 +34,10 @@ class Actor {
   /// Kernels and matrix products of one act() without values; 0 where nothing is launched.
   virtual int launches() const { return 0; }
 };
+
+/// How the device acts. It and the memory of the weights outlive the actor. Throws InvalidArgument on a
+/// device that does not compute in T.
+template <class T>
+std::unique_ptr<Actor<T>> make_actor(Device& device, const ActorSpec<T>& spec);
 
 }  // namespace r2pac

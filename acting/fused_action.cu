@@ -2,12 +2,12 @@
 #include <utility>
 #include <vector>
 
+#include "acting/fused_action.cuh"
+#include "acting/fused_layers.cuh"
+#include "acting/select.h"
 #include "cuda/device_array.cuh"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
-#include "kernels/fused_action.cuh"
-#include "kernels/fused_layers.cuh"
-#include "kernels/select.h"
 
 namespace r2pac::cuda {
 namespace {

@@ -1,0 +1,145 @@
+#include "acting/cpu_actor.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "engine/executor.h"
+#include "kernels/bf16.h"
+#include "kernels/isa.h"
+#include "kernels/memory.h"
+
+namespace r2pac {
+namespace {
+
+constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
+
+/// One task takes some candidates of one observation from noise to scores; another chooses.
+template <class T>
+class CpuActor final : public Actor<T> {
+ public:
+  CpuActor(const ActorSpec<T>& spec, ThreadPool& pool, Precision precision)
+      : spec_(spec), pool_(pool), precision_(precision) {
+    ActionWeights<T>& w = spec_.weights;
+    if constexpr (std::is_same_v<T, float>)
+      if (precision == Precision::bf16) {
+        round_between_hidden(w.flow.rest, 0);
+        for (auto* critics : {&w.reward_critics, &w.cost_critics})
+          for (MlpWeights<float>& critic : *critics) round_between_hidden(critic, 1);
+        for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
+        CpuActor::renew_weights();
+      }
+    std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates), 2 * size(w.v_cost.width()));
+    for (const auto* critics : {&w.reward_critics, &w.cost_critics})
+      if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
+    for (int t = 0; t < pool_.threads(); ++t) {
+      scratch_.emplace_back(scratch);
+      scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
+    }
+    parts_phase_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
+    choice_phase_.run = [this](int task, std::byte* memory) {
+      run_choice(size(task), reinterpret_cast<T*>(memory));
+    };
+  }
+
+  void act(const ActionBuffers<T>& buffers, const ActionRequest& request) override {
+    buffers_ = buffers;
+    request_ = request;
+    // An observation's candidates are cut into parts when threads would be idle.
+    const int threads = pool_.threads();
+    parts_ = request.rows >= threads ? 1 : std::min(spec_.candidates, threads);
+    per_part_ = (spec_.candidates + parts_ - 1) / parts_;
+    parts_phase_.tasks = request.rows * parts_;
+    choice_phase_.tasks = request.rows;
+    pool_.run(parts_phase_, scratch_pointers_);
+    pool_.run(choice_phase_, scratch_pointers_);
+  }
+
+  void renew_weights() override {
+    for (Rounded& layer : rounded_) bf16_pack(layer.weight, layer.in, layer.out, layer.packed.data());
+  }
+
+  std::string description() const override {
+    return std::string("CPU, ") + isa_name(current_isa()) + ", " + precision_name(precision_);
+  }
+
+ private:
+  /// The bf16 copy of one layer's weights.
+  struct Rounded {
+    const float* weight;
+    int in, out;
+    std::vector<std::uint32_t> packed;
+  };
+
+  /// Layers from `first` on but the last, which is the head, get copies in bf16, yet to be filled.
+  void round_between_hidden(MlpWeights<float>& mlp, std::size_t first) {
+    for (std::size_t i = first; i + 1 < mlp.layers.size(); ++i) {
+      LayerWeights<float>& layer = mlp.layers[i];
+      std::vector<std::uint32_t> packed(bf16_packed_size(layer.in, layer.out));
+      layer.bf16 = packed.data();  // which moving the vector leaves where it is
+      rounded_.push_back({layer.weight, layer.in, layer.out, std::move(packed)});
+    }
+  }
+
+  /// Some candidates of one observation: from noise to chunks and their scores.
+  void run_part(int task, T* scratch) const {
+    const int first = task % parts_ * per_part_, count = std::min(per_part_, spec_.candidates - first);
+    if (count <= 0) return;
+    const FlowWeights<T>& flow = spec_.weights.flow;
+    const std::size_t row = size(task / parts_), candidate = row * size(spec_.candidates) + size(first);
+    const T* observation = buffers_.observations + row * size(flow.observation_dim);
+    T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
+    if (spec_.flow.flow_steps > 0) integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
+    const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {
+      extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
+                    scores + candidate, scratch);
+    };
+    if (request_.score) score(spec_.weights.cost_critics, Extreme::greatest, buffers_.costs);
+    if (request_.rewards) score(spec_.weights.reward_critics, Extreme::least, buffers_.rewards);
+  }
+
+  /// The observation's values, and the chosen one of its candidates.
+  void run_choice(std::size_t row, T* scratch) const {
+    const bool by_region = spec_.selection == Selection::region && request_.score;
+    const T* observation = buffers_.observations + row * size(spec_.weights.flow.observation_dim);
+    if (request_.values)
+      mlp_forward(spec_.weights.v_reward, observation, 1, buffers_.v_reward + row, scratch);
+    if (request_.values || by_region)
+      mlp_forward(spec_.weights.v_cost, observation, 1, buffers_.v_cost + row, scratch);
+
+    const std::size_t chunk = size(spec_.weights.flow.chunk_dim), first = row * size(spec_.candidates);
+    const T *costs = buffers_.costs + first, *rewards = buffers_.rewards + first;
+    int best = 0;
+    if (by_region)
+      best = best_by_region(costs, rewards, spec_.candidates, buffers_.v_cost[row], spec_.threshold);
+    else if (request_.score)
+      best = least_cost(costs, spec_.candidates);
+    std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);
+    if (request_.score) buffers_.chosen_cost[row] = costs[best];
+    if (request_.rewards) buffers_.chosen_reward[row] = rewards[best];
+  }
+
+  ActorSpec<T> spec_;
+  ThreadPool& pool_;
+  Precision precision_;
+  std::vector<Rounded> rounded_;
+  std::vector<Buffer<T>> scratch_;
+  std::vector<std::byte*> scratch_pointers_;
+  // What the tasks of one call work on; kept here so that a call allocates nothing.
+  ActionBuffers<T> buffers_;
+  ActionRequest request_;
+  int parts_ = 1, per_part_ = 1;
+  Phase parts_phase_, choice_phase_;
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Actor<T>> cpu_actor(const ActorSpec<T>& spec, ThreadPool& pool, Precision precision) {
+  return std::make_unique<CpuActor<T>>(spec, pool, precision);
+}
+
+template std::unique_ptr<Actor<float>> cpu_actor(const ActorSpec<float>&, ThreadPool&, Precision);
+template std::unique_ptr<Actor<double>> cpu_actor(const ActorSpec<double>&, ThreadPool&, Precision);
+
+}  // namespace r2pac
