@@ -12,8 +12,8 @@
 #include "model/tasks.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
+#include "tools/demo.h"
 #include "tools/scoring.h"
-#include "tools/verbs.h"
 
 using namespace r2pac;
 

@@ -21,7 +21,7 @@ std::string output_of(const std::filesystem::path& path, bool json) {
   std::streambuf* terminal = std::cout.rdbuf(text.rdbuf());
   int status = -1;
   try {
-    status = run_inspect(path.string(), json);
+    status = run_inspect({path.string(), json});
   } catch (...) {
     std::cout.rdbuf(terminal);
     throw;

@@ -6,6 +6,8 @@
 #include "bench/suites.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
+#include "tools/command_line.h"
+#include "tools/device.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -113,7 +115,11 @@ void print_head(const BenchTarget& target, const std::vector<Column>& columns) {
   std::printf("|\n");
 }
 
-}  // namespace
+struct BenchOptions {
+  std::string suite = "step";  ///< step, action or kernels
+  DeviceFlags device{"cpu", 1, Precision::fp32};
+  bool json = false;
+};
 
 int run_bench(const BenchOptions& options) {
   const BenchTarget target{open_device(options.device), options.device.precision};
@@ -146,6 +152,19 @@ int run_bench(const BenchOptions& options) {
     std::printf("%s\n", all.dump(2).c_str());
   }
   return 0;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_bench, "bench", "Measure speed as a share of this machine's peak",
+               "r2pac bench step --threads 1");
+  verb->add_option("suite", options->suite, "step, action or kernels")
+      ->required()
+      ->check(CLI::IsMember({"step", "action", "kernels"}));
+  add_device_flags(*verb, options->device);
+  verb->add_flag("--json", options->json, "Print one JSON object");
 }
 
 }  // namespace r2pac

@@ -1,18 +1,73 @@
-// The command line: every verb with its options.
+// What the command line of a verb is made of.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace r2pac {
 
-/// What the chosen verb will do; returns the exit status.
-using Action = std::function<int()>;
+/// What the program was asked to do.
+struct Action {
+  std::vector<std::string> command_line;  ///< as given
+  std::function<int()> run;               ///< of the chosen verb; returns the exit status
+};
 
-/// Declares all verbs. While `app` parses, the chosen one sets `action`, which outlives the app.
-/// command_line  as given, for a run's manifest
-void add_verbs(CLI::App& app, Action& action, const std::vector<std::string>& command_line);
+/// A word of the command line with its help.
+inline CLI::App* add_word(CLI::App& parent, const std::string& name, const std::string& description,
+                          const std::string& example) {
+  CLI::App* word = parent.add_subcommand(name, description);
+  word->footer("Example:\n  " + example);
+  return word;
+}
+
+/// A word that does nothing alone: the caller adds verbs below it.
+inline CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& description,
+                                const std::string& example) {
+  CLI::App* group = add_word(parent, name, description, example);
+  group->require_subcommand(1);
+  return group;
+}
+
+/// A verb that does run(options), and these options, which live as long as the app. The caller adds the flags
+/// that fill them.
+template <class Options>
+std::pair<CLI::App*, Options*> add_verb(CLI::App& parent, Action& action, int (*run)(const Options&),
+                                        const std::string& name, const std::string& description,
+                                        const std::string& example) {
+  CLI::App* verb = add_word(parent, name, description, example);
+  const auto options = std::make_shared<Options>();
+  verb->callback([&action, run, options] { action.run = [run, options] { return run(*options); }; });
+  return {verb, options.get()};
+}
+
+/// An option that takes the name of one of an enum's values. Not given, it leaves `chosen` as it is.
+template <class Enum, class Chosen>
+void add_choice(CLI::App& verb, const std::string& option, Chosen& chosen, const char* (*name_of)(Enum),
+                std::initializer_list<Enum> values, const std::string& description) {
+  std::vector<std::string> names;
+  std::map<std::string, Enum> by_name;
+  for (const Enum value : values) {
+    names.emplace_back(name_of(value));
+    by_name[names.back()] = value;
+  }
+  verb.add_option_function<std::string>(
+          option, [&chosen, by_name](const std::string& name) { chosen = by_name.at(name); }, description)
+      ->check(CLI::IsMember(names));
+}
+
+/// An option for a seed: a whole number that every JSON reader keeps exact.
+inline void add_seed(CLI::App& verb, const std::string& option, std::uint64_t& seed,
+                     const std::string& description) {
+  verb.add_option(option, seed, description)
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53));
+}
 
 }  // namespace r2pac

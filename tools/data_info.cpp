@@ -1,10 +1,11 @@
-#include "tools/data_info.h"
-
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "data/check.h"
+#include "model/tasks.h"
+#include "tools/command_line.h"
+#include "tools/verbs.h"
 
 namespace r2pac {
 namespace {
@@ -88,27 +89,35 @@ std::vector<Fault> faults_of(const std::string& file, int chunk_length) try {
   return {{Fault::Severity::error, "", -1, error.what(), error.todo()}};
 }
 
-}  // namespace
+/// What `info` and `check` look at.
+struct LookOptions {
+  std::string file;
+  bool json = false;
+  double cost_limit = -1;  ///< per episode; negative: the task's
+  int chunk_length = 5;
+};
 
-int run_data_info(const std::string& file, bool json, double cost_limit, int chunk_length) {
-  const DataSummary summary = summarize(read_dsrl(file), cost_limit, chunk_length);
-  if (json)
-    print(to_json(file, summary));
+int run_data_info(const LookOptions& options) {
+  const std::optional<Task> task = task_from_file_name(options.file);
+  const double limit = options.cost_limit >= 0 ? options.cost_limit : task ? task->cost_limit : 10.0;
+  const DataSummary summary = summarize(read_dsrl(options.file), limit, options.chunk_length);
+  if (options.json)
+    print(to_json(options.file, summary));
   else
-    print_text(file, summary);
+    print_text(options.file, summary);
   return static_cast<int>(ExitCode::ok);
 }
 
-int run_data_check(const std::string& file, bool json, int chunk_length) {
-  const std::vector<Fault> faults = faults_of(file, chunk_length);
+int run_data_check(const LookOptions& options) {
+  const std::vector<Fault> faults = faults_of(options.file, options.chunk_length);
   int errors = 0;
   Json list = Json::array();
-  if (!json) std::printf("%s%s\n", file.c_str(), faults.empty() ? ": no faults found" : "");
+  if (!options.json) std::printf("%s%s\n", options.file.c_str(), faults.empty() ? ": no faults found" : "");
   for (const Fault& fault : faults) {
     const bool is_error = fault.severity == Fault::Severity::error;
     errors += is_error;
     const char* severity = is_error ? "error" : "warning";
-    if (json)
+    if (options.json)
       list.push_back({{"severity", severity},
                       {"array", fault.array},
                       {"row", fault.row},
@@ -118,14 +127,41 @@ int run_data_check(const std::string& file, bool json, int chunk_length) {
       std::printf("  %-7s  %s%s%s\n           %s\n", severity, fault.array.c_str(),
                   fault.array.empty() ? "" : ": ", fault.what.c_str(), fault.todo.c_str());
   }
-  if (json)
-    print({{"file", file},
+  if (options.json)
+    print({{"file", options.file},
            {"errors", errors},
            {"warnings", static_cast<int>(faults.size()) - errors},
            {"faults", list}});
   else if (!faults.empty())
     std::printf("  errors: %d, warnings: %d\n", errors, static_cast<int>(faults.size()) - errors);
   return static_cast<int>(errors > 0 ? ExitCode::data : ExitCode::ok);
+}
+
+/// The verb and its options, with the flags that both verbs have.
+std::pair<CLI::App*, LookOptions*> add_look(CLI::App& data, Action& action, int (*run)(const LookOptions&),
+                                            const std::string& name, const std::string& description) {
+  const auto added = add_verb(data, action, run, name, description, "r2pac data " + name + " FILE.hdf5");
+  const auto [verb, options] = added;
+  verb->add_option("file", options->file, "DSRL file (HDF5)")->required();
+  verb->add_flag("--json", options->json, "Print one JSON object");
+  verb->add_option("--chunk-length", options->chunk_length, "Rows per window")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  return added;
+}
+
+}  // namespace
+
+void add_data_info(CLI::App& data, Action& action) {
+  const auto [verb, options] = add_look(data, action, run_data_info, "info",
+                                        "Counts, ranges, return and cost per episode, fingerprint");
+  verb->add_option("--cost-limit", options->cost_limit,
+                   "Episode cost that counts as safe (the task's if not given)");
+}
+
+void add_data_check(CLI::App& data, Action& action) {
+  add_look(data, action, run_data_check, "check",
+           "Name every fault; exit status 3 if training would refuse the file or learn something false");
 }
 
 }  // namespace r2pac

@@ -7,7 +7,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "envs/drivers.h"
+#include "tools/command_line.h"
+#include "tools/verbs.h"
 
 namespace r2pac {
 
@@ -77,6 +80,33 @@ int run_data_make_reach_avoid(const std::string& out, int episodes, std::uint64_
               100.0 * static_cast<double>(within) / episodes,
               static_cast<double>(ReachAvoidTask::cost_limit));
   return 0;
+}
+
+namespace {
+
+struct MakeOptions {
+  std::string env, out;
+  int episodes = 1000;
+  std::uint64_t seed = 0;
+};
+
+int run_data_make(const MakeOptions& options) {
+  if (options.env != "reach-avoid")
+    throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "data make",
+                did_you_mean(options.env, {"reach-avoid"}));
+  return run_data_make_reach_avoid(options.out, options.episodes, options.seed);
+}
+
+}  // namespace
+
+void add_data_make(CLI::App& data, Action& action) {
+  const auto [verb, options] =
+      add_verb(data, action, run_data_make, "make", "Make a data set of the built-in robot",
+               "r2pac data make reach-avoid -o reach-avoid.hdf5 --episodes 1000");
+  verb->add_option("env", options->env, "Environment: reach-avoid")->required();
+  verb->add_option("-o,--out", options->out, "File to write")->required();
+  verb->add_option("--episodes", options->episodes, "Episodes")->capture_default_str();
+  add_seed(*verb, "--seed", options->seed, "Seed");
 }
 
 }  // namespace r2pac

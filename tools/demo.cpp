@@ -1,3 +1,5 @@
+#include "tools/demo.h"
+
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +11,7 @@
 #include "report/cost_map.h"
 #include "report/reach_avoid_figure.h"
 #include "storage/atomic_file.h"
+#include "tools/command_line.h"
 #include "tools/console.h"
 #include "tools/data_make.h"
 #include "tools/scoring.h"
@@ -177,6 +180,14 @@ int run_demo(const DemoOptions& options) {
   std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %s\n", picture.c_str(), (out / "r2pac").c_str(),
               (out / "cloning").c_str(), duration_text(seconds).c_str(), device->description().c_str());
   return 0;
+}
+
+void add_demo(CLI::App& app, Action& action) {
+  const auto [verb, options] = add_verb(
+      app, action, run_demo, "demo",
+      "Train and compare on the built-in robot: data, table and picture in minutes", "r2pac demo --out demo");
+  verb->add_option("--out", options->out, "Folder for data, runs and picture")->capture_default_str();
+  add_device_flags(*verb, options->device);
 }
 
 }  // namespace r2pac

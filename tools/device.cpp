@@ -1,11 +1,25 @@
+#include "tools/device.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <thread>
 
 #include "base/error.h"
-#include "tools/verbs.h"
+#include "tools/command_line.h"
 
 namespace r2pac {
+
+void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
+  verb.add_option("--device", flags.device, "auto, cpu, cuda, cuda:N, or cuda-host in a build with it")
+      ->capture_default_str();
+  verb.add_option("--threads", flags.threads,
+                  "Threads of the CPU; 0: all processors. No result depends on it")
+      ->capture_default_str();
+  add_choice(
+      verb, "--precision", flags.precision, precision_name,
+      {Precision::fp32, Precision::tf32, Precision::bf16},
+      "Operands of matrix products: fp32 (if not given); on CUDA tf32 or bf16; acting on the CPU bf16");
+}
 
 int resolve_threads(int flag) {
   if (flag < 0 || flag > 1024)

@@ -1,4 +1,4 @@
-// The environment that `--env` means, with the task that tells its bounds.
+// Where a policy acts: the flag --env and what belongs to it, and the environment that they mean.
 #pragma once
 
 #include <memory>
@@ -7,9 +7,24 @@
 #include "envs/environment.h"
 #include "model/networks.h"
 #include "model/tasks.h"
-#include "tools/verbs.h"
+
+namespace CLI {
+class App;
+}
 
 namespace r2pac {
+
+struct EnvironmentFlags {
+  std::string env;             ///< a name, or cmd:PROGRAM; "" for the policy's own task
+  std::string python;          ///< interpreter of the simulators; "" looks for it
+  int processes = 0;           ///< children that share the copies; 0: as many as processors
+  double start_timeout = 120;  ///< seconds
+  double step_timeout = 60;    ///< seconds
+};
+
+/// option, description  of the flag that names the environment
+void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::string& option,
+                           const std::string& description);
 
 struct TaskEnvironment {
   std::unique_ptr<VectorEnvironment> environment;

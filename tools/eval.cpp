@@ -6,6 +6,9 @@
 #include "model/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
+#include "tools/acting.h"
+#include "tools/command_line.h"
+#include "tools/device.h"
 #include "tools/environment.h"
 #include "tools/scoring.h"
 #include "tools/verbs.h"
@@ -15,6 +18,19 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+
+struct EvalOptions {
+  std::string policy;
+  std::string checkpoint = "last";  ///< of a run folder: last, safe-best or a number of steps
+  EnvironmentFlags environment;
+  int episodes = 20;
+  std::uint64_t seed = 0;
+  ActingFlags acting;
+  std::optional<double> cost_limit;  ///< the policy's if not given
+  std::string out;                   ///< "" writes eval.json into a run folder
+  DeviceFlags device;
+  bool json = false;
+};
 
 /// The file that `--checkpoint` means in a run folder: last, safe-best, or a number of steps.
 fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
@@ -100,8 +116,6 @@ Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOpti
   return json;
 }
 
-}  // namespace
-
 int run_eval(const EvalOptions& options) {
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
@@ -129,6 +143,33 @@ int run_eval(const EvalOptions& options) {
       options.acting.label.c_str());
   if (!out.empty()) std::printf("written to %s\n", out.string().c_str());
   return 0;
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_eval, "eval", "Run a policy in an environment and score it",
+               "r2pac eval runs/ball --env BallRun --episodes 20");
+  verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
+  verb->add_option("--checkpoint", options->checkpoint,
+                   "Of a run folder: last, safe-best or a number of steps")
+      ->capture_default_str();
+  add_environment_flags(
+      *verb, options->environment, "--env",
+      "reach-avoid, a task (BallRun), an id of a simulator, or cmd:PROGRAM; the policy's task if "
+      "not given");
+  verb->add_option("--episodes", options->episodes, "Episodes")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
+  add_seed(*verb, "--seed", options->seed, "Seed of starts and noise");
+  verb->add_option("--cost-limit", options->cost_limit,
+                   "Episode cost allowed, kappa (the policy's if not given)")
+      ->check(CLI::Range(0.0, 1e12));
+  add_acting_flags(*verb, options->acting);
+  verb->add_option("-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
+  add_device_flags(*verb, options->device);
+  verb->add_flag("--json", options->json, "Print one JSON object");
 }
 
 }  // namespace r2pac

@@ -13,6 +13,8 @@
 
 #include "storage/generations.h"
 #include "storage/safetensors.h"
+#include "tools/command_line.h"
+#include "tools/verbs.h"
 
 namespace r2pac {
 namespace {
@@ -178,10 +180,18 @@ void print_text(const SafetensorsFile& file) {
 
 }  // namespace
 
-int run_inspect(const std::string& file, bool json) {
-  const SafetensorsFile content = open_content(file);
-  json ? print_json(content) : print_text(content);
+int run_inspect(const InspectOptions& options) {
+  const SafetensorsFile content = open_content(options.file);
+  options.json ? print_json(content) : print_text(content);
   return 0;
+}
+
+void add_inspect(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_inspect, "inspect", "Show what a policy, checkpoint or trace holds",
+               "r2pac inspect runs/ball");
+  verb->add_option("file", options->file, "safetensors file or run folder")->required();
+  verb->add_flag("--json", options->json, "Print one JSON object");
 }
 
 }  // namespace r2pac

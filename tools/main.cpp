@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "base/version.h"
 #include "tools/command_line.h"
+#include "tools/verbs.h"
 
 namespace r2pac {
 namespace {
@@ -69,8 +70,8 @@ int run(int argc, char** argv) {
   CLI::App app("R2PAC: safe policies from recorded data, in C++.", "r2pac");
   app.set_version_flag("--version", std::string("r2pac ") + kVersion);
   app.require_subcommand(1);
-  Action action;
-  add_verbs(app, action, command_line);
+  Action action{command_line, {}};
+  for (AddVerb* add : kVerbs) add(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {
@@ -78,7 +79,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report(usage_error(app, error, {command_line.begin() + 1, command_line.end()}));
   }
-  const int status = action();
+  const int status = action.run();
   check_standard_output();
   return status;
 }

@@ -6,7 +6,10 @@
 #include "base/error.h"
 #include "model/policy.h"
 #include "model/text_value.h"
-#include "tools/scoring.h"
+#include "tools/acting.h"
+#include "tools/command_line.h"
+#include "tools/device.h"
+#include "tools/verbs.h"
 
 namespace r2pac {
 namespace {
@@ -47,7 +50,13 @@ Json numbers(std::span<const float> values) {
   return array;
 }
 
-}  // namespace
+struct SampleOptions {
+  std::string policy;
+  std::string observations = "-";  ///< file with one JSON array a line; "-" for standard input
+  std::uint64_t seed = 0;
+  ActingFlags acting;
+  DeviceFlags device;
+};
 
 int run_sample(const SampleOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
@@ -94,6 +103,20 @@ int run_sample(const SampleOptions& options) {
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }
   return 0;
+}
+
+}  // namespace
+
+void add_sample(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_sample, "sample", "Answer observations with actions, one JSON line each",
+               "echo '[0.1, ...]' | r2pac sample runs/robot --obs -");
+  verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
+  verb->add_option("--obs", options->observations, "File with one JSON array a line, or - for standard input")
+      ->required();
+  add_seed(*verb, "--seed", options->seed, "Seed of the noise");
+  add_acting_flags(*verb, options->acting);
+  add_device_flags(*verb, options->device);
 }
 
 }  // namespace r2pac

@@ -41,17 +41,6 @@ void require_widths(const Policy& policy, const VectorEnvironment& environment, 
 
 }  // namespace
 
-SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags) {
-  SamplerOptions options = policy.sampler_options();
-  options.num_candidates = flags.candidates.value_or(options.num_candidates);
-  options.flow.flow_steps = flags.flow_steps.value_or(options.flow.flow_steps);
-  options.flow.guidance_scale = flags.guidance.value_or(options.flow.guidance_scale);
-  options.selection = flags.selection.value_or(options.selection);
-  options.threshold = flags.threshold.value_or(options.threshold);
-  if (flags.label == "null") options.flow.label = kLabelNull;
-  return options;
-}
-
 void SpreadMeter::add(std::span<const float> candidates, std::span<const float> costs, std::size_t count,
                       std::size_t chunk, std::size_t action) {
   const std::size_t rows = costs.size() / count;

@@ -12,12 +12,8 @@
 #include "model/evaluation.h"
 #include "model/policy.h"
 #include "model/tasks.h"
-#include "tools/verbs.h"
 
 namespace r2pac {
-
-/// The policy's own options with those that are given.
-SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags);
 
 /// Averages over the decisions of one scoring.
 class SpreadMeter {

@@ -3,16 +3,26 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "tools/command_line.h"
+#include "tools/device.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
+namespace {
+
+struct TraceOptions {
+  SettingsRequest training;
+  int steps = 3;
+  std::string out;
+  bool in_double = false;
+  DeviceFlags device;
+};
 
 int run_trace(const TraceOptions& options) {
-  const SettingsRequest request{options.training.data, options.training.config_file,
-                                options.training.overrides, options.training.flags};
-  const Settings settings = resolve_settings(request).values;
+  const Settings settings = resolve_settings(options.training).values;
   const Dataset dataset =
-      load_dataset(options.training.data, settings.pad_terminals ? settings.chunk_length : 1);
+      load_dataset(options.training.data_file, settings.pad_terminals ? settings.chunk_length : 1);
   const std::shared_ptr<Device> device = open_device(options.device);
   if (options.in_double && device->whole_batches())
     throw Error(ExitCode::usage, "a CUDA device computes in single precision", "--double",
@@ -24,6 +34,19 @@ int run_trace(const TraceOptions& options) {
   std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single",
               options.out.c_str());
   return 0;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_trace, "trace", "Record some gradient steps for another program to redo",
+               "r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors");
+  add_training_flags(*verb, options->training, false);
+  verb->add_option("--steps", options->steps, "Steps to record")->required()->check(CLI::Range(1, 20));
+  verb->add_option("-o,--out", options->out, "File to write")->required();
+  verb->add_flag("--double", options->in_double, "Double precision");
+  add_device_flags(*verb, options->device);
 }
 
 }  // namespace r2pac

@@ -3,9 +3,12 @@
 
 #include "base/error.h"
 #include "model/run.h"
+#include "tools/command_line.h"
 #include "tools/console.h"
+#include "tools/device.h"
 #include "tools/environment.h"
 #include "tools/scoring.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -34,17 +37,30 @@ void install_signals() {
   sigaction(SIGUSR1, &action, nullptr);
 }
 
-}  // namespace
+struct TrainOptions {
+  SettingsRequest training;
+  std::string out;  ///< "" chooses runs/<task>-seed<seed>
+  std::string resume = "auto";
+  std::string critics;           ///< run or policy whose finished critics are taken over; "" trains them
+  EnvironmentFlags environment;  ///< `env` empty: no scores on the way
+  std::uint64_t eval_every = 0;
+  int eval_episodes = 20;
+  std::uint64_t eval_seed = 0;
+  DeviceFlags device;
+  bool quiet = false, json = false;
+  std::vector<std::string> command_line;
+};
 
 int run_train(const TrainOptions& options) {
   RunOptions run;
-  TrainingFlags training = options.training;
+  SettingsRequest training = options.training;
   if (!options.critics.empty()) training.overrides.emplace_back("critic_steps=0");
-  run.settings = resolve_settings({training.data, training.config_file, training.overrides, training.flags});
+  run.settings = resolve_settings(training);
   const Settings& settings = run.settings.values;
-  run.data = options.training.data;
-  const std::string name =
-      settings.task.empty() ? std::filesystem::path(options.training.data).stem().string() : settings.task;
+  run.data = options.training.data_file;
+  const std::string name = settings.task.empty()
+                               ? std::filesystem::path(options.training.data_file).stem().string()
+                               : settings.task;
   run.folder = options.out.empty() ? "runs/" + name + "-seed" + std::to_string(settings.seed) : options.out;
   run.resume = options.resume;
   run.critics = options.critics;
@@ -55,7 +71,7 @@ int run_train(const TrainOptions& options) {
   const ConsoleMode mode = options.json    ? ConsoleMode::json
                            : options.quiet ? ConsoleMode::quiet
                                            : ConsoleMode::automatic;
-  Console console(mode, "training on " + options.training.data +
+  Console console(mode, "training on " + options.training.data_file +
                             (settings.task.empty() ? "" : " (task " + settings.task + ")") + ", seed " +
                             std::to_string(settings.seed) + ", " + run.device->description() + " -> " +
                             run.folder.string());
@@ -90,6 +106,33 @@ int run_train(const TrainOptions& options) {
   if (run_training(run, callbacks) == RunEnd::stopped) return static_cast<int>(ExitCode::resumable);
   console.finish("finished: " + (run.folder / "policy.safetensors").string());
   return static_cast<int>(ExitCode::ok);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_train, "train", "Train a policy on a data set",
+               "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
+  options->command_line = action.command_line;
+  add_training_flags(*verb, options->training, true);
+  verb->add_option("--out", options->out, "Run folder (runs/TASK-seedN if not given)");
+  verb->add_option(
+      "--critics", options->critics,
+      "Policy or run of the same data whose finished critics are taken over: trains the flow alone");
+  add_environment_flags(*verb, options->environment, "--eval-env",
+                        "Score the policy on the way: as --env of eval");
+  verb->add_option("--eval-every", options->eval_every, "Steps between two scores; 0: at the end only")
+      ->capture_default_str();
+  verb->add_option("--eval-episodes", options->eval_episodes, "Episodes of each score")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
+  add_seed(*verb, "--eval-seed", options->eval_seed, "Seed of their starts and noise");
+  add_device_flags(*verb, options->device);
+  verb->add_option("--resume", options->resume, "auto, never, or a checkpoint or run folder to continue from")
+      ->capture_default_str();
+  CLI::Option* quiet = verb->add_flag("--quiet", options->quiet, "Only warnings and the last line");
+  verb->add_flag("--json", options->json, "One JSON object a line")->excludes(quiet);
 }
 
 }  // namespace r2pac

@@ -8,9 +8,17 @@
 #include "model/text_value.h"
 #include "model/window_values.h"
 #include "storage/atomic_file.h"
+#include "tools/command_line.h"
+#include "tools/device.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
+namespace {
+
+struct ValuesOptions {
+  std::string policy, data, out;
+  DeviceFlags device;
+};
 
 int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
@@ -63,6 +71,18 @@ int run_values(const ValuesOptions& options) {
               format_number(settings.cost_limit).c_str(), static_cast<long long>(data.longest_episode()),
               limit_as_value(settings, data.longest_episode()));
   return 0;
+}
+
+}  // namespace
+
+void add_values(CLI::App& app, Action& action) {
+  const auto [verb, options] = add_verb(app, action, run_values, "values",
+                                        "Write v_r, v_c, q_r, q_c, label and safety of every window",
+                                        "r2pac values runs/ball --data FILE.hdf5 -o values.csv");
+  verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
+  verb->add_option("--data", options->data, "DSRL file (HDF5)")->required();
+  verb->add_option("-o,--out", options->out, "CSV file to write")->required();
+  add_device_flags(*verb, options->device);
 }
 
 }  // namespace r2pac

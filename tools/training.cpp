@@ -1,0 +1,26 @@
+#include "tools/training.h"
+
+#include "tools/command_line.h"
+
+namespace r2pac {
+
+void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_steps) {
+  verb.add_option("--data", request.data_file, "DSRL file (HDF5)")->required();
+  verb.add_option("--config", request.config_file, "Settings file (TOML)");
+  verb.add_option("--set", request.overrides, "Any setting, as key=value; may be repeated")
+      ->take_all()
+      ->expected(1);
+  const auto setting = [&](const char* option, const char* key, const char* description) {
+    verb.add_option_function<std::string>(
+        option, [&request, key](const std::string& text) { request.flags.emplace_back(key, text); },
+        description);
+  };
+  setting("--task", "task", "Task, if the file's name does not tell");
+  setting("--seed", "seed", "Seed of all random numbers");
+  if (with_steps) setting("--steps", "steps", "Gradient steps (sequential schedule: of each phase)");
+  setting("--schedule", "schedule", "sequential or joint");
+  setting("--hidden", "hidden", "Widths of the hidden layers, as 512,512,512,512");
+  setting("--batch", "batch", "Windows per step");
+}
+
+}  // namespace r2pac
