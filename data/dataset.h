@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,13 @@ struct Episode {
   bool terminal;        ///< ended genuinely: nothing follows its last row. Otherwise it was cut
   bool finished;        ///< false: the file ends before the episode is flagged; used as if cut there
 };
+
+/// The episodes of a file's rows. They end at terminals | timeouts, and with the file.
+std::vector<Episode> split_episodes(const DsrlColumns& columns);
+
+/// Undiscounted sums over the rows of each episode: of rewards its return, of costs its cost.
+/// values  one per row of the arrays that the episodes belong to
+std::vector<double> episode_sums(const std::vector<Episode>& episodes, std::span<const float> values);
 
 /// Each episode's rows are followed by `closing_rows` extra rows that hold the state the episode ended in
 /// (the next observation of its last row) and zero action, reward and cost. So the successor of stored

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -44,6 +45,18 @@ std::vector<Episode> split_episodes(const DsrlView& view) {
     first = row + 1;
   }
   return episodes;
+}
+
+std::vector<Episode> split_episodes(const DsrlColumns& columns) { return split_episodes(view_of(columns)); }
+
+std::vector<double> episode_sums(const std::vector<Episode>& episodes, std::span<const float> values) {
+  std::vector<double> sums;
+  for (const Episode& episode : episodes) {
+    const auto rows =
+        values.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
+    sums.push_back(std::accumulate(rows.begin(), rows.end(), 0.0));
+  }
+  return sums;
 }
 
 std::int64_t count_windows(const std::vector<Episode>& episodes, int chunk_length) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "data/assemble.h"
 #include "data/decode.h"
@@ -144,20 +143,18 @@ OtherData read_layout(const std::string& path, const LayoutOptions& options, con
 }
 
 DsrlColumns episodes_within(const DsrlColumns& columns, double max_cost) {
-  const std::vector<Episode> episodes = split_episodes(view_of(columns));
+  const std::vector<Episode> episodes = split_episodes(columns);
+  const std::vector<double> costs = episode_sums(episodes, columns.costs);
   DsrlColumns kept;
   kept.observation_dim = columns.observation_dim;
   kept.action_dim = columns.action_dim;
-  double least = 0;
-  for (const Episode& episode : episodes) {
+  for (std::size_t i = 0; i < episodes.size(); ++i) {
+    const Episode& episode = episodes[i];
+    if (!(costs[i] <= max_cost)) continue;
     const auto copy = [&](auto& to, const auto& from, std::int64_t width) {
       const auto begin = from.begin() + episode.first * width;
       to.insert(to.end(), begin, begin + episode.length * width);
     };
-    const auto first = columns.costs.begin() + episode.first;
-    const double cost = std::accumulate(first, first + episode.length, 0.0);
-    least = &episode == episodes.data() ? cost : std::min(least, cost);
-    if (!(cost <= max_cost)) continue;
     copy(kept.observations, columns.observations, columns.observation_dim);
     copy(kept.next_observations, columns.next_observations, columns.observation_dim);
     copy(kept.actions, columns.actions, columns.action_dim);
@@ -169,7 +166,7 @@ DsrlColumns episodes_within(const DsrlColumns& columns, double max_cost) {
   }
   if (kept.rows == 0)
     throw Error(ExitCode::data, "no episode costs at most " + std::to_string(max_cost), {},
-                "the least costly one costs " + std::to_string(least));
+                "the least costly one costs " + std::to_string(costs.empty() ? 0 : std::ranges::min(costs)));
   return kept;
 }
 

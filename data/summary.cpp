@@ -62,24 +62,17 @@ DataSummary summarize(const DsrlColumns& columns, double cost_limit, int chunk_l
   for (std::size_t i = 0; i < s.ranges.size(); ++i)
     s.ranges[i] = range_of(kArrays[i], view.shape, numbers[i]);
 
-  std::vector<double> lengths, returns, costs;
-  std::int64_t within = 0;
+  std::vector<double> lengths;
   for (const Episode& episode : episodes) {
     s.terminal_episodes += episode.terminal;
     s.timeout_episodes += episode.finished && !episode.terminal;
     s.unfinished = !episode.finished;
-    const auto sum = [&](std::span<const float> array) {
-      const auto part =
-          array.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
-      return std::accumulate(part.begin(), part.end(), 0.0);
-    };
     lengths.push_back(static_cast<double>(episode.length));
-    returns.push_back(sum(view.rewards));
-    costs.push_back(sum(view.costs));
-    within += costs.back() <= cost_limit;
   }
+  const std::vector<double> costs = episode_sums(episodes, view.costs);
+  const auto within = std::ranges::count_if(costs, [&](double cost) { return cost <= cost_limit; });
   s.length = quartiles(lengths);
-  s.episode_return = quartiles(returns);
+  s.episode_return = quartiles(episode_sums(episodes, view.rewards));
   s.episode_cost = quartiles(costs);
   s.cost_limit = cost_limit;
   s.share_within_limit =

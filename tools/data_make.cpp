@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <numeric>
 #include <string>
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "data/dataset.h"
 #include "envs/drivers.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
@@ -23,18 +23,11 @@ void append(std::vector<float>& to, const std::vector<float>& from, std::size_t 
             from.begin() + static_cast<std::ptrdiff_t>(last));
 }
 
-std::vector<float> episode_sums(const std::vector<float>& per_row) {
-  std::vector<float> sums;
-  for (auto row = per_row.begin(); row != per_row.end(); row += ReachAvoidTask::episode_steps)
-    sums.push_back(std::accumulate(row, row + ReachAvoidTask::episode_steps, 0.0f));
-  return sums;
-}
-
 // Least, lower quartile, median, upper quartile and greatest value.
-std::array<double, 5> quartiles(std::vector<float> values) {
+std::array<double, 5> quartiles(std::vector<double> values) {
   std::ranges::sort(values);
   std::array<double, 5> out{};
-  for (std::size_t q = 0; q < 5; ++q) out[q] = static_cast<double>(values[q * (values.size() - 1) / 4]);
+  for (std::size_t q = 0; q < 5; ++q) out[q] = values[q * (values.size() - 1) / 4];
   return out;
 }
 
@@ -67,9 +60,10 @@ DsrlColumns reach_avoid_columns(int episodes, std::uint64_t seed) {
 int run_data_make_reach_avoid(const std::string& out, int episodes, std::uint64_t seed) {
   const DsrlColumns columns = reach_avoid_columns(episodes, seed);
   write_dsrl(out, columns);
-  const std::vector<float> costs = episode_sums(columns.costs);
-  const auto within = std::ranges::count_if(costs, [](float c) { return c <= ReachAvoidTask::cost_limit; });
-  const auto r = quartiles(episode_sums(columns.rewards)), c = quartiles(costs);
+  const std::vector<Episode> all = split_episodes(columns);
+  const std::vector<double> costs = episode_sums(all, columns.costs);
+  const auto within = std::ranges::count_if(costs, [](double c) { return c <= ReachAvoidTask::cost_limit; });
+  const auto r = quartiles(episode_sums(all, columns.rewards)), c = quartiles(costs);
   std::printf("%s: %d episodes, %lld rows, seed %llu\n", out.c_str(), episodes,
               static_cast<long long>(columns.rows), static_cast<unsigned long long>(seed));
   std::printf(
