@@ -1,51 +1,37 @@
 #include "report/reach_avoid_figure.h"
 
 #include <algorithm>
-#include <numeric>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/statistics.h"
 #include "envs/reach_avoid.h"
-#include "report/gnuplot.h"
+#include "report/chart.h"
 
 namespace r2pac {
 
 namespace {
 
-// Colours that stay apart for colour-blind readers: blue and vermilion for the policies, green for the goal.
-constexpr char kStyle[] = R"gp(
-set multiplot
-set border linecolor rgb '#606060'
-set tics nomirror out scale 0.6
-CLONING = '#D55E00'
-R2PAC = '#0072B2'
-GOAL = '#009E73'
-)gp";
+/// Which line_color() each has.
+constexpr std::size_t kR2pacLook = 0, kCloningLook = 1, kGoalLook = 2;
 
-constexpr char kScatterPanel[] = R"gp(
+std::string style() {
+  return "set multiplot\nset border linecolor rgb '#606060'\nset tics nomirror out scale 0.6\nCLONING = '" +
+         line_color(kCloningLook) + "'\nR2PAC = '" + line_color(kR2pacLook) + "'\nGOAL = '" +
+         line_color(kGoalLook) + "'\n";
+}
+
+constexpr char kScatterFrame[] = R"gp(
 set lmargin at screen 0.045; set rmargin at screen 0.315
 set bmargin at screen 0.125; set tmargin at screen 0.895
 set title 'Episodes of the data, and both policies' offset 0,-0.3
-set xlabel 'cost per episode' offset 0,0.4
-set ylabel 'return per episode' offset 0.8,0
 set key bottom right box linecolor rgb '#c0c0c0' opaque font ',12'
 set key samplen 1.4 spacing 1.15 width 0.5 height 0.4
 set grid linecolor rgb '#e8e8e8' linetype 1
-set xrange [-1.5:COST_MAX]
-set yrange [RETURN_MIN:RETURN_MAX]
-set style arrow 1 nohead dashtype 2 linewidth 1.8 linecolor rgb 'black' front
-set arrow 1 from COST_LIMIT,RETURN_MIN to COST_LIMIT,RETURN_MAX arrowstyle 1
-set label 1 'cost limit' at COST_LIMIT,RETURN_MAX offset 0.6,-1 front
-plot 'data' using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#a0909090' notitle, \
-     NaN with points pointtype 7 pointsize 0.9 linecolor rgb '#909090' title 'data', \
-     'mean_cloning' using 1:2 with points pointtype 5 pointsize 2.6 linecolor rgb 'white' notitle, \
-     '' using 1:2 with points pointtype 5 pointsize 2.0 linecolor rgb CLONING title 'cloning, mean', \
-     'mean_r2pac' using 1:2 with points pointtype 7 pointsize 2.8 linecolor rgb 'white' notitle, \
-     '' using 1:2 with points pointtype 7 pointsize 2.2 linecolor rgb R2PAC title 'R2PAC, mean'
-unset arrow; unset label; unset grid; unset key
 )gp";
 
 constexpr char kMapStyle[] = R"gp(
+unset arrow; unset grid; unset key
 set xrange [-1:1]; set yrange [-1:1]
 set xtics -1,0.5,1; set ytics -1,0.5,1
 set xlabel 'x' offset 0,0.4
@@ -81,20 +67,8 @@ constexpr char kPathsClause[] = R"gp(, \
      STARTS using 1:2 with points pointtype 7 pointsize 0.55 linecolor rgb COLOR notitle
 )gp";
 
-double mean(const std::vector<float>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-std::string pairs(const std::vector<float>& first, const std::vector<float>& second) {
-  std::ostringstream out;
-  for (std::size_t i = 0; i < first.size(); ++i) out << first[i] << ' ' << second[i] << '\n';
-  return out.str();
-}
-
-std::string mean_point(const DrawnPolicy& policy) {
-  std::ostringstream out;
-  out << mean(policy.costs) << ' ' << mean(policy.returns) << '\n';
-  return out.str();
+ScatterMark mark(const std::string& name, std::size_t look, const DrawnPolicy& policy) {
+  return {name, look, {mean(policy.costs), {}}, {mean(policy.returns), {}}};
 }
 
 std::string paths(const DrawnPolicy& policy) {
@@ -150,8 +124,8 @@ void check(const CostMap& map) {
 
 void check(const ReachAvoidFigure& figure) {
   check(figure.map);
-  if (figure.data_returns.empty() || figure.data_returns.size() != figure.data_costs.size())
-    fail("data_returns and data_costs must have one value per episode");
+  if (figure.data.returns.empty() || figure.data.returns.size() != figure.data.costs.size())
+    fail("the data must have a return and a cost per episode");
   for (const DrawnPolicy* policy : {&figure.cloning, &figure.r2pac}) {
     if (policy->returns.empty() || policy->returns.size() != policy->costs.size())
       fail("a policy needs a return and a cost per episode");
@@ -165,16 +139,6 @@ float top_of_scale(const CostMap& map) {
   std::vector<float> sorted = map.values;
   std::ranges::sort(sorted);
   return std::max(sorted[sorted.size() * 99 / 100], 0.1f);
-}
-
-// Numbers that the panels share.
-std::string scales(const ReachAvoidFigure& figure) {
-  const auto [low, high] = std::ranges::minmax(figure.data_returns);
-  std::ostringstream out;
-  out << "COST_MAX = " << std::ranges::max(figure.data_costs) + 2.0f << "\nRETURN_MIN = " << low - 0.5f
-      << "\nRETURN_MAX = " << high + 1.0f << "\nCOST_LIMIT = " << figure.cost_limit
-      << "\nMAP_MAX = " << top_of_scale(figure.map) << '\n';
-  return out.str();
 }
 
 /// The commands that work out the line of a map in the files map<number> and contour<number>.
@@ -199,27 +163,29 @@ std::string map_panel(const char* place, const char* title, const DrawnPolicy& p
 
 void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure) {
   check(figure);
-  const std::string script =
-      kStyle + scales(figure) + kScatterPanel + kMapStyle + contour(figure.map, 0) +
-      map_panel("set lmargin at screen 0.360; set rmargin at screen 0.635; unset colorbox\n", "Cloning",
-                figure.cloning, "cloning", "CLONING") +
-      map_panel(
-          "set lmargin at screen 0.660; set rmargin at screen 0.935\nset format y ''\n"
-          "set colorbox user origin screen 0.945, screen 0.125 size screen 0.010, screen 0.77\n"
-          "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
-          "R2PAC", figure.r2pac, "r2pac", "R2PAC") +
-      "unset multiplot\n";
-  draw_with_gnuplot({png_path}, {1720, 612}, script,
-                    {{"data", pairs(figure.data_costs, figure.data_returns)},
-                     {"mean_cloning", mean_point(figure.cloning)},
-                     {"mean_r2pac", mean_point(figure.r2pac)},
-                     {"paths_cloning", paths(figure.cloning)},
-                     {"paths_r2pac", paths(figure.r2pac)},
-                     {"starts_cloning", starts(figure.cloning)},
-                     {"starts_r2pac", starts(figure.r2pac)},
-                     {"hazards", hazards()},
-                     {"goal", circle(reach_avoid::kGoal)},
-                     {"map0", binary_matrix(figure.map)}});
+  std::map<std::string, std::string> files = {{"paths_cloning", paths(figure.cloning)},
+                                              {"paths_r2pac", paths(figure.r2pac)},
+                                              {"starts_cloning", starts(figure.cloning)},
+                                              {"starts_r2pac", starts(figure.r2pac)},
+                                              {"hazards", hazards()},
+                                              {"goal", circle(reach_avoid::kGoal)},
+                                              {"map0", binary_matrix(figure.map)}};
+  const Scatter scatter{
+      figure.data,
+      {mark("cloning, mean", kCloningLook, figure.cloning), mark("R2PAC, mean", kR2pacLook, figure.r2pac)},
+      {figure.cost_limit}};
+  std::ostringstream script;
+  script << style() << kScatterFrame << scatter_panel(scatter, files)
+         << "MAP_MAX = " << top_of_scale(figure.map) << kMapStyle << contour(figure.map, 0)
+         << map_panel("set lmargin at screen 0.360; set rmargin at screen 0.635; unset colorbox\n", "Cloning",
+                      figure.cloning, "cloning", "CLONING")
+         << map_panel(
+                "set lmargin at screen 0.660; set rmargin at screen 0.935\nset format y ''\n"
+                "set colorbox user origin screen 0.945, screen 0.125 size screen 0.010, screen 0.77\n"
+                "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
+                "R2PAC", figure.r2pac, "r2pac", "R2PAC")
+         << "unset multiplot\n";
+  draw_with_gnuplot({png_path}, {1720, 612}, script.str(), files);
 }
 
 void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps) {
@@ -237,7 +203,7 @@ void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<Tit
                       rows * (kTop + kSide + kBottom)};
   std::map<std::string, std::string> files = {{"hazards", hazards()}, {"goal", circle(reach_avoid::kGoal)}};
   std::ostringstream script;
-  script << kStyle << "MAP_MAX = " << top << kMapStyle << "set ylabel 'y' offset 1.5,0\n";
+  script << style() << "MAP_MAX = " << top << kMapStyle << "set ylabel 'y' offset 1.5,0\n";
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const int left = kLeft + static_cast<int>(i % kColumns) * (kSide + kGap);
     const int above = static_cast<int>(i / kColumns) * (kTop + kSide + kBottom) + kTop;

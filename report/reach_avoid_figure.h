@@ -1,14 +1,16 @@
-// Pictures, drawn by the program gnuplot.
+// Pictures of the reach-avoid task: what policies did in the arena, and where they deem it safe.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "report/scatter.h"
+
 namespace r2pac {
 
 /// What a policy did in a number of episodes.
 struct DrawnPolicy {
-  std::vector<float> returns, costs;      ///< [episodes]
+  std::vector<double> returns, costs;     ///< [episodes]
   std::vector<std::vector<float>> paths;  ///< per episode: x, y of each step, flattened
 };
 
@@ -21,8 +23,8 @@ struct CostMap {
 
 /// Everything in the figure of the reach-avoid task.
 struct ReachAvoidFigure {
-  std::vector<float> data_returns, data_costs;  ///< [episodes of the data set]
-  float cost_limit = 0;                         ///< cost per episode
+  DataCloud data;
+  double cost_limit = 0;  ///< cost per episode
   DrawnPolicy cloning, r2pac;
   CostMap map;  ///< of R2PAC
 };

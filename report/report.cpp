@@ -43,20 +43,6 @@ std::vector<std::string> tasks_of(const std::vector<ScoredPolicy>& scores, const
   return tasks;
 }
 
-DataCloud cloud_of(const Dataset& dataset) {
-  DataCloud cloud;
-  for (const Episode& episode : dataset.episodes) {
-    double episode_return = 0, cost = 0;
-    for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row) {
-      episode_return += static_cast<double>(dataset.rewards[static_cast<std::size_t>(row)]);
-      cost += static_cast<double>(dataset.costs[static_cast<std::size_t>(row)]);
-    }
-    cloud.returns.push_back(episode_return);
-    cloud.costs.push_back(cost);
-  }
-  return cloud;
-}
-
 /// The data of each task: the files given, then those that the manifests name, as far as they are there.
 std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const ReportInput& input) {
   std::map<std::string, DataCloud> clouds;
@@ -66,7 +52,7 @@ std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const
     if (tasks.empty())
       throw Error(ExitCode::usage, "none of the scored policies was trained on these data", path,
                   "give the file that they were trained on, or leave out --data");
-    for (const std::string& task : tasks) clouds.insert({task, cloud_of(dataset)});
+    for (const std::string& task : tasks) clouds.insert({task, data_cloud(dataset)});
   }
   for (const DataSource& source : input.data) {
     const std::vector<std::string> tasks = tasks_of(input.scores, source.fingerprint);
@@ -81,7 +67,7 @@ std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const
       note("the data " + source.path + " have changed since the training, so their episodes are not drawn");
       continue;
     }
-    for (const std::string& task : tasks) clouds.insert({task, cloud_of(dataset)});
+    for (const std::string& task : tasks) clouds.insert({task, data_cloud(dataset)});
   }
   return clouds;
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
-#include <set>
 #include <sstream>
 
 #include "report/chart.h"
@@ -22,10 +20,10 @@ std::string numbers(std::initializer_list<double> values) {
   return out.str();
 }
 
-/// A picture that grows: clauses of its plot command, those of its key, files, and the costs to be shown.
-struct Scatter {
-  std::vector<std::string> points, key;
-  std::map<std::string, std::string> files;
+/// A panel that grows: clauses of its plot command, those of its key, files, and the costs to be shown.
+struct Drawing {
+  std::map<std::string, std::string>& files;
+  std::vector<std::string> points = {}, key = {};
   double least_cost = 0, greatest_cost = 0;
 
   void show(double cost) {
@@ -34,40 +32,42 @@ struct Scatter {
   }
 };
 
-void add_cloud(Scatter& scatter, const DataCloud& cloud) {
-  std::string& file = scatter.files["data"];
+void add_cloud(Drawing& drawing, const DataCloud& cloud) {
+  std::string& file = drawing.files["data"];
   for (std::size_t i = 0; i < cloud.costs.size(); ++i) {
     file += numbers({cloud.costs[i], cloud.returns[i]}) + "\n";
-    scatter.show(cloud.costs[i]);
+    drawing.show(cloud.costs[i]);
   }
-  scatter.points.emplace_back(
+  drawing.points.emplace_back(
       "'data' using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#a0909090' notitle");
-  scatter.key.emplace_back(
+  drawing.key.emplace_back(
       "NaN with points pointtype 7 pointsize 0.9 linecolor rgb '#909090' title 'episodes of the data'");
 }
 
-void add_row(Scatter& scatter, const TableRow& row, std::size_t i, const std::string& name) {
-  const std::string mean_file = "mean" + std::to_string(i), seeds_file = "seeds" + std::to_string(i);
-  const std::string shape = " pointtype " + std::to_string(kShapes[i % std::size(kShapes)]);
-  const std::string color = " linecolor rgb '" + line_color(i) + "'";
-  const double deviation = row.episode_cost.deviation.value_or(0);
-  scatter.files[mean_file] = numbers(
-      {row.episode_cost.mean, row.episode_return.mean, deviation, row.episode_return.deviation.value_or(0)});
-  scatter.show(row.episode_cost.mean + deviation);
-  for (const auto& [cost, episode_return] : row.seed_scores) {
-    scatter.files[seeds_file] += numbers({cost, episode_return}) + "\n";
-    scatter.show(cost);
+/// number  tells the files of the marks apart
+void add_mark(Drawing& drawing, const ScatterMark& mark, const std::string& number) {
+  const std::string mean_file = "mean" + number, seeds_file = "seeds" + number;
+  const std::string shape = " pointtype " + std::to_string(kShapes[mark.look % std::size(kShapes)]);
+  const std::string color = " linecolor rgb '" + line_color(mark.look) + "'";
+  const double deviation = mark.episode_cost.deviation.value_or(0);
+  drawing.files[mean_file] = numbers({mark.episode_cost.mean, mark.episode_return.mean, deviation,
+                                      mark.episode_return.deviation.value_or(0)});
+  drawing.show(mark.episode_cost.mean + deviation);
+  for (const auto& [cost, episode_return] : mark.seeds) {
+    drawing.files[seeds_file] += numbers({cost, episode_return}) + "\n";
+    drawing.show(cost);
   }
-  if (row.seeds > 1) {
-    scatter.points.push_back("'" + mean_file + "' using 1:2:3:4 with xyerrorbars pointsize 0 linewidth 1.6" +
+  if (mark.seeds.size() > 1) {
+    drawing.points.push_back("'" + mean_file + "' using 1:2:3:4 with xyerrorbars pointsize 0 linewidth 1.6" +
                              color + " notitle");
-    scatter.points.push_back("'" + seeds_file + "' using 1:2 with points pointsize 0.9" + shape + color +
+    drawing.points.push_back("'" + seeds_file + "' using 1:2 with points pointsize 0.9" + shape + color +
                              " notitle");
   }
   const std::string mean_points = "'" + mean_file + "' using 1:2 with points" + shape;
-  scatter.points.push_back(mean_points + " pointsize 2.35 linecolor rgb 'white' notitle");
-  scatter.points.push_back(mean_points + " pointsize 2.0" + color + " notitle");
-  scatter.key.push_back("NaN with points pointsize 1.8" + shape + color + " title " + gnuplot_string(name));
+  drawing.points.push_back(mean_points + " pointsize 2.35 linecolor rgb 'white' notitle");
+  drawing.points.push_back(mean_points + " pointsize 2.0" + color + " notitle");
+  drawing.key.push_back("NaN with points pointsize 1.8" + shape + color + " title " +
+                        gnuplot_string(mark.name));
 }
 
 std::vector<std::string> parts_of(const std::string& variant) {
@@ -103,44 +103,58 @@ std::string row_name(const TableRow& row, const std::vector<const TableRow*>& ro
 
 }  // namespace
 
-void draw_scatter(const std::vector<std::string>& paths, const std::vector<const TableRow*>& rows,
-                  const DataCloud& cloud) {
-  std::set<std::string> checkpoints;
-  std::set<double> limits;
-  bool bars = false;
-  for (const TableRow* row : rows) {
-    checkpoints.insert(row->checkpoint);
-    limits.insert(row->cost_limit);
-    bars = bars || row->seeds > 1;
-  }
-  Scatter scatter;
-  if (!cloud.costs.empty()) add_cloud(scatter, cloud);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    add_row(scatter, *rows[i], i, row_name(*rows[i], rows, checkpoints.size() > 1));
-  scatter.key.emplace_back(
-      "NaN with lines linewidth 1.8 dashtype 2 linecolor rgb 'black' title 'cost limit'");
+DataCloud data_cloud(const Dataset& dataset) {
+  return {episode_sums(dataset.episodes, dataset.rewards), episode_sums(dataset.episodes, dataset.costs)};
+}
 
-  const int above = Heading::height(scatter.key.size());
-  const Canvas canvas{kLeft + kWidth + kRight, above + kHeight + kBottom};
-  std::string script = kChartStyle;
-  script += Heading::script(rows[0]->task + (bars ? ": mean and standard deviation over seeds" : ""), canvas,
-                            scatter.key.size());
-  script += panel_place(canvas, kLeft, above, kWidth, kHeight);
-  for (const double limit : limits) {
-    scatter.show(limit);
+std::string scatter_panel(const Scatter& scatter, std::map<std::string, std::string>& files) {
+  Drawing drawing{files};
+  if (!scatter.cloud.costs.empty()) add_cloud(drawing, scatter.cloud);
+  for (std::size_t i = 0; i < scatter.marks.size(); ++i)
+    add_mark(drawing, scatter.marks[i], std::to_string(i));
+  drawing.key.emplace_back(
+      "NaN with lines linewidth 1.8 dashtype 2 linecolor rgb 'black' title 'cost limit'");
+  std::string script;
+  for (const double limit : scatter.limits) {
+    drawing.show(limit);
     const std::string x = numbers({limit});
     script += "set arrow from first " + x + ", graph 0 to first " + x +
               ", graph 1 nohead dashtype 2 linewidth 1.8 linecolor rgb 'black' back\n";
   }
-  const double range = scatter.greatest_cost - scatter.least_cost, margin = range > 0 ? 0.04 * range : 0.1;
+  const double range = drawing.greatest_cost - drawing.least_cost, margin = range > 0 ? 0.04 * range : 0.1;
   script +=
-      "set xrange [" + numbers({scatter.least_cost - margin}) + ":" +
-      numbers({scatter.greatest_cost + margin}) +
+      "set xrange [" + numbers({drawing.least_cost - margin}) + ":" +
+      numbers({drawing.greatest_cost + margin}) +
       "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode' offset 0.6,0\nplot ";
-  for (const auto* clauses : {&scatter.points, &scatter.key})
+  for (const auto* clauses : {&drawing.points, &drawing.key})
     for (const std::string& clause : *clauses) script += clause + ",";
   script.back() = '\n';
-  draw_with_gnuplot(paths, canvas, script + "unset multiplot\n", scatter.files);
+  return script;
+}
+
+void draw_scatter(const std::vector<std::string>& paths, const std::vector<const TableRow*>& rows,
+                  const DataCloud& cloud) {
+  std::set<std::string> checkpoints;
+  for (const TableRow* row : rows) checkpoints.insert(row->checkpoint);
+  Scatter scatter;
+  scatter.cloud = cloud;
+  bool bars = false;
+  for (const TableRow* row : rows) {
+    scatter.marks.push_back({row_name(*row, rows, checkpoints.size() > 1), scatter.marks.size(),
+                             row->episode_cost, row->episode_return, row->seed_scores});
+    scatter.limits.insert(row->cost_limit);
+    bars = bars || row->seeds > 1;
+  }
+  const int above = Heading::height(scatter.key_entries());
+  const Canvas canvas{kLeft + kWidth + kRight, above + kHeight + kBottom};
+  std::map<std::string, std::string> files;
+  const std::string script =
+      kChartStyle +
+      Heading::script(rows[0]->task + (bars ? ": mean and standard deviation over seeds" : ""), canvas,
+                      scatter.key_entries()) +
+      panel_place(canvas, kLeft, above, kWidth, kHeight) + scatter_panel(scatter, files) +
+      "unset multiplot\n";
+  draw_with_gnuplot(paths, canvas, script, files);
 }
 
 }  // namespace r2pac

@@ -1,9 +1,14 @@
-// Return against cost: a table's rows among the episodes of the data.
+// Return against cost: policies among the episodes of their data.
 #pragma once
 
+#include <cstddef>
+#include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "data/dataset.h"
 #include "report/table.h"
 
 namespace r2pac {
@@ -12,6 +17,26 @@ namespace r2pac {
 struct DataCloud {
   std::vector<double> returns, costs;  ///< [episodes], undiscounted sums; empty: nothing is known of them
 };
+DataCloud data_cloud(const Dataset& dataset);
+
+/// One policy, or one method over seeds.
+struct ScatterMark {
+  std::string name;      ///< in the key, any text
+  std::size_t look = 0;  ///< which line_color(), and which shape
+  OverSeeds episode_cost, episode_return;
+  std::vector<std::pair<double, double>> seeds = {};  ///< mean cost and mean return of each, drawn if several
+};
+
+struct Scatter {
+  DataCloud cloud;
+  std::vector<ScatterMark> marks;
+  std::set<double> limits;  ///< costs at which a line stands
+  std::size_t key_entries() const { return marks.size() + (cloud.costs.empty() ? 1 : 2); }
+};
+
+/// The commands of a panel, from its axes on; its place, title and key are the caller's. Adds the files that
+/// they name to `files`.
+std::string scatter_panel(const Scatter& scatter, std::map<std::string, std::string>& files);
 
 /// Draws rows of one task into files (.png, .pdf): the mean of each with its standard deviation over seeds
 /// and the seeds themselves, the cost limit, and the data's episodes behind them. Throws as

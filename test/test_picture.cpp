@@ -26,8 +26,7 @@ struct OddFolder {
 ReachAvoidFigure small_figure() {
   const DrawnPolicy policy{
       .returns = {7, 8}, .costs = {0, 9}, .paths = {{-0.8f, 0, 0, 0.8f, 0.8f, 0}, {-0.8f, 0.2f}}};
-  return {.data_returns = {1, 5, 9},
-          .data_costs = {0, 20, 8},
+  return {.data = {.returns = {1, 5, 9}, .costs = {0, 20, 8}},
           .cost_limit = 5,
           .cloning = policy,
           .r2pac = policy,
@@ -65,7 +64,7 @@ TEST_CASE("sizes that do not fit are refused") {
   figure.map.values.pop_back();
   CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
   figure = small_figure();
-  figure.data_costs.pop_back();
+  figure.data.costs.pop_back();
   CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
   figure = small_figure();
   figure.r2pac.paths[0].pop_back();

@@ -115,8 +115,8 @@ void write_results(const fs::path& path, const std::vector<Contender>& contender
 DrawnPolicy drawn(const EvaluationResult& result) {
   DrawnPolicy policy;
   for (const EpisodeResult& episode : result.episodes) {
-    policy.returns.push_back(static_cast<float>(episode.episode_return));
-    policy.costs.push_back(static_cast<float>(episode.episode_cost));
+    policy.returns.push_back(episode.episode_return);
+    policy.costs.push_back(episode.episode_cost);
     std::vector<float>& path = policy.paths.emplace_back();
     for (std::size_t i = 0; i < episode.observations.size(); i += reach_avoid::kObservationDim) {
       path.push_back(episode.observations[i]);
@@ -160,16 +160,7 @@ int run_demo(const DemoOptions& options) {
   write_results(out / "results.json", contenders);
 
   ReachAvoidFigure figure;
-  const Dataset dataset = load_dataset(data);
-  for (const Episode& episode : dataset.episodes) {
-    float episode_return = 0, cost = 0;
-    for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row) {
-      episode_return += dataset.rewards[static_cast<std::size_t>(row)];
-      cost += dataset.costs[static_cast<std::size_t>(row)];
-    }
-    figure.data_returns.push_back(episode_return);
-    figure.data_costs.push_back(cost);
-  }
+  figure.data = data_cloud(load_dataset(data));
   figure.cost_limit = ReachAvoidTask::cost_limit;
   figure.cloning = drawn(contenders[0].scores.result);
   figure.r2pac = drawn(contenders[1].scores.result);
