@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -31,6 +32,12 @@ struct ProgramResult {
   std::string out, err;
 };
 
+/// The command: the one that was built with the test, or what the environment's R2PAC_BINARY names.
+inline std::string program_path() {
+  const char* const named = std::getenv("R2PAC_BINARY");
+  return named != nullptr ? named : R2PAC_BINARY;
+}
+
 /// One run of the command. Its output goes to files, so that it never waits for a reader.
 class Program {
  public:
@@ -38,7 +45,7 @@ class Program {
   /// input  file for standard input
   explicit Program(std::vector<std::string> arguments, std::vector<std::string> environment = {},
                    int out_fd = -1, const std::string& input = "/dev/null") {
-    arguments.insert(arguments.begin(), R2PAC_BINARY);
+    arguments.insert(arguments.begin(), program_path());
     std::vector<char*> argv, envp;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -55,7 +62,7 @@ class Program {
       posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_path().c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    const int failed = posix_spawn(&child_, R2PAC_BINARY, &actions, nullptr, argv.data(), envp.data());
+    const int failed = posix_spawn(&child_, argv.front(), &actions, nullptr, argv.data(), envp.data());
     posix_spawn_file_actions_destroy(&actions);
     if (failed != 0) throw std::runtime_error("the program cannot be started");
   }
