@@ -112,7 +112,7 @@ def main():
     environment = dict(os.environ, R2PAC_SIMULATORS_PYTHON=sys.executable,
                        PYTHONPATH=str(pathlib.Path(__file__).resolve().parent.parent / "python"))
     for _ in range(args.repeat):
-        for threads in sorted({1, os.cpu_count()}):
+        for threads in sorted({1, len(os.sched_getaffinity(0))}):
             torch.set_num_threads(threads)
             begin = time.perf_counter()
             score = evaluate_sequentially(policy, args.env, args.episodes)

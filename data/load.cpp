@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include "base/error.h"
+#include "base/processors.h"
 #include "data/decode.h"
 
 namespace r2pac {
@@ -32,7 +32,7 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
   const ReadLimits limits = resolve_limits(given, file_bytes);
   // A process costs a millisecond or two, a megabyte of file about ten to decode.
   const int useful = static_cast<int>(std::min<std::int64_t>(kMostWorkers, 1 + (file_bytes >> 20)));
-  const int workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, useful);
+  const int workers = std::min(thread_count(), useful);
 
   LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
   const auto job = [&](int worker) {

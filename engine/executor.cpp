@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/processors.h"
 
 namespace r2pac {
 namespace {
@@ -27,7 +28,7 @@ void wait_for_change(const std::atomic<T>& value, T old) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  if (threads < 1 || threads > 1024)
+  if (threads < 1 || threads > kMostThreads)
     throw InvalidArgument("ThreadPool: threads must be in [1, 1024], not " + std::to_string(threads));
   workers_.reserve(static_cast<std::size_t>(threads) - 1);
   for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });

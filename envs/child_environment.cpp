@@ -1,14 +1,15 @@
 #include "envs/child_environment.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
-#include <thread>
 
 #include "base/error.h"
+#include "base/processors.h"
 #include "envs/child_process.h"
 #include "envs/wire.h"
 
@@ -205,9 +206,8 @@ void ChildEnvironment::each_child(const Action& action) {
 
 void ChildEnvironment::start_children() try {
   const auto copies = static_cast<std::size_t>(options_.copies);
-  const std::size_t wanted = options_.processes > 0 ? static_cast<std::size_t>(options_.processes)
-                                                    : std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t processes = std::min(wanted, copies);
+  const int wanted = options_.processes > 0 ? options_.processes : thread_count();
+  const std::size_t processes = std::min(static_cast<std::size_t>(wanted), copies);
   const std::vector<std::string> arguments = arguments_of(options_), environment = environment_of(options_);
   for (std::size_t i = 0; i < processes; ++i) {
     const std::size_t first = copies * i / processes, end = copies * (i + 1) / processes;

@@ -25,7 +25,7 @@ struct ChildEnvironmentOptions {
   std::string command{};       ///< instead of it anyone's own program, run by `/bin/sh -c`
   std::string python{};        ///< interpreter of the simulators; empty: simulators_python()
   int copies = 1;              ///< N, at least 1
-  int processes = 0;           ///< children that share the copies; 0: one per processor, at most N
+  int processes = 0;           ///< children that share the copies; 0: thread_count(), at most N
   int episode_steps = -1;      ///< step limit where the environment states none; -1: none
   double start_timeout = 120;  ///< seconds for the start of all children, and for each copy's reset
   double step_timeout = 60;    ///< seconds for one step of all copies

@@ -43,7 +43,7 @@ py::array_t<T> read_only_view(const T* data, std::vector<py::ssize_t> shape, con
 /// A device as the arguments `device`, `threads` and `precision` of several calls name it.
 struct DeviceChoice {
   std::string device;
-  int threads = 0;  ///< of the CPU; 0: all processors
+  int threads = 0;  ///< of the CPU; 0: thread_count()
   std::string precision;
 };
 /// `note` receives a remark about the choice. Throws Error: usage, device.

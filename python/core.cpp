@@ -1,9 +1,7 @@
 // The extension module r2pac._core: what Python sees of the library. python/r2pac/_core.pyi declares it.
-#include <algorithm>
-#include <thread>
-
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/processors.h"
 #include "base/version.h"
 #include "python/bindings.h"
 
@@ -41,11 +39,7 @@ Precision precision_of(const std::string& name) {
 
 std::shared_ptr<Device> open_device(const DeviceChoice& choice,
                                     const std::function<void(const std::string&)>& note) {
-  if (choice.threads < 0 || choice.threads > 1024)
-    throw Error(ExitCode::usage, "threads must be from 1 to 1024", "threads",
-                "leave it out to use all processors");
-  const int all = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
-  return make_device(choice.device, choice.threads > 0 ? choice.threads : all, precision_of(choice.precision),
+  return make_device(choice.device, thread_count(choice.threads, "threads"), precision_of(choice.precision),
                      note);
 }
 

@@ -74,6 +74,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  pid_t id() const { return child_; }
   void signal(int number) const { ::kill(child_, number); }
   bool running() {
     const pid_t ended = child_ > 0 ? waitpid(child_, &state_, WNOHANG) : 0;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/processors.h"
 #include "data/dataset.h"
 #include "envs/reach_avoid.h"
 #include "kernels/critic.h"
@@ -55,7 +56,7 @@ TEST_CASE("the demo keeps its promise") {
   RunOptions broken;
   broken.data = folder.path / "demo" / "reach-avoid.hdf5";
   broken.folder = folder.path / "broken";
-  broken.device = cpu_device(resolve_threads(0));
+  broken.device = cpu_device(thread_count());
   broken.settings = resolve_settings({broken.data.string(),
                                       "",
                                       {"hidden=[128,128,128]", "batch=256", "steps=4000", "num_candidates=1",

@@ -14,7 +14,7 @@ namespace r2pac {
 
 struct DeviceFlags {
   std::string device = "cpu";  ///< auto, cpu, cuda, cuda:N or cuda-host
-  int threads = 0;             ///< of the CPU; 0: all processors
+  int threads = 0;             ///< of the CPU; 0: thread_count()
   Precision precision = Precision::fp32;
 };
 
@@ -22,8 +22,5 @@ void add_device_flags(CLI::App& verb, DeviceFlags& flags);
 
 /// The device they name; a remark about the choice goes to standard error. Throws Error: usage, device.
 std::shared_ptr<Device> open_device(const DeviceFlags& flags);
-
-/// Threads to use where the flag says 0: the processors of this machine. Throws Error(usage).
-int resolve_threads(int flag);
 
 }  // namespace r2pac

@@ -17,7 +17,7 @@ namespace r2pac {
 struct EnvironmentFlags {
   std::string env;             ///< a name, or cmd:PROGRAM; "" for the policy's own task
   std::string python;          ///< interpreter of the simulators; "" looks for it
-  int processes = 0;           ///< children that share the copies; 0: as many as processors
+  int processes = 0;           ///< children that share the copies; 0: thread_count()
   double start_timeout = 120;  ///< seconds
   double step_timeout = 60;    ///< seconds
 };

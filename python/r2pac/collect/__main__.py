@@ -11,7 +11,6 @@ the same file, whatever --jobs is; it appears only when it is complete.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from r2pac.collect.episodes import drive_all
 from r2pac.collect.selection import keep
 from r2pac.collect.tasks import TASKS, find_task
 from r2pac.errors import DataError, Error
+from r2pac.processors import thread_count
 
 
 def positive(text: str) -> int:
@@ -40,13 +40,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--candidates", type=positive, help="episodes to drive (default: twice as many)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers, 0 or more (default: 0)")
     parser.add_argument(
-        "--jobs", type=positive, default=os.cpu_count(), help="processes (default: all processors)"
+        "--jobs", type=positive, help="processes (default: R2PAC_THREADS, or all processors that it may use)"
     )
     parser.add_argument("-o", "--out", type=Path, help="file to write (default: a name that tells the task)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error("--seed must be 0 or more")
+    options.jobs = options.jobs or thread_count()
     options.candidates = options.candidates or 2 * options.episodes
     if options.candidates < options.episodes:
         parser.error("--candidates must be at least --episodes")
