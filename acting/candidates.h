@@ -110,6 +110,7 @@ void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, cons
 
 /// Which of several critics is believed: of reward the least, of cost the greatest.
 enum class Extreme { least, greatest };
+inline constexpr Extreme kBelievedReward = Extreme::least, kBelievedCost = Extreme::greatest;
 
 /// score [candidates] = that extreme of the critics' values of (observation [S], chunk [candidates, hA]).
 /// scratch: score_scratch values.

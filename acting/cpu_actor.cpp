@@ -94,8 +94,8 @@ class CpuActor final : public Actor<T> {
       extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
                     scores + candidate, scratch);
     };
-    if (request_.score) score(spec_.weights.cost_critics, Extreme::greatest, buffers_.costs);
-    if (request_.rewards) score(spec_.weights.reward_critics, Extreme::least, buffers_.rewards);
+    if (request_.score) score(spec_.weights.cost_critics, kBelievedCost, buffers_.costs);
+    if (request_.rewards) score(spec_.weights.reward_critics, kBelievedReward, buffers_.rewards);
   }
 
   /// The observation's values, and the chosen one of its candidates.

@@ -109,9 +109,9 @@ __global__ void __launch_bounds__(kThreads)
     for (int c = 0; c < candidates; ++c) {
       CandidateScore<float> score{};
       if (cost.critics > 0)
-        buffers.costs[first + c] = score.cost = cost.extreme(first + c, pairs, Extreme::greatest);
+        buffers.costs[first + c] = score.cost = cost.extreme(first + c, pairs, kBelievedCost);
       if (reward.critics > 0)
-        buffers.rewards[first + c] = score.reward = reward.extreme(first + c, pairs, Extreme::least);
+        buffers.rewards[first + c] = score.reward = reward.extreme(first + c, pairs, kBelievedReward);
       if (c == 0 || (safe ? formula::beats_in_region(score, of_best, rule.threshold)
                           : formula::beats(score.cost, of_best.cost))) {
         best = c;

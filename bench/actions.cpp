@@ -1,5 +1,5 @@
 #include "bench/suites.h"
-#include "model/sampler.h"
+#include "model/method.h"
 
 namespace r2pac {
 namespace {
@@ -9,8 +9,11 @@ BenchRow action_row(const std::string& name, int observations, SamplerOptions op
   const std::shared_ptr<Device>& device = target.device;
   Settings settings;
   if (!target.timed()) settings.hidden = {16, 16, 16, 16};
-  Networks<float> nets(settings, {72, 2, 5}, *device);
-  Sampler<float> sampler(nets, options, device);
+  const Dimensions dimensions{72, 2, 5};
+  const Method<float> method = make_method<float>(settings, dimensions);
+  Networks<float> nets(method.networks, settings.initializer, 0, *device);
+  const std::vector<float> zero(72, 0.0f), one(72, 1.0f);
+  Sampler<float> sampler(nets, method.acting, {zero, one}, options, device);
   const auto n = static_cast<std::size_t>(observations);
   const std::size_t noise_size = static_cast<std::size_t>(options.num_candidates) * 10;
   std::vector<float> states(n * 72, 0.3f), noise(n * noise_size), chunks(n * 10);

@@ -5,7 +5,7 @@
 #include "kernels/dense.cuh"
 #include "kernels/random.cuh"
 #include "kernels/update.cuh"
-#include "model/networks.h"
+#include "engine/networks.h"
 
 namespace r2pac {
 namespace {

@@ -40,7 +40,7 @@ for file in "$data"/Safety*.hdf5; do
     for seed in ${SEEDS:-0 1 2}; do
       train "r2pac-$task-$seed" --data "$file" --seed "$seed" --schedule joint "${settings[@]}"
       train "cloning-$task-$seed" --data "$safe" --task "$task" --seed "$seed" "${settings[@]}" \
-        --set critic_steps=0 --set label_dropout=1
+        --method cloning
       for rule in "16 least-cost 2" "16 region 2" "4 least-cost 2" "4 region 2" "1 least-cost 2"; do
         score "r2pac-$task-$seed" $rule
       done

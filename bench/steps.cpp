@@ -1,6 +1,8 @@
+#include <algorithm>
+
 #include "base/philox.h"
 #include "bench/suites.h"
-#include "model/learner.h"
+#include "training/learner.h"
 
 namespace r2pac {
 namespace {
@@ -32,55 +34,67 @@ Dataset random_dataset(int observation_dim, int action_dim) {
   return make_dataset(columns, "random");
 }
 
-/// Multiply-adds of one row through a net, and through its first layer.
-struct NetCount {
+/// Multiply-adds of one row through all members of a network, forward, and through its first layer.
+struct Count {
   double forward = 0, first = 0;
 };
-NetCount count(const Mlp& mlp) {
-  NetCount c;
-  for (const DenseLayer& layer : mlp.layers) c.forward += static_cast<double>(layer.in) * layer.out;
-  const DenseLayer& first = mlp.layers.front();
-  c.first = static_cast<double>(first.in) * first.out;
-  return c;
+Count count(const Network& network) {
+  std::vector<int> widths = {network.input_width()};
+  widths.insert(widths.end(), network.hidden.begin(), network.hidden.end());
+  widths.push_back(network.outputs);
+  Count c;
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i)
+    c.forward += static_cast<double>(widths[i]) * widths[i + 1];
+  c.first = static_cast<double>(widths[0]) * widths[1];
+  return {network.count * c.forward, network.count * c.first};
 }
 
-/// Operations of one step in GFLOP: forward passes, weight gradients, and input gradients of all but the
-/// first layer (of the label's columns there).
-double gflop(const Settings& settings, const Networks<float>& nets, StepKind kind) {
-  const NetCount q = count(nets.critic), v = count(nets.value), f = count(nets.velocity);
-  const int critics = 2 * nets.critics_per_side();
-  const auto trained = [](const NetCount& net) { return 3 * net.forward - net.first; };
+/// Operations of one step in GFLOP: forward passes (critics also those of their followers, values also at the
+/// states after), weight gradients, and input gradients of all but the first layer (of the label's columns
+/// there).
+double gflop(const Settings& settings, const Method<float>& method, const std::vector<Stage<float>>& stages) {
   double per_row = 0;
-  if (kind != StepKind::flow) per_row += critics * (trained(q) + q.forward) + 2 * (trained(v) + v.forward);
-  if (kind != StepKind::critics)
-    per_row += trained(f) + static_cast<double>(settings.label_dim) * nets.velocity.layers.front().out;
+  for (const Network& network : method.networks.networks)
+    for (const Stage<float>& stage : stages) {
+      if (std::ranges::find(stage.trains, network.name) == stage.trains.end()) continue;
+      const Count c = count(network);
+      per_row += 3 * c.forward - c.first + (stage.name == "critics" ? c.forward : 0);
+      for (const Columns& columns : network.inputs)
+        if (columns.name == "label") per_row += static_cast<double>(columns.width) * network.hidden.front();
+    }
   return 2 * per_row * settings.batch / 1e9;
 }
 
-BenchRow step_row(const std::string& name, const Settings& settings, StepKind kind, const BenchTarget& target,
-                  int runs = 1) {
+/// stage: a stage's name, or "joint".
+BenchRow step_row(const std::string& name, const Settings& settings, const std::string& stage,
+                  const BenchTarget& target, int runs = 1) {
   const std::shared_ptr<Device>& device = target.device;
   const Dataset dataset = random_dataset(72, 2);
   const TrainingData<float> data(dataset, settings, *device);
-  Networks<float> nets(settings, data.dimensions(), *device);
+  const Method<float> method = make_method<float>(settings, data.dimensions());
+  Networks<float> nets(method.networks, settings.initializer, 0, *device);
   Memory& memory = device->memory();
   Buffer<StepState> state(1, memory);
-  Buffer<float> threshold(1, memory);
-  Buffer<std::uint8_t> labels(data.windows(), memory);
-  StepInputs<float> inputs;
+  Buffer<float> threshold(1, memory), column(data.windows(), memory);
+  RecorderInputs<float> inputs;
+  inputs.settings = &settings;
   inputs.networks = &nets;
   inputs.source = data.source();
   inputs.state = state.data();
-  inputs.threshold = threshold.data();
-  inputs.labels = labels.data();
-  Step<float> step(settings, kind, inputs, device);
+  inputs.scalars = {{"threshold", threshold.data()}};
+  inputs.column = [&](const std::string&, const RecordColumn<float>&) { return column.data(); };
+  std::vector<Stage<float>> stages;
+  for (const Stage<float>& one : method.stages)
+    if (stage == "joint" || one.name == stage) stages.push_back(one);
+  inputs.with_earlier_stages = stage != "actor";
+  Step<float> step(stages, inputs, device);
   BenchRow row;
   row.name = name;
   row.shape = "obs 72, act 2, h 5, batch " + std::to_string(settings.batch) + ", " +
               std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
   row.launches = step.statistics().launches;
   row.critical_path = step.statistics().critical_path;
-  row.gflop = gflop(settings, nets, kind);
+  row.gflop = gflop(settings, method, stages);
   const auto work = [&] {
     for (int run = 0; run < runs; ++run) step.run();
     device->synchronize();
@@ -99,12 +113,12 @@ void bench_steps(const BenchTarget& target, const RowSink& sink) {
     full.hidden = small.hidden = {16, 16, 16, 16};
     full.batch = small.batch = 32;
   }
-  sink(step_row("joint step", full, StepKind::joint, target));
+  sink(step_row("joint step", full, "joint", target));
   if (target.on_cuda())
-    sink(step_row("joint step, pipelined", full, StepKind::joint, target, target.timed() ? 20 : 2));
-  sink(step_row("critics step", full, StepKind::critics, target));
-  sink(step_row("flow step", full, StepKind::flow, target));
-  sink(step_row("joint step, small", small, StepKind::joint, target));
+    sink(step_row("joint step, pipelined", full, "joint", target, target.timed() ? 20 : 2));
+  sink(step_row("critics step", full, "critics", target));
+  sink(step_row("actor step", full, "actor", target));
+  sink(step_row("joint step, small", small, "joint", target));
 }
 
 }  // namespace r2pac

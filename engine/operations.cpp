@@ -18,11 +18,11 @@ template <class T>
 DenseWeights<T> weights_of(const Parameters<T>& parameters, const DenseLayer& layer,
                            const typename Parameters<T>::Pack* pack) {
   const auto stride = [&](int index) { return parameters.entry(index).net_size(); };
-  return {parameters.value(layer.weight),
+  return {parameters.value(layer.weight, layer.first),
           stride(layer.weight),
-          parameters.value(layer.bias),
+          parameters.value(layer.bias, layer.first),
           stride(layer.bias),
-          pack != nullptr ? pack->net(0) : nullptr,
+          pack != nullptr ? pack->net(layer.first) : nullptr,
           pack != nullptr ? pack->net_size : 0,
           layer.in,
           layer.out,
@@ -70,8 +70,9 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
     });
   }
   if (!wants.parameters) return;
-  const Tensor<T> d_weight = tape.parameter_gradient(
-      parameters.entry(layer.weight).name, {nets, layer.in, layer.out}, parameters.gradient(layer.weight));
+  const Tensor<T> d_weight =
+      tape.parameter_gradient(parameters.entry(layer.weight).name, {nets, layer.in, layer.out},
+                              parameters.gradient(layer.weight, layer.first));
   const bool add_weights = !tape.first_contribution(d_weight);
   tape.deferred_tasks(
       "weight gradient", nets, {x, d_sum}, {d_weight},
@@ -82,8 +83,8 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
           return all;
         };
         schedules.dense_weight_gradient(
-            {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, first),
-             parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, first),
+            {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, layer.first + first),
+             parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, layer.first + first),
              parameters.entry(layer.bias).net_size(), layer.head, add_weights},
             scratch);
       },
@@ -100,7 +101,8 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
   const Wanted<T> wants(tape, parameters, *x, gradient);
   const Tensor<T> y =
       tape.value(parameters.entry(layer.weight).name, {layer.nets, rows, layer.out}, bool(wants));
-  if (wants.parameters) y->gradient_nets = std::min(layer.nets, parameters.entry(layer.weight).shape.nets);
+  if (wants.parameters)
+    y->gradient_nets = std::min(layer.nets, parameters.entry(layer.weight).shape.nets - layer.first);
   if (x->shape.nets > 1) y->gradient_nets = std::min(y->gradient_nets, x->gradient_nets);
   y->gradient_rows = x->gradient_rows;
   const Tensor<T> slope = wants && activation != Activation::identity
@@ -127,7 +129,8 @@ template <class T>
 Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x,
                      Gradient gradient) {
   const Shape shape = x->shape;
-  require_shape("layer_norm", "gain", {shape.nets, 1, shape.cols}, parameters.entry(layer.gain).shape);
+  const Shape gains{layer.nets, 1, parameters.entry(layer.gain).shape.cols};
+  require_shape("layer_norm", "gain", {shape.nets, 1, shape.cols}, gains);
   const Wanted<T> wants(tape, parameters, *x, gradient);
   const bool learns(wants);
   const Tensor<T> y = tape.value("normalised", shape, learns);
@@ -138,17 +141,16 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   const std::size_t stride = parameters.entry(layer.gain).net_size();
   const Schedules<T>& schedules = tape.schedules();
   tape.rows("layer_norm", shape.rows, {x}, writes, [=, &schedules, &parameters](const Slice& slice) {
-    schedules.layer_norm({x->view(slice), parameters.value(layer.gain), parameters.value(layer.bias), stride,
-                          y->view(slice), learns ? unit->view(slice) : View<T>{},
-                          learns ? inverse->view(slice) : View<T>{}});
+    schedules.layer_norm({x->view(slice), parameters.value(layer.gain, layer.first),
+                          parameters.value(layer.bias, layer.first), stride, y->view(slice),
+                          learns ? unit->view(slice) : View<T>{}, learns ? inverse->view(slice) : View<T>{}});
   });
   if (!learns) return y;
   tape.on_backward(y, [=, &tape, &schedules, &parameters] {
     const Tensor<T> d_y = tape.gradient(y);
     if (wants.parameters) {
-      const Tensor<T> d_gain =
-          tape.parameter_gradient(parameters.entry(layer.gain).name, parameters.entry(layer.gain).shape,
-                                  parameters.gradient(layer.gain));
+      const Tensor<T> d_gain = tape.parameter_gradient(parameters.entry(layer.gain).name, gains,
+                                                       parameters.gradient(layer.gain, layer.first));
       const bool add = !tape.first_contribution(d_gain);
       tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {d_gain},
                           [=, &schedules, &parameters](int first, int count, std::byte*) {
@@ -156,19 +158,21 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
                               return View<T>{all.net(first), all.net_stride, count, all.rows, all.cols};
                             };
                             schedules.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
-                                                       parameters.gradient(layer.gain, first),
-                                                       parameters.gradient(layer.bias, first), stride, add);
+                                                       parameters.gradient(layer.gain, layer.first + first),
+                                                       parameters.gradient(layer.bias, layer.first + first),
+                                                       stride, add);
                           });
     }
     if (!wants.argument) return;
     if (!tape.first_contribution(x))
       throw InvalidArgument("layer_norm: its argument must have no other reader");
     const Tensor<T> d_x = tape.gradient(x);
-    tape.rows("layer_norm backward", shape.rows, {d_y, unit, inverse}, {d_x},
-              [=, &schedules, &parameters](const Slice& slice) {
-                schedules.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain), stride,
-                                               unit->view(slice), inverse->view(slice), d_x->view(slice)});
-              });
+    tape.rows(
+        "layer_norm backward", shape.rows, {d_y, unit, inverse}, {d_x},
+        [=, &schedules, &parameters](const Slice& slice) {
+          schedules.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain, layer.first), stride,
+                                         unit->view(slice), inverse->view(slice), d_x->view(slice)});
+        });
   });
   return y;
 }

@@ -11,7 +11,7 @@ namespace r2pac {
 template <class T>
 int Parameters<T>::add(std::string name, Shape shape) {
   if (values_.size() > 0) throw InvalidArgument("Parameters::add: `" + name + "` comes after allocate");
-  entries_.push_back({std::move(name), shape, 0});
+  entries_.push_back({std::move(name), shape, next_key_++});
   return static_cast<int>(entries_.size()) - 1;
 }
 
@@ -88,7 +88,10 @@ void Parameters<T>::repack() const {
 
 template <class T>
 DenseLayer add_dense(Parameters<T>& parameters, const std::string& name, int nets, int in, int out) {
-  DenseLayer layer{0, 0, nets, in, out};
+  DenseLayer layer;
+  layer.nets = nets;
+  layer.in = in;
+  layer.out = out;
   layer.weight = parameters.add(name + ".weight", {nets, in, out});
   layer.bias = parameters.add(name + ".bias", {nets, 1, out});
   return layer;
@@ -99,6 +102,7 @@ NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets,
   NormLayer layer;
   layer.gain = parameters.add(name + ".gain", {nets, 1, width});
   layer.bias = parameters.add(name + ".bias", {nets, 1, width});
+  layer.nets = nets;
   return layer;
 }
 
@@ -111,7 +115,7 @@ void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initia
     const auto& entry = parameters.entry(index);
     std::vector<T> values(entry.shape.size());
     for (std::size_t i = 0; i < values.size(); i += 4) {
-      const Words4 words = random_words(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(index),
+      const Words4 words = random_words(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(entry.key),
                                         static_cast<std::uint32_t>(i / 4));
       for (std::size_t lane = 0; lane < 4 && i + lane < values.size(); ++lane)
         values[i + lane] =

@@ -23,6 +23,7 @@ class Parameters {
   struct Entry {
     std::string name;
     Shape shape;
+    int key = 0;                     ///< its number among the random initial weights
     std::size_t offset = 0;          ///< of net 0 among the values
     std::size_t trained_offset = 0;  ///< of net 0 among the gradients, and in each moment's arena
     std::size_t net_size() const { return shape.size() / static_cast<std::size_t>(shape.nets); }
@@ -39,6 +40,8 @@ class Parameters {
 
   /// Declares a tensor; returns its index. Names are part of the file formats.
   int add(std::string name, Shape shape);
+  /// Leaves out `count` numbers among the random initial weights, as if so many tensors had been declared.
+  void skip_keys(int count) { next_key_ += count; }
   /// Allocates the arenas, `trainable` with gradients and moments. Once, after all declarations.
   /// A `follower`, such as the targets of some networks, has the same entries as this one has first, with any
   /// number of nets. Its values share this arena: those of an entry lie right behind the entry's own, so that
@@ -86,22 +89,26 @@ class Parameters {
   }
 
   std::vector<Entry> entries_;
+  int next_key_ = 0;
   std::vector<std::unique_ptr<Pack>> packs_;
   Device* device_ = nullptr;
   mutable std::uint64_t version_ = 0;
   Buffer<T> values_, gradients_, first_moments_, second_moments_;
 };
 
-/// One dense layer of an ensemble: y = x W + b with W [nets, in, out] and b [nets, 1, out].
+/// One dense layer of an ensemble: y = x W + b with W [nets, in, out] and b [nets, 1, out], which are nets
+/// first .. first + nets of their entries.
 struct DenseLayer {
   int weight = 0, bias = 0;  ///< entries of the parameters
   int nets = 1, in = 0, out = 0;
+  int first = 0;
   bool head = false;  ///< the last layer of a network, always computed in fp32 at least
 };
 
 /// Gain and offset of a layer normalisation.
 struct NormLayer {
-  int gain = 0, bias = 0;
+  int gain = 0, bias = 0;  ///< entries of the parameters
+  int nets = 1, first = 0;
 };
 
 /// Declares `name.weight` and `name.bias`.
@@ -111,7 +118,7 @@ DenseLayer add_dense(Parameters<T>& parameters, const std::string& name, int net
 template <class T>
 NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width);
 
-/// Sets the layer's weights: random numbers (seed; initial_weights, 0, entry, index within the entry).
+/// Sets the layer's weights: random numbers (seed; initial_weights, 0, entry's key, index within the entry).
 template <class T>
 void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer,
                       std::uint64_t seed);

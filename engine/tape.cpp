@@ -53,6 +53,12 @@ Tensor<T> Tape<T>::kept(std::string name, Shape shape) {
 }
 
 template <class T>
+void Tape<T>::keep(Tensor<T> x) {
+  while (x->parent != nullptr) x = x->parent;
+  if (std::find(kept_.begin(), kept_.end(), x) == kept_.end()) kept_.push_back(x);
+}
+
+template <class T>
 Tensor<T> Tape<T>::external(std::string name, Shape shape, T* data) {
   const Tensor<T> x = value(std::move(name), shape);
   x->stored = data;

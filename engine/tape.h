@@ -71,8 +71,8 @@ class Tape {
   Tensor<T> value(std::string name, Shape shape, bool requires_gradient = false);
   /// A value that keeps its rows between phases and between replays, so that the caller can read or fill it.
   Tensor<T> kept(std::string name, Shape shape);
-  /// Makes an existing value kept.
-  void keep(Tensor<T> x) { kept_.push_back(x); }
+  /// Makes an existing value kept, or the value that it is a part of.
+  void keep(Tensor<T> x);
   /// A value whose memory the caller owns: parameters, data.
   Tensor<T> external(std::string name, Shape shape, T* data);
 

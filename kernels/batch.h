@@ -98,18 +98,17 @@ struct GatherWindowsInOrder {
   }
 };
 
-/// label(r) = labels[window drawn for row first_row + r], labels [windows].
+/// out(r) = column[window drawn for row first_row + r], column [windows].
 template <class T>
-struct GatherLabels {
-  const std::uint8_t* labels;
+struct GatherColumn {
+  const T* column;
   std::uint32_t windows;
   unsigned long long seed;
   const StepState* state;
   int first_row;
-  View<T> label;
+  View<T> out;
   R2_FORMULA void row(int r, int lane, int) const {
-    if (lane == 0)
-      label.row(r)[0] = static_cast<T>(labels[draw_window(seed, state->step, first_row + r, windows)]);
+    if (lane == 0) out.row(r)[0] = column[draw_window(seed, state->step, first_row + r, windows)];
   }
 };
 

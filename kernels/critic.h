@@ -204,6 +204,17 @@ struct OptimalityLabels {
   }
 };
 
+/// safe(r) = 1 where v_cost(r) <= *threshold, else 0.
+template <class T>
+struct SafeStates {
+  View<T> v_cost;
+  const T* threshold;
+  View<T> safe;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0) safe.row(r)[0] = v_cost.row(r)[0] <= *threshold ? T(1) : T(0);
+  }
+};
+
 /// out(r) = kLabelNull with probability `dropout`, else label(r). Random: (seed; label_dropout, step,
 /// first_row + r, 0).
 template <class T>

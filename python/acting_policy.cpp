@@ -12,26 +12,6 @@ namespace {
 
 constexpr std::size_t kBlock = 1024;  // rows given to the sampler at a time, which bounds its memory
 
-template <class T>
-T in_range(T value, T low, T high, const char* option) {
-  if (!(value >= low && value <= high))  // which a NaN fails, too
-    throw Error(ExitCode::usage, "the value is out of range", option,
-                "allowed: " + std::to_string(low) + " to " + std::to_string(high));
-  return value;
-}
-
-Selection selection_named(const std::string& name) {
-  if (const auto selection = selection_of(name)) return *selection;
-  throw Error(ExitCode::usage, "unknown selection `" + name + "`", "selection",
-              did_you_mean(name, {selection_name(Selection::least_cost), selection_name(Selection::region)}));
-}
-
-int label_named(const std::string& name) {
-  if (name == "1") return kLabelGood;
-  if (name == "null") return kLabelNull;
-  throw Error(ExitCode::usage, "unknown label `" + name + "`", "label", did_you_mean(name, {"1", "null"}));
-}
-
 void require_place(std::span<const std::int64_t> numbers, std::size_t rows, std::int64_t most,
                    const char* argument) {
   if (numbers.empty()) return;
@@ -54,31 +34,28 @@ constexpr std::int64_t kLastEpisode = std::numeric_limits<std::uint32_t>::max();
 }  // namespace
 
 ActingPolicy::ActingPolicy(const std::filesystem::path& path, std::shared_ptr<Device> device)
-    : policy_(Policy::load(path, std::move(device))), options_(policy_.sampler_options()) {
+    : policy_(Policy::load(path, std::move(device))), settings_(policy_.settings()) {
   configure({});
 }
 
-SamplerOptions ActingPolicy::options() const {
+Settings ActingPolicy::settings() const {
   const std::lock_guard lock(mutex_);
-  return options_;
+  return settings_;
 }
+
+SamplerOptions ActingPolicy::options() const { return policy_.sampler_options(settings()); }
 
 std::uint64_t ActingPolicy::seed() const {
   const std::lock_guard lock(mutex_);
   return seed_;
 }
 
-void ActingPolicy::configure(const OptionChanges& changes) {
+void ActingPolicy::configure(const std::vector<std::pair<std::string, std::string>>& changes) {
   const std::lock_guard lock(mutex_);
-  SamplerOptions options = options_;
-  if (changes.candidates) options.num_candidates = in_range(*changes.candidates, 1, 65536, "candidates");
-  if (changes.flow_steps) options.flow.flow_steps = in_range(*changes.flow_steps, 1, 100000, "flow_steps");
-  if (changes.guidance) options.flow.guidance_scale = in_range(*changes.guidance, 0.0, 1000.0, "guidance");
-  if (changes.threshold) options.threshold = in_range(*changes.threshold, -1e12, 1e12, "threshold");
-  if (changes.selection) options.selection = selection_named(*changes.selection);
-  if (changes.label) options.flow.label = label_named(*changes.label);
-  sampler_ = std::make_unique<Sampler<float>>(policy_.networks(), options, policy_.device());
-  options_ = options;
+  Settings settings = settings_;
+  for (const auto& [key, text] : changes) change_acting(settings, key, text, key, ExitCode::usage);
+  sampler_ = std::make_unique<Sampler<float>>(policy_.sampler(policy_.sampler_options(settings)));
+  settings_ = std::move(settings);
 }
 
 void ActingPolicy::reset(std::optional<std::int64_t> seed, std::optional<std::int64_t> episode) {
@@ -102,7 +79,7 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
   const std::lock_guard lock(mutex_);
   const auto s = static_cast<std::size_t>(policy_.dimensions().observation),
              chunk = static_cast<std::size_t>(policy_.dimensions().chunk()),
-             noise_size = static_cast<std::size_t>(options_.num_candidates) * chunk,
+             noise_size = static_cast<std::size_t>(sampler_->candidates()) * chunk,
              n = observations.size() / s;
   require_place(decisions.episodes, n, kLastEpisode, "episodes");
   require_place(decisions.steps, n, std::numeric_limits<std::int64_t>::max(), "steps");
@@ -132,6 +109,9 @@ void ActingPolicy::score(std::span<const float> observations, std::span<const fl
                          std::span<float> q_r, std::span<float> q_c, std::span<float> v_r,
                          std::span<float> v_c) {
   const std::lock_guard lock(mutex_);
+  if (!policy_.has_critics())
+    throw Error(ExitCode::usage, "method `" + settings_.method + "` has no values of states and chunks",
+                "values", "use a policy whose method has critics");
   const auto s = static_cast<std::size_t>(policy_.dimensions().observation),
              chunk = static_cast<std::size_t>(policy_.dimensions().chunk()), n = observations.size() / s;
   const std::vector<float> none(chunks.empty() ? std::min(n, kBlock) * chunk

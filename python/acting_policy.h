@@ -8,19 +8,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "model/policy.h"
+#include "training/policy.h"
 
 namespace r2pac::python {
-
-/// Sampler options to change; those without a value stay.
-struct OptionChanges {
-  std::optional<int> candidates, flow_steps;
-  std::optional<double> guidance;
-  std::optional<std::string> selection;  ///< "least-cost" or "region"
-  std::optional<double> threshold;       ///< of region
-  std::optional<std::string> label;      ///< "1" follows the good label, "null" clones the data
-};
 
 /// Which decision a row is: the noise of a decision is a function of (seed, step, episode), as in
 /// `r2pac eval`, which plans anew at every step.
@@ -36,10 +29,13 @@ class ActingPolicy {
 
   const Policy& policy() const { return policy_; }
   SamplerOptions options() const;
+  /// The policy's settings with those of the stage `acting` as they are now.
+  Settings settings() const;
   std::uint64_t seed() const;
 
-  /// Throws Error(usage) for a value out of range; then nothing is changed.
-  void configure(const OptionChanges& changes);
+  /// Changes settings of the stage `acting`, by key and text. Throws Error(usage) for another key or a value
+  /// out of range; then nothing is changed.
+  void configure(const std::vector<std::pair<std::string, std::string>>& changes);
 
   /// Step 0 of an episode: of the given one; or else of episode 0 if a seed is given; or else of the next
   /// one, which at first is episode 0. Throws InvalidArgument for a number below 0.
@@ -55,7 +51,7 @@ class ActingPolicy {
  private:
   mutable std::mutex mutex_;
   Policy policy_;
-  SamplerOptions options_;
+  Settings settings_;
   std::unique_ptr<Sampler<float>> sampler_;
   std::uint64_t seed_ = 0, step_ = 0;
   std::int64_t episode_ = 0;

@@ -2,6 +2,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <algorithm>
+#include <map>
 
 #include "python/acting_policy.h"
 #include "python/bindings.h"
@@ -112,9 +113,23 @@ py::object values(ActingPolicy& policy, const py::object& observations, const py
   }
   py::array_t<bool> safe(seen.leading);
   std::ranges::transform(values_of(Floats(v_c)), safe.mutable_data(),
-                         [l = policy.policy().threshold()](float v) { return double{v} <= l; });
+                         [l = *policy.policy().region_end()](float v) { return double{v} <= l; });
   const py::object type = py::module_::import("r2pac._core").attr("Values");
   return actions.is_none() ? type(v_r, v_c, safe) : type(v_r, v_c, safe, q_r, q_c);
+}
+
+/// The keywords of configure() as keys and texts of settings.
+std::vector<std::pair<std::string, std::string>> changes_of(const py::kwargs& keywords) {
+  const std::map<std::string, std::string> aliases = {
+      {"candidates", "num_candidates"}, {"guidance", "guidance_scale"}, {"threshold", "region_bound"}};
+  std::vector<std::pair<std::string, std::string>> changes;
+  for (const auto& [name, value] : keywords) {
+    if (value.is_none()) continue;
+    const std::string key = py::str(name);
+    const auto alias = aliases.find(key);
+    changes.emplace_back(alias != aliases.end() ? alias->second : key, std::string(py::str(value)));
+  }
+  return changes;
 }
 
 /// The settings with Python's types, through their TOML.
@@ -161,24 +176,21 @@ void bind_policy(py::module_& module) {
           "DeviceError, UsageError.")
       .def(
           "configure",
-          [](const py::object& self, std::optional<int> candidates, std::optional<int> flow_steps,
-             std::optional<double> guidance, std::optional<std::string> selection,
-             std::optional<double> threshold, std::optional<std::string> label) {
-            self.cast<ActingPolicy&>().configure(
-                {candidates, flow_steps, guidance, selection, threshold, label});
+          [](const py::object& self, const py::kwargs& settings) {
+            self.cast<ActingPolicy&>().configure(changes_of(settings));
             return self;
           },
-          py::kw_only(), py::arg("candidates") = py::none(), py::arg("flow_steps") = py::none(),
-          py::arg("guidance") = py::none(), py::arg("selection") = py::none(),
-          py::arg("threshold") = py::none(), py::arg("label") = py::none(),
           "Changes how the policy acts, what is not given staying as it is, and returns the policy.\n\n"
-          "candidates: chunks to choose from, 1 to 65536. flow_steps: Euler steps, 1 to 100000. guidance: "
-          "omega, 0 to 1000. selection: \"least-cost\" (least Q_c), or \"region\" (in a safe state the "
-          "greatest Q_r "
-          "among chunks with Q_c within the threshold). threshold: that of region; if never given the "
-          "policy's l, but at most its cost limit as a value (Eq. 42). label: \"1\" acts well, \"null\" "
-          "imitates the data. "
-          "Raises UsageError.")
+          "Keywords are the settings of the stage acting, as `r2pac eval --set` takes them: num_candidates "
+          "(or "
+          "candidates): chunks to choose from, 1 to 65536. flow_steps: Euler steps, 1 to 100000. "
+          "guidance_scale (or "
+          "guidance): omega, 0 to 1000. selection: \"least-cost\" (least Q_c), or \"region\" (in a safe "
+          "state the "
+          "greatest Q_r among chunks with Q_c within the bound). region_bound (or threshold): that of "
+          "region, or "
+          "\"auto\": the policy's l, but at most its cost limit as a value (Eq. 42). label: \"1\" acts well, "
+          "\"null\" imitates the data. None leaves a value as it is. Raises UsageError.")
       .def("reset", &ActingPolicy::reset, py::arg("seed") = py::none(), py::kw_only(),
            py::arg("episode") = py::none(), py::call_guard<py::gil_scoped_release>(),
            "Begins an episode at step 0; call it beside the environment's reset.\n\n"
@@ -223,8 +235,11 @@ void bind_policy(py::module_& module) {
           "task", [](const ActingPolicy& p) { return p.policy().settings().task; },
           "The task's short name; empty if it was trained without one")
       .def_property_readonly(
-          "threshold", [](const ActingPolicy& p) { return p.policy().threshold(); },
-          "l: a state is safe where V_c <= l; discounted, scaled cost")
+          "threshold", [](const ActingPolicy& p) { return p.policy().region_end(); },
+          "l: a state is safe where V_c <= l; discounted, scaled cost. None for a method without a region")
+      .def_property_readonly(
+          "method", [](const ActingPolicy& p) { return p.policy().method().name; },
+          "The method that it was trained with; `r2pac methods` describes them")
       .def_property_readonly(
           "cost_limit", [](const ActingPolicy& p) { return p.policy().settings().cost_limit; },
           "kappa, undiscounted cost of an episode that scoring allows")

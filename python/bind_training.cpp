@@ -2,11 +2,11 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "base/error.h"
-#include "model/run.h"
 #include "python/acting_policy.h"
 #include "python/bindings.h"
 #include "python/worker.h"
 #include "storage/generations.h"
+#include "training/run.h"
 
 namespace r2pac::python {
 namespace {
@@ -90,7 +90,7 @@ py::dict interval_dictionary(const Interval& interval) {
   py::dict dictionary;
   dictionary["step"] = interval.step;
   dictionary["total"] = interval.total;
-  dictionary["phase"] = interval.phase;
+  dictionary["phase"] = interval.stage;
   for (const auto& [name, value] : interval.values) dictionary[py::str(name)] = value;
   dictionary["steps_per_second"] = interval.steps_per_second;
   dictionary["eta_seconds"] = interval.eta_seconds;

@@ -1,8 +1,8 @@
 #include "report/cost_map.h"
 
+#include "acting/policy_sampler.h"
 #include "base/error.h"
 #include "envs/reach_avoid.h"
-#include "model/sampler.h"
 
 namespace r2pac {
 
@@ -10,7 +10,7 @@ CostMap cost_map(const Policy& policy) {
   constexpr int kSize = 81;
   if (policy.dimensions().observation != reach_avoid::kObservationDim)
     throw InvalidArgument("cost_map: the policy must be one of the reach-avoid task");
-  CostMap map{kSize, std::vector<float>(kSize * kSize), static_cast<float>(policy.threshold())};
+  CostMap map{kSize, std::vector<float>(kSize * kSize), static_cast<float>(policy.region_end().value_or(0))};
   std::vector<float> observations;
   for (int i = 0; i < kSize; ++i)
     for (int j = 0; j < kSize; ++j) {
@@ -20,7 +20,7 @@ CostMap cost_map(const Policy& policy) {
     }
   const std::vector<float> no_action(map.values.size() *
                                      static_cast<std::size_t>(policy.dimensions().chunk()));
-  Sampler<float> sampler(policy.networks(), policy.sampler_options(), policy.device());
+  Sampler<float> sampler = policy.sampler(policy.sampler_options());
   sampler.score(observations, no_action, {}, {}, {}, map.values);
   return map;
 }

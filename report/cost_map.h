@@ -1,8 +1,8 @@
 // Where the built-in robot is safe, in the eyes of a policy.
 #pragma once
 
-#include "model/policy.h"
 #include "report/reach_avoid_figure.h"
+#include "training/policy.h"
 
 namespace r2pac {
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/statistics.h"
-#include "model/text_value.h"
+#include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/safetensors_header.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/settings.h"
+#include "settings/settings.h"
 
 namespace r2pac {
 

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "envs/reach_avoid.h"
-#include "model/policy.h"
 #include "report/chart.h"
 #include "report/cost_map.h"
 #include "report/scatter.h"
+#include "training/policy.h"
 
 namespace r2pac {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "model/text_value.h"
+#include "settings/text_value.h"
 #include "storage/safetensors_header.h"
 
 namespace r2pac {

@@ -1,40 +1,19 @@
 #include <algorithm>
-#include <array>
 #include <set>
 
-#include "model/text_value.h"
 #include "report/table.h"
+#include "settings/text_value.h"
 
 namespace r2pac {
 namespace {
 
-/// Settings that no trained number depends on, or that name what a table's row is about.
-constexpr std::array<std::string_view, 5> kNoVariant = {"seed", "task", "log_every", "checkpoint_every",
-                                                        "keep_checkpoints"};
-/// Settings that say how a policy acts, which scores state themselves.
-constexpr std::array<std::string_view, 4> kOfActing = {"guidance_scale", "flow_steps", "num_candidates",
-                                                       "selection"};
-
-/// The settings in which some task's preset departs from the defaults.
-const std::set<std::string>& preset_keys() {
-  static const std::set<std::string> keys = [] {
-    std::set<std::string> found;
-    for (const Task& task : all_tasks()) {
-      Settings of_task = preset(task);
-      of_task.task.clear();
-      for (const SettingDifference& difference : differences(Settings{}, of_task))
-        found.insert(difference.key);
-    }
-    return found;
-  }();
-  return keys;
-}
-
 /// The value of a key that makes no difference to what it describes; equal to any other.
 constexpr std::string_view kIndifferent = "*";
 
-/// A flow without critics that never sees a label imitates the data, whatever else is set.
+/// A flow that never sees a label imitates the data, whatever else is set: by name, or as early versions
+/// spelled it.
 bool is_cloning(const Settings& s) {
+  if (s.method == "cloning") return true;
   return s.schedule == Schedule::sequential && s.resolved_critic_steps() == 0 && s.label_dropout == 1;
 }
 
@@ -53,31 +32,37 @@ std::string unquoted(std::string text) {
 VariantKeys training_keys(const Settings& settings) {
   const std::optional<Task> task = task_from_file_name(settings.task);
   const std::optional<Settings> of_task = task ? std::optional(preset(*task)) : std::nullopt;
-  VariantKeys keys = {{"method", is_cloning(settings) ? "cloning" : ""}};
+  VariantKeys keys;
   for (const SettingInfo& info : settings_fields()) {
-    if (std::ranges::find(kNoVariant, info.key) != kNoVariant.end()) continue;
     const std::string key(info.key), value = setting_text(settings, key);
-    const bool as_preset = of_task && preset_keys().contains(key) && value == setting_text(*of_task, key);
+    if (info.stage == SettingStage::logging || key == "seed" || key == "task") continue;
+    const bool as_preset = info.per_task && of_task && value == setting_text(*of_task, key);
     keys.emplace_back(key, as_preset ? "preset" : unquoted(value));
+    if (key == "method")
+      keys.back().second = is_cloning(settings)         ? "cloning"
+                           : settings.method == "r2pac" ? ""
+                                                        : settings.method;
   }
-  if (is_cloning(settings)) make_indifferent(keys, {"schedule", "critic_steps", "label_dropout"});
+  if (is_cloning(settings))
+    make_indifferent(keys, {"schedule", "critic_steps", "label_dropout", "label", "guidance_scale"});
   return keys;
 }
 
 VariantKeys scoring_keys(const ScoredPolicy& s) {
   VariantKeys keys = training_keys(s.settings);
-  std::erase_if(keys,
-                [](const auto& key) { return std::ranges::find(kOfActing, key.first) != kOfActing.end(); });
+  for (const SettingInfo& info : settings_fields())
+    if (info.stage == SettingStage::acting)
+      std::erase_if(keys, [&](const auto& key) { return key.first == info.key; });
   keys.emplace_back("selection", s.selection);
   keys.emplace_back("candidates", std::to_string(s.candidates));
   keys.emplace_back("guidance", format_number(s.guidance));
   keys.emplace_back("flow_steps", std::to_string(s.flow_steps));
-  keys.emplace_back("threshold", s.threshold);
+  keys.emplace_back("region_bound", s.threshold);
   keys.emplace_back("label", s.label);
   keys.emplace_back("kappa", s.cost_limit == s.settings.cost_limit ? "" : format_number(s.cost_limit));
   keys.emplace_back("env", task_alias(s.env) == s.place() ? "" : s.env);
-  if (s.candidates == 1) make_indifferent(keys, {"selection", "threshold"});
-  if (s.selection == "least-cost") make_indifferent(keys, {"threshold"});
+  if (s.candidates == 1) make_indifferent(keys, {"selection", "region_bound"});
+  if (s.selection == "least-cost") make_indifferent(keys, {"region_bound"});
   if (is_cloning(s.settings)) make_indifferent(keys, {"label"});
   if (is_cloning(s.settings) || s.label == "null") make_indifferent(keys, {"guidance"});
   return keys;

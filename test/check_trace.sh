@@ -35,7 +35,7 @@ redo $precision --steps 4 --schedule sequential --set critic_steps=2 --set alpha
 redo $precision --steps 2 --schedule sequential --set critic_steps=1 --set label_dropout=1
 redo $precision --steps 3 --schedule joint --set twin_critics=false --set layer_norm=true --set activation=gelu_tanh \
   --set threshold_ema=0.9 --set penalty_reading=direct
-redo $precision --steps 2 --schedule joint --set timeouts_are_terminal=true --set penalty_reading=none
+redo $precision --steps 2 --schedule joint --set timeouts=terminal --set threshold=limit --set penalty_reading=none
 redo $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi

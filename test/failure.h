@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "model/settings.h"
+#include "settings/settings.h"
 
 namespace r2pac {
 

@@ -17,7 +17,7 @@ struct RandomWindows {
   static constexpr int rows = 400, s = 5, a = 2, h = 3;
   Buffer<T> observations, actions, rewards, costs, continues;
   Buffer<std::uint32_t> starts;
-  Buffer<std::uint8_t> labels;
+  Buffer<T> labels;
   WindowSource<T> source;
 
   explicit RandomWindows(Memory& memory = host_memory())
@@ -41,10 +41,10 @@ struct RandomWindows {
     fill(costs, 3, [](T u) { return u < T(0.3) ? T(1) : T(0); });
     fill(continues, 4, [](T u) { return u < T(0.05) ? T(0) : T(1); });
     std::vector<std::uint32_t> start(starts.size());
-    std::vector<std::uint8_t> label(starts.size());
+    std::vector<T> label(starts.size());
     for (std::uint32_t i = 0; i < start.size(); ++i) {
       start[i] = i;
-      label[i] = i % 3 == 0 ? kLabelGood : kLabelBad;
+      label[i] = static_cast<T>(i % 3 == 0 ? kLabelGood : kLabelBad);
     }
     starts.copy_in(start.data(), start.size());
     labels.copy_in(label.data(), label.size());

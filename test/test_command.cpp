@@ -129,7 +129,7 @@ TEST_CASE("a policy is scored while it is trained, and each one kept can be scor
     const ProgramResult trained = run_program(f.train({"--critics", f.run, "--out", flow}));
     REQUIRE(trained.status == 0);
     CHECK(trained.out.find("taking the critics of ") != std::string::npos);
-    CHECK(json_lines(content(fs::path(flow) / "metrics.jsonl")).back()["phase"] == "flow");
+    CHECK(json_lines(content(fs::path(flow) / "metrics.jsonl")).back()["phase"] == "actor");
   }
 }
 

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "acting/policy_sampler.h"
 #include "base/error.h"
 #include "entry_values.h"
-#include "model/sampler.h"
-#include "on_cpu.h"
 #include "on_cuda.h"
+#include "small_method.h"
 
 using namespace r2pac;
 
@@ -32,9 +32,9 @@ Settings small_settings() {
 
 /// Networks of any type and device with the same single-precision weights; targets unlike the critics.
 template <class T>
-std::unique_ptr<Networks<T>> make_networks(const Settings& settings, Device& device) {
-  const Networks<float> drawn(settings, kDimensions, *on_cpu());
-  auto networks = std::make_unique<Networks<T>>(settings, kDimensions, device);
+std::unique_ptr<MethodNetworks<T>> make_networks(const Settings& settings, Device& device) {
+  const MethodNetworks<float> drawn(settings, kDimensions, *on_cpu());
+  auto networks = std::make_unique<MethodNetworks<T>>(settings, kDimensions, device);
   const auto set = [](Parameters<T>& to, const Parameters<float>& from, std::uint64_t lane, double size) {
     const std::vector<float> values = entry_values(from, from.values());
     std::vector<T> changed(values.begin(), values.end());
@@ -44,7 +44,7 @@ std::unique_ptr<Networks<T>> make_networks(const Settings& settings, Device& dev
     set_entry_values(to, changed);
   };
   set(networks->online, drawn.online, 80, 0.1);
-  set(networks->target, drawn.target, 81, 0.2);
+  set(networks->follower, drawn.follower, 81, 0.2);
   return networks;
 }
 
@@ -58,7 +58,7 @@ template <class T>
 Answer ask(const Settings& settings, const std::shared_ptr<Device>& device, const SamplerOptions& options,
            std::size_t rows, int* launches = nullptr) {
   const auto networks = make_networks<T>(settings, *device);
-  Sampler<T> sampler(*networks, options, device);
+  Sampler<T> sampler = sampler_of(*networks, options, device);
   const auto normals = [](std::size_t n, std::uint64_t lane) {
     std::vector<T> x(n);
     for (std::uint32_t i = 0; i < n; ++i) x[i] = static_cast<T>(random_normal(37, Purpose::test, lane, 0, i));
@@ -166,7 +166,7 @@ TEST_CASE("a device scores given chunks as the CPU does") {
   const auto score = [&](auto number, const std::shared_ptr<Device>& device) {
     using T = decltype(number);
     const auto networks = make_networks<T>(settings, *device);
-    Sampler<T> sampler(*networks, {{2, 2.0, kLabelGood}, 3}, device);
+    Sampler<T> sampler = sampler_of(*networks, {{2, 2.0, kLabelGood}, 3}, device);
     std::vector<T> q_r(kRows), q_c(kRows), v_r(kRows), v_c(kRows), only(kRows);
     const std::vector<T> s(observations.begin(), observations.end()), a(chunks.begin(), chunks.end());
     sampler.score(s, a, q_r, q_c, v_r, v_c);
@@ -215,7 +215,7 @@ TEST_CASE("the faster sampler is measured unless one is asked for") {
   const SamplerOptions options{{2, 2.0, kLabelGood}, 3};
   const std::shared_ptr<Device> device = on_cuda(Precision::bf16);
   const auto networks = make_networks<float>(settings, *device);
-  Sampler<float> sampler(*networks, options, device);
+  Sampler<float> sampler = sampler_of(*networks, options, device);
   CHECK(sampler.actor().description() == "measured at the first call");
   std::vector<float> observations(5, 0.1f), noise(3 * kChunk, 0.5f), chunk(kChunk);
   sampler.sample(observations, noise, {chunk, {}, {}, {}});
@@ -226,7 +226,7 @@ TEST_CASE("the faster sampler is measured unless one is asked for") {
   CHECK(sampler.actor().description() == "a graph of library products");
   SamplerOptions by_region = options;
   by_region.selection = Selection::region;
-  CHECK(Sampler<float>(*networks, by_region, device).actor().description() ==
+  CHECK(sampler_of(*networks, by_region, device).actor().description() ==
         "a graph of library products, which chooses by region");
 
   const auto error = [&](const char* wanted, const std::shared_ptr<Device>& on,
@@ -234,7 +234,7 @@ TEST_CASE("the faster sampler is measured unless one is asked for") {
     const Choice choice(wanted);
     try {
       const auto nets = make_networks<float>(settings, *on);
-      Sampler<float>(*nets, asked, on);
+      sampler_of(*nets, asked, on);
     } catch (const Error& e) {
       CHECK(e.code() == ExitCode::settings);
       return std::string(e.what());
@@ -252,7 +252,7 @@ TEST_CASE("new weights are seen by the next answer") {
     const Choice choice(name);
     const std::shared_ptr<Device> device = on_cuda(Precision::bf16);
     const auto networks = make_networks<float>(small_settings(), *device);
-    Sampler<float> sampler(*networks, {{2, 2.0, kLabelGood}, 1}, device);
+    Sampler<float> sampler = sampler_of(*networks, {{2, 2.0, kLabelGood}, 1}, device);
     std::vector<float> observations(5, 0.1f), noise(kChunk, 0.2f), before(kChunk), after(kChunk),
         again(kChunk);
     sampler.sample(observations, noise, {before, {}, {}, {}});

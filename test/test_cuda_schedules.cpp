@@ -172,11 +172,11 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
     const auto scalar = [&] { return a.array(1, rows, 1); };
     constexpr int s = 9, act = 3, h = 4, stored = 200;
     Buffer<std::uint32_t> starts(stored - h - 1, device->memory()), first(1, device->memory());
-    Buffer<std::uint8_t> labels(starts.size(), device->memory());
+    Buffer<float> labels(starts.size(), device->memory());
     std::vector<std::uint32_t> start(starts.size());
-    std::vector<std::uint8_t> label(starts.size());
+    std::vector<float> label(starts.size());
     for (std::uint32_t i = 0; i < start.size(); ++i)
-      start[i] = i, label[i] = static_cast<std::uint8_t>(i % 2 + 1);
+      start[i] = i, label[i] = static_cast<float>(i % 2 + 1);
     const std::uint32_t begin = 150;  // so that the last window is repeated
     starts.copy_in(start.data(), start.size());
     labels.copy_in(label.data(), label.size());
@@ -200,7 +200,7 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
     const std::vector<RowOperation<float>> operations = {
         GatherWindows<float>{source, 5, state.data(), 3, batch()},
         GatherWindowsInOrder<float>{source, first.data(), 0, batch()},
-        GatherLabels<float>{labels.data(), source.windows, 5, state.data(), 3, scalar()},
+        GatherColumn<float>{labels.data(), source.windows, 5, state.data(), 3, scalar()},
         LabelDropout<float>{scalar(), 0.4f, 5, state.data(), 2, scalar()},
         DrawFlow<float>{5, state.data(), 1, noise, time},
         FlowPath<float>{noise, a.array(1, rows, 7), time, a.array(1, rows, 7)},

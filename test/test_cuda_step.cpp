@@ -4,11 +4,10 @@
 #include <cmath>
 
 #include "entry_values.h"
-#include "model/step.h"
 #include "near.h"
 #include "on_cpu.h"
 #include "on_cuda.h"
-#include "random_windows.h"
+#include "small_method.h"
 
 using namespace r2pac;
 
@@ -24,45 +23,24 @@ Settings small_settings() {
   return settings;
 }
 
-constexpr Dimensions kDimensions{RandomWindows<float>::s, RandomWindows<float>::a, RandomWindows<float>::h};
-
-/// A step of one kind on a device, with the float weights whatever T is.
+/// A step of a stage on a device, with the float weights whatever T is.
 template <class T>
-struct Trial {
-  Trial(const Settings& settings, StepKind kind, std::shared_ptr<Device> on, bool update = true)
-      : device(std::move(on)),
-        data(device->memory()),
-        nets(settings, kDimensions, *device),
-        state(1, device->memory()),
-        threshold(1, device->memory()) {
-    const Networks<float> rounded(settings, kDimensions, *on_cpu());
+struct Trial : MethodStep<T> {
+  Trial(const Settings& settings, const std::string& stage, std::shared_ptr<Device> on, bool update = true)
+      : MethodStep<T>(settings, stage, std::move(on), {.update = update}) {
+    const MethodNetworks<float> rounded(settings, MethodStep<T>::kDimensions, *on_cpu());
     const auto set = [](Parameters<T>& to, const Parameters<float>& from) {
       const std::vector<float> values = entry_values(from, from.values());
       set_entry_values(to, std::vector<T>(values.begin(), values.end()));
     };
-    set(nets.online, rounded.online);
-    set(nets.target, rounded.target);
-    StepInputs<T> inputs;
-    inputs.networks = &nets;
-    inputs.source = data.source;
-    inputs.state = state.data();
-    inputs.threshold = threshold.data();
-    inputs.labels = data.labels.data();
-    inputs.update = update;
-    step = std::make_unique<Step<T>>(settings, kind, inputs, device);
+    set(this->nets.online, rounded.online);
+    set(this->nets.follower, rounded.follower);
   }
   std::vector<double> gradients(int first, int last) {
-    const auto values = entry_values(nets.online, nets.online.gradients(), first, last);
+    const auto values = entry_values(this->nets.online, this->nets.online.gradients(), first, last);
     return {values.begin(), values.end()};
   }
-  std::vector<T> weights() const { return entry_values(nets.online, nets.online.values()); }
-
-  std::shared_ptr<Device> device;
-  RandomWindows<T> data;
-  Networks<T> nets;
-  Buffer<StepState> state;
-  Buffer<T> threshold;
-  std::unique_ptr<Step<T>> step;
+  std::vector<T> weights() const { return entry_values(this->nets.online, this->nets.online.values()); }
 };
 
 double greatest_error(const std::vector<double>& values, const std::vector<double>& exact) {
@@ -88,17 +66,16 @@ Settings variant(int number) {
 
 TEST_CASE("a step's gradients and losses err at most twice as much as the CPU's in single precision") {
   any_order();
-  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow})
+  for (const char* const kind : kStages)
     for (const int number : {0, 1, 2, 3, 4}) {
-      INFO("kind " << static_cast<int>(kind) << ", variant " << number);
+      INFO("stage " << kind << ", variant " << number);
       const Settings settings = variant(number);
       Trial<double> exact(settings, kind, on_cpu(), false);
       Trial<float> cpu(settings, kind, on_cpu(), false), cuda(settings, kind, on_cuda(), false);
       exact.step->run();
       cpu.step->run();
       cuda.step->run();
-      const int flow = exact.nets.values_end(), end = exact.nets.flow_end();
-      const int first = kind == StepKind::flow ? flow : 0, last = kind == StepKind::critics ? flow : end;
+      const auto [first, last] = trained_entries(exact.nets, stages_of(exact.method, kind));
       for (int entry = first; entry < last; ++entry) {
         INFO(exact.nets.online.entry(entry).name);
         const auto truth = exact.gradients(entry, entry + 1);
@@ -118,7 +95,7 @@ TEST_CASE("a step's gradients and losses err at most twice as much as the CPU's 
 }
 
 TEST_CASE("many steps follow the CPU, and any order of threads gives the same bits") {
-  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+  for (const char* const kind : kStages) {
     const Settings settings = small_settings();
     std::vector<std::vector<float>> after;
     for (const std::uint64_t seed : {0, 0, 3, 44}) {
@@ -126,10 +103,9 @@ TEST_CASE("many steps follow the CPU, and any order of threads gives the same bi
       Trial<float> trial(settings, kind, on_cuda());
       for (int i = 0; i < 6; ++i) trial.step->run();
       after.push_back(trial.weights());
-      const std::vector<float> target = entry_values(trial.nets.target, trial.nets.target.values());
+      const std::vector<float> target = entry_values(trial.nets.follower, trial.nets.follower.values());
       after.back().insert(after.back().end(), target.begin(), target.end());
-      StepState state;
-      trial.state.copy_out(&state, 1);
+      const StepState state = trial.progress();
       CHECK(state.step == 6);
       CHECK(state.first_bad_step == 0);
     }
@@ -151,14 +127,13 @@ TEST_CASE("many steps follow the CPU, and any order of threads gives the same bi
 TEST_CASE("a step that is not finite is noted once, and the steps go on") {
   any_order();
   Settings settings = small_settings();
-  Trial<float> trial(settings, StepKind::joint, on_cuda());
+  Trial<float> trial(settings, "joint", on_cuda());
   trial.step->run();
   std::vector<float> weights = trial.weights();
   weights[3] = NAN;
   set_entry_values(trial.nets.online, weights);
   for (int i = 0; i < 3; ++i) trial.step->run();
-  StepState state;
-  trial.state.copy_out(&state, 1);
+  const StepState state = trial.progress();
   CHECK(state.step == 4);
   CHECK(state.first_bad_step == 2);
 }
@@ -167,15 +142,14 @@ TEST_CASE("a full-depth step launches at most 80 kernels and products") {
   Settings settings = small_settings();
   settings.hidden = {16, 16, 16, 16};
   settings.batch = 32;
-  const auto launches = [&](StepKind kind) {
+  const auto launches = [&](const std::string& kind) {
     const auto statistics = Trial<float>(settings, kind, on_cuda()).step->statistics();
     INFO("critical path " << statistics.critical_path);
-    if (kind == StepKind::joint)  // Q, V and the flow run side by side, forward and backward
+    if (kind == "joint")  // Q, V and the flow run side by side, forward and backward
       CHECK(statistics.critical_path < 0.7 * statistics.launches);
     return statistics.launches;
   };
-  const int joint = launches(StepKind::joint), critics = launches(StepKind::critics),
-            flow = launches(StepKind::flow);
+  const int joint = launches("joint"), critics = launches("critics"), flow = launches("actor");
   INFO("joint " << joint << ", critics " << critics << ", flow " << flow);
   CHECK(joint <= 80);
   CHECK(joint < critics + flow);  // the phases share what they have in common

@@ -3,13 +3,13 @@
 #include <catch2/catch.hpp>
 
 #include "base/error.h"
+#include "engine/losses.h"
 #include "entry_values.h"
 #include "guarded.h"
-#include "model/losses.h"
-#include "model/step.h"
+#include "model/region.h"
 #include "near.h"
 #include "on_cpu.h"
-#include "random_windows.h"
+#include "small_method.h"
 
 using namespace r2pac;
 
@@ -144,9 +144,9 @@ TEST_CASE("a wrong shape is refused by operation, argument, expected and actual 
       "optimizer_step", "`squares`", "[1, 2, 1]", "[1, 3, 1]");
   Batch<double> batch{w.input, w.input, w.input, w.wanted, w.wanted, w.wanted};
   wrong(message([&] { critic_targets(w.tape, batch, w.wanted, w.input, w.wanted, {}); }), "critic_targets",
-        "`next_cost_value`", "[1, 150, 1]", "[1, 150, 3]");
+        "`v_cost_next`", "[1, 150, 1]", "[1, 150, 3]");
   wrong(message([&] { critic_targets(w.tape, batch, w.wanted, w.wanted, w.wanted, {}); }), "critic_targets",
-        "`threshold`", "[1, 1, 1]", "[1, 150, 1]");
+        "`region_end`", "[1, 1, 1]", "[1, 150, 1]");
   wrong(message([&] { w.tape.members(value("q", {4, 9, 1}), 3, 2); }), "members", "3", "5", "[4, 9, 1]");
   wrong(message([&] { value("flat", {1, 0, 3}); }), "tape", "`flat`", "impossible", "[1, 0, 3]");
   wrong(message([&] { concatenate<double>(w.tape, {}); }), "concatenate", "no parts", "", "");
@@ -221,52 +221,44 @@ TEST_CASE("a loss shares its prediction with another reader or refuses to") {
 }
 
 TEST_CASE("each kind of step moves its own networks and no other") {
-  const RandomWindows<float> data;
   Settings settings;
   settings.hidden = {16, 16};
   settings.batch = 80;
   settings.label_dim = 4;
-  Networks<float> nets(settings, {data.s, data.a, data.h}, *on_cpu());
-  CHECK_FALSE(nets.target.trainable());
-  StepState state;
-  float threshold = 0;
-  StepInputs<float> inputs;
-  inputs.networks = &nets;
-  inputs.source = data.source;
-  inputs.state = &state;
-  inputs.threshold = &threshold;
-  inputs.labels = data.labels.data();
-  const auto pool = on_cpu();
-  const std::size_t values_end = entry_values(nets.online, nets.online.values(), 0, nets.values_end()).size();
+  MethodStep<float> trial(settings, "joint", on_cpu());
+  Networks<float>& nets = trial.nets;
+  CHECK_FALSE(nets.follower.trainable());
+  const int first_of_actor = trained_entries(nets, stages_of(trial.method, "actor")).first;
+  const std::size_t values_end = entry_values(nets.online, nets.online.values(), 0, first_of_actor).size();
   const auto same = [](const std::vector<float>& a, const std::vector<float>& b, std::size_t begin,
                        std::size_t end) {
     return std::equal(a.begin() + static_cast<std::ptrdiff_t>(begin),
                       a.begin() + static_cast<std::ptrdiff_t>(end),
                       b.begin() + static_cast<std::ptrdiff_t>(begin));
   };
-  for (const StepKind kind : {StepKind::flow, StepKind::critics, StepKind::joint}) {
-    Step<float> step(settings, kind, inputs, pool);
+  for (const std::string kind : {"actor", "critics", "joint"}) {
+    trial.make(kind);
     const auto online = entry_values(nets.online, nets.online.values()),
                moments = entry_values(nets.online, nets.online.first_moments());
-    const auto target = entry_values(nets.target, nets.target.values());
-    step.run();
+    const auto target = entry_values(nets.follower, nets.follower.values());
+    trial.step->run();
     const auto online_after = entry_values(nets.online, nets.online.values());
     const auto moments_after = entry_values(nets.online, nets.online.first_moments());
-    const auto target_after = entry_values(nets.target, nets.target.values());
-    INFO("kind " << static_cast<int>(kind));
-    CHECK(same(online, online_after, 0, values_end) == (kind == StepKind::flow));
-    CHECK(same(moments, moments_after, 0, values_end) == (kind == StepKind::flow));
-    CHECK(same(online, online_after, values_end, online.size()) == (kind == StepKind::critics));
-    CHECK(same(moments, moments_after, values_end, online.size()) == (kind == StepKind::critics));
-    CHECK((target == target_after) == (kind == StepKind::flow));
+    const auto target_after = entry_values(nets.follower, nets.follower.values());
+    INFO("stage " << kind);
+    CHECK(same(online, online_after, 0, values_end) == (kind == "actor"));
+    CHECK(same(moments, moments_after, 0, values_end) == (kind == "actor"));
+    CHECK(same(online, online_after, values_end, online.size()) == (kind == "critics"));
+    CHECK(same(moments, moments_after, values_end, online.size()) == (kind == "critics"));
+    CHECK((target == target_after) == (kind == "actor"));
     bool averaged = true;  // and nothing but the average moves a target
-    for (std::size_t i = 0; i < target.size() && kind != StepKind::flow; ++i)
+    for (std::size_t i = 0; i < target.size() && kind != "actor"; ++i)
       averaged &= near(static_cast<double>(target_after[i]),
                        static_cast<double>(formula::polyak_update(target[i], online_after[i], 0.005f)), 1e-7);
     CHECK(averaged);
-    CHECK(state.step == static_cast<unsigned long long>(kind == StepKind::flow      ? 1
-                                                        : kind == StepKind::critics ? 2
-                                                                                    : 3));
+    CHECK(trial.progress().step == static_cast<unsigned long long>(kind == "actor"     ? 1
+                                                                   : kind == "critics" ? 2
+                                                                                       : 3));
   }
 }
 

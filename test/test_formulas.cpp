@@ -8,7 +8,7 @@
 #include "kernels/flow.h"
 #include "kernels/optimizer.h"
 #include "kernels/pointwise.h"
-#include "model/losses.h"
+#include "engine/losses.h"
 #include "near.h"
 #include "on_cpu.h"
 

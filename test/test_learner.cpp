@@ -8,9 +8,9 @@
 
 #include "entry_values.h"
 #include "kernels/reduce.h"
-#include "model/learner.h"
 #include "on_cpu.h"
 #include "tools/data_make.h"
+#include "training/learner.h"
 
 using namespace r2pac;
 
@@ -49,17 +49,18 @@ TEST_CASE("with timeouts as terminals the threshold is the limit as a discounted
        {Case{5, 1, 0.99, 3.1698383}, Case{5, 0.5, 0.99, 1.5849191}, Case{10, 1, 0.95, 1.9881589},
         Case{0, 1, 0.99, 0}}) {
     Settings settings = small_settings();
-    settings.timeouts_are_terminal = true;
+    settings.threshold = Threshold::limit;
+    settings.timeouts = Timeouts::terminal;
     settings.cost_limit = cost_limit;
     settings.cost_scale = cost_scale;
     settings.discount = discount;
     const TrainingData<double> data(robot_data(4), settings, *on_cpu());
     Learner<double> learner(settings, data, on_cpu());
-    const double before = learner.threshold();
+    const double before = learner.scalars().at("threshold");
     CHECK(before == Approx(threshold).epsilon(1e-7));  // the digits given above
     learner.advance();
     CHECK(learner.finish());
-    CHECK(learner.threshold() == before);  // no quantile takes its place
+    CHECK(learner.scalars().at("threshold") == before);  // no quantile takes its place
   }
 }
 
@@ -83,7 +84,7 @@ TEST_CASE("windows over a genuine end, and with timeouts as terminals over any e
   for (const bool pad : {false, true})
     for (const bool timeouts : {false, true}) {
       settings.pad_terminals = pad;
-      settings.timeouts_are_terminal = timeouts;
+      settings.timeouts = timeouts ? Timeouts::terminal : Timeouts::bootstrap;
       const TrainingData<double> data(make_dataset(columns, "two episodes", pad ? 3 : 1), settings,
                                       *on_cpu());
       // Starts 0 to 4, with padding also 5 and 6, and 7 to 10 in the second episode, which is never padded.
@@ -135,31 +136,41 @@ TEST_CASE("the threshold is smoothed from the second step on") {
   for (int step = 0; step < 4; ++step) {
     a.advance();
     b.advance();
-    expected = step == 0 ? a.threshold() : 0.75 * expected + 0.25 * a.threshold();
+    expected = step == 0 ? a.scalars().at("threshold") : 0.75 * expected + 0.25 * a.scalars().at("threshold");
     // The learning rate moves weights by 1e-12 a step, values by some 1e-11.
-    CHECK(b.threshold() == Approx(expected).epsilon(1e-9));
+    CHECK(b.scalars().at("threshold") == Approx(expected).epsilon(1e-9));
   }
 }
 
-TEST_CASE("behaviour cloning trains the flow and nothing else") {
+TEST_CASE("behaviour cloning is the flow beside critics that nothing trains, bit for bit") {
   Settings settings = small_settings();
   settings.schedule = Schedule::sequential;
   settings.critic_steps = 0;
   settings.label_dropout = 1;
   const Dataset dataset = robot_data(4);
   const TrainingData<float> data(dataset, settings, *on_cpu());
-  Learner<float> learner(settings, data, on_cpu());
-  const std::vector<float> before = values_of(learner.networks().online);
-  const std::vector<float> targets = values_of(learner.networks().target);
-  while (!learner.finished()) learner.advance();
-  const std::vector<float> after = values_of(learner.networks().online);
-  const Parameters<float>& online = learner.networks().online;
-  const auto split = static_cast<std::ptrdiff_t>(
-      entry_values(online, online.values(), 0, learner.networks().values_end()).size());
+  Learner<float> beside(settings, data, on_cpu());
+  const std::vector<float> before = values_of(beside.networks().online);
+  const std::vector<float> targets = values_of(beside.networks().follower);
+  while (!beside.finished()) beside.advance();
+  const std::vector<float> after = values_of(beside.networks().online);
+  const Parameters<float>& online = beside.networks().online;
+  const int first = beside.networks().members("velocity").group->layers.front().weight;
+  const auto split = static_cast<std::ptrdiff_t>(entry_values(online, online.values(), 0, first).size());
   CHECK(std::equal(before.begin(), before.begin() + split, after.begin()));
   CHECK(!std::equal(before.begin() + split, before.end(), after.begin() + split));
-  CHECK(values_of(learner.networks().target) == targets);
-  CHECK(find(learner.report(), "loss_flow") > 0);
+  CHECK(values_of(beside.networks().follower) == targets);
+  CHECK(find(beside.report(), "loss_flow") > 0);
+
+  settings.method = "cloning";
+  settings.critic_steps = -1;
+  for (const Schedule schedule : {Schedule::sequential, Schedule::joint}) {
+    settings.schedule = schedule;
+    Learner<float> alone(settings, data, on_cpu());
+    CHECK_FALSE(alone.networks().contains("q_r"));
+    while (!alone.finished()) alone.advance();
+    CHECK(values_of(alone.networks().online) == std::vector<float>(after.begin() + split, after.end()));
+  }
 }
 
 TEST_CASE("observations are normalised by the data's mean and deviation") {

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "acting/policy_sampler.h"
 #include "base/philox.h"
 #include "data/dataset.h"
-#include "model/sampler.h"
-#include "model/step.h"
-#include "model/training_data.h"
-#include "model/window_values.h"
 #include "near.h"
-#include "on_cpu.h"
+#include "small_method.h"
+#include "training/step.h"
+#include "training/training_data.h"
+#include "training/window_values.h"
 
 using namespace r2pac;
 
@@ -117,29 +117,37 @@ TEST_CASE("the critics of a grid world equal dynamic programming") {
   settings.polyak = 0.05;
   const TrainingData<float> data(make_dataset(all_moves(), "grid"), settings, *on_cpu());
   REQUIRE(data.windows() == 4 * (kStates - 1));
-  Networks<float> networks(settings, data.dimensions(), *on_cpu());
+  settings.threshold = Threshold::zero;  // given, since a quantile of so few states would lie on one of them
+  const Method<float> method = make_method<float>(settings, data.dimensions());
+  MethodNetworks<float> networks(settings, data.dimensions(), *on_cpu());
   const auto pool = on_cpu();
   StepState state;
-  float threshold = kThreshold;  // given, since a quantile of so few states would lie on one of them
-  StepInputs<float> inputs;
+  float threshold = kThreshold;
+  RecorderInputs<float> inputs;
+  inputs.settings = &settings;
   inputs.networks = &networks;
   inputs.source = data.source();
   inputs.state = &state;
-  inputs.threshold = &threshold;
-  inputs.fixed_threshold = true;
+  inputs.scalars = {{"threshold", &threshold}};
   for (const double rate : {2e-3, 1e-3, 2e-4}) {
     settings.learning_rate = rate;
-    Step<float> step(settings, StepKind::critics, inputs, pool);
+    Step<float> step(stages_of(method, "critics"), inputs, pool);
     for (int i = 0; i < 2000; ++i) step.run();
   }
-  const WindowValues<float> learned = evaluate_windows(settings, networks, data.source(), pool);
+  const WindowColumns<float> learned = evaluate_windows(inputs, pool, method.inspect);
+  const auto column = [&](const std::string& name) {
+    for (const auto& [key, values] : learned)
+      if (key == name) return values;
+    FAIL("no " << name);
+    return std::vector<float>();
+  };
+  const std::vector<float> v_cost = column("v_c"), v_reward = column("v_r");
   const Values expected = solve(settings.expectile, true), optimum = solve(1, true), greedy = solve(1, false);
   int doomed = 0, spared = 0;
   for (int s = 0, window = 0; s < kStates; ++s) {
     if (s == kGoal) continue;  // nothing starts there
     const auto i = static_cast<std::size_t>(s), w = static_cast<std::size_t>(window);
-    const double cost = static_cast<double>(learned.v_cost[w]),
-                 reward = static_cast<double>(learned.v_reward[w]);
+    const double cost = static_cast<double>(v_cost[w]), reward = static_cast<double>(v_reward[w]);
     window += 4;  // the four moves of a state share its values
     INFO("state (" << s / kSide << ", " << s % kSide << "): cost " << cost << " for " << expected.cost[i]
                    << " and " << optimum.cost[i] << ", reward " << reward << " for " << expected.reward[i]
@@ -169,7 +177,7 @@ TEST_CASE("the flow learns Gaussians, and the label chooses among them") {
   constexpr std::uint32_t n = 20000;
   std::vector<float> observations(2 * n, 1.0f), actions(2 * n), zeros(2 * n), ones(2 * n, 1.0f);
   std::vector<std::uint32_t> starts(n);
-  std::vector<std::uint8_t> labels(n);
+  std::vector<float> labels(n);
   for (std::uint32_t i = 0; i < n; ++i) {
     const float z = random_normal(41, Purpose::test, 90, i, 0);
     labels[i] = i % 2 == 0 ? kLabelGood : kLabelBad;
@@ -181,10 +189,12 @@ TEST_CASE("the flow learns Gaussians, and the label chooses among them") {
   settings.hidden = {64, 64};
   settings.batch = 256;
   settings.label_dim = 4;
-  Networks<float> networks(settings, {1, 1, 1}, *on_cpu());
+  const Method<float> method = make_method<float>(settings, {1, 1, 1});
+  MethodNetworks<float> networks(settings, {1, 1, 1}, *on_cpu());
   const auto pool = on_cpu();
   StepState state;
-  StepInputs<float> inputs;
+  RecorderInputs<float> inputs;
+  inputs.settings = &settings;
   inputs.networks = &networks;
   inputs.source = {observations.data(),
                    actions.data(),
@@ -198,16 +208,17 @@ TEST_CASE("the flow learns Gaussians, and the label chooses among them") {
                    1,
                    0.9f};
   inputs.state = &state;
-  inputs.labels = labels.data();
+  inputs.with_earlier_stages = false;
+  inputs.column = [&](const std::string&, const RecordColumn<float>&) { return labels.data(); };
   for (const double rate : {3e-3, 3e-4}) {
     settings.learning_rate = rate;
-    Step<float> step(settings, StepKind::flow, inputs, pool);
+    Step<float> step(stages_of(method, "actor"), inputs, pool);
     for (int i = 0; i < 1500; ++i) step.run();
   }
   constexpr std::size_t many = 4000;
   std::vector<float> observation(many, 1.0f), noise(many), action(many);
   const auto moments = [&](int label, double guidance) {
-    Sampler<float> sampler(networks, {{32, guidance, label}, 1}, pool);
+    Sampler<float> sampler = sampler_of(networks, {{32, guidance, label}, 1}, pool);
     sampler.draw_noise(1, 0, 0, noise);
     sampler.sample(observation, noise, {action, {}, {}, {}});
     double mean = 0, square = 0;

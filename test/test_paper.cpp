@@ -4,15 +4,15 @@
 #include <array>
 #include <catch2/catch.hpp>
 
+#include "acting/policy_sampler.h"
 #include "data/dataset.h"
 #include "guarded.h"
-#include "model/losses.h"
-#include "model/sampler.h"
-#include "model/step.h"
-#include "model/training_data.h"
-#include "model/window_values.h"
+#include "model/region.h"
 #include "near.h"
 #include "on_cpu.h"
+#include "training/step.h"
+#include "training/training_data.h"
+#include "training/window_values.h"
 
 using namespace r2pac;
 
@@ -66,7 +66,9 @@ TEST_CASE("two episodes of five steps, worked by hand") {
       y_cost{0.125, 1, 1.25, 0.5, 1, 0.375, 0.5625, 2.25}, unsafe{0, 1, 0, 0, 0, 1, 0, 1};
 
   for (const bool cut_is_terminal : {false, true}) {
-    settings.timeouts_are_terminal = cut_is_terminal;  // then B3 ends like A3: no bootstrap, no region test
+    settings.timeouts = cut_is_terminal
+                            ? Timeouts::terminal
+                            : Timeouts::bootstrap;  // then B3 ends like A3: no bootstrap, no region test
     const TrainingData<double> data(make_dataset(columns, "by hand"), settings, *on_cpu());
     REQUIRE(data.windows() == n);
     std::uint32_t first_window = 0;

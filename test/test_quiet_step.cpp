@@ -18,10 +18,9 @@
 #include <cstddef>
 #include <cstdlib>
 
-#include "model/sampler.h"
-#include "model/step.h"
+#include "acting/policy_sampler.h"
 #include "on_cpu.h"
-#include "random_windows.h"
+#include "small_method.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;  // the sanitizers' own malloc and system calls are in the way
@@ -88,35 +87,24 @@ long allocations_of(F f) {
   return allocations;
 }
 
-/// A step of one kind over random windows, wide enough for every kernel and with a short last tile.
-struct Bench {
-  RandomWindows<float> data;
-  Settings settings;
-  StepState state;
-  float threshold = 0;
-  std::unique_ptr<Networks<float>> nets;
-  std::unique_ptr<Step<float>> step;
-
-  Bench(StepKind kind, int threads, bool norm = false) {
+/// A step of a stage, wide enough for every kernel and with a short last tile.
+struct Bench : MethodStep<float> {
+  Bench(const std::string& stage, int threads, bool norm = false)
+      : MethodStep(wide(norm), stage, cpu_device(threads)) {}
+  static Settings wide(bool norm) {
+    Settings settings;
     settings.hidden = {40, 33};
     settings.batch = 200;
     settings.label_dim = 4;
     settings.layer_norm = norm;
-    nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h}, *on_cpu());
-    StepInputs<float> inputs;
-    inputs.networks = nets.get();
-    inputs.source = data.source;
-    inputs.state = &state;
-    inputs.threshold = &threshold;
-    inputs.labels = data.labels.data();
-    step = std::make_unique<Step<float>>(settings, kind, inputs, cpu_device(threads));
+    return settings;
   }
 };
 
 /// A sampler with room for its answers.
 struct Decisions {
   RandomWindows<float> data;
-  std::unique_ptr<Networks<float>> nets;
+  std::unique_ptr<MethodNetworks<float>> nets;
   std::unique_ptr<Sampler<float>> sampler;
   std::vector<float> observations, noise, chunk, cost, v_reward, v_cost;
 
@@ -124,9 +112,9 @@ struct Decisions {
     Settings settings;
     settings.hidden = {40, 33};
     settings.label_dim = 4;
-    nets = std::make_unique<Networks<float>>(settings, Dimensions{data.s, data.a, data.h}, *on_cpu());
+    nets = std::make_unique<MethodNetworks<float>>(settings, Dimensions{data.s, data.a, data.h}, *on_cpu());
     sampler = std::make_unique<Sampler<float>>(
-        *nets, SamplerOptions{{4, 2.0, kLabelGood}, 5, Selection::region, 0.0}, cpu_device(threads));
+        sampler_of(*nets, {{4, 2.0, kLabelGood}, 5, Selection::region, 0.0}, cpu_device(threads)));
     const auto n = static_cast<std::size_t>(rows), width = static_cast<std::size_t>(data.a * data.h);
     observations.assign(n * data.s, 0.3f);
     noise.resize(n * 5 * width);
@@ -181,15 +169,15 @@ TEST_CASE("the counter counts, on worker threads too") {
 
 TEST_CASE("a step allocates nothing, not even the first time it is replayed") {
   if (kSanitized) return;
-  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow})
+  for (const char* const kind : kStages)
     for (const int threads : {1, 2})
       for (const bool norm : {false, true}) {
         Bench bench(kind, threads, norm);
-        INFO("kind " << static_cast<int>(kind) << ", threads " << threads);
+        INFO("stage " << kind << ", threads " << threads);
         CHECK(allocations_of([&] {
                 for (int i = 0; i < 5; ++i) bench.step->run();
               }) == 0);
-        CHECK(bench.state.step == 5);
+        CHECK(bench.progress().step == 5);
       }
 }
 
@@ -213,7 +201,7 @@ TEST_CASE("on one thread neither a step nor an answer makes a system call") {
     return;
   }
   REQUIRE(control == SIGSYS);  // the fence holds
-  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+  for (const char* const kind : kStages) {
     Bench bench(kind, 1);
     bench.step->run();
     CHECK(fenced([&] {

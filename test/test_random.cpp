@@ -9,15 +9,15 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "acting/policy_sampler.h"
 #include "base/philox.h"
 #include "guarded.h"
 #include "kernels/batch.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/row_operations.h"
-#include "model/sampler.h"
 #include "near.h"
-#include "on_cpu.h"
+#include "small_method.h"
 
 using namespace r2pac;
 
@@ -159,8 +159,8 @@ TEST_CASE("flow noise is standard normal and flow times are uniform") {
 TEST_CASE("candidate noise is standard normal and the sampler draws just that") {
   Settings settings;
   settings.hidden = {4};
-  Networks<float> networks(settings, {2, 5, 2}, *on_cpu());
-  const Sampler<float> sampler(networks, {{}, 16}, on_cpu());
+  MethodNetworks<float> networks(settings, {2, 5, 2}, *on_cpu());
+  const Sampler<float> sampler = sampler_of(networks, {{}, 16}, on_cpu());
   std::vector<double> all;
   std::vector<float> noise(160);
   for (std::uint64_t step = 0; step < 100; ++step)

@@ -153,9 +153,9 @@ TEST_CASE("a variant is what differs beyond seed, task and preset") {
   table = make_table({parsed(own), parsed(other)});
   REQUIRE(table.rows.size() == 2);
   CHECK(table.rows[0].variant.empty());
-  CHECK(table.rows[1].variant == "threshold=2.25");
+  CHECK(table.rows[1].variant == "region_bound=2.25");
   other["l"] = 2.25;
-  CHECK(make_table({parsed(own), parsed(other)}).rows[1].variant == "threshold=l");
+  CHECK(make_table({parsed(own), parsed(other)}).rows[1].variant == "region_bound=l");
 
   // A flow that saw no label imitates, whatever is set beside.
   const Json cloned =

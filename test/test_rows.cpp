@@ -10,9 +10,9 @@
 #include "kernels/reduce.h"
 #include "kernels/row_operations.h"
 #include "kernels/rows.h"
-#include "model/training_data.h"
 #include "near.h"
 #include "on_cpu.h"
+#include "training/training_data.h"
 
 using namespace r2pac;
 
@@ -250,13 +250,13 @@ TEST_CASE("windows drawn from random episodes are those of the file's columns") 
       return std::min<std::size_t>(first_window + static_cast<std::size_t>(first_row + r), starts.size() - 1);
     });
 
-    std::vector<std::uint8_t> stored(data.windows());
-    std::iota(stored.begin(), stored.end(), std::uint8_t{0});
+    std::vector<double> stored(data.windows());
+    std::iota(stored.begin(), stored.end(), 0.0);
     Guarded<double> label(batch, 1);
-    run_rows<double>(GatherLabels<double>{stored.data(), data.windows(), 5, &state, first_row, view(label)},
+    run_rows<double>(GatherColumn<double>{stored.data(), data.windows(), 5, &state, first_row, view(label)},
                      batch);
     for (int r = 0; r < batch; ++r)
-      REQUIRE(label(r, 0) == static_cast<double>(stored[draw_window(5, 123, first_row + r, data.windows())]));
+      REQUIRE(label(r, 0) == stored[draw_window(5, 123, first_row + r, data.windows())]);
   }
 }
 

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "data/dsrl.h"
-#include "model/policy.h"
-#include "model/run.h"
+#include "training/policy.h"
+#include "training/run.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/generations.h"
@@ -401,7 +401,7 @@ TEST_CASE("a checkpoint acts, too") {
   std::vector<float> noise(3 * 6), chunks[2] = {std::vector<float>(6), std::vector<float>(6)};
   const Policy* policies[2] = {&last, &checkpoint};
   for (int i = 0; i < 2; ++i) {
-    Sampler<float> sampler(policies[i]->networks(), policies[i]->sampler_options(), on_cpu());
+    Sampler<float> sampler = policies[i]->sampler(policies[i]->sampler_options());
     sampler.draw_noise(1, 2, 3, noise);
     sampler.sample(observation, noise, {chunks[i], {}, {}, {}});
   }

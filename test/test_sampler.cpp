@@ -3,15 +3,16 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "acting/policy_sampler.h"
 #include "base/error.h"
 #include "cuda_host/round.h"
 #include "entry_values.h"
 #include "guarded.h"
 #include "kernels/isa.h"
-#include "model/sampler.h"
-#include "model/window_values.h"
+#include "model/iql.h"
 #include "near.h"
-#include "on_cpu.h"
+#include "small_method.h"
+#include "training/window_values.h"
 
 using namespace r2pac;
 
@@ -30,8 +31,8 @@ Settings small_settings(bool norm) {
 
 /// Networks whose targets differ from the online critics, and which see observations shifted and scaled.
 template <class T>
-std::unique_ptr<Networks<T>> make_networks(const Settings& settings) {
-  auto networks = std::make_unique<Networks<T>>(settings, kDimensions, *on_cpu());
+std::unique_ptr<MethodNetworks<T>> make_networks(const Settings& settings) {
+  auto networks = std::make_unique<MethodNetworks<T>>(settings, kDimensions, *on_cpu());
   const auto change = [](Parameters<T>& parameters, std::uint64_t lane, double size) {
     std::vector<T> values = entry_values(parameters, parameters.values());
     for (std::uint32_t i = 0; i < values.size(); ++i)
@@ -39,10 +40,10 @@ std::unique_ptr<Networks<T>> make_networks(const Settings& settings) {
     set_entry_values(parameters, values);
   };
   change(networks->online, 80, 0.1);
-  change(networks->target, 81, 0.2);
+  change(networks->follower, 81, 0.2);
   for (std::size_t j = 0; j < kObservation; ++j) {
-    networks->observation_mean[j] = static_cast<T>(0.1 * static_cast<double>(j));
-    networks->observation_scale[j] = static_cast<T>(1 + 0.2 * static_cast<double>(j));
+    networks->normalization.mean[j] = static_cast<T>(0.1 * static_cast<double>(j));
+    networks->normalization.scale[j] = static_cast<T>(1 + 0.2 * static_cast<double>(j));
   }
   return networks;
 }
@@ -114,27 +115,28 @@ struct Plain {
     return x;
   }
   std::vector<double> velocity(const std::vector<double>& s, int label, const double* x, double time) const {
-    const int width = networks.online.entry(networks.label_table).shape.cols;
-    const double* embedding = networks.online.value(networks.label_table) + label * width;
+    const int width = networks.online.entry(networks.table("label_table")).shape.cols;
+    const double* embedding = networks.online.value(networks.table("label_table")) + label * width;
     std::vector<double> input = s;
     input.insert(input.end(), embedding, embedding + width);
     input.insert(input.end(), x, x + kChunk);
     input.push_back(time);
-    return forward(networks.online, networks.velocity, 0, input);
+    return forward(networks.online, *networks.members("velocity").group, 0, input);
   }
-  std::vector<double> critics(int first, std::vector<double> s, const double* chunk) const {
+  std::vector<double> critics(const char* name, std::vector<double> s, const double* chunk) const {
     s.insert(s.end(), chunk, chunk + kChunk);
+    const auto members = networks.members(name);
     std::vector<double> q;
-    for (int k = first; k < first + networks.critics_per_side(); ++k)
-      q.push_back(forward(networks.target, networks.critic, k, s)[0]);
+    for (int k = members.first; k < members.first + members.count; ++k)
+      q.push_back(forward(networks.follower, *members.group, k, s)[0]);
     return q;
   }
   double greatest_cost(const std::vector<double>& s, const double* chunk) const {
-    const std::vector<double> q = critics(networks.critics_per_side(), s, chunk);
+    const std::vector<double> q = critics("q_c", s, chunk);
     return *std::max_element(q.begin(), q.end());
   }
   double least_reward(const std::vector<double>& s, const double* chunk) const {
-    const std::vector<double> q = critics(0, s, chunk);
+    const std::vector<double> q = critics("q_r", s, chunk);
     return *std::min_element(q.begin(), q.end());
   }
 };
@@ -158,7 +160,7 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
     shuffled[i] = (i * 37 + 11) % n;
   }
   std::vector<float> v_c(n);  // half of the states are safe
-  Sampler<float>(*networks, {{1, 1.0, kLabelGood}, 1}, on_cpu())
+  sampler_of(*networks, {{1, 1.0, kLabelGood}, 1}, on_cpu())
       .score(observations, std::span(noise).first(n * kChunk), {}, {}, {}, v_c);
   std::sort(v_c.begin(), v_c.end());
   const double median = static_cast<double>(v_c[n / 2]);
@@ -168,7 +170,7 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
         for (const double guidance : {1.0, 2.0}) {
           const Selection selection = guidance == 1 ? Selection::region : Selection::least_cost;
           const SamplerOptions options{{5, guidance, label}, candidates, selection, median};
-          Sampler<float> single(*networks, options, cpu_device(1, precision));
+          Sampler<float> single = sampler_of(*networks, options, cpu_device(1, precision));
           std::vector<std::vector<float>> alone;
           for (const std::size_t r : forward)
             alone.push_back(answers(single, observations, noise, {r}).front());
@@ -176,7 +178,7 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
           for (const int threads : {1, 2, 4}) {
             INFO(precision_name(precision) << ", candidates " << candidates << ", label " << label
                                            << ", guidance " << guidance << ", threads " << threads);
-            Sampler<float> sampler(*networks, options, cpu_device(threads, precision));
+            Sampler<float> sampler = sampler_of(*networks, options, cpu_device(threads, precision));
             const auto same = [&](const std::vector<std::size_t>& rows) {
               const auto all = answers(sampler, observations, noise, rows);
               bool equal = true;
@@ -212,16 +214,17 @@ void compare_with_plain_loops(Precision precision, double tolerance) {
         const auto own = make_networks<T>(settings);
         const Plain plain{*networks, precision};
         constexpr int candidates = 6, steps = 8;
-        Sampler<T> sampler(*own, {{steps, guidance, label}, candidates}, cpu_device(2, precision));
+        Sampler<T> sampler =
+            sampler_of(*own, {{steps, guidance, label}, candidates}, cpu_device(2, precision));
         const auto observations = normals<T>(n * kObservation, 84),
                    noise = normals<T>(n * candidates * kChunk, 85);
         const auto all = answers(sampler, observations, noise, {0, 1, 2});
         for (std::size_t row = 0; row < n; ++row) {
           std::vector<double> s(kObservation), best;
           for (std::size_t j = 0; j < kObservation; ++j)
-            s[j] =
-                (static_cast<double>(observations[row * kObservation + j]) - networks->observation_mean[j]) *
-                networks->observation_scale[j];
+            s[j] = (static_cast<double>(observations[row * kObservation + j]) -
+                    networks->normalization.mean[j]) *
+                   networks->normalization.scale[j];
           double least = 1e300;
           for (std::size_t c = 0; c < candidates; ++c) {
             std::vector<double> x(
@@ -249,9 +252,9 @@ void compare_with_plain_loops(Precision precision, double tolerance) {
           CHECK(
               near(static_cast<double>(all[row][kChunk + 3]), plain.least_reward(s, best.data()), tolerance));
           CHECK(near(static_cast<double>(all[row][kChunk + 1]),
-                     plain.forward(networks->online, networks->value, 0, s)[0], tolerance));
+                     plain.forward(networks->online, *networks->members("v_r").group, 0, s)[0], tolerance));
           CHECK(near(static_cast<double>(all[row][kChunk + 2]),
-                     plain.forward(networks->online, networks->value, 1, s)[0], tolerance));
+                     plain.forward(networks->online, *networks->members("v_c").group, 1, s)[0], tolerance));
         }
       }
 }
@@ -271,8 +274,8 @@ TEST_CASE("the chosen candidate is the one that alone costs least") {
   const auto networks = make_networks<float>(small_settings(false));
   const auto pool = on_cpu();
   constexpr int candidates = 16;
-  Sampler<float> many(*networks, {{6, 2.0, kLabelGood}, candidates}, pool),
-      one(*networks, {{6, 2.0, kLabelGood}, 1}, pool);
+  Sampler<float> many = sampler_of(*networks, {{6, 2.0, kLabelGood}, candidates}, pool),
+                 one = sampler_of(*networks, {{6, 2.0, kLabelGood}, 1}, pool);
   const auto observations = normals<float>(20 * kObservation, 86),
              noise = normals<float>(20 * candidates * kChunk, 87);
   int not_first = 0;
@@ -306,7 +309,7 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
              noise = normals<float>(n * many * kChunk, 91);
   std::vector<float> chunk(n * kChunk), cost(n), reward(n), v_r(n), v_c(n), candidates(n * many * kChunk),
       costs(n * many), rewards(n * many);
-  Sampler<float>(*networks, {flow, many}, on_cpu())
+  sampler_of(*networks, {flow, many}, on_cpu())
       .sample(observations, noise, {chunk, cost, v_r, v_c, reward, candidates, costs, rewards});
   for (std::size_t i = 0; i < n; ++i)
     CHECK(cost[i] == *std::min_element(costs.begin() + static_cast<std::ptrdiff_t>(i * many),
@@ -318,7 +321,8 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
   int by_reward = 0, without_admissible = 0, unsafe = 0, unlike_least_cost = 0;
   for (std::size_t t = 0; t < thresholds.size(); t += thresholds.size() / 12) {
     const float l = thresholds[t];  // equal to a value that counts, so that ties with the threshold occur
-    Sampler<float> sampler(*networks, {flow, many, Selection::region, static_cast<double>(l)}, cpu_device(2));
+    Sampler<float> sampler =
+        sampler_of(*networks, {flow, many, Selection::region, static_cast<double>(l)}, cpu_device(2));
     std::vector<float> own_chunk(n * kChunk), own_cost(n), own_reward(n), own_costs(n * many),
         own_rewards(n * many), only_chunk(n * kChunk);
     sampler.sample(observations, noise,
@@ -342,16 +346,16 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
   CHECK(std::min({by_reward, without_admissible, unsafe, unlike_least_cost}) > 5);
 
   // One candidate leaves nothing to choose, and the least cost costs no critic of reward.
-  Sampler<float> one(*networks, {flow, 1, Selection::region, 0.0}, on_cpu());
-  CHECK(one.multiply_adds() == Sampler<float>(*networks, {flow, 1}, on_cpu()).multiply_adds());
-  CHECK(Sampler<float>(*networks, {flow, 2, Selection::region, 0.0}, on_cpu()).multiply_adds() >
-        Sampler<float>(*networks, {flow, 2}, on_cpu()).multiply_adds());
+  Sampler<float> one = sampler_of(*networks, {flow, 1, Selection::region, 0.0}, on_cpu());
+  CHECK(one.multiply_adds() == sampler_of(*networks, {flow, 1}, on_cpu()).multiply_adds());
+  CHECK(sampler_of(*networks, {flow, 2, Selection::region, 0.0}, on_cpu()).multiply_adds() >
+        sampler_of(*networks, {flow, 2}, on_cpu()).multiply_adds());
 }
 
 TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
   constexpr std::size_t n = 9;
   const auto networks = make_networks<double>(small_settings(true));
-  Sampler<double> sampler(*networks, {{4, 2.0, kLabelGood}, 5}, cpu_device(2));
+  Sampler<double> sampler = sampler_of(*networks, {{4, 2.0, kLabelGood}, 5}, cpu_device(2));
   const auto observations = normals<double>(n * kObservation, 92),
              noise = normals<double>(n * 5 * kChunk, 93);
   std::vector<double> chunk(n * kChunk), cost(n), v_r(n), v_c(n), reward(n);
@@ -378,8 +382,8 @@ TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
   for (std::size_t i = 0; i < n; ++i) {  // sums of 50 terms of order one through three layers
     std::vector<double> s(kObservation);
     for (std::size_t j = 0; j < kObservation; ++j)
-      s[j] = (observations[i * kObservation + j] - networks->observation_mean[j]) *
-             networks->observation_scale[j];
+      s[j] = (observations[i * kObservation + j] - networks->normalization.mean[j]) *
+             networks->normalization.scale[j];
     CHECK(near(q_r[i], plain.least_reward(s, wide.data() + i * kChunk), 1e-10));
     CHECK(near(q_c[i], plain.greatest_cost(s, wide.data() + i * kChunk), 1e-10));
   }
@@ -396,10 +400,10 @@ TEST_CASE("costs and values are those that the data set's evaluation gives the s
     return s;
   }();
   const auto networks = make_networks<double>(settings);
-  std::fill(networks->observation_mean.begin(), networks->observation_mean.end(), 0);
-  std::fill(networks->observation_scale.begin(), networks->observation_scale.end(), 1);
+  std::fill(networks->normalization.mean.begin(), networks->normalization.mean.end(), 0);
+  std::fill(networks->normalization.scale.begin(), networks->normalization.scale.end(), 1);
   const auto pool = on_cpu();
-  Sampler<double> sampler(*networks, {{4, 2.0, kLabelGood}, 4}, pool);
+  Sampler<double> sampler = sampler_of(*networks, {{4, 2.0, kLabelGood}, 4}, pool);
   constexpr std::size_t n = 17, rows = n * (kLength + 1);
   std::vector<std::size_t> each(n);
   for (std::size_t i = 0; i < n; ++i) each[i] = i;
@@ -419,24 +423,31 @@ TEST_CASE("costs and values are those that the data set's evaluation gives the s
   const WindowSource<double> source{
       states.data(), actions.data(), zeros.data(), zeros.data(), zeros.data(), starts.data(), n,
       kObservation,  kAction,        kLength,      0.99};
-  const WindowValues<double> values = evaluate_windows(settings, *networks, source, pool);
-  REQUIRE(values.q_cost.size() == n);
+  RecorderInputs<double> inputs;
+  inputs.settings = &settings;
+  inputs.networks = networks.get();
+  inputs.source = source;
+  const WindowColumns<double> values = evaluate_windows<double>(inputs, pool, [](Recorder<double>& r) {
+    const auto [reward, cost] = believed_estimates(r);
+    return std::vector<std::pair<std::string, Tensor<double>>>{
+        {"q_c", cost.believed}, {"v_r", reward.v}, {"v_c", cost.v}};
+  });
+  REQUIRE(values.size() == 3);
   for (std::size_t i = 0; i < n; ++i) {  // the order of a head's last sum differs: a rounding or two
-    CHECK(near(all[i][kChunk], values.q_cost[i], 1e-13));
-    CHECK(near(all[i][kChunk + 1], values.v_reward[i], 1e-13));
-    CHECK(near(all[i][kChunk + 2], values.v_cost[i], 1e-13));
+    CHECK(near(all[i][kChunk], values[0].second[i], 1e-13));
+    CHECK(near(all[i][kChunk + 1], values[1].second[i], 1e-13));
+    CHECK(near(all[i][kChunk + 2], values[2].second[i], 1e-13));
   }
 }
 
 TEST_CASE("lengths that do not fit are refused") {
   const auto networks = make_networks<float>(small_settings(false));
   const auto pool = on_cpu();
-  CHECK_THROWS_AS(Sampler<float>(*networks, {{4, 2.0, kLabelGood}, 0}, pool), InvalidArgument);
-  CHECK_THROWS_AS(Sampler<float>(*networks, {{0, 2.0, kLabelGood}, 4}, pool), InvalidArgument);
-  CHECK_THROWS_WITH(
-      Sampler<float>(*networks, {{4, 2.0, kLabelGood}, 4, Selection::region, std::nan("")}, pool),
-      Catch::Contains("threshold"));
-  Sampler<float> sampler(*networks, {{4, 2.0, kLabelGood}, 2}, pool);
+  CHECK_THROWS_AS(sampler_of(*networks, {{4, 2.0, kLabelGood}, 0}, pool), InvalidArgument);
+  CHECK_THROWS_AS(sampler_of(*networks, {{0, 2.0, kLabelGood}, 4}, pool), InvalidArgument);
+  CHECK_THROWS_WITH(sampler_of(*networks, {{4, 2.0, kLabelGood}, 4, Selection::region, std::nan("")}, pool),
+                    Catch::Contains("threshold"));
+  Sampler<float> sampler = sampler_of(*networks, {{4, 2.0, kLabelGood}, 2}, pool);
   std::vector<float> observation(kObservation), noise(2 * kChunk), chunk(kChunk), one(1), two(2);
   sampler.sample(observation, noise, {chunk, {}, {}, {}});
   sampler.sample({}, {}, {{}, {}, {}, {}});

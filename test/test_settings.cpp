@@ -4,19 +4,21 @@
 #include <fstream>
 #include <map>
 #include <random>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
 #include "failure.h"
-#include "model/settings.h"
 #include "scratch_folder.h"
+#include "settings/settings.h"
 
 using namespace r2pac;
 
 namespace {
 
 /// A value other than the default for every key, as the command line spells it.
-const std::map<std::string, std::string> kOtherValues = {{"task", "CarGoal1"},
+const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
+                                                         {"task", "CarGoal1"},
                                                          {"seed", "9007199254740992"},
                                                          {"schedule", "joint"},
                                                          {"steps", "12"},
@@ -34,7 +36,8 @@ const std::map<std::string, std::string> kOtherValues = {{"task", "CarGoal1"},
                                                          {"cost_scale", "0.333"},
                                                          {"cost_limit", "0"},
                                                          {"threshold_ema", "0.5"},
-                                                         {"timeouts_are_terminal", "true"},
+                                                         {"threshold", "limit"},
+                                                         {"timeouts", "terminal"},
                                                          {"pad_terminals", "true"},
                                                          {"normalize_observations", "true"},
                                                          {"twin_critics", "false"},
@@ -52,6 +55,8 @@ const std::map<std::string, std::string> kOtherValues = {{"task", "CarGoal1"},
                                                          {"flow_steps", "4"},
                                                          {"num_candidates", "1"},
                                                          {"selection", "region"},
+                                                         {"label", "null"},
+                                                         {"region_bound", "0.5"},
                                                          {"log_every", "3"},
                                                          {"checkpoint_every", "5"},
                                                          {"keep_checkpoints", "3"}};
@@ -77,19 +82,22 @@ TEST_CASE("every setting is in the table, reads back from its own file, and show
     CHECK_FALSE(info.range.empty());
     REQUIRE(kOtherValues.count(key) == 1);
     Settings changed = with({key + "=" + kOtherValues.at(key)}).values;
-    if (key == "task") changed = parse_settings("task = \"CarGoal1\"", "");  // without its preset
+    if (key == "task" || key == "method")  // without what goes with them
+      changed = parse_settings(key + " = \"" + kOtherValues.at(key) + "\"", "");
 
     const std::vector<SettingDifference> found = differences(Settings{}, changed);
     REQUIRE(found.size() == 1);
     CHECK(found[0].key == key);
     CHECK(found[0].first == setting_text(Settings{}, key));
     CHECK(found[0].second == setting_text(changed, key));
-    CHECK(found[0].resumable == info.resumable);
+    CHECK(found[0].info.stage == info.stage);
     CHECK(differences(changed, parse_settings(toml_of(changed), "")).empty());
   }
   std::vector<std::string> overrides;
-  for (const auto& [key, text] : kOtherValues) overrides.push_back(key + "=" + text);
+  for (const auto& [key, text] : kOtherValues)
+    if (key != "method") overrides.push_back(key + "=" + text);
   all_changed = with(overrides).values;
+  all_changed.method = kOtherValues.at("method");
   CHECK(differences(Settings{}, all_changed).size() == table.size());
   CHECK(differences(all_changed, parse_settings(toml_of(all_changed), "")).empty());
   CHECK(all_changed.penalty == 1e-300);
@@ -130,9 +138,68 @@ TEST_CASE("the defaults are the paper's") {
   CHECK(differences(s, parse_settings(toml_of(s), "")).empty());
 }
 
-TEST_CASE("only what changes no computed number may differ on resume") {
-  for (const SettingInfo& info : settings_fields())
-    CHECK(info.resumable == (info.key == "checkpoint_every" || info.key == "keep_checkpoints"));
+TEST_CASE("what no trained number depends on may differ on resume") {
+  const std::set<std::string_view> free = {
+      "guidance_scale", "flow_steps", "num_candidates",   "selection",       "label",
+      "region_bound",   "log_every",  "checkpoint_every", "keep_checkpoints"};
+  for (const SettingInfo& info : settings_fields()) {
+    INFO(info.key);
+    CHECK(info.trains() == !free.contains(info.key));
+  }
+}
+
+TEST_CASE("what a method needs goes with it, and what contradicts it is refused") {
+  const ResolvedSettings r = with({"method=cloning"});
+  CHECK(r.values.label_dropout == 1);
+  CHECK(r.values.label == ActingLabel::null);
+  CHECK(r.values.num_candidates == 1);
+  CHECK(r.origin.at("label") == "method=cloning");
+  CHECK(with({"method=cloning", "guidance_scale=2"}).values.guidance_scale ==
+        2);  // which acting does not ask for
+  for (const char* other : {"label=1", "num_candidates=16", "label_dropout=0.1"}) {
+    INFO(other);
+    try {
+      with({other, "method=cloning"});
+      FAIL("accepted");
+    } catch (const Error& error) {
+      CHECK(error.code() == ExitCode::settings);
+      CHECK(std::string(error.what()).find("method") != std::string::npos);
+    }
+  }
+  CHECK(with({"label_dropout=1.0", "method=cloning"}).values.label_dropout == 1);
+}
+
+TEST_CASE("acting is what a trained policy may change") {
+  Settings s;
+  change_acting(s, {"num_candidates=4", "selection=region", "region_bound=2.5", "label=null"});
+  CHECK(s.num_candidates == 4);
+  CHECK(s.selection == Selection::region);
+  CHECK(s.region_bound == 2.5);
+  change_acting(s, {"region_bound=auto"});
+  CHECK_FALSE(s.region_bound.has_value());
+  const auto code = [&](const std::string& text) {
+    try {
+      change_acting(s, {text});
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ExitCode::ok;
+  };
+  CHECK(code("alpha=0.5") == ExitCode::settings);  // settled by training
+  CHECK(code("num_candidates=0") == ExitCode::settings);
+  CHECK(code("num_candidates") == ExitCode::usage);
+  CHECK(code("region_bound=nan") == ExitCode::settings);
+  CHECK(s.num_candidates == 4);
+}
+
+TEST_CASE("files of earlier versions say one word for two choices") {
+  const Settings yes = parse_settings("timeouts_are_terminal = true", ""),
+                 no = parse_settings("timeouts_are_terminal = false", "");
+  CHECK(yes.timeouts == Timeouts::terminal);
+  CHECK(yes.threshold == Threshold::limit);
+  CHECK(differences(no, Settings{}).empty());
+  CHECK_THROWS_AS(parse_settings("timeouts_are_terminal = 1", ""), Error);
+  CHECK_THROWS_AS(with({"timeouts_are_terminal=true"}), Error);  // in old files only
 }
 
 TEST_CASE("flag over --set over file over preset over default, and the origin is kept") {

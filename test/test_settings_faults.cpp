@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "failure.h"
-#include "model/settings.h"
-#include "model/text_value.h"
+#include "settings/settings.h"
+#include "settings/text_value.h"
 #include "scratch_folder.h"
 
 using namespace r2pac;

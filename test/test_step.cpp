@@ -4,9 +4,8 @@
 
 #include "base/philox.h"
 #include "entry_values.h"
-#include "model/step.h"
 #include "on_cpu.h"
-#include "random_windows.h"
+#include "small_method.h"
 
 using namespace r2pac;
 
@@ -23,9 +22,6 @@ Settings small_settings() {
   return settings;
 }
 
-constexpr Dimensions kDimensions{RandomWindows<double>::s, RandomWindows<double>::a,
-                                 RandomWindows<double>::h};
-
 double total(const std::vector<std::pair<std::string, double>>& losses) {
   double sum = 0;
   for (const auto& loss : losses) sum += loss.second;
@@ -33,22 +29,13 @@ double total(const std::vector<std::pair<std::string, double>>& losses) {
 }
 
 template <class T>
-std::vector<T> values_after(const Settings& settings, StepKind kind, int threads, int steps) {
-  const RandomWindows<T> data;
-  Networks<T> nets(settings, kDimensions, *on_cpu());
-  StepState state;
-  T threshold = 0;
-  StepInputs<T> inputs;
-  inputs.networks = &nets;
-  inputs.source = data.source;
-  inputs.state = &state;
-  inputs.threshold = &threshold;
-  inputs.labels = data.labels.data();
-  Step<T> step(settings, kind, inputs, cpu_device(threads));
-  for (int i = 0; i < steps; ++i) step.run();
-  std::vector<T> values(nets.online.size() + nets.target.size());
-  nets.online.values().copy_out(values.data(), nets.online.size());
-  nets.target.values().copy_out(values.data() + nets.online.size(), nets.target.size());
+std::vector<T> values_after(const Settings& settings, const std::string& stage, int threads, int steps) {
+  MethodStep<T> trial(settings, stage, cpu_device(threads));
+  for (int i = 0; i < steps; ++i) trial.step->run();
+  const Parameters<T>&online = trial.nets.online, &follower = trial.nets.follower;
+  std::vector<T> values(online.size() + follower.size());
+  online.values().copy_out(values.data(), online.size());
+  follower.values().copy_out(values.data() + online.size(), follower.size());
   return values;
 }
 
@@ -60,25 +47,16 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
     settings.layer_norm = variant == 1;
     settings.activation = variant == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
     settings.twin_critics = variant != 3;
-    const RandomWindows<double> data;
-    Networks<double> nets(settings, kDimensions, *on_cpu()), reference(settings, kDimensions, *on_cpu());
+    MethodNetworks<double> reference(settings, MethodStep<double>::kDimensions, *on_cpu());
     // Targets must not equal the critics, or residuals of the value losses would sit near their kink.
-    std::vector<double> target = entry_values(reference.target, reference.target.values());
+    std::vector<double> target = entry_values(reference.follower, reference.follower.values());
     for (std::uint32_t i = 0; i < target.size(); ++i)
       target[i] = 0.5 * static_cast<double>(random_normal(3, Purpose::test, 1, 0, i));
-    set_entry_values(reference.target, target);
-    StepState state;
-    double threshold = 0;
-    StepInputs<double> inputs;
-    inputs.networks = &nets;
-    inputs.reference = &reference;
-    inputs.source = data.source;
-    inputs.state = &state;
-    inputs.threshold = &threshold;
-    inputs.update = false;
-    Step<double> step(settings, StepKind::joint, inputs, on_cpu());
+    set_entry_values(reference.follower, target);
+    MethodStep<double> trial(settings, "joint", on_cpu(), {.update = false}, &reference);
+    Step<double>& step = *trial.step;
     step.run();
-    Parameters<double>& p = nets.online;
+    Parameters<double>& p = trial.nets.online;
     std::vector<double> gradient(p.gradients().size()), values(p.size());
     p.gradients().copy_out(gradient.data(), gradient.size());
     p.values().copy_out(values.data(), values.size());
@@ -125,7 +103,7 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
 }
 
 TEST_CASE("a step has the same bits for any number of threads") {
-  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+  for (const char* const kind : kStages) {
     Settings settings = small_settings();
     settings.batch = 200;
     const std::vector<float> one = values_after<float>(settings, kind, 1, 5);

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "model/settings.h"
-#include "model/tasks.h"
+#include "settings/settings.h"
+#include "settings/tasks.h"
 
 using namespace r2pac;
 

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <tuple>
 
-#include "model/trace.h"
+#include "training/trace.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/safetensors.h"
@@ -41,7 +41,7 @@ TEST_CASE("a trace's steps follow from each other, the same bytes for any number
     CHECK(same);
 
     const SafetensorsFile file = SafetensorsFile::read(path);
-    CHECK(file.metadata("format") == "r2pac-trace-1");
+    CHECK(file.metadata("format") == "r2pac-trace-2");
     for (int i = 0; i < 4; ++i) {
       const std::string at = "step." + std::to_string(i) + "/";
       const bool critics = schedule == Schedule::joint || i < 2, flow = schedule == Schedule::joint || i >= 2;

@@ -4,31 +4,44 @@
 
 namespace r2pac {
 
+/// Each value is judged at once, before a policy is read.
 void add_acting_flags(CLI::App& verb, ActingFlags& flags) {
-  verb.add_option("--candidates", flags.candidates, "Chunks to choose from (as trained if not given)")
-      ->check(CLI::Range(1, 65536));
-  add_choice(verb, "--select", flags.selection, selection_name, {Selection::least_cost, Selection::region},
-             "How to choose: least-cost, or region (best return among those that stay in the safe region)");
-  verb.add_option(
-          "--threshold", flags.threshold,
-          "Greatest V_c and Q_c that region calls safe (if not given: l, but at most what Eq. 42 allows)")
-      ->check(CLI::Range(-1e12, 1e12));
-  verb.add_option("--flow-steps", flags.flow_steps, "Euler steps")->check(CLI::Range(1, 100000));
-  verb.add_option("--guidance", flags.guidance, "Guidance scale omega")->check(CLI::Range(0.0, 1000.0));
-  verb.add_option("--label", flags.label, "1: act well; null: imitate the data")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"1", "null"}));
+  verb.add_option_function<std::vector<std::string>>(
+          "--set",
+          [&flags](const std::vector<std::string>& overrides) {
+            Settings judge;
+            change_acting(judge, overrides);
+            flags.overrides = overrides;
+          },
+          "Any setting of how the policy acts, as key=value; may be repeated")
+      ->take_all()
+      ->expected(1);
+  const auto setting = [&](const std::string& name, const char* key, const char* description) {
+    verb.add_option_function<std::string>(
+        name,
+        [&flags, name, key](const std::string& text) {
+          Settings judge;
+          change_acting(judge, key, text, name, ExitCode::usage);
+          flags.flags.push_back({name, key, text});
+        },
+        description);
+  };
+  setting("--candidates", "num_candidates", "Chunks to choose from (as trained if not given)");
+  setting("--select", "selection",
+          "How to choose: least-cost, or region (best return among those that stay in the safe region)");
+  setting("--threshold", "region_bound",
+          "Greatest V_c and Q_c that region calls safe (if not given: l, but at most what Eq. 42 allows)");
+  setting("--flow-steps", "flow_steps", "Euler steps");
+  setting("--guidance", "guidance_scale", "Guidance scale omega");
+  setting("--label", "label", "1: act well; null: imitate the data");
 }
 
-SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags) {
-  SamplerOptions options = policy.sampler_options();
-  options.num_candidates = flags.candidates.value_or(options.num_candidates);
-  options.flow.flow_steps = flags.flow_steps.value_or(options.flow.flow_steps);
-  options.flow.guidance_scale = flags.guidance.value_or(options.flow.guidance_scale);
-  options.selection = flags.selection.value_or(options.selection);
-  options.threshold = flags.threshold.value_or(options.threshold);
-  if (flags.label == "null") options.flow.label = kLabelNull;
-  return options;
+Settings acting_settings(const Policy& policy, const ActingFlags& flags) {
+  Settings settings = policy.settings();
+  change_acting(settings, flags.overrides);
+  for (const ActingFlags::Flag& flag : flags.flags)
+    change_acting(settings, flag.key, flag.text, flag.name, ExitCode::usage);
+  return settings;
 }
 
 }  // namespace r2pac

@@ -1,11 +1,11 @@
-// How a policy acts where it is not to be as trained: the flags from --candidates to --label.
+// How a policy acts where it is not to be as trained: --set, and the flags that stand for settings of that
+// kind.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
-#include "acting/select.h"
-#include "model/policy.h"
+#include "training/policy.h"
 
 namespace CLI {
 class App;
@@ -14,16 +14,16 @@ class App;
 namespace r2pac {
 
 struct ActingFlags {
-  std::optional<int> flow_steps, candidates;
-  std::optional<double> guidance;
-  std::optional<Selection> selection;
-  std::optional<double> threshold;  ///< of Selection::region, instead of the policy's l
-  std::string label = "1";          ///< "1" follows the good label, "null" clones the data
+  std::vector<std::string> overrides;  ///< --set key=value
+  struct Flag {
+    std::string name, key, text;
+  };
+  std::vector<Flag> flags;  ///< the others, which win
 };
 
 void add_acting_flags(CLI::App& verb, ActingFlags& flags);
 
-/// The policy's own options with those that are given.
-SamplerOptions acting_options(const Policy& policy, const ActingFlags& flags);
+/// The policy's own settings with those that are given. Throws Error: usage for a flag, settings for --set.
+Settings acting_settings(const Policy& policy, const ActingFlags& flags);
 
 }  // namespace r2pac

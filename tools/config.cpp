@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "model/settings.h"
+#include "settings/settings.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 

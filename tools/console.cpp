@@ -84,12 +84,12 @@ void Console::finish(const std::string& sentence) {
 void Console::interval(const Interval& interval) {
   clear_bar();
   steps_per_second_ = interval.steps_per_second;
-  phase_ = interval.phase;
+  phase_ = interval.stage;
   if (mode_ == ConsoleMode::quiet) return;
   if (mode_ == ConsoleMode::json) {
     Json json = {{"step", interval.step},
                  {"total", interval.total},
-                 {"phase", interval.phase},
+                 {"phase", interval.stage},
                  {"steps_per_second", interval.steps_per_second},
                  {"eta_seconds", interval.eta_seconds}};
     for (const auto& [name, value] : interval.values)
@@ -97,7 +97,7 @@ void Console::interval(const Interval& interval) {
     return print_json(json);
   }
   std::ostringstream line;
-  line << interval.phase << ' ' << interval.step << '/' << interval.total << "  "
+  line << interval.stage << ' ' << interval.step << '/' << interval.total << "  "
        << short_number(interval.steps_per_second) << " steps/s  ETA " << duration_text(interval.eta_seconds)
        << ' ';
   for (const auto& [name, value] : interval.values) line << ' ' << name << ' ' << short_number(value);

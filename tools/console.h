@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-#include "model/run.h"
+#include "training/run.h"
 
 namespace r2pac {
 

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "data/check.h"
 #include "data/layouts.h"
-#include "model/tasks.h"
+#include "settings/tasks.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "data/check.h"
-#include "model/tasks.h"
+#include "settings/tasks.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 

@@ -7,7 +7,6 @@
 
 #include "data/dataset.h"
 #include "envs/reach_avoid.h"
-#include "model/run.h"
 #include "report/cost_map.h"
 #include "report/reach_avoid_figure.h"
 #include "storage/atomic_file.h"
@@ -16,6 +15,7 @@
 #include "tools/data_make.h"
 #include "tools/scoring.h"
 #include "tools/verbs.h"
+#include "training/run.h"
 
 namespace r2pac {
 namespace {
@@ -55,7 +55,7 @@ void train(const std::string& data, const fs::path& folder, std::vector<std::str
         if (key == name) return v;
       return 0.0;
     };
-    if (i.phase == "flow")
+    if (i.stage == "actor")
       std::snprintf(line, sizeof line, "  step %llu of %llu  %.0f steps/s  flow loss %.4f",
                     static_cast<unsigned long long>(i.step), static_cast<unsigned long long>(i.total),
                     i.steps_per_second, value("loss_flow"));
@@ -143,17 +143,15 @@ int run_demo(const DemoOptions& options) {
   train(data, out / "r2pac", demo_settings(), device);
   std::printf("\n3. behaviour cloning: the same flow with every label dropped, no critics\n");
   std::vector<std::string> cloning = demo_settings();
-  cloning.insert(cloning.end(), {"label_dropout=1", "critic_steps=0"});
+  cloning.emplace_back("method=cloning");
   train(data, out / "cloning", cloning, device);
 
   std::printf("\n4. evaluation\n");
   const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device);
-  SamplerOptions clone_options = cloned.sampler_options();
-  clone_options.flow.label = kLabelNull;
   SamplerOptions paper_options = r2pac.sampler_options();
   paper_options.num_candidates = 16;
   paper_options.flow.guidance_scale = 2;
-  const std::vector<Contender> contenders = {{"behaviour cloning", judge(cloned, clone_options)},
+  const std::vector<Contender> contenders = {{"behaviour cloning", judge(cloned, cloned.sampler_options())},
                                              {"R2PAC", judge(r2pac, r2pac.sampler_options())},
                                              {"R2PAC, least cost of 16", judge(r2pac, paper_options)}};
   print_table(contenders);

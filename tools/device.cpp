@@ -10,9 +10,10 @@ namespace r2pac {
 void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
   verb.add_option("--device", flags.device, "auto, cpu, cuda, cuda:N, or cuda-host in a build with it")
       ->capture_default_str();
-  verb.add_option("--threads", flags.threads,
-                  "Threads of the CPU; 0: R2PAC_THREADS, or all processors that it may use. No result depends "
-                  "on it")
+  verb.add_option(
+          "--threads", flags.threads,
+          "Threads of the CPU; 0: R2PAC_THREADS, or all processors that it may use. No result depends "
+          "on it")
       ->capture_default_str();
   add_choice(
       verb, "--precision", flags.precision, precision_name,

@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "engine/networks.h"
 #include "envs/environment.h"
-#include "model/networks.h"
-#include "model/tasks.h"
+#include "settings/tasks.h"
 
 namespace CLI {
 class App;

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
-#include "model/text_value.h"
+#include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
 #include "tools/acting.h"
@@ -63,14 +63,14 @@ fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
   return file;
 }
 
-Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOptions& acting,
-             const Scores& scores, const VectorEnvironment& environment) {
+Json to_json(const EvalOptions& options, const Policy& policy, const Settings& settings,
+             const SamplerOptions& acting, const Scores& scores, const VectorEnvironment& environment) {
   const Evaluation& e = scores.summary;
-  const Settings& settings = policy.settings();
   Json json = {{"format", "r2pac-eval-1"},
                {"version", kVersion},
                {"policy", policy.path().string()},
                {"checkpoint", options.checkpoint},
+               {"method", settings.method},
                {"task", settings.task},
                {"env", e.env},
                {"step", policy.step()},
@@ -83,10 +83,10 @@ Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOpti
                {"candidates", acting.num_candidates},
                {"flow_steps", acting.flow.flow_steps},
                {"guidance", acting.flow.guidance_scale},
-               {"label", options.acting.label},
+               {"label", acting.flow.label == kLabelNull ? "null" : "1"},
                {"threshold", acting.threshold},
-               {"trained_threshold", policy.region_threshold()},
-               {"l", policy.threshold()},
+               {"trained_threshold", policy.region_bound()},
+               {"l", policy.region_end() ? Json(*policy.region_end()) : Json(nullptr)},
                {"return_mean", e.return_mean},
                {"return_std", e.return_std},
                {"cost_mean", e.cost_mean},
@@ -104,7 +104,7 @@ Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOpti
     json["action_spread"] = e.spread->action;
     json["q_cost_spread"] = e.spread->q_cost;
   }
-  json["settings"] = settings_toml({settings, {}});
+  json["settings"] = settings_toml({policy.settings(), {}});
   json["rows"] = Json::array();
   for (const EpisodeResult& row : scores.result.episodes)
     json["rows"].push_back({{"episode", row.episode},
@@ -119,13 +119,14 @@ Json to_json(const EvalOptions& options, const Policy& policy, const SamplerOpti
 int run_eval(const EvalOptions& options) {
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
-  const SamplerOptions acting = acting_options(policy, options.acting);
+  const Settings settings = acting_settings(policy, options.acting);
+  const SamplerOptions acting = policy.sampler_options(settings);
   const TaskEnvironment opened =
       open_environment(options.environment, policy.settings().task, options.episodes);
   const double cost_limit = options.cost_limit.value_or(policy.settings().cost_limit);
   const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task,
                                       cost_limit, options.episodes, options.seed);
-  const Json json = to_json(options, policy, acting, scores, *opened.environment);
+  const Json json = to_json(options, policy, settings, acting, scores, *opened.environment);
   const fs::path out = !options.out.empty()               ? fs::path(options.out)
                        : fs::is_directory(options.policy) ? fs::path(options.policy) / "eval.json"
                                                           : fs::path();
@@ -140,7 +141,7 @@ int run_eval(const EvalOptions& options) {
       scores_text(scores).c_str(), options.episodes, static_cast<unsigned long long>(options.seed),
       options.checkpoint.c_str(), static_cast<unsigned long long>(policy.step()), acting.num_candidates,
       selection_name(acting.selection), acting.flow.flow_steps, acting.flow.guidance_scale,
-      options.acting.label.c_str());
+      acting.flow.label == kLabelNull ? "null" : "1");
   if (!out.empty()) std::printf("written to %s\n", out.string().c_str());
   return 0;
 }

@@ -4,12 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "model/policy.h"
-#include "model/text_value.h"
+#include "settings/text_value.h"
 #include "tools/acting.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/verbs.h"
+#include "training/policy.h"
 
 namespace r2pac {
 namespace {
@@ -60,8 +60,8 @@ struct SampleOptions {
 
 int run_sample(const SampleOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
-  const SamplerOptions sampling = acting_options(policy, options.acting);
-  Sampler<float> sampler(policy.networks(), sampling, policy.device());
+  const SamplerOptions sampling = policy.sampler_options(acting_settings(policy, options.acting));
+  Sampler<float> sampler = policy.sampler(sampling);
   const Dimensions& dim = policy.dimensions();
 
   std::ifstream file;
@@ -84,22 +84,24 @@ int run_sample(const SampleOptions& options) {
     sampler.draw_noise(options.seed, number, 0, noise);
     SampleOutputs<float> out;
     out.chunk = chunk;
-    out.cost = cost;
-    out.reward = reward;
-    out.v_reward = v_r;
-    out.v_cost = v_c;
+    if (policy.has_critics()) {
+      out.cost = cost;
+      out.reward = reward;
+      out.v_reward = v_r;
+      out.v_cost = v_c;
+    }
     sampler.sample(observation, noise, out);
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)
       steps.push_back(numbers(std::span(chunk).subspan(static_cast<std::size_t>(k * dim.action),
                                                        static_cast<std::size_t>(dim.action))));
-    const Json answer = {{"action", steps[0]},
-                         {"chunk", steps},
-                         {"q_c", json_number(cost[0])},
-                         {"q_r", json_number(reward[0])},
-                         {"v_c", json_number(v_c[0])},
-                         {"v_r", json_number(v_r[0])},
-                         {"safe", static_cast<double>(v_c[0]) <= policy.threshold()}};
+    Json answer = {{"action", steps[0]}, {"chunk", steps}};
+    if (policy.has_critics())
+      answer.update({{"q_c", json_number(cost[0])},
+                     {"q_r", json_number(reward[0])},
+                     {"v_c", json_number(v_c[0])},
+                     {"v_r", json_number(v_r[0])},
+                     {"safe", static_cast<double>(v_c[0]) <= *policy.region_end()}});
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }
   return 0;

@@ -101,7 +101,7 @@ std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& o
                                    double cost_limit, int episodes, std::uint64_t seed,
                                    const std::function<bool()>& stop, bool record) {
   require_widths(policy, environment, name);
-  Sampler<float> sampler(policy.networks(), options, policy.device());
+  Sampler<float> sampler = policy.sampler(options);
   SpreadMeter spread;
   const BatchPolicy act = acting_policy(sampler, policy.dimensions(), seed, &spread);
   Scores scores;

@@ -9,9 +9,9 @@
 
 #include "base/statistics.h"
 #include "envs/evaluate.h"
-#include "model/evaluation.h"
-#include "model/policy.h"
-#include "model/tasks.h"
+#include "settings/tasks.h"
+#include "training/evaluation.h"
+#include "training/policy.h"
 
 namespace r2pac {
 

@@ -1,4 +1,4 @@
-#include "model/trace.h"
+#include "training/trace.h"
 
 #include <cstdio>
 
@@ -7,6 +7,7 @@
 #include "tools/device.h"
 #include "tools/training.h"
 #include "tools/verbs.h"
+#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -21,8 +22,7 @@ struct TraceOptions {
 
 int run_trace(const TraceOptions& options) {
   const Settings settings = resolve_settings(options.training).values;
-  const Dataset dataset =
-      load_dataset(options.training.data_file, settings.pad_terminals ? settings.chunk_length : 1);
+  const Dataset dataset = load_training_dataset(options.training.data_file, settings);
   const std::shared_ptr<Device> device = open_device(options.device);
   if (options.in_double && device->whole_batches())
     throw Error(ExitCode::usage, "a CUDA device computes in single precision", "--double",

@@ -2,7 +2,6 @@
 #include <cstdio>
 
 #include "base/error.h"
-#include "model/run.h"
 #include "tools/command_line.h"
 #include "tools/console.h"
 #include "tools/device.h"
@@ -10,6 +9,7 @@
 #include "tools/scoring.h"
 #include "tools/training.h"
 #include "tools/verbs.h"
+#include "training/run.h"
 
 namespace r2pac {
 namespace {

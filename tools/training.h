@@ -1,7 +1,7 @@
 // The flags that say what to train on, and how.
 #pragma once
 
-#include "model/settings.h"
+#include "settings/settings.h"
 
 namespace CLI {
 class App;

@@ -1,16 +1,16 @@
 #include <cstdio>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
 #include "data/dataset.h"
-#include "model/learner.h"
-#include "model/policy.h"
-#include "model/text_value.h"
-#include "model/window_values.h"
+#include "model/region.h"
+#include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/verbs.h"
+#include "training/policy.h"
 
 namespace r2pac {
 namespace {
@@ -23,7 +23,7 @@ struct ValuesOptions {
 int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   const Settings& settings = policy.settings();
-  const Dataset dataset = load_dataset(options.data, settings.pad_terminals ? settings.chunk_length : 1);
+  const Dataset dataset = load_training_dataset(options.data, settings);
   if (dataset.observation_dim != policy.dimensions().observation ||
       dataset.action_dim != policy.dimensions().action)
     throw Error(ExitCode::data,
@@ -38,38 +38,43 @@ int run_values(const ValuesOptions& options) {
   Dataset seen = dataset;
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
   for (std::size_t i = 0; i < seen.observations.size(); ++i)
-    seen.observations[i] = (seen.observations[i] - policy.networks().observation_mean[i % s]) *
-                           policy.networks().observation_scale[i % s];
+    seen.observations[i] =
+        (seen.observations[i] - policy.normalization().mean[i % s]) * policy.normalization().scale[i % s];
   const TrainingData<float> data(seen, plain, *policy.device());
-  const WindowValues<float> values =
-      evaluate_windows(plain, policy.networks(), data.source(), policy.device());
-  const std::vector<std::uint8_t> labels = label_windows(values, static_cast<float>(policy.threshold()));
+  const WindowColumns<float> columns = inspect_windows(policy, data);
+  if (columns.empty())
+    throw Error(ExitCode::usage, "method `" + settings.method + "` has no values of states and chunks",
+                policy.path().string(), "give a policy whose method has critics");
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);
 
-  std::string csv = "episode,step,v_r,v_c,q_r,q_c,label,safe\n";
-  std::size_t safe = 0, good = 0, episode = 0;
+  std::string csv = "episode,step";
+  for (const auto& column : columns) csv += "," + column.first;
+  csv += "\n";
+  std::map<std::string, double> share;  // of windows, for what is yes or no
+  std::size_t episode = 0;
   for (std::size_t i = 0; i < starts.size(); ++i) {
     while (episode + 1 < dataset.episodes.size() &&
            dataset.episodes[episode + 1].first <= static_cast<std::int64_t>(starts[i]))
       ++episode;
-    const bool is_safe = static_cast<double>(values.v_cost[i]) <= policy.threshold();
-    safe += is_safe;
-    good += labels[i] == kLabelGood;
-    csv += std::to_string(episode) + "," + std::to_string(starts[i] - dataset.episodes[episode].first) + "," +
-           format_number(values.v_reward[i]) + "," + format_number(values.v_cost[i]) + "," +
-           format_number(values.q_reward[i]) + "," + format_number(values.q_cost[i]) + "," +
-           (labels[i] == kLabelGood ? "1" : "0") + "," + (is_safe ? "1" : "0") + "\n";
+    csv += std::to_string(episode) + "," + std::to_string(starts[i] - dataset.episodes[episode].first);
+    for (const auto& [name, values] : columns) {
+      const bool is_label = name == "label";  // as 1 (good) or 0 (bad), not as a row of the label table
+      const float value = is_label ? (values[i] == static_cast<float>(kLabelGood) ? 1.0f : 0.0f) : values[i];
+      csv += "," + format_number(value);
+      if (is_label || name == "safe")
+        share[name] += static_cast<double>(value) / static_cast<double>(starts.size());
+    }
+    csv += "\n";
   }
   write_file_atomically(options.out, csv);
-  const double n = static_cast<double>(starts.size());
   std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
-              100 * static_cast<double>(safe) / n,
-              format_number(static_cast<float>(policy.threshold())).c_str(),
-              100 * static_cast<double>(good) / n, options.out.c_str());
+              100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
+              100 * share["label"], options.out.c_str());
+  const std::int64_t longest = data.facts().longest_episode;
   std::printf("kappa %s in episodes of %lld steps is a value of %.3g (Eq. 42)\n",
-              format_number(settings.cost_limit).c_str(), static_cast<long long>(data.longest_episode()),
-              limit_as_value(settings, data.longest_episode()));
+              format_number(settings.cost_limit).c_str(), static_cast<long long>(longest),
+              limit_as_value(settings, longest));
   return 0;
 }
 

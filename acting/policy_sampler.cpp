@@ -1,0 +1,265 @@
+#include "acting/policy_sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/philox.h"
+
+namespace r2pac {
+namespace {
+
+constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
+
+void require_length(const char* argument, std::size_t expected, std::size_t actual) {
+  if (expected != actual)
+    throw InvalidArgument(std::string("Sampler: `") + argument + "` must hold " + std::to_string(expected) +
+                          " values, not " + std::to_string(actual));
+}
+void require_length_or_none(const char* argument, std::size_t expected, std::size_t actual) {
+  if (actual != 0) require_length(argument, expected, actual);
+}
+
+/// Nothing where nobody asked for it.
+template <class T>
+void copy_if_wanted(const Buffer<T>& from, std::span<T> to) {
+  if (!to.empty()) from.copy_out(to.data(), to.size());
+}
+
+}  // namespace
+
+template <class T>
+Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normalization<T> normalization,
+                    const SamplerOptions& options, std::shared_ptr<Device> device)
+    : networks_(networks),
+      acting_(acting),
+      normalization_(std::move(normalization)),
+      options_(options),
+      device_(std::move(device)) {
+  if (options.num_candidates < 1) throw InvalidArgument("Sampler: num_candidates must be at least 1");
+  if (std::isnan(options.threshold)) throw InvalidArgument("Sampler: the threshold is not a number");
+  if (options.flow.flow_steps < 1) throw InvalidArgument("Sampler: flow_steps must be at least 1");
+  if (options.num_candidates > 1 && !acting.has_critics())
+    throw InvalidArgument("Sampler: num_candidates must be 1 where no critics choose");
+  weights_.flow = flow_weights();
+  if (acting.has_critics()) {
+    weights_.reward_critics = followers(acting.q_reward);
+    weights_.cost_critics = followers(acting.q_cost);
+    weights_.v_reward = weights(networks.online, acting.v_reward, 0);
+    weights_.v_cost = weights(networks.online, acting.v_cost, 0);
+  }
+  if (options.num_candidates == 1) options_.selection = Selection::least_cost;  // there is nothing to choose
+  actor_ = make_actor<T>(*device_, {weights_, options.flow, options.num_candidates, options_.selection,
+                                    static_cast<T>(options.threshold)});
+  version_ = networks.online.version() + networks.follower.version();
+}
+
+/// The velocity field, its first layer taken apart by what its rows meet.
+template <class T>
+FlowWeights<T> Sampler<T>::flow_weights() {
+  Parameters<T>& online = networks_.online;
+  const Network& velocity = networks_.declared(acting_.velocity);
+  const DenseLayer& first = networks_.members(acting_.velocity).group->layers.front();
+  FlowWeights<T> flow;
+  flow.first_width = first.out;
+  const auto rows = [&](const char* input, int& width) -> const T* {
+    const int first_row = velocity.column(input);
+    for (const Columns& columns : velocity.inputs)
+      if (columns.name == input) width = columns.width;
+    const auto* pack = online.pack(first.weight, first_row, width, false);
+    return pack != nullptr ? pack->net(0)
+                           : online.value(first.weight) + size(first_row) * size(flow.first_width);
+  };
+  flow.observation = rows("observation", flow.observation_dim);
+  flow.label = rows("label", flow.label_dim);
+  flow.chunk = rows("chunk", flow.chunk_dim);
+  flow.time = online.value(first.weight) + size(velocity.column("time")) * size(flow.first_width);
+  flow.bias = online.value(first.bias);
+  flow.label_table = online.value(networks_.table(acting_.label_table));
+  flow.rest = weights(online, acting_.velocity, 0);
+  flow.rest.layers.erase(flow.rest.layers.begin());
+  return flow;
+}
+
+template <class T>
+std::vector<MlpWeights<T>> Sampler<T>::followers(const std::string& network) const {
+  std::vector<MlpWeights<T>> all;
+  for (int k = 0; k < networks_.declared(network).count; ++k)
+    all.push_back(weights(networks_.follower, network, k));
+  return all;
+}
+
+template <class T>
+MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& network, int member) const {
+  const auto members = networks_.members(network);
+  const Mlp& mlp = *members.group;
+  const int net = members.first + member;
+  MlpWeights<T> result;
+  result.activation = mlp.activation;
+  for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
+    const DenseLayer& layer = mlp.layers[i];
+    LayerWeights<T> w;
+    w.in = layer.in;
+    w.out = layer.out;
+    w.weight = parameters.value(layer.weight, net);
+    w.bias = parameters.value(layer.bias, net);
+    if (const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr)
+      w.packed = pack->net(net);
+    if (i < mlp.norms.size()) {
+      w.gain = parameters.value(mlp.norms[i].gain, net);
+      w.norm_bias = parameters.value(mlp.norms[i].bias, net);
+    }
+    result.layers.push_back(w);
+  }
+  return result;
+}
+
+template <class T>
+void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row,
+                            std::span<T> noise) const {
+  for (std::size_t i = 0; i < noise.size(); ++i)
+    noise[i] = static_cast<T>(
+        random_normal(seed, Purpose::candidate_noise, step, row, static_cast<std::uint32_t>(i)));
+}
+
+template <class T>
+double Sampler<T>::multiply_adds() const {
+  double total = flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates);
+  const auto add = [&total](const MlpWeights<T>& net, int rows) {
+    for (const LayerWeights<T>& layer : net.layers) total += static_cast<double>(rows) * layer.in * layer.out;
+  };
+  if (options_.num_candidates > 1)
+    for (const MlpWeights<T>& critic : weights_.cost_critics) add(critic, options_.num_candidates);
+  if (options_.selection == Selection::region) {
+    for (const MlpWeights<T>& critic : weights_.reward_critics) add(critic, options_.num_candidates);
+    add(weights_.v_cost, 1);
+  }
+  return total;
+}
+
+template <class T>
+void Sampler<T>::reserve(std::size_t rows) {
+  const std::size_t s = size(weights_.flow.observation_dim), chunk = size(weights_.flow.chunk_dim),
+                    many = size(options_.num_candidates);
+  if (observations_.size() >= rows * s) return;
+  Memory& memory = device_->memory();
+  normalized_.resize(rows * s);
+  observations_ = Buffer<T>(rows * s, memory);
+  candidates_ = Buffer<T>(rows * many * chunk, memory);
+  costs_ = Buffer<T>(rows * many, memory);
+  rewards_ = Buffer<T>(rows * many, memory);
+  chosen_ = Buffer<T>(rows * chunk, memory);
+  chosen_cost_ = Buffer<T>(rows, memory);
+  chosen_reward_ = Buffer<T>(rows, memory);
+  values_r_ = Buffer<T>(rows, memory);
+  values_c_ = Buffer<T>(rows, memory);
+}
+
+/// Makes room for the observations and gives them, normalised, to the device.
+template <class T>
+void Sampler<T>::see(std::span<const T> observations) {
+  const std::size_t s = size(weights_.flow.observation_dim);
+  reserve(observations.size() / s);
+  for (std::size_t i = 0; i < observations.size(); ++i)
+    normalized_[i] = (observations[i] - normalization_.mean[i % s]) * normalization_.scale[i % s];
+  observations_.copy_in(normalized_.data(), observations.size());
+}
+
+template <class T>
+void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
+  if (const std::uint64_t version = networks_.online.version() + networks_.follower.version();
+      version != version_) {
+    actor_->renew_weights();
+    if (scorer_ != nullptr) scorer_->renew_weights();
+    version_ = version;
+  }
+  actor.act({.observations = observations_.data(),
+             .candidates = candidates_.data(),
+             .costs = costs_.data(),
+             .rewards = rewards_.data(),
+             .chosen = chosen_.data(),
+             .chosen_cost = chosen_cost_.data(),
+             .chosen_reward = chosen_reward_.data(),
+             .v_reward = values_r_.data(),
+             .v_cost = values_c_.data()},
+            request);
+}
+
+template <class T>
+void Sampler<T>::require_critics(bool wanted) const {
+  if (wanted && !acting_.has_critics()) throw InvalidArgument("Sampler: these networks have no critics");
+}
+
+template <class T>
+void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
+                        const SampleOutputs<T>& out) {
+  const std::size_t s = size(weights_.flow.observation_dim), chunk = size(weights_.flow.chunk_dim),
+                    n = observations.size() / s, many = n * size(options_.num_candidates);
+  require_length("observations", n * s, observations.size());
+  require_length("noise", many * chunk, noise.size());
+  require_length("chunk", n * chunk, out.chunk.size());
+  require_length_or_none("cost", n, out.cost.size());
+  for (const auto& values : {out.v_reward, out.v_cost})
+    if (!out.v_reward.empty() || !out.v_cost.empty()) require_length("v_reward, v_cost", n, values.size());
+  require_length_or_none("reward", n, out.reward.size());
+  require_length_or_none("candidates", many * chunk, out.candidates.size());
+  require_length_or_none("candidate_costs", many, out.candidate_costs.size());
+  require_length_or_none("candidate_rewards", many, out.candidate_rewards.size());
+  require_critics(!out.cost.empty() || !out.v_cost.empty() || !out.reward.empty() ||
+                  !out.candidate_costs.empty() || !out.candidate_rewards.empty());
+  if (n == 0) return;
+  see(observations);
+  candidates_.copy_in(noise.data(), noise.size());
+  ActionRequest request;
+  request.rows = static_cast<int>(n);
+  request.score = options_.num_candidates > 1 || !out.cost.empty() || !out.candidate_costs.empty();
+  request.values = !out.v_cost.empty();
+  request.rewards =
+      options_.selection == Selection::region || !out.reward.empty() || !out.candidate_rewards.empty();
+  act(*actor_, request);
+
+  chosen_.copy_out(out.chunk.data(), n * chunk);
+  copy_if_wanted(chosen_cost_, out.cost);
+  copy_if_wanted(chosen_reward_, out.reward);
+  copy_if_wanted(values_r_, out.v_reward);
+  copy_if_wanted(values_c_, out.v_cost);
+  copy_if_wanted(candidates_, out.candidates);
+  copy_if_wanted(costs_, out.candidate_costs);
+  copy_if_wanted(rewards_, out.candidate_rewards);
+}
+
+template <class T>
+void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r,
+                       std::span<T> q_c, std::span<T> v_r, std::span<T> v_c) {
+  const std::size_t s = size(weights_.flow.observation_dim), n = observations.size() / s;
+  require_length("observations", n * s, observations.size());
+  require_length("chunks", n * size(weights_.flow.chunk_dim), chunks.size());
+  require_length_or_none("q_r", n, q_r.size());
+  require_length_or_none("q_c", n, q_c.size());
+  require_length_or_none("v_r", n, v_r.size());
+  require_length_or_none("v_c", n, v_c.size());
+  require_critics(true);
+  if (n == 0) return;
+  if (scorer_ == nullptr) {
+    FlowOptions given;
+    given.flow_steps = 0;
+    scorer_ = make_actor<T>(*device_, {weights_, given, 1});
+  }
+  see(observations);
+  candidates_.copy_in(chunks.data(), chunks.size());
+  ActionRequest request;
+  request.rows = static_cast<int>(n);
+  request.score = !q_c.empty();
+  request.values = !v_r.empty() || !v_c.empty();
+  request.rewards = !q_r.empty();
+  act(*scorer_, request);
+  copy_if_wanted(chosen_reward_, q_r);
+  copy_if_wanted(chosen_cost_, q_c);
+  copy_if_wanted(values_r_, v_r);
+  copy_if_wanted(values_c_, v_c);
+}
+
+template class Sampler<float>;
+template class Sampler<double>;
+
+}  // namespace r2pac

@@ -1,0 +1,101 @@
+// The policy: chunks by guided flow, one of them kept (PAPER.md, SAMPLE and SELECT).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "acting/actor.h"
+#include "engine/networks.h"
+
+namespace r2pac {
+
+/// Which networks act, by name.
+struct ActingNetworks {
+  /// The flow that proposes chunks.
+  std::string velocity = {}, label_table = {};
+  /// What judges them; all empty where there is none.
+  std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
+  bool has_critics() const { return !q_cost.empty(); }
+};
+
+/// What networks see of an observation: (observation - mean) * scale, [S] each.
+template <class T>
+struct Normalization {
+  std::vector<T> mean, scale;
+};
+
+struct SamplerOptions {
+  FlowOptions flow;
+  int num_candidates = 16;  ///< 1: nothing to choose from, so the critics are asked only if wanted
+  Selection selection = Selection::least_cost;
+  double threshold = 0;  ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
+};
+
+/// What the policy says about one observation. Rows of the spans given to Sampler::sample.
+template <class T>
+struct SampleOutputs {
+  std::span<T> chunk;             ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
+  std::span<T> cost;              ///< [n] greatest target Q_c of the chosen chunk; may be empty
+  std::span<T> v_reward, v_cost;  ///< [n]; both empty or neither
+  std::span<T> reward = {};       ///< [n] least target Q_r of the chosen chunk; may be empty
+  /// All candidates: chunks [n, candidates, hA], greatest target Q_c and least target Q_r [n, candidates].
+  /// Each may be empty.
+  std::span<T> candidates = {}, candidate_costs = {}, candidate_rewards = {};
+};
+
+template <class T>
+class Sampler {
+ public:
+  /// The networks outlive the sampler; weights may change between calls (packs must be renewed). Without
+  /// critics there is one candidate, and nothing but chunks may be asked for. Throws InvalidArgument for
+  /// impossible options.
+  Sampler(Networks<T>& networks, const ActingNetworks& acting, Normalization<T> normalization,
+          const SamplerOptions& options, std::shared_ptr<Device> device);
+
+  /// Chunks for observations [n, S] (not yet normalised) from noise [n, candidates, hA]. A row's result
+  /// depends on that row alone. Throws InvalidArgument when a length does not fit.
+  void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs);
+
+  /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
+  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty.
+  /// Throws InvalidArgument when a length does not fit.
+  void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r, std::span<T> q_c,
+             std::span<T> v_r, std::span<T> v_c);
+
+  /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
+  void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
+
+  int candidates() const { return options_.num_candidates; }
+  bool has_critics() const { return acting_.has_critics(); }
+  /// Multiply-adds of one decision, constant parts counted once.
+  double multiply_adds() const;
+
+  /// How the device acts, and its launches for one call.
+  const Actor<T>& actor() const { return *actor_; }
+
+ private:
+  void reserve(std::size_t rows);
+  void see(std::span<const T> observations);
+  void act(Actor<T>& actor, const ActionRequest& request);
+  void require_critics(bool wanted) const;
+  FlowWeights<T> flow_weights();
+  MlpWeights<T> weights(Parameters<T>& parameters, const std::string& network, int member) const;
+  std::vector<MlpWeights<T>> followers(const std::string& network) const;
+
+  Networks<T>& networks_;
+  ActingNetworks acting_;
+  Normalization<T> normalization_;
+  SamplerOptions options_;
+  std::shared_ptr<Device> device_;
+  ActionWeights<T> weights_;
+  std::unique_ptr<Actor<T>> actor_, scorer_;  // the latter, of one given chunk, when it is first asked for
+  std::uint64_t version_ = 0;                 // of the weights that the actor has seen
+  std::vector<T> normalized_;                 // [n, S] on the host
+  Buffer<T> observations_, candidates_, costs_, rewards_, chosen_, chosen_cost_, chosen_reward_, values_r_,
+      values_c_;
+};
+
+}  // namespace r2pac

@@ -1,0 +1,39 @@
+// Windows of the data on the tape: h actions, what they earned and cost, and the states around them.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/tape.h"
+#include "kernels/batch.h"
+
+namespace r2pac {
+
+/// Widths of the data and the chunk.
+struct Dimensions {
+  int observation = 0, action = 0;
+  int chunk_length = 0;
+  int chunk() const { return action * chunk_length; }
+  bool operator==(const Dimensions&) const = default;
+};
+
+template <class T>
+struct Batch {
+  Tensor<T> observations, actions, next_observations;  // [1, B, S], [1, B, hA], [1, B, S]
+  Tensor<T> rewards, costs, mask;  // [1, B, 1]: discounted sums; 0 where the episode ended
+};
+
+/// A random batch of windows for the current step.
+template <class T>
+Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
+                    const StepState* state);
+/// The windows *first_window .. *first_window + batch - 1, the last one repeated beyond the end.
+template <class T>
+Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch,
+                          const std::uint32_t* first_window);
+
+/// [1, B, 1]: what `column` [windows] holds for the drawn window of each row.
+template <class T>
+Tensor<T> drawn_column(Tape<T>& tape, const char* name, const T* column, std::uint32_t windows, int batch,
+                       std::uint64_t seed, const StepState* state);
+
+}  // namespace r2pac

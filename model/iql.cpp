@@ -1,0 +1,83 @@
+#include "model/iql.h"
+
+#include "engine/losses.h"
+
+namespace r2pac {
+namespace {
+
+constexpr char kEstimates[] = "estimates";
+
+template <class T>
+Tensor<T> believed(Recorder<T>& r, const Signal& signal, Tensor<T> q) {
+  return signal.believed == Extreme::least ? ensemble_min(r.tape(), q) : ensemble_max(r.tape(), q);
+}
+
+}  // namespace
+
+std::vector<Network> iql_networks(const Settings& settings, Dimensions dimensions) {
+  Network critic;
+  critic.inputs = {{"observation", dimensions.observation}, {"chunk", dimensions.chunk()}};
+  critic.count = settings.twin_critics ? 2 : 1;
+  critic.hidden = settings.hidden;
+  critic.activation = settings.activation;
+  critic.layer_norm = settings.layer_norm;
+  critic.followed = true;
+  Network value = critic;
+  value.inputs = {{"observation", dimensions.observation}};
+  value.count = 1;
+  value.followed = false;
+  std::vector<Network> networks(4, critic);
+  networks[2] = networks[3] = value;
+  const char* const names[] = {kReward.q, kCost.q, kReward.v, kCost.v};
+  for (std::size_t i = 0; i < networks.size(); ++i) networks[i].name = names[i];
+  return networks;
+}
+
+template <class T>
+Estimates<T> learning_estimates(Recorder<T>& r) {
+  return r.template once<Estimates<T>>(kEstimates, [&] {
+    const Tensor<T> pairs = r.pairs(), s = r.batch().observations, next = r.batch().next_observations;
+    const auto out = r.apply({{kReward.v, Weights::learning, s},
+                              {kCost.v, Weights::learning, s},
+                              {kReward.v, Weights::constant, next},
+                              {kCost.v, Weights::constant, next},
+                              {kReward.q, Weights::follower, pairs},
+                              {kCost.q, Weights::follower, pairs},
+                              {kReward.q, Weights::learning, pairs},
+                              {kCost.q, Weights::learning, pairs}});
+    return Estimates<T>{{out[6], believed(r, kReward, out[4]), out[0], out[2]},
+                        {out[7], believed(r, kCost, out[5]), out[1], out[3]}};
+  });
+}
+
+template <class T>
+Estimates<T> believed_estimates(Recorder<T>& r) {
+  return r.template once<Estimates<T>>(kEstimates, [&] {
+    const Tensor<T> s = r.batch().observations;
+    const auto out = r.apply({{kReward.v, Weights::constant, s},
+                              {kCost.v, Weights::constant, s},
+                              {kReward.q, Weights::follower, r.pairs()},
+                              {kCost.q, Weights::follower, r.pairs()}});
+    return Estimates<T>{{nullptr, believed(r, kReward, out[2]), out[0], nullptr},
+                        {nullptr, believed(r, kCost, out[3]), out[1], nullptr}};
+  });
+}
+
+template <class T>
+void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target) {
+  const std::string q = signal.q, v = signal.v;
+  r.loss(q, squared_error_loss(r.tape(), ("loss " + q).c_str(), estimate.q, target));
+  r.loss(v, expectile_loss(r.tape(), ("loss " + v).c_str(), estimate.v, estimate.believed,
+                           r.settings().expectile, signal.side));
+  r.mean(q, estimate.believed);
+  r.mean(v, estimate.v);
+}
+
+#define R2_INSTANTIATE(T)                                 \
+  template Estimates<T> learning_estimates(Recorder<T>&); \
+  template Estimates<T> believed_estimates(Recorder<T>&); \
+  template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>);
+R2_INSTANTIATE(float)
+R2_INSTANTIATE(double)
+
+}  // namespace r2pac

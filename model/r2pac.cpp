@@ -1,0 +1,77 @@
+// R2PAC (PAPER.md, Algorithm 3): chunked implicit Q-learning of reward and cost, in which chunks that leave
+// the safe region have their return replaced by a penalty, and a flow that imitates the chunks worth
+// imitating.
+#include "model/flow_actor.h"
+#include "model/iql.h"
+#include "model/method.h"
+#include "model/region.h"
+
+namespace r2pac {
+namespace {
+
+/// Eq. 11 to 16: l from the batch, targets by l, critics and values by the targets.
+template <class T>
+void learn_critics(Recorder<T>& r) {
+  const auto [reward, cost] = learning_estimates(r);
+  const Tensor<T> l = updated_region_end(r, cost.v);
+  const Targets<T> target = penalized_targets(r, reward.v_next, cost.v_next, l);
+  learn(r, kReward, reward, target.reward);
+  learn(r, kCost, cost, target.cost);
+  const Batch<T>& b = r.batch();
+  for (const auto& [name, value] : {std::pair{"observations", b.observations},
+                                    {"actions", b.actions},
+                                    {"next_observations", b.next_observations},
+                                    {"rewards", b.rewards},
+                                    {"costs", b.costs},
+                                    {"mask", b.mask},
+                                    {"q_reward", reward.believed},
+                                    {"q_cost", cost.believed}})
+    r.trace(name, value);
+}
+
+/// Eq. 18 and 19: the flow imitates chunks under their label.
+template <class T>
+void learn_actor(Recorder<T>& r) {
+  const bool wanted = r.settings().label_dropout < 1;  // otherwise no label is ever looked at
+  learn_flow(r, r.per_window("label", optimality_label<T>, wanted));
+}
+
+template <class T>
+std::vector<std::pair<std::string, Tensor<T>>> inspect(Recorder<T>& r) {
+  const auto [reward, cost] = believed_estimates(r);
+  return {{"v_r", reward.v},
+          {"v_c", cost.v},
+          {"q_r", reward.believed},
+          {"q_c", cost.believed},
+          {"label", optimality_label(r)},
+          {"safe", safe_states(r)}};
+}
+
+}  // namespace
+
+template <class T>
+Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts) {
+  Method<T> method;
+  method.name = "r2pac";
+  method.networks.networks = iql_networks(settings, dimensions);
+  declare_flow_actor(settings, dimensions, method.networks);
+  method.scalars = {region_end(settings, facts)};
+  method.stages = {{"critics",
+                    {kReward.q, kCost.q, kReward.v, kCost.v},
+                    [](const Settings& s) { return s.resolved_critic_steps(); },
+                    learn_critics<T>},
+                   {"actor", {kVelocity}, [](const Settings& s) { return s.steps; }, learn_actor<T>}};
+  method.inspect = inspect<T>;
+  method.acting = {.velocity = kVelocity,
+                   .label_table = kLabelTable,
+                   .q_reward = kReward.q,
+                   .v_reward = kReward.v,
+                   .q_cost = kCost.q,
+                   .v_cost = kCost.v};
+  return method;
+}
+
+template Method<float> r2pac_method(const Settings&, Dimensions, const DataFacts<float>&);
+template Method<double> r2pac_method(const Settings&, Dimensions, const DataFacts<double>&);
+
+}  // namespace r2pac

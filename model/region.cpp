@@ -1,0 +1,159 @@
+#include "model/region.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/operations.h"
+#include "kernels/reduce.h"
+
+namespace r2pac {
+namespace {
+
+/// What a discounted sum of steps in `steps` can be, of any length (BOUNDS).
+template <class T>
+Range<T> sums_of(const Range<T>& steps, double discount) {
+  const auto horizon = static_cast<T>(1 / (1 - discount));
+  return {std::min(steps.least, T(0)) * horizon, std::max(steps.greatest, T(0)) * horizon};
+}
+
+template <class T>
+TargetConstants<T> target_constants(const Settings& settings, const DataFacts<T>& facts, int chunk_length) {
+  constexpr T kAnything = DataFacts<T>::kAnything;
+  TargetConstants<T> constants{
+      static_cast<T>(settings.discount), static_cast<T>(std::pow(settings.discount, chunk_length)),
+      static_cast<T>(settings.penalty),  settings.penalty_reading,
+      {-kAnything, kAnything},           {-kAnything, kAnything}};
+  if (!settings.bounded_values) return constants;
+  constants.cost_values = sums_of(facts.costs, settings.discount);
+  constants.reward_values = sums_of(facts.rewards, settings.discount);
+  if (settings.penalty_reading != PenaltyReading::none)
+    constants.reward_values.least =
+        std::min(constants.reward_values.least, formula::penalty_target(constants));
+  return constants;
+}
+
+}  // namespace
+
+double limit_as_value(const Settings& settings, std::int64_t steps) {
+  const auto t = static_cast<double>(steps);
+  return settings.cost_limit * settings.cost_scale * (1 - std::pow(settings.discount, t)) /
+         ((1 - settings.discount) * t);
+}
+
+template <class T>
+Scalar<T> region_end(const Settings& settings, const DataFacts<T>& facts) {
+  Scalar<T> scalar;
+  scalar.name = kRegionEnd;
+  if (settings.threshold == Threshold::zero) scalar.fixed = 0;
+  if (settings.threshold == Threshold::limit)
+    scalar.fixed = facts.longest_episode > 0 ? limit_as_value(settings, facts.longest_episode) : 0;
+  scalar.column = [](Recorder<T>& r) {
+    return r.apply({{kCost.v, Weights::constant, r.batch().observations}}).front();
+  };
+  scalar.reduce = [alpha = settings.alpha](std::span<T> values) {
+    std::vector<T> work(values.size());
+    return quantile(values.data(), values.size(), alpha, work.data());
+  };
+  return scalar;
+}
+
+template <class T>
+Tensor<T> updated_region_end(Recorder<T>& r, Tensor<T> v_cost) {
+  const Tensor<T> end = r.scalar(kRegionEnd);
+  const Settings& settings = r.settings();
+  if (settings.threshold != Threshold::quantile) return end;
+  require_shape("updated_region_end", "v_cost", {1, v_cost->shape.rows, 1}, v_cost->shape);
+  r.tape().tasks(
+      "threshold", 1, {v_cost, end}, {end},
+      [=, alpha = settings.alpha, keep = settings.threshold_ema, state = r.state(), first = r.first_step(),
+       &schedules = r.tape().schedules()](int, int, std::byte* scratch) {
+        schedules.update_threshold(v_cost->whole(), alpha, keep, state, first, end->whole().data,
+                                   reinterpret_cast<T*>(scratch));
+      },
+      static_cast<std::size_t>(v_cost->shape.rows) * sizeof(T));
+  return end;
+}
+
+template <class T>
+Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_reward_next,
+                          Tensor<T> v_cost_next, Tensor<T> region_end, const TargetConstants<T>& constants) {
+  const Shape shape = batch.rewards->shape;
+  require_shape("critic_targets", "v_reward_next", shape, v_reward_next->shape);
+  require_shape("critic_targets", "v_cost_next", shape, v_cost_next->shape);
+  require_shape("critic_targets", "region_end", {1, 1, 1}, region_end->shape);
+  const Targets<T> t{tape.value("reward_target", shape), tape.value("cost_target", shape),
+                     tape.value("unsafe", shape)};
+  tape.row_operation("critic targets", shape.rows,
+                     {batch.rewards, batch.costs, batch.mask, v_reward_next, v_cost_next, region_end},
+                     {t.reward, t.cost, t.unsafe}, [=](const Slice& slice) {
+                       return CriticTargets<T>{batch.rewards->view(slice),
+                                               batch.costs->view(slice),
+                                               batch.mask->view(slice),
+                                               v_reward_next->view(slice),
+                                               v_cost_next->view(slice),
+                                               region_end->whole().data,
+                                               constants,
+                                               t.reward->view(slice),
+                                               t.cost->view(slice),
+                                               t.unsafe->view(slice)};
+                     });
+  return t;
+}
+
+template <class T>
+Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> v_cost_next,
+                             Tensor<T> region_end) {
+  const Targets<T> t = critic_targets(r.tape(), r.batch(), v_reward_next, v_cost_next, region_end,
+                                      target_constants(r.settings(), r.facts(), r.chunk_length()));
+  r.mean("unsafe", t.unsafe);
+  for (const auto& [name, value] :
+       {std::pair{"reward_target", t.reward}, {"cost_target", t.cost}, {"unsafe", t.unsafe}})
+    r.trace(name, value);
+  return t;
+}
+
+template <class T>
+Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end) {
+  const Tensor<T> q_reward = estimates.reward.believed, v_reward = estimates.reward.v,
+                  q_cost = estimates.cost.believed, v_cost = estimates.cost.v;
+  const Shape shape = q_reward->shape;
+  for (const Tensor<T> x : {q_reward, v_reward, q_cost, v_cost})
+    require_shape("optimality_labels", x->name.c_str(), {1, shape.rows, 1}, x->shape);
+  const Tensor<T> label = tape.value("label", shape);
+  tape.row_operation("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, region_end}, {label},
+                     [=](const Slice& slice) {
+                       return OptimalityLabels<T>{q_reward->view(slice),    v_reward->view(slice),
+                                                  q_cost->view(slice),      v_cost->view(slice),
+                                                  region_end->whole().data, label->view(slice)};
+                     });
+  return label;
+}
+
+template <class T>
+Tensor<T> optimality_label(Recorder<T>& r) {
+  return optimality_labels(r.tape(), believed_estimates(r), r.scalar(kRegionEnd));
+}
+
+template <class T>
+Tensor<T> safe_states(Recorder<T>& r) {
+  const Tensor<T> v_cost = believed_estimates(r).cost.v, end = r.scalar(kRegionEnd);
+  const Tensor<T> safe = r.tape().value("safe", v_cost->shape);
+  r.tape().row_operation("safe states", v_cost->shape.rows, {v_cost, end}, {safe}, [=](const Slice& slice) {
+    return SafeStates<T>{v_cost->view(slice), end->whole().data, safe->view(slice)};
+  });
+  return safe;
+}
+
+#define R2_INSTANTIATE(T)                                                                        \
+  template Scalar<T> region_end(const Settings&, const DataFacts<T>&);                           \
+  template Tensor<T> updated_region_end(Recorder<T>&, Tensor<T>);                                \
+  template Targets<T> penalized_targets(Recorder<T>&, Tensor<T>, Tensor<T>, Tensor<T>);          \
+  template Tensor<T> optimality_label(Recorder<T>&);                                             \
+  template Tensor<T> safe_states(Recorder<T>&);                                                  \
+  template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>, \
+                                     const TargetConstants<T>&);                                 \
+  template Tensor<T> optimality_labels(Tape<T>&, const Estimates<T>&, Tensor<T>);
+R2_INSTANTIATE(float)
+R2_INSTANTIATE(double)
+
+}  // namespace r2pac

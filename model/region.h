@@ -1,0 +1,49 @@
+// The safe region: where it ends, what leaving it does to the targets, and what is worth imitating within and
+// outside it (PAPER.md, REGION, TARGET-R, TARGET-C, LABEL).
+#pragma once
+
+#include "model/iql.h"
+#include "model/method.h"
+
+namespace r2pac {
+
+/// The name of l, the greatest V_c of a safe state.
+inline constexpr char kRegionEnd[] = "threshold";
+
+/// l as the settings choose it: a quantile of V_c, the cost limit as a value, or zero.
+template <class T>
+Scalar<T> region_end(const Settings& settings, const DataFacts<T>& facts);
+
+/// The cost limit of an episode of `steps` > 0, in scaled cost, as a discounted value (Eq. 42):
+/// kappa (1 - gamma^T) / ((1 - gamma) T).
+double limit_as_value(const Settings& settings, std::int64_t steps);
+
+/// Moves l to the batch's quantile of V_c [1, B, 1], where the settings want that, and returns it [1, 1, 1].
+template <class T>
+Tensor<T> updated_region_end(Recorder<T>& r, Tensor<T> v_cost);
+
+template <class T>
+struct Targets {
+  Tensor<T> reward, cost, unsafe;  // [1, B, 1]
+};
+/// The critics' targets; chunks that leave the region have their return replaced by the penalty.
+template <class T>
+Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> v_cost_next,
+                             Tensor<T> region_end);
+
+/// kLabelGood or kLabelBad for each window, [1, B, 1].
+template <class T>
+Tensor<T> optimality_label(Recorder<T>& r);
+
+/// Whether V_c <= l: 1 or 0 for each window, [1, B, 1].
+template <class T>
+Tensor<T> safe_states(Recorder<T>& r);
+
+/// The same as operations of the tape alone. `region_end` is [1, 1, 1], everything else [1, B, 1].
+template <class T>
+Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_reward_next,
+                          Tensor<T> v_cost_next, Tensor<T> region_end, const TargetConstants<T>& constants);
+template <class T>
+Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end);
+
+}  // namespace r2pac

@@ -1,0 +1,168 @@
+// Every hyper-parameter of a run: one structure, one table that describes it, one order of precedence.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "acting/select.h"
+#include "base/error.h"
+#include "engine/parameters.h"
+#include "kernels/critic.h"
+#include "kernels/pointwise.h"
+#include "settings/tasks.h"
+
+namespace r2pac {
+
+/// sequential: the critics first, then the actor with finished critics. joint: both in every step.
+enum class Schedule { sequential, joint };
+
+/// Where the safe region ends, in units of V_c.
+enum class Threshold {
+  quantile,  ///< the alpha-quantile of V_c over the data
+  limit,     ///< the cost limit as a discounted value (Eq. 42)
+  zero,
+};
+
+/// What the end of an episode by its time limit means.
+enum class Timeouts {
+  bootstrap,  ///< the episode could have gone on: targets look beyond
+  terminal,   ///< it ended
+};
+
+/// What the flow follows when it acts.
+enum class ActingLabel { good, null };
+
+/// Meaning, unit and range of each member: settings_fields(), printed by `r2pac config show`.
+struct Settings {
+  std::string method = "r2pac";
+  std::string task;
+  std::int64_t seed = 0;
+  Schedule schedule = Schedule::sequential;
+  std::int64_t steps = 600000;
+  std::int64_t critic_steps = -1;
+  std::vector<int> hidden = {512, 512, 512, 512};
+  int batch = 1024;
+  int chunk_length = 5;
+  double discount = 0.99;
+  double expectile = 0.9;
+  double alpha = 0.9;
+  double penalty = 1;
+  PenaltyReading penalty_reading = PenaltyReading::absorbing;
+  bool bounded_values = true;
+  double reward_scale = 1;
+  double cost_scale = 1;
+  double cost_limit = 10;
+  double threshold_ema = 0;
+  Threshold threshold = Threshold::quantile;
+  Timeouts timeouts = Timeouts::bootstrap;
+  bool pad_terminals = false;
+  bool normalize_observations = false;
+  bool twin_critics = true;
+  bool layer_norm = false;
+  Activation activation = Activation::gelu_erf;
+  Initializer initializer = Initializer::torch;
+  double learning_rate = 3e-4;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double polyak = 0.005;
+  double label_dropout = 0.1;
+  int label_dim = 32;
+  double guidance_scale = 2;
+  int flow_steps = 32;
+  int num_candidates = 16;
+  Selection selection = Selection::least_cost;
+  ActingLabel label = ActingLabel::good;
+  std::optional<double> region_bound;
+  std::int64_t log_every = 1000;
+  std::int64_t checkpoint_every = 10000;
+  int keep_checkpoints = 2;
+
+  /// Steps of the critics: `critic_steps`, or `steps` where that is -1.
+  std::int64_t resolved_critic_steps() const { return critic_steps < 0 ? steps : critic_steps; }
+};
+
+/// What a setting changes first: everything from there on depends on it.
+enum class SettingStage { data, critics, actor, acting, scoring, logging };
+
+/// What the table says about one setting.
+struct SettingInfo {
+  std::string_view key;
+  std::string_view doc;  ///< meaning and unit
+  std::string range;     ///< allowed values, in words
+  SettingStage stage;
+  bool per_task = false;  ///< tasks have a value of their own
+  /// Whether a run that is resumed must have the same value: trained numbers depend on it.
+  bool trains() const { return stage <= SettingStage::actor; }
+  /// Whether critics that were trained with another value are others.
+  bool shapes_critics() const { return stage <= SettingStage::critics; }
+};
+
+/// One entry for every member of Settings, in the order of the structure.
+std::vector<SettingInfo> settings_fields();
+
+/// Value of a setting as TOML spells it. Throws Error(ExitCode::settings) when the key is unknown.
+std::string setting_text(const Settings& settings, std::string_view key);
+
+/// Defaults with the task's own values of the settings that are per task.
+Settings preset(const Task& task);
+
+/// Where the values of a run come from. Later members of this list win: defaults, the task's preset, what
+/// goes with other settings (a method's own), the file, `overrides`, `flags`.
+struct SettingsRequest {
+  std::string data_file;                                   ///< tells the task where nothing else does
+  std::string config_file;                                 ///< TOML; "" for none
+  std::vector<std::string> overrides;                      ///< `key=value` texts of `--set`
+  std::vector<std::pair<std::string, std::string>> flags;  ///< key and text of flags such as `--seed`
+};
+
+struct ResolvedSettings {
+  Settings values;
+  /// Per key: "default", "preset BallRun", "method=cloning", "run.toml:7:1", "--set", "--seed" or "file
+  /// name".
+  std::map<std::string, std::string> origin;
+};
+
+/// Puts the layers of `request` together. The task is resolved first and names the preset; `task` becomes
+/// its alias, or stays empty when nothing names one. Throws Error: usage for a bad flag, settings for a
+/// bad file or override; the error says key, value, allowed range or nearest name, and for a file
+/// `name:line:column`.
+ResolvedSettings resolve_settings(const SettingsRequest& request);
+
+/// The settings of a file, such as a run's `config.toml`: defaults, then the file, without a preset.
+/// Names of earlier versions are understood. Throws Error(ExitCode::settings).
+Settings read_settings(const std::string& path);
+
+/// The same from TOML text, as a policy or checkpoint carries it; `where` names it in errors.
+Settings parse_settings(std::string_view toml, const std::string& where);
+
+/// Changes settings of the stage `acting`, given as `key=value`, as a trained policy is to use them. Throws
+/// Error: usage for what is no `key=value`, settings for another key or a value out of range.
+void change_acting(Settings& settings, const std::vector<std::string>& overrides);
+/// The same for one setting that was given otherwise; `where` and `code` are those of its errors.
+void change_acting(Settings& settings, std::string_view key, std::string_view text, const std::string& where,
+                   ExitCode code);
+
+/// All settings as TOML, each below a comment with its meaning and range and, where `resolved` knows it,
+/// its origin. read_settings() gives the same values back.
+void write_settings(std::ostream& out, const ResolvedSettings& resolved);
+
+/// The same as text, as checkpoints, policies and traces carry it.
+std::string settings_toml(const ResolvedSettings& resolved);
+
+struct SettingDifference {
+  std::string key;
+  std::string first, second;  ///< the values, as TOML spells them
+  SettingInfo info;
+};
+
+/// The settings in which `first` and `second` differ; empty when they are equal.
+std::vector<SettingDifference> differences(const Settings& first, const Settings& second);
+
+}  // namespace r2pac

@@ -1,0 +1,129 @@
+// The learner: a method's networks, optimiser state and stages, advanced one gradient step at a time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/safetensors.h"
+#include "training/step.h"
+#include "training/training_data.h"
+
+namespace r2pac {
+
+/// The checkpoints' format, their metadata `format`; those of the format before are read, too.
+inline constexpr char kCheckpointFormat[] = "r2pac-checkpoint-2";
+inline bool is_checkpoint_format(std::string_view format) {
+  return format == kCheckpointFormat || format == "r2pac-checkpoint-1";
+}
+
+/// Arrays on their way into a file; the writer refers to them, so they stay together.
+template <class T>
+struct Snapshot {
+  std::deque<std::vector<T>> arrays;
+  SafetensorsWriter writer;
+};
+
+/// A method's numbers beside its weights, by name.
+using Scalars = std::map<std::string, double>;
+
+template <class T>
+class Learner {
+ public:
+  /// The data outlive the learner.
+  Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<Device> device);
+
+  /// Gradient steps of the whole run: of all stages one after the other (sequential), or together (joint).
+  std::uint64_t total_steps() const { return segments_.back().end; }
+  std::uint64_t step() const { return step_count_; }
+  bool finished() const { return step() >= total_steps(); }
+  /// The stage that the step last taken belongs to, or "joint".
+  const std::string& stage() const;
+  /// Whether the step last taken belongs to the last stage, which trains what acts.
+  bool trains_last_stage() const { return step() > segments_.back().begin; }
+
+  /// The networks of the first stage from other ones of the same shape, before the first step. Where there
+  /// are followers, those are taken for both, since labels and acting look at nothing else. Throws
+  /// InvalidArgument when the shapes differ.
+  void take_first_stage(const Networks<T>& from);
+
+  /// Takes one step. `stop` is asked while a new stage looks at the whole data set; once true, no step is
+  /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite; a device that
+  /// would have to be waited for is asked every check_interval() steps and by report() and save().
+  void advance(const std::function<bool()>& stop = {});
+
+  /// Settles the scalars over the whole data set, once training is over.
+  /// Returns false if `stop` ended it early.
+  bool finish(const std::function<bool()>& stop = {});
+
+  /// Losses ("loss_..."), scalars, means and gradient norms ("grad_...") of the last step.
+  std::vector<std::pair<std::string, double>> report() const;
+
+  /// All tensors that a later step depends on. Names: see docs/formats.md.
+  void save(Snapshot<T>& snapshot) const;
+  /// The reverse. Throws Error(checkpoint) when a tensor is missing or has another shape.
+  void load(const SafetensorsFile& file);
+
+  /// As the last step left them.
+  Scalars scalars() const;
+  /// What finish() would make of them now; computed once a step, and the networks stay as they are. None if
+  /// `stop` ended it early.
+  std::optional<Scalars> scalars_over_data(const std::function<bool()>& stop = {});
+  const Method<T>& method() const { return method_; }
+  Networks<T>& networks() { return networks_; }
+  const Networks<T>& networks() const { return networks_; }
+  Step<T>* current_step() { return step_.get(); }
+  const Settings& settings() const { return settings_; }
+  const std::shared_ptr<Device>& device() const { return device_; }
+  /// Records values of each step for a trace; before the first step.
+  void trace() { options_.trace = true; }
+  /// Called with the name of a value before it is computed for all windows, which takes a while.
+  void on_survey(std::function<void(const std::string&)> note) { note_ = std::move(note); }
+
+ private:
+  /// Steps begin .. end of the run, in which some neighbouring stages learn together.
+  struct Segment {
+    std::string name;
+    std::uint64_t begin, end;
+    std::vector<Stage<T>> stages;
+  };
+  RecorderInputs<T> inputs();
+  bool prepare(const std::function<bool()>& stop);
+  std::vector<T> survey(const std::string& name, const RecordColumn<T>& record,
+                        const std::function<bool()>& stop);
+  const T* column(const std::string& name, const RecordColumn<T>& record, const std::function<bool()>& stop);
+  void set_scalar(const std::string& name, T value) { scalars_.at(name).copy_in(&value, 1); }
+  void check_finite() const;
+
+  Settings settings_;
+  const TrainingData<T>& data_;
+  std::shared_ptr<Device> device_;
+  Method<T> method_;
+  Networks<T> networks_;
+  std::vector<Segment> segments_;
+  Buffer<StepState> state_;
+  std::map<std::string, Buffer<T>> scalars_;
+  std::uint64_t step_count_ = 0;              // what the state holds once the device has caught up
+  std::optional<Scalars> scalars_over_data_;  // of the networks as they are, once they were asked for
+  std::map<std::string, Buffer<T>> columns_;  // of all windows, for the current stage
+  bool settled_ = false;                      // scalars are those of finished networks
+  StepOptions options_;
+  std::function<void(const std::string&)> note_;
+  const Segment* segment_ = nullptr;  // whose step is recorded
+  std::unique_ptr<Step<T>> step_;
+};
+
+/// Copies of the networks' tensors under public names, prefix + name: from an arena of `parameters`, which
+/// are the networks' own or their followers.
+template <class T>
+void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,
+                   const std::string& prefix, Snapshot<T>& snapshot);
+template <class T>
+void load_networks(const Networks<T>& networks, const Parameters<T>& parameters, Buffer<T>& arena,
+                   const std::string& prefix, const SafetensorsFile& file);
+
+}  // namespace r2pac

@@ -1,0 +1,377 @@
+#include "training/policy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "model/region.h"
+#include "settings/text_value.h"
+
+namespace r2pac {
+namespace {
+
+constexpr char kFormat[] = "r2pac-policy-2", kOldFormat[] = "r2pac-policy-1";
+
+int dimension(const SafetensorsFile& file, const char* key) {
+  const auto value = parse_number<int>(file.metadata(key));
+  if (!value || *value < 1 || *value > 100000)
+    throw Error(ExitCode::checkpoint,
+                std::string("`") + key + "` is `" + file.metadata(key) + "`, not a width",
+                file.path().string(), "use a policy written by `r2pac train`");
+  return *value;
+}
+
+/// What a policy does about one observation.
+struct Example {
+  std::vector<float> noise, candidates;                   // [candidates, hA]
+  std::vector<float> candidate_costs, candidate_rewards;  // [candidates]
+  std::vector<float> chunk;                               // [hA]
+  std::vector<float> cost = {0}, reward = {0}, v_reward = {0}, v_cost = {0};
+};
+
+/// The candidate next to `chunk`, by the greatest difference of a component.
+std::size_t nearest_candidate(const Example& example, std::span<const float> chunk) {
+  std::size_t nearest = 0;
+  float least = std::numeric_limits<float>::infinity();
+  for (std::size_t c = 0; c < example.candidates.size() / chunk.size(); ++c) {
+    float distance = 0;
+    for (std::size_t j = 0; j < chunk.size(); ++j)
+      distance = std::max(distance, std::abs(example.candidates[c * chunk.size() + j] - chunk[j]));
+    if (distance < least) nearest = c;
+    least = std::min(least, distance);
+  }
+  return nearest;
+}
+
+/// A scalar as a file holds it.
+double checked_scalar(const std::string& name, double value, const std::filesystem::path& path) {
+  if (!std::isfinite(value))
+    throw Error(ExitCode::checkpoint, "the " + name + " is not a finite number", path.string(),
+                "use a file written by `r2pac train`");
+  return value;
+}
+
+/// The device on which a policy proves itself, whatever device it will act on: another one may compute in a
+/// lower precision.
+const std::shared_ptr<Device>& proving_device() {
+  static const std::shared_ptr<Device> cpu = cpu_device(1);
+  return cpu;
+}
+
+std::unique_ptr<Networks<float>> networks_on(const Method<float>& method, const Settings& settings,
+                                             Device& device) {
+  return std::make_unique<Networks<float>>(method.networks, settings.initializer,
+                                           static_cast<std::uint64_t>(settings.seed), device);
+}
+
+/// What the policy does about the observation, with noise (seed 0, step 0, row 0) unless some is given.
+Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
+                       std::span<const float> observation, std::vector<float> noise) {
+  Example example;
+  const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
+             many = static_cast<std::size_t>(sampler.candidates());
+  example.noise = std::move(noise);
+  if (example.noise.empty()) {
+    example.noise.resize(many * chunk);
+    sampler.draw_noise(0, 0, 0, example.noise);
+  }
+  example.chunk.resize(chunk);
+  example.candidates.resize(many * chunk);
+  SampleOutputs<float> out;
+  out.chunk = example.chunk;
+  out.candidates = example.candidates;
+  if (sampler.has_critics()) {
+    example.candidate_costs.resize(many);
+    example.candidate_rewards.resize(many);
+    out.cost = example.cost;
+    out.v_reward = example.v_reward;
+    out.v_cost = example.v_cost;
+    out.reward = example.reward;
+    out.candidate_costs = example.candidate_costs;
+    out.candidate_rewards = example.candidate_rewards;
+  }
+  sampler.sample(observation, example.noise, out);
+  return example;
+}
+
+Normalization<float> read_normalization(const SafetensorsFile& file, int observation_dim) {
+  const auto s = static_cast<std::size_t>(observation_dim);
+  const auto mean = file.get<float>("observation_mean", {s}),
+             scale = file.get<float>("observation_scale", {s});
+  return {{mean.begin(), mean.end()}, {scale.begin(), scale.end()}};
+}
+
+}  // namespace
+
+std::string networks_text(const Declaration& declaration) {
+  std::string text;
+  for (const Network& network : declaration.networks) {
+    if (network.absent) continue;
+    text += network.name + ":";
+    for (const Columns& columns : network.inputs)
+      text += " " + columns.name + " " + std::to_string(columns.width);
+    text += " -> " + std::to_string(network.outputs);
+    if (network.count > 1) text += ", " + std::to_string(network.count) + " of them";
+    text += "\n";
+  }
+  return text;
+}
+
+WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data) {
+  if (!policy.method().inspect) return {};
+  RecorderInputs<float> inputs;
+  inputs.settings = &policy.settings();
+  inputs.networks = &policy.networks();
+  inputs.source = data.source();
+  inputs.facts = data.facts();
+  std::vector<Buffer<float>> scalars;
+  for (const auto& [name, value] : policy.scalars()) {
+    const auto single = static_cast<float>(value);
+    scalars.emplace_back(1, policy.device()->memory()).copy_in(&single, 1);
+    inputs.scalars[name] = scalars.back().data();
+  }
+  return evaluate_windows(inputs, policy.device(), policy.method().inspect);
+}
+
+std::optional<double> Policy::region_end() const {
+  const auto found = scalars_.find(kRegionEnd);
+  return found == scalars_.end() ? std::nullopt : std::optional(found->second);
+}
+
+double Policy::region_bound() const {
+  const double end = region_end().value_or(0);
+  return value_limit_ ? std::min(end, *value_limit_) : end;
+}
+
+SamplerOptions Policy::sampler_options(const Settings& settings) const {
+  if (settings.num_candidates > 1 && !has_critics())
+    throw Error(ExitCode::settings,
+                "method `" + settings.method + "` has no critics that could choose among " +
+                    std::to_string(settings.num_candidates) + " candidates",
+                "num_candidates", "give 1 candidate");
+  return {{settings.flow_steps, settings.guidance_scale,
+           settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
+          settings.num_candidates,
+          settings.selection,
+          settings.region_bound.value_or(region_bound())};
+}
+
+Sampler<float> Policy::sampler(const SamplerOptions& options) const {
+  return {*networks_, method_.acting, normalization_, options, device_};
+}
+
+Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars) {
+  Policy policy;
+  policy.device_ = learner.device();
+  policy.settings_ = learner.settings();
+  policy.dimensions_ = data.dimensions();
+  policy.method_ = learner.method();
+  policy.scalars_ = scalars;
+  policy.value_limit_ = limit_as_value(policy.settings_, data.facts().longest_episode);
+  policy.step_ = learner.step();
+  policy.data_fingerprint_ = data.fingerprint();
+  policy.example_observation_ = data.first_observation();
+  policy.normalization_ = data.normalization();
+  policy.networks_ = networks_on(policy.method_, policy.settings_, *policy.device_);
+  policy.networks_->copy_from(learner.networks());
+  return policy;
+}
+
+void Policy::save(const std::filesystem::path& path) const {
+  Snapshot<float> snapshot;
+  // Under the names of networks with followers the followers, then everything else as trained.
+  save_networks(*networks_, networks_->follower, networks_->follower.values(), "", snapshot);
+  Snapshot<float> online;
+  save_networks(*networks_, networks_->online, networks_->online.values(), "", online);
+  for (std::size_t i = 0; i < networks_->tensors().size(); ++i)
+    if (const NamedTensor& tensor = networks_->tensors()[i]; !tensor.followed)
+      snapshot.writer.add<float>(tensor.name, networks_->shape_of(tensor), online.arrays[i]);
+  SafetensorsWriter& writer = snapshot.writer;
+  const Dimensions& dim = dimensions();
+  const auto width = [](int n) { return static_cast<std::size_t>(n); };
+  writer.add<float>("observation_mean", {width(dim.observation)}, normalization_.mean);
+  writer.add<float>("observation_scale", {width(dim.observation)}, normalization_.scale);
+  for (const auto& [name, value] : scalars_) writer.add<double>(name, {1}, std::span(&value, 1));
+
+  const SamplerOptions options = sampler_options();
+  std::unique_ptr<Networks<float>> proven;
+  if (device_->whole_batches()) {
+    proven = networks_on(method_, settings_, *proving_device());
+    proven->copy_from(*networks_);
+  }
+  const Example example = act_on_example(
+      {proven != nullptr ? *proven : *networks_, method_.acting, normalization_, options, proving_device()},
+      dim, example_observation_, {});
+  writer.add<float>("example.observation", {width(dim.observation)}, example_observation_);
+  writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
+  writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
+  writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
+  if (has_critics()) {
+    writer.add<float>("example.q_c", {1}, example.cost);
+    writer.add<float>("example.q_r", {1}, example.reward);
+    writer.add<float>("example.v_r", {1}, example.v_reward);
+    writer.add<float>("example.v_c", {1}, example.v_cost);
+  }
+
+  writer.metadata("format", kFormat);
+  writer.metadata("version", kVersion);
+  writer.metadata("method", method_.name);
+  writer.metadata("networks", networks_text(method_.networks));
+  writer.metadata("settings", settings_toml({settings_, {}}));
+  writer.metadata("observation_dim", std::to_string(dim.observation));
+  writer.metadata("action_dim", std::to_string(dim.action));
+  writer.metadata("chunk_length", std::to_string(dim.chunk_length));
+  writer.metadata("task", settings_.task);
+  writer.metadata("reward_scale", format_number(settings_.reward_scale));
+  writer.metadata("cost_scale", format_number(settings_.cost_scale));
+  writer.metadata("alpha", format_number(settings_.alpha));
+  for (const auto& [name, value] : scalars_) writer.metadata(name, format_number(value));
+  writer.metadata("cost_limit", format_number(settings_.cost_limit));
+  if (value_limit_) writer.metadata("value_limit", format_number(*value_limit_));
+  writer.metadata("data_fingerprint", data_fingerprint_);
+  writer.metadata("step", std::to_string(step_));
+  writer.write(path);
+}
+
+Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> device) {
+  Policy policy;
+  policy.device_ = std::move(device);
+  policy.path_ = std::filesystem::is_directory(given) ? given / "policy.safetensors" : given;
+  const SafetensorsFile file = SafetensorsFile::read(policy.path_);
+  const auto format = file.metadata().find("format");
+  const std::string name = format == file.metadata().end() ? "" : format->second;
+  const bool is_policy = name == kFormat || name == kOldFormat;
+  if (!is_policy && !is_checkpoint_format(name))
+    throw Error(ExitCode::checkpoint, std::string("this is not a policy of the format ") + kFormat,
+                policy.path_.string(),
+                "give a run folder or its policy.safetensors; `r2pac inspect` shows what a file holds");
+  policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
+  policy.data_fingerprint_ = file.metadata("data_fingerprint");
+  policy.step_ = parse_number<std::uint64_t>(file.metadata("step")).value_or(0);
+  policy.read_value_limit(file);
+  if (is_policy)
+    policy.read_policy(file);
+  else
+    policy.read_checkpoint(file);
+  if (policy.device_->whole_batches()) {
+    const std::unique_ptr<Networks<float>> read = std::move(policy.networks_);
+    policy.networks_ = networks_on(policy.method_, policy.settings_, *policy.device_);
+    policy.networks_->copy_from(*read);
+  }
+  return policy;
+}
+
+/// The method's networks in the memory of the device that proves them.
+void Policy::make_networks(const Dimensions& dimensions) {
+  dimensions_ = dimensions;
+  method_ = make_method<float>(settings_, dimensions);
+  networks_ = networks_on(method_, settings_, *proving_device());
+}
+
+void Policy::read_value_limit(const SafetensorsFile& file) {
+  const auto text = file.metadata().find("value_limit");
+  if (text == file.metadata().end()) return;
+  const std::optional<double> limit = parse_number<double>(text->second);
+  if (!limit || !std::isfinite(*limit))
+    throw Error(ExitCode::checkpoint, "`value_limit` is `" + text->second + "`, not a finite number",
+                path_.string(), "use a file written by `r2pac train`");
+  value_limit_ = *limit;
+}
+
+void Policy::read_policy(const SafetensorsFile& file) {
+  const Dimensions dim{dimension(file, "observation_dim"), dimension(file, "action_dim"),
+                       dimension(file, "chunk_length")};
+  if (dim.chunk_length != settings_.chunk_length)
+    throw Error(ExitCode::checkpoint, "`chunk_length` is not that of the settings", path_.string(), "");
+  make_networks(dim);
+  load_networks(*networks_, networks_->online, networks_->online.values(), "", file);
+  load_networks(*networks_, networks_->follower, networks_->follower.values(), "", file);
+  networks_->online.repack();
+  networks_->follower.repack();
+  normalization_ = read_normalization(file, dim.observation);
+  for (const Scalar<float>& scalar : method_.scalars)
+    scalars_[scalar.name] = checked_scalar(scalar.name, file.get<double>(scalar.name, {1})[0], path_);
+  const auto observation =
+      file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
+  example_observation_.assign(observation.begin(), observation.end());
+  check_example(file);
+}
+
+void Policy::read_checkpoint(const SafetensorsFile& file) {
+  // The widths are those that the file says, or, in early versions, those of the tensors: what V_r reads, and
+  // what the velocity field writes.
+  Dimensions dim;
+  if (file.metadata().contains("observation_dim")) {
+    dim = {dimension(file, "observation_dim"), dimension(file, "action_dim"), settings_.chunk_length};
+  } else {
+    const auto last = std::to_string(settings_.hidden.size());
+    const auto& reads = file.tensor("online/v_r.0.weight").shape;
+    const auto& writes = file.tensor("online/velocity." + last + ".bias").shape;
+    const auto h = static_cast<std::size_t>(settings_.chunk_length);
+    constexpr std::size_t kWidest = 100000;
+    if (reads.size() != 2 || writes.size() != 1 || reads[0] < 1 || reads[0] > kWidest || writes[0] < 1 ||
+        writes[0] > kWidest || writes[0] % h != 0)
+      throw Error(ExitCode::checkpoint, "the networks' widths do not fit the settings", path_.string(),
+                  "use a checkpoint written by `r2pac train`");
+    dim = {static_cast<int>(reads[0]), static_cast<int>(writes[0] / h), settings_.chunk_length};
+  }
+  make_networks(dim);
+  load_networks(*networks_, networks_->online, networks_->online.values(), "online/", file);
+  load_networks(*networks_, networks_->follower, networks_->follower.values(), "target/", file);
+  networks_->online.repack();
+  networks_->follower.repack();
+  const auto s = static_cast<std::size_t>(dim.observation);
+  if (file.contains("observation_mean")) {
+    normalization_ = read_normalization(file, dim.observation);
+  } else if (settings_.normalize_observations) {
+    throw Error(ExitCode::checkpoint, "the checkpoint does not hold the scales of its observations",
+                path_.string(), "train on to its end and give the policy");
+  } else {
+    normalization_ = {std::vector<float>(s, 0.0f), std::vector<float>(s, 1.0f)};
+  }
+  for (const Scalar<float>& scalar : method_.scalars)
+    scalars_[scalar.name] =
+        checked_scalar(scalar.name, static_cast<double>(file.get<float>(scalar.name, {1})[0]), path_);
+  example_observation_ = normalization_.mean;
+}
+
+void Policy::check_example(const SafetensorsFile& file) const {
+  const SamplerOptions options = sampler_options();
+  const Dimensions& dim = dimensions();
+  const auto noise = file.get<float>("example.noise", {static_cast<std::size_t>(options.num_candidates),
+                                                       static_cast<std::size_t>(dim.chunk())});
+  const auto observation =
+      file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
+  const Example mine = act_on_example({*networks_, method_.acting, normalization_, options, proving_device()},
+                                      dim, observation, {noise.begin(), noise.end()});
+  // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
+  // equal scores, or scores next to the threshold, it may even choose another, so that the scores are
+  // compared that it gives the candidate next to the stored chunk.
+  const auto stored = file.get<float>(
+      "example.chunk", {static_cast<std::size_t>(dim.chunk_length), static_cast<std::size_t>(dim.action)});
+  const std::size_t nearest = nearest_candidate(mine, {stored.data(), stored.size()});
+  const auto compare = [&](const char* name, float value) {
+    const float expected = file.get<float>(name, {1})[0];
+    if (!(std::abs(value - expected) <= 1e-3f * (1 + std::abs(expected))))
+      throw Error(ExitCode::checkpoint,
+                  std::string("the policy does not reproduce its own `") + name +
+                      "`: " + format_number(value) + " instead of " + format_number(expected),
+                  path_.string(), "the file was changed or the program is at fault; write the policy again");
+  };
+  if (!has_critics()) {  // then the one candidate itself is all that there is to compare
+    for (std::size_t j = 0; j < stored.size(); ++j)
+      if (!(std::abs(mine.chunk[j] - stored[j]) <= 1e-3f))
+        throw Error(ExitCode::checkpoint, "the policy does not reproduce its own `example.chunk`",
+                    path_.string(),
+                    "the file was changed or the program is at fault; write the policy again");
+    return;
+  }
+  compare("example.v_r", mine.v_reward[0]);
+  compare("example.v_c", mine.v_cost[0]);
+  compare("example.q_c", mine.candidate_costs[nearest]);
+  if (file.contains("example.q_r")) compare("example.q_r", mine.candidate_rewards[nearest]);
+}
+
+}  // namespace r2pac

@@ -1,0 +1,89 @@
+// A trained policy in one file: everything that acting needs, and an example that proves a loader right.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acting/policy_sampler.h"
+#include "training/learner.h"
+#include "training/window_values.h"
+
+namespace r2pac {
+
+/// The policy of a run, ready to act. docs/formats.md describes the file.
+class Policy {
+ public:
+  /// Reads a policy file, `policy.safetensors` of a run folder, or a checkpoint, into the device's memory. A
+  /// policy file must reproduce its own example on the CPU. Throws Error(checkpoint).
+  static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
+
+  /// What the learner would act like now, in memory of its own. Critics are their Polyak targets, which
+  /// acting uses. scalars  of the method, over the whole data set
+  static Policy of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars);
+
+  /// Writes the policy file, atomically. Throws Error(disk).
+  void save(const std::filesystem::path& path) const;
+
+  const std::filesystem::path& path() const { return path_; }
+  const Settings& settings() const { return settings_; }
+  const Method<float>& method() const { return method_; }
+  const Dimensions& dimensions() const { return dimensions_; }
+  /// Whether the method has critics and values, by which chunks are scored and chosen.
+  bool has_critics() const { return method_.acting.has_critics(); }
+  /// The method's numbers beside its weights.
+  const Scalars& scalars() const { return scalars_; }
+  /// The end l of the safe region: a state is safe where V_c <= l. None for a method without a region.
+  std::optional<double> region_end() const;
+  /// What a choice by region calls safe where the settings say nothing: the lesser of l and the cost limit as
+  /// a value (Eq. 42), which early versions did not know.
+  double region_bound() const;
+  Networks<float>& networks() const { return *networks_; }
+  const Normalization<float>& normalization() const { return normalization_; }
+  const std::shared_ptr<Device>& device() const { return device_; }
+  /// Gradient steps taken, of all stages together.
+  std::uint64_t step() const { return step_; }
+  /// Of the data that it was trained on.
+  const std::string& data_fingerprint() const { return data_fingerprint_; }
+
+  /// How the policy acts with these settings, its own ones with other values of the stage `acting`.
+  /// Throws Error(settings) for what its method cannot do.
+  SamplerOptions sampler_options(const Settings& settings) const;
+  SamplerOptions sampler_options() const { return sampler_options(settings_); }
+  /// Ready to act; the policy outlives it.
+  Sampler<float> sampler(const SamplerOptions& options) const;
+
+ private:
+  Policy() = default;
+  void make_networks(const Dimensions& dimensions);
+  void read_value_limit(const SafetensorsFile& file);
+  void read_policy(const SafetensorsFile& file);
+  void read_checkpoint(const SafetensorsFile& file);
+  void check_example(const SafetensorsFile& file) const;
+
+  std::filesystem::path path_;
+  std::shared_ptr<Device> device_;
+  Settings settings_;
+  Dimensions dimensions_;
+  Method<float> method_;
+  Scalars scalars_;
+  std::optional<double> value_limit_;
+  std::uint64_t step_ = 0;
+  std::string data_fingerprint_;
+  std::vector<float> example_observation_;  // [S]
+  Normalization<float> normalization_;
+  std::unique_ptr<Networks<float>> networks_;
+};
+
+/// What the policy's method says of every window of the data, which were loaded without normalisation of
+/// their own observations: values by name, each one entry per window. Empty for a method that says nothing of
+/// windows.
+WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data);
+
+/// A method's networks as files describe them: one line each, name: inputs with widths -> outputs, and count.
+std::string networks_text(const Declaration& declaration);
+
+}  // namespace r2pac

@@ -1,0 +1,281 @@
+#include "training/run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "data/dsrl.h"
+#include "kernels/dense.h"
+#include "kernels/isa.h"
+#include "model/region.h"
+#include "settings/text_value.h"
+#include "training/policy.h"
+#include "training/run_folder.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+std::string processor() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+class Run {
+ public:
+  Run(const RunOptions& options, const RunCallbacks& callbacks)
+      : options_(options),
+        callbacks_(callbacks),
+        settings_(options.settings.values),
+        data_(load_data()),
+        folder_(options.folder, static_cast<bool>(options.evaluate)),
+        learner_(settings_, *data_, options.device) {
+    learner_.on_survey([this](const std::string& what) {
+      callbacks_.note(what + " of all " + std::to_string(data_->windows()) + " windows");
+    });
+    resume();
+    if (!options.critics.empty() && learner_.step() == 0) take_critics();
+    const RunFolder::PastEvaluations past = folder_.past_evaluations(learner_.step());
+    best_ = past.best;
+    last_evaluated_ = past.last_step;
+    folder_.write_settings(options.settings);
+    write_manifest("running");
+  }
+
+  RunEnd train() {
+    const auto stop = [this] { return callbacks_.stop != nullptr && callbacks_.stop->load(); };
+    interval_start_ = Clock::now();
+    interval_start_step_ = learner_.step();
+    if (!evaluate(stop)) return stopped();
+    while (!learner_.finished()) {
+      const std::uint64_t before = learner_.step();
+      learner_.advance(stop);
+      const std::uint64_t step = learner_.step();
+      if (step == before) return stopped();
+      if (callbacks_.progress) callbacks_.progress(step, learner_.total_steps());
+      if (step == 1 || is_multiple(step, settings_.log_every) || learner_.finished()) log();
+      const bool evaluated = evaluate(stop);
+      const bool asked = callbacks_.checkpoint != nullptr && callbacks_.checkpoint->exchange(false);
+      if (asked || is_multiple(step, settings_.checkpoint_every) || learner_.finished()) checkpoint();
+      if (!evaluated || (stop() && !learner_.finished())) return stopped();
+    }
+    if (!learner_.finish(stop)) return stopped();
+    Policy::of(learner_, *data_, learner_.scalars()).save(folder_.path() / "policy.safetensors");
+    write_manifest("finished");
+    return RunEnd::finished;
+  }
+
+  /// Names the last good checkpoint of a run that diverged.
+  [[noreturn]] void rethrow_with_checkpoint(const Error& error) const {
+    const std::optional<fs::path> newest = folder_.newest_checkpoint();
+    throw Error(
+        error.code(), error.what(), folder_.path().string(),
+        (newest ? "the last good checkpoint is " + newest->string() : "no checkpoint was written yet") +
+            "; " + error.todo());
+  }
+
+ private:
+  static bool is_multiple(std::uint64_t step, std::int64_t of) {
+    return step % static_cast<std::uint64_t>(of) == 0;
+  }
+
+  std::unique_ptr<TrainingData<float>> load_data() const {
+    const auto upload = [&](const Dataset& dataset) {
+      for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
+      return std::make_unique<TrainingData<float>>(dataset, settings_, *options_.device);
+    };
+    if (options_.dataset != nullptr) return upload(*options_.dataset);
+    return upload(load_training_dataset(options_.data.string(), settings_));
+  }
+
+  /// Refuses a checkpoint of other data or settings, naming the difference.
+  void require_same(const SafetensorsFile& file) const {
+    const std::string where = file.path().string();
+    if (const auto format = file.metadata().find("format");
+        format == file.metadata().end() || !is_checkpoint_format(format->second))
+      throw Error(ExitCode::checkpoint,
+                  std::string("this is not a checkpoint of the format ") + kCheckpointFormat, where,
+                  "give a file of a run's folder `checkpoints`");
+    if (const std::string& fingerprint = file.metadata("data_fingerprint");
+        fingerprint != data_->fingerprint())
+      throw Error(ExitCode::settings,
+                  "the checkpoint belongs to other data: fingerprint " + fingerprint + ", not " +
+                      data_->fingerprint(),
+                  where, "give the data file that the run began with, or another --out to begin anew");
+    std::string changed;
+    for (const SettingDifference& d :
+         differences(parse_settings(file.metadata("settings"), where), settings_))
+      if (d.info.trains())
+        changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
+    if (!changed.empty())
+      throw Error(ExitCode::settings, "the checkpoint belongs to other settings: " + changed, where,
+                  "use the settings that the run began with, or another --out to begin anew");
+  }
+
+  void resume() {
+    const std::optional<SafetensorsFile> file = folder_.find_checkpoint(options_.resume, callbacks_.warn);
+    if (!file) {
+      if (options_.resume == "auto") folder_.begin_anew();
+      return;
+    }
+    require_same(*file);
+    learner_.load(*file);
+    folder_.continue_from(*file);
+    callbacks_.note("continuing at step " + std::to_string(learner_.step()) + " from " +
+                    file->path().string());
+  }
+
+  /// Begins with the critics, values and scalars of another run of the same data.
+  void take_critics() {
+    if (settings_.schedule != Schedule::sequential || settings_.resolved_critic_steps() != 0)
+      throw Error(ExitCode::settings,
+                  "critics of another run need the sequential schedule without critic steps", "--critics",
+                  "use --schedule sequential --set critic_steps=0");
+    if (learner_.method().stages.size() < 2)
+      throw Error(ExitCode::settings, "method `" + settings_.method + "` has no critics", "--critics",
+                  "leave it out");
+    const Policy other = Policy::load(options_.critics, options_.device);
+    if (other.data_fingerprint() != data_->fingerprint())
+      throw Error(ExitCode::settings,
+                  "the critics belong to other data: fingerprint " + other.data_fingerprint(),
+                  other.path().string(), "give a policy that was trained on the same data file");
+    for (const SettingDifference& d : differences(other.settings(), settings_))
+      if (d.info.shapes_critics())
+        throw Error(
+            ExitCode::settings,
+            "the critics belong to other settings: " + d.key + " was " + d.first + " and is now " + d.second,
+            other.path().string(), "use the settings that the critics were trained with");
+    learner_.take_first_stage(other.networks());
+    callbacks_.note("taking the critics of " + other.path().string() + ", step " +
+                    std::to_string(other.step()));
+  }
+
+  /// Scores the policy if its time has come. False if the run was asked to stop meanwhile.
+  bool evaluate(const std::function<bool()>& stop) {
+    const std::uint64_t step = learner_.step();
+    const bool due =
+        learner_.finished() || (options_.evaluate_every > 0 && step > 0 &&
+                                step % options_.evaluate_every == 0 && learner_.trains_last_stage());
+    if (!options_.evaluate || !due || step == last_evaluated_) return true;
+    try {
+      const std::optional<Scalars> scalars = learner_.scalars_over_data(stop);
+      if (!scalars) return false;
+      const Policy policy = Policy::of(learner_, *data_, *scalars);
+      std::optional<Evaluation> result = options_.evaluate(policy);
+      if (!result) return false;
+      result->step = step;
+      const bool safe_best = !best_ || safer_and_better(*result, *best_);
+      if (safe_best) {
+        policy.save(folder_.path() / "policy-safe-best.safetensors");
+        best_ = result;
+      }
+      folder_.add(*result, safe_best);
+      last_evaluated_ = step;
+      if (callbacks_.evaluation) callbacks_.evaluation(*result, safe_best);
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::environment && last_checkpoint_ != step) checkpoint();
+      throw;
+    }
+    return true;
+  }
+
+  void log() {
+    Interval interval;
+    interval.step = learner_.step();
+    interval.total = learner_.total_steps();
+    interval.stage = learner_.stage();
+    interval.values = learner_.report();
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - interval_start_).count();
+    interval.steps_per_second =
+        static_cast<double>(interval.step - interval_start_step_) / std::max(seconds, 1e-9);
+    interval.eta_seconds =
+        static_cast<double>(interval.total - interval.step) / std::max(interval.steps_per_second, 1e-9);
+    interval_start_ = now;
+    interval_start_step_ = interval.step;
+    folder_.add(interval);
+    if (callbacks_.interval) callbacks_.interval(interval);
+  }
+
+  void checkpoint() {
+    Snapshot<float> snapshot;
+    learner_.save(snapshot);
+    snapshot.writer.metadata("format", kCheckpointFormat);
+    snapshot.writer.metadata("version", kVersion);
+    snapshot.writer.metadata("method", learner_.method().name);
+    snapshot.writer.metadata("networks", networks_text(learner_.networks().declaration()));
+    snapshot.writer.metadata("observation_dim", std::to_string(data_->dimensions().observation));
+    snapshot.writer.metadata("action_dim", std::to_string(data_->dimensions().action));
+    snapshot.writer.metadata("settings", settings_toml({settings_, {}}));
+    snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
+    snapshot.writer.metadata("value_limit",
+                             format_number(limit_as_value(settings_, data_->facts().longest_episode)));
+    folder_.save_checkpoint(learner_.step(), snapshot.writer, settings_.keep_checkpoints);
+    last_checkpoint_ = learner_.step();
+  }
+
+  RunEnd stopped() {
+    if (last_checkpoint_ != learner_.step() && learner_.step() > 0) checkpoint();
+    write_manifest("stopped");
+    callbacks_.note("stopped at step " + std::to_string(learner_.step()) + " of " +
+                    std::to_string(learner_.total_steps()) + "; the same command continues");
+    return RunEnd::stopped;
+  }
+
+  void write_manifest(const char* status) {
+    folder_.write_manifest(
+        {{"program", "r2pac"},
+         {"version", kVersion},
+         {"arguments", options_.command_line},
+         {"method", settings_.method},
+         {"task", settings_.task},
+         {"seed", settings_.seed},
+         {"data",
+          {{"path", fs::absolute(options_.data).string()},
+           {"fingerprint", data_->fingerprint()},
+           {"windows", data_->windows()}}},
+         {"critics", options_.critics.string()},
+         {"machine",
+          {{"processor", processor()},
+           {"device", options_.device->name()},
+           {"device_description", options_.device->description()},
+           {"instruction_set", isa_name(current_isa())},
+           {"dense_layers", dense<float>().name()}}},
+         {"libraries", {{"compiler", __VERSION__}, {"hdf5", hdf5_version()}, {"onednn", onednn_version()}}}},
+        status, learner_.step());
+  }
+
+  const RunOptions& options_;
+  const RunCallbacks& callbacks_;
+  const Settings settings_;
+  std::unique_ptr<TrainingData<float>> data_;
+  RunFolder folder_;
+  Learner<float> learner_;
+  std::optional<Evaluation> best_;  // of all evaluations so far
+  std::optional<std::uint64_t> last_evaluated_, last_checkpoint_;
+  Clock::time_point interval_start_;
+  std::uint64_t interval_start_step_ = 0;
+};
+
+}  // namespace
+
+RunEnd run_training(const RunOptions& options, const RunCallbacks& callbacks) {
+  options.device->require_training();  // before a folder is made
+  Run run(options, callbacks);
+  try {
+    return run.train();
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::diverged) run.rethrow_with_checkpoint(error);
+    throw;
+  }
+}
+
+}  // namespace r2pac

@@ -1,0 +1,66 @@
+// A training run in a folder: settings, metrics, checkpoints, policy; stopped and resumed without a trace.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/device.h"
+#include "settings/settings.h"
+#include "training/evaluation.h"
+#include "training/policy.h"
+
+namespace r2pac {
+
+struct RunOptions {
+  ResolvedSettings settings;
+  std::filesystem::path data;  ///< DSRL file
+  /// The data themselves, if they are in memory already; `data` then only names them.
+  std::shared_ptr<const Dataset> dataset;
+  std::filesystem::path folder;  ///< made if need be
+  /// "auto": continue the folder's newest checkpoint if there is one. "never": refuse a folder that holds a
+  /// run. Else a checkpoint file or run folder to start from.
+  std::string resume = "auto";
+  /// A policy, checkpoint or run folder of the same data whose finished critics are taken over; only the
+  /// actor is trained then, which needs the sequential schedule with critic_steps = 0.
+  std::filesystem::path critics;
+  /// Scores a policy; none if the run was asked to stop meanwhile. Called every `evaluate_every` steps in
+  /// which the last stage was trained, and at the end. What it throws ends the run, with a checkpoint.
+  std::function<std::optional<Evaluation>(const Policy&)> evaluate;
+  std::uint64_t evaluate_every = 0;  ///< 0: at the end only
+  std::shared_ptr<Device> device;
+  std::vector<std::string> command_line;  ///< for the manifest
+};
+
+/// One line of progress: what metrics.jsonl gets, and the timing that timing.jsonl gets.
+struct Interval {
+  std::uint64_t step = 0, total = 0;
+  std::string stage;  ///< or "joint"
+  std::vector<std::pair<std::string, double>> values;
+  double steps_per_second = 0, eta_seconds = 0;
+};
+
+/// How a run speaks and listens. The flags may be set by a signal handler.
+struct RunCallbacks {
+  std::function<void(const std::string&)> note;  ///< a sentence for the user
+  std::function<void(const std::string&)> warn;
+  std::function<void(const Interval&)> interval;
+  std::function<void(const Evaluation&, bool safe_best)> evaluation;
+  std::function<void(std::uint64_t step, std::uint64_t total)> progress;  ///< after each step; cheap
+  const std::atomic<bool>* stop = nullptr;  ///< save and return as soon as the step is done
+  std::atomic<bool>* checkpoint = nullptr;  ///< save now; cleared when done
+};
+
+enum class RunEnd { finished, stopped };
+
+/// Trains until done or stopped. Throws Error: data, settings (resume with other data or settings),
+/// checkpoint, diverged, disk.
+RunEnd run_training(const RunOptions& options, const RunCallbacks& callbacks);
+
+}  // namespace r2pac

@@ -1,0 +1,116 @@
+#include "training/step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace r2pac {
+
+template <class T>
+Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs,
+              std::shared_ptr<Device> device, const StepOptions& options)
+    : device_(std::move(device)) {
+  device_->require_training();
+  Tape<T> tape(device_);
+  Recorder<T> recorder(tape, inputs);
+  for (const Stage<T>& stage : stages) stage.record(recorder);
+  losses_ = recorder.losses();
+  means_ = recorder.means();
+  traced_ = recorder.traced();
+  if (options.trace)
+    for (const auto& [name, tensor] : traced_) tape.keep(tensor);
+  tape.backward();
+  if (options.update) record_update(tape, stages, inputs);
+  program_ = tape.finish();
+}
+
+/// One optimiser for all networks that the stages train.
+template <class T>
+void Step<T>::record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages,
+                            const RecorderInputs<T>& inputs) {
+  Networks<T>& networks = *inputs.networks;
+  const Settings& settings = *inputs.settings;
+  const auto trains = [&](const std::string& network) {
+    return std::ranges::any_of(stages, [&](const Stage<T>& stage) {
+      return std::ranges::find(stage.trains, network) != stage.trains.end();
+    });
+  };
+  int first = static_cast<int>(networks.online.entries().size()), last = 0;
+  for (const NamedTensor& tensor : networks.tensors()) {
+    if (!trains(tensor.owner)) continue;
+    first = std::min(first, tensor.entry);
+    last = std::max(last, tensor.entry + 1);
+  }
+  for (const NamedTensor& tensor : networks.tensors())
+    if (tensor.entry >= first && tensor.entry < last)
+      owners_.insert(owners_.end(), static_cast<std::size_t>(tensor.count), tensor.owner);
+  squares_ = tape.kept("squared gradients", {1, static_cast<int>(owners_.size()), 1});
+  const AdamSettings adam{settings.learning_rate, settings.adam_beta1, settings.adam_beta2,
+                          settings.adam_epsilon, settings.polyak};
+  std::vector<Tensor<T>> losses;
+  for (const auto& [name, loss] : losses_) losses.push_back(loss);
+  const bool followers = first < static_cast<int>(networks.follower.entries().size());
+  optimizer_step(tape, networks.online, followers ? &networks.follower : nullptr, first, last, adam,
+                 inputs.state, inputs.first_step, losses, squares_);
+}
+
+/// The values of kept tensors, one after the other, each tensor's all. Kept tensors lie close together, so
+/// one copy of the memory that they span is quicker than many small ones.
+template <class T>
+std::vector<double> Step<T>::read(const std::vector<Tensor<T>>& tensors) const {
+  std::vector<double> values;
+  if (tensors.empty()) return values;
+  const auto first = [](Tensor<T> x) { return static_cast<const T*>(x->whole().data); };
+  const T *begin = first(tensors.front()), *end = begin;
+  for (const Tensor<T> x : tensors) {
+    begin = std::min(begin, first(x));
+    end = std::max(end, first(x) + x->shape.size());
+  }
+  std::vector<T> span(static_cast<std::size_t>(end - begin));
+  device_->memory().copy_out(span.data(), begin, span.size() * sizeof(T));
+  for (const Tensor<T> x : tensors)
+    for (std::size_t i = 0; i < x->shape.size(); ++i)
+      values.push_back(static_cast<double>(span[static_cast<std::size_t>(first(x) - begin) + i]));
+  return values;
+}
+
+template <class T>
+auto Step<T>::losses() const -> Numbers {
+  std::vector<Tensor<T>> tensors;
+  for (const auto& loss : losses_) tensors.push_back(loss.second);
+  const std::vector<double> values = read(tensors);
+  Numbers numbers;
+  for (std::size_t i = 0; i < values.size(); ++i) numbers.emplace_back(losses_[i].first, values[i]);
+  return numbers;
+}
+
+template <class T>
+auto Step<T>::means() const -> Numbers {
+  std::vector<Tensor<T>> tensors;
+  for (const auto& mean : means_) tensors.push_back(mean.value);
+  const std::vector<double> values = read(tensors);
+  Numbers numbers;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    numbers.emplace_back(means_[i].name, values[i] - means_[i].minus);
+  return numbers;
+}
+
+template <class T>
+auto Step<T>::gradient_norms() const -> Numbers {
+  Numbers norms;
+  if (squares_ == nullptr) return norms;
+  const std::vector<double> squares = read({squares_});
+  for (std::size_t piece = 0; piece < squares.size(); ++piece) {
+    auto found = std::ranges::find(norms, owners_[piece], [](const auto& norm) { return norm.first; });
+    if (found == norms.end()) found = norms.insert(norms.end(), {owners_[piece], 0.0});
+    found->second += squares[piece];
+  }
+  for (auto& [name, sum] : norms) sum = std::sqrt(sum);
+  return norms;
+}
+
+template class Step<float>;
+template class Step<double>;
+
+}  // namespace r2pac

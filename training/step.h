@@ -1,0 +1,54 @@
+// A gradient step of one or more of a method's stages as one recording.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/tape.h"
+#include "model/method.h"
+
+namespace r2pac {
+
+/// What becomes of the gradients.
+struct StepOptions {
+  bool update = true;  ///< whether the optimiser is part of the step
+  bool trace = false;  ///< whether the values named by traced() are kept
+};
+
+template <class T>
+class Step {
+ public:
+  /// The stages are recorded one after the other and learn together. The inputs' pointees outlive the step.
+  Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs, std::shared_ptr<Device> device,
+       const StepOptions& options = {});
+
+  /// One gradient step; the state's step advances if the optimiser is part of it.
+  void run() { program_.run(); }
+
+  using Numbers = std::vector<std::pair<std::string, double>>;
+  /// Name and value of each loss, by which a run that diverges names the term.
+  Numbers losses() const;
+  /// Batch means that the stages report.
+  Numbers means() const;
+  /// Norm of each network's gradient, its tables included.
+  Numbers gradient_norms() const;
+  /// The values that the stages named for traces; readable after a run if the options asked for a trace.
+  const typename Recorder<T>::Named& traced() const { return traced_; }
+
+  const Program::Statistics& statistics() const { return program_.statistics(); }
+
+ private:
+  std::vector<double> read(const std::vector<Tensor<T>>& scalars) const;
+  void record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs);
+
+  std::shared_ptr<Device> device_;
+  typename Recorder<T>::Named losses_, traced_;
+  std::vector<typename Recorder<T>::Mean> means_;
+  Tensor<T> squares_ = nullptr;
+  std::vector<std::string> owners_;  // of each piece of the optimiser, the network that it belongs to
+  Program program_;
+};
+
+}  // namespace r2pac

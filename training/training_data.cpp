@@ -1,0 +1,109 @@
+#include "training/training_data.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace r2pac {
+namespace {
+
+template <class T>
+Buffer<T> upload(Device& device, const std::vector<float>& values, double scale = 1) {
+  std::vector<T> converted(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    converted[i] = static_cast<T>(static_cast<double>(values[i]) * scale);
+  Buffer<T> buffer(converted.size(), device.memory());
+  buffer.copy_in(converted.data(), converted.size());
+  return buffer;
+}
+
+/// Of all stored rows; closing rows hold zeros, which every range of values includes anyway.
+template <class T>
+Range<T> range_of(const std::vector<float>& values, double scale) {
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  return {static_cast<T>(static_cast<double>(*least) * scale),
+          static_cast<T>(static_cast<double>(*greatest) * scale)};
+}
+
+}  // namespace
+
+template <class T>
+TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, Device& device)
+    : actions_(upload<T>(device, dataset.actions)),
+      rewards_(upload<T>(device, dataset.rewards, settings.reward_scale)),
+      costs_(upload<T>(device, dataset.costs, settings.cost_scale)),
+      fingerprint_(dataset.fingerprint),
+      facts_{range_of<T>(dataset.rewards, settings.reward_scale),
+             range_of<T>(dataset.costs, settings.cost_scale), 0} {
+  const auto s = static_cast<std::size_t>(dataset.observation_dim);
+  std::vector<T>&mean_of = normalization_.mean, &scale_of = normalization_.scale;
+  mean_of.assign(s, T(0));
+  scale_of.assign(s, T(1));
+  if (settings.normalize_observations) {  // over the states in which an action was taken
+    std::vector<double> sum(s), squares(s);
+    for (const Episode& episode : dataset.episodes)
+      for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
+        for (std::size_t j = 0; j < s; ++j) {
+          const double x = dataset.observations[static_cast<std::size_t>(row) * s + j];
+          sum[j] += x;
+          squares[j] += x * x;
+        }
+    for (std::size_t j = 0; j < s; ++j) {
+      const double n = static_cast<double>(dataset.rows), mean = sum[j] / n;
+      mean_of[j] = static_cast<T>(mean);
+      scale_of[j] = static_cast<T>(1 / (std::sqrt(std::max(0.0, squares[j] / n - mean * mean)) + 1e-3));
+    }
+  }
+  std::vector<T> observations(dataset.observations.size());
+  for (std::size_t i = 0; i < observations.size(); ++i)
+    observations[i] = (static_cast<T>(dataset.observations[i]) - mean_of[i % s]) * scale_of[i % s];
+  observations_ = Buffer<T>(observations.size(), device.memory());
+  observations_.copy_in(observations.data(), observations.size());
+
+  std::vector<T> continues(dataset.terminals.size());
+  std::transform(dataset.terminals.begin(), dataset.terminals.end(), continues.begin(),
+                 [](std::uint8_t terminal) { return terminal != 0 ? T(0) : T(1); });
+  for (const Episode& episode : dataset.episodes) {
+    facts_.longest_episode = std::max(facts_.longest_episode, episode.length);
+    if (settings.timeouts == Timeouts::terminal)
+      continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
+  }
+  continues_ = Buffer<T>(continues.size(), device.memory());
+  continues_.copy_in(continues.data(), continues.size());
+
+  const std::vector<std::uint32_t> starts =
+      window_starts(dataset, settings.chunk_length, settings.pad_terminals);
+  starts_ = Buffer<std::uint32_t>(starts.size(), device.memory());
+  starts_.copy_in(starts.data(), starts.size());
+
+  source_ = {observations_.data(),
+             actions_.data(),
+             rewards_.data(),
+             costs_.data(),
+             continues_.data(),
+             starts_.data(),
+             static_cast<std::uint32_t>(starts.size()),
+             dataset.observation_dim,
+             dataset.action_dim,
+             settings.chunk_length,
+             static_cast<T>(settings.discount)};
+}
+
+template <class T>
+std::vector<T> TrainingData<T>::first_observation() const {
+  std::uint32_t start;
+  starts_.copy_out(&start, 1);
+  const auto& [mean, scale] = normalization_;
+  std::vector<T> observation(mean.size());
+  observations_.copy_out(observation.data(), observation.size(), start * observation.size());
+  for (std::size_t i = 0; i < observation.size(); ++i) observation[i] = observation[i] / scale[i] + mean[i];
+  return observation;
+}
+
+Dataset load_training_dataset(const std::string& path, const Settings& settings) {
+  return load_dataset(path, settings.pad_terminals ? settings.chunk_length : 1);
+}
+
+template class TrainingData<float>;
+template class TrainingData<double>;
+
+}  // namespace r2pac

@@ -1,0 +1,48 @@
+// A data set as the learner sees it: scaled, uploaded, with the starts of its windows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acting/policy_sampler.h"
+#include "data/dataset.h"
+#include "kernels/batch.h"
+#include "kernels/critic.h"
+#include "kernels/memory.h"
+#include "model/recorder.h"
+
+namespace r2pac {
+
+template <class T>
+class TrainingData {
+ public:
+  /// Scales rewards and costs, normalises observations if the settings say so, and copies everything into
+  /// the memory of the device, which outlives them; the data set is not needed afterwards.
+  /// Throws Error(data) when there is no window of chunk_length rows.
+  TrainingData(const Dataset& dataset, const Settings& settings, Device& device);
+
+  const WindowSource<T>& source() const { return source_; }
+  /// The first window's state as the data file holds it, [S].
+  std::vector<T> first_observation() const;
+  Dimensions dimensions() const {
+    return {source_.observation_dim, source_.action_dim, source_.chunk_length};
+  }
+  std::uint32_t windows() const { return source_.windows; }
+  const std::string& fingerprint() const { return fingerprint_; }
+  const DataFacts<T>& facts() const { return facts_; }
+  const Normalization<T>& normalization() const { return normalization_; }
+
+ private:
+  Buffer<T> observations_, actions_, rewards_, costs_, continues_;
+  Buffer<std::uint32_t> starts_;
+  WindowSource<T> source_;
+  std::string fingerprint_;
+  DataFacts<T> facts_;
+  Normalization<T> normalization_;
+};
+
+/// The data of a file with as many closing rows as the settings need. Throws as load_dataset does.
+Dataset load_training_dataset(const std::string& path, const Settings& settings);
+
+}  // namespace r2pac
