@@ -166,8 +166,7 @@ LayeredAction::LayeredAction(const ActorSpec<float>& spec, Queue& queue)
     : spec_(spec), queue_(queue), schedules_(queue), branches_(flow_branches(spec.flow)) {}
 
 std::string LayeredAction::description() const {
-  const std::string graph = "a graph of library products";
-  return spec_.selection == Selection::least_cost ? graph : graph + ", which chooses by region";
+  return std::string("a graph of library products, ") + precision_name(queue_.precision());
 }
 
 void LayeredAction::launch(const std::function<void(cudaStream_t)>& work) {
@@ -242,7 +241,9 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   }
 }
 
-void LayeredAction::score(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+void LayeredAction::score(const Call& call) {
+  const ActionBuffers<float>& buffers = call.buffers;
+  const ActionRequest& request = call.request;
   const FlowWeights<float>& flow = spec_.weights.flow;
   const int rows = request.rows, pair = flow.observation_dim + flow.chunk_dim, many = rows * spec_.candidates;
   launch([&](cudaStream_t stream) {
@@ -256,11 +257,13 @@ void LayeredAction::score(const ActionBuffers<float>& buffers, const ActionReque
     float* const both[2] = {room_->critics[0].data(), room_->critics[1].data()};
     forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, q);
   };
-  if (request.score) ask(spec_.weights.cost_critics, room_->q_cost.data());
+  if (request.score && !call.only_rewards) ask(spec_.weights.cost_critics, room_->q_cost.data());
   if (request.rewards) ask(spec_.weights.reward_critics, room_->q_reward.data());
 }
 
-Graph LayeredAction::record(const ActionBuffers<float>& buffers, const ActionRequest& request) {
+Graph LayeredAction::record(const Call& call) {
+  const ActionBuffers<float>& buffers = call.buffers;
+  const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
   const Rule rule{spec_.selection == Selection::region && request.score, spec_.threshold};
   const auto opinions = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
@@ -268,8 +271,8 @@ Graph LayeredAction::record(const ActionBuffers<float>& buffers, const ActionReq
     return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
   };
   return queue_.capture([&] {
-    if (spec_.flow.flow_steps > 0) integrate(buffers, request.rows);
-    if (request.score || request.rewards) score(buffers, request);
+    if (spec_.flow.flow_steps > 0 && !call.only_rewards) integrate(buffers, request.rows);
+    if (request.score || request.rewards) score(call);
     float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
     const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                    w.flow.observation_dim};
@@ -277,7 +280,9 @@ Graph LayeredAction::record(const ActionBuffers<float>& buffers, const ActionReq
     if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
     launch([&](cudaStream_t stream) {
       cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
-                   opinions(room_->q_cost, w.cost_critics, request.score),
+                   call.only_rewards && request.score
+                       ? Opinions{buffers.costs, 1}
+                       : opinions(room_->q_cost, w.cost_critics, request.score),
                    opinions(room_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
                    w.flow.chunk_dim, buffers);
     });
@@ -285,14 +290,26 @@ Graph LayeredAction::record(const ActionBuffers<float>& buffers, const ActionReq
 }
 
 void LayeredAction::act(const ActionBuffers<float>& buffers, const ActionRequest& request) {
-  const auto known = std::find_if(calls_.begin(), calls_.end(), [&](const Call& call) {
-    return call.buffers == buffers && call.request == request;
-  });
+  run({buffers, request, false});
+}
+
+void LayeredAction::reward(const ActionBuffers<float>& buffers, int rows, bool scored) {
+  ActionRequest request;
+  request.rows = rows;
+  request.score = scored;
+  request.rewards = true;
+  run({buffers, request, true});
+}
+
+void LayeredAction::run(const Call& call) {
+  const auto known = std::find_if(calls_.begin(), calls_.end(),
+                                  [&](const Captured& captured) { return captured.call == call; });
   if (known != calls_.end()) return known->graph.run();
-  const bool fits = room_ != nullptr && request.rows <= room_->rows;
+  const int rows = call.request.rows;
+  const bool fits = room_ != nullptr && rows <= room_->rows;
   if (!fits || calls_.size() == kKeptGraphs) calls_.clear();
-  if (!fits) room_ = std::make_unique<Room>(make_room(request.rows));
-  calls_.push_back({buffers, request, record(buffers, request)});
+  if (!fits) room_ = std::make_unique<Room>(make_room(rows));
+  calls_.push_back({call, record(call)});
   calls_.back().graph.run();
 }
 

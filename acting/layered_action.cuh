@@ -18,14 +18,23 @@ class LayeredAction final : public Actor<float> {
   LayeredAction(const ActorSpec<float>& spec, Queue& queue);
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
+  /// Only Q_r, of chunks that another sampler drew and of the one that it chose by least cost: `rewards` and
+  /// `chosen_reward`. scored: `costs` hold what it chose by; else it took the first chunk.
+  void reward(const ActionBuffers<float>& buffers, int rows, bool scored);
   std::string description() const override;
   int launches() const override { return calls_.empty() ? 0 : calls_.back().graph.size().launches; }
 
  private:
-  /// A captured call: of these buffers and this request.
+  /// What a captured call does: all of a request, or only its rewards.
   struct Call {
     ActionBuffers<float> buffers;
     ActionRequest request;
+    bool only_rewards;
+
+    bool operator==(const Call&) const = default;
+  };
+  struct Captured {
+    Call call;
     Graph graph;
   };
   /// Working memory for some number of observations.
@@ -34,9 +43,10 @@ class LayeredAction final : public Actor<float> {
     int rows;
   };
   Room make_room(int rows) const;
-  Graph record(const ActionBuffers<float>& buffers, const ActionRequest& request);
+  void run(const Call& call);
+  Graph record(const Call& call);
   void integrate(const ActionBuffers<float>& buffers, int rows);
-  void score(const ActionBuffers<float>& buffers, const ActionRequest& request);
+  void score(const Call& call);
   void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,
                float* out);
   void launch(const std::function<void(cudaStream_t)>& work);
@@ -46,7 +56,7 @@ class LayeredAction final : public Actor<float> {
   CudaSchedules schedules_;
   FlowBranches branches_;
   std::unique_ptr<Room> room_;
-  std::vector<Call> calls_;
+  std::vector<Captured> calls_;
 };
 
 }  // namespace r2pac::cuda

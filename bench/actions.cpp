@@ -27,7 +27,7 @@ BenchRow action_row(const std::string& name, int observations, SamplerOptions op
               std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
   row.gflop = 2 * sampler.multiply_adds() * observations / 1e9;
   const auto work = [&] { sampler.sample(states, noise, {chunks, {}, {}, {}}); };
-  work();  // a device may choose how to act when it is asked first
+  work();  // a graph is captured when it is first asked for
   row.launches = sampler.actor().launches();
   row.method = sampler.actor().description();
   return measure(row, target, work);

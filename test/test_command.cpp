@@ -58,6 +58,7 @@ TEST_CASE("the commands work in the order in which a user meets them") {
   CHECK(score["seed"] == 5);
   CHECK(score["label"] == "null");
   CHECK(score["train_seed"] == 7);
+  CHECK(score["sampler"].get<std::string>().rfind("CPU, ", 0) == 0);
   CHECK(Json::parse(content(fs::path(f.run) / "eval.json")) == score);
   REQUIRE(score["rows"].size() == 3);
   double sum = 0;

@@ -210,24 +210,46 @@ TEST_CASE("the fused kernel answers in one launch as the library products of its
     }
 }
 
-TEST_CASE("the faster sampler is measured unless one is asked for") {
+TEST_CASE("the fused kernel acts where it can, whatever else a call asks for") {
+  any_order();
   const Settings settings = small_settings();
   const SamplerOptions options{{2, 2.0, kLabelGood}, 3};
   const std::shared_ptr<Device> device = on_cuda(Precision::bf16);
   const auto networks = make_networks<float>(settings, *device);
   Sampler<float> sampler = sampler_of(*networks, options, device);
-  CHECK(sampler.actor().description() == "measured at the first call");
-  std::vector<float> observations(5, 0.1f), noise(3 * kChunk, 0.5f), chunk(kChunk);
-  sampler.sample(observations, noise, {chunk, {}, {}, {}});
-  CHECK(sampler.actor().description().find("(measured the faster)") != std::string::npos);
-
-  std::vector<float> reward(1);
-  sampler.sample(observations, noise, {chunk, {}, {}, {}, reward});  // which the kernel does not know
-  CHECK(sampler.actor().description() == "a graph of library products");
+  CHECK(sampler.actor().description() == "one fused kernel, bf16");
+  CHECK(sampler_of(*networks, options, on_cuda()).actor().description() ==
+        "a graph of library products, fp32");
   SamplerOptions by_region = options;
   by_region.selection = Selection::region;
   CHECK(sampler_of(*networks, by_region, device).actor().description() ==
-        "a graph of library products, which chooses by region");
+        "a graph of library products, bf16");
+
+  const std::size_t many = 3 * kRows;
+  std::vector<float> observations(5 * kRows), noise(many * kChunk), chunk(kRows * kChunk),
+      alone = chunk, cost(kRows), alone_cost(kRows), reward(kRows), rewards(many), costs(many),
+      candidates(many * kChunk);
+  for (std::uint32_t i = 0; i < observations.size(); ++i)
+    observations[i] = static_cast<float>(random_normal(37, Purpose::test, 1, 0, i));
+  for (std::uint32_t i = 0; i < noise.size(); ++i)
+    noise[i] = static_cast<float>(random_normal(37, Purpose::test, 2, 0, i));
+  sampler.sample(observations, noise, {alone, alone_cost, {}, {}});
+  sampler.sample(observations, noise, {chunk, cost, {}, {}, reward, candidates, costs, rewards});
+  CHECK(chunk == alone);
+  CHECK(cost == alone_cost);
+  int others = 0;  // choices of another candidate than the first
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const auto best = static_cast<std::size_t>(least_cost(costs.data() + 3 * i, 3));
+    CHECK(cost[i] == costs[3 * i + best]);
+    CHECK(reward[i] == rewards[3 * i + best]);
+    for (std::size_t j = 0; j < kChunk; ++j)
+      CHECK(chunk[i * kChunk + j] == candidates[(3 * i + best) * kChunk + j]);
+    others += best != 0;
+  }
+  CHECK(others > 0);
+  std::vector<float> of_chosen(kRows);  // the critics' own word on the chosen chunks
+  sampler.score(observations, chunk, of_chosen, {}, {}, {});
+  CHECK(of_chosen == reward);
 
   const auto error = [&](const char* wanted, const std::shared_ptr<Device>& on,
                          const SamplerOptions& asked = SamplerOptions{{2, 2.0, kLabelGood}, 3}) {

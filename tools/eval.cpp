@@ -87,6 +87,7 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
                {"threshold", acting.threshold},
                {"trained_threshold", policy.region_bound()},
                {"l", policy.region_end() ? Json(*policy.region_end()) : Json(nullptr)},
+               {"sampler", scores.sampler},
                {"return_mean", e.return_mean},
                {"return_std", e.return_std},
                {"cost_mean", e.cost_mean},

@@ -117,6 +117,7 @@ std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& o
     return std::nullopt;
   }
   const EvaluationResult& r = scores.result;
+  scores.sampler = sampler.actor().description();
   scores.cost_limit = cost_limit;
   std::vector<double> within;
   for (const EpisodeResult& e : r.episodes) within.push_back(e.episode_cost <= cost_limit ? 1 : 0);

@@ -38,6 +38,7 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
 struct Scores {
   Evaluation summary;
   EvaluationResult result;
+  std::string sampler;                          ///< what computed the actions: Actor::description()
   double cost_limit = 0;                        ///< kappa, per episode
   std::optional<double> normalized_return_std;  ///< over episodes, as the next
   double normalized_cost_std = 0;
