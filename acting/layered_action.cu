@@ -3,6 +3,7 @@
 #include "acting/layered_action.cuh"
 #include "acting/select.h"
 #include "cuda/cuda.cuh"
+#include "kernels/dense.cuh"
 #include "kernels/flow.h"
 
 namespace r2pac::cuda {
@@ -171,7 +172,7 @@ std::string LayeredAction::description() const {
 
 void LayeredAction::launch(const std::function<void(cudaStream_t)>& work) {
   queue_.begin_call({}, {}, true);
-  queue_.launch(1, [&](const Lane& lane) { work(lane.stream()); });
+  queue_.launch(1, [&](const Stream& stream) { work(stream.get()); });
 }
 
 /// Through networks of one shape and one input, as an ensemble. buffers: two of [nets, rows, widest].
@@ -207,8 +208,8 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   const int many = rows * spec_.candidates, d = flow.first_width;
   const std::size_t hidden = size(branches_.count) * size(many) * size(d);
   queue_.begin_call({}, {}, true);
-  queue_.multiply({buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
-                  flow.observation_dim, d, room_->first.data(), 0, 1, false);
+  multiply(queue_, {buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
+           flow.observation_dim, d, room_->first.data(), 0, 1, false);
   launch([&](cudaStream_t stream) {
     cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
                  room_->first.data(),
@@ -219,8 +220,8 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   const float dt = 1.0f / static_cast<float>(spec_.flow.flow_steps);
   for (int n = 0; n < spec_.flow.flow_steps; ++n) {
     queue_.begin_call({}, {}, true);
-    queue_.multiply({buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
-                    room_->first.data(), 0, 1, false);
+    multiply(queue_, {buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
+             room_->first.data(), 0, 1, false);
     launch([&](cudaStream_t stream) {
       const auto kernel = flow.rest.activation == Activation::gelu_erf
                               ? first_layer_kernel<Activation::gelu_erf>

@@ -11,7 +11,7 @@ namespace r2pac {
 namespace {
 
 using cuda::DeviceArray;
-using cuda::Lane;
+using cuda::Stream;
 
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 constexpr double gigabytes(double values) { return values * sizeof(float) / 1e9; }
@@ -83,7 +83,7 @@ class KernelRows {
     row.gflop = gflop;
     row.gigabytes = gigabytes(values);
     sink_(clock_.measure(
-        row, [&] { clock_.queue().launch(launches, [&](const Lane& lane) { work(lane.stream()); }); }));
+        row, [&] { clock_.queue().launch(launches, [&](const Stream& stream) { work(stream.get()); }); }));
   }
 
   cuda::KernelClock clock_;
@@ -108,7 +108,7 @@ void KernelRows::product(const std::string& name, const Product& p) {
   row.gflop = 2e-9 * p.nets * p.rows * p.depth * p.cols;
   row.gigabytes = gigabytes(static_cast<double>(inputs * a_size + nets * (b_size + c_size)));
   sink_(clock_.measure(row, [&] {
-    clock_.queue().multiply(of_a, of_b, p.rows, p.depth, p.cols, c.data(), c_size, p.nets, false);
+    multiply(clock_.queue(), of_a, of_b, p.rows, p.depth, p.cols, c.data(), c_size, p.nets, false);
   }));
 }
 

@@ -5,6 +5,7 @@
 #include "bench/cuda_measure.h"
 #include "cuda/cuda.cuh"
 #include "cuda/stopwatch.cuh"
+#include "kernels/dense.cuh"
 #include "kernels/random.cuh"
 #ifndef R2PAC_CUDA_HOST
 #include <nvtx3/nvToolsExt.h>
@@ -45,7 +46,7 @@ double product_gflops(Queue& queue) {
   const Matrix square{a.data(), kSquare, 0};
   double& best = most[queue.precision()];
   return best = std::max(best, best_rate(queue, 2e-9 * n * n * n, [&] {
-                           queue.multiply(square, square, kSquare, kSquare, kSquare, c.data(), 0, 1, false);
+                           multiply(queue, square, square, kSquare, kSquare, kSquare, c.data(), 0, 1, false);
                          }));
 }
 
@@ -54,9 +55,9 @@ double copy_bandwidth(Queue& queue) {
   const DeviceArray<unsigned char> from(kCopyBytes), to(kCopyBytes);
   R2_CUDA(cudaMemsetAsync(from.data(), 1, kCopyBytes, queue.stream()));
   return best = std::max(best, best_rate(queue, 2e-9 * kCopyBytes, [&] {
-                           queue.launch(1, [&](const Lane& lane) {
+                           queue.launch(1, [&](const Stream& stream) {
                              R2_CUDA(cudaMemcpyAsync(to.data(), from.data(), kCopyBytes,
-                                                     cudaMemcpyDeviceToDevice, lane.stream()));
+                                                     cudaMemcpyDeviceToDevice, stream.get()));
                            });
                          }));
 }

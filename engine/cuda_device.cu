@@ -5,6 +5,7 @@
 #include "cuda/cuda.cuh"
 #include "engine/cuda_device.cuh"
 #include "kernels/cuda_schedules.cuh"
+#include "kernels/dense.cuh"
 #include "kernels/random.cuh"
 
 namespace r2pac {
@@ -110,10 +111,10 @@ class QueuedDevice final : public CudaDevice {
     Buffer<float> a(n * n, memory_), c(n * n, memory_);
     const cuda::Matrix square{a.data(), n, 0};
     const auto both = [&] {
-      queue_.launch(1, [&](const cuda::Lane& lane) {
-        cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), lane.stream());
+      queue_.launch(1, [&](const cuda::Stream& stream) {
+        cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), stream.get());
       });
-      queue_.multiply(square, square, n, n, n, c.data(), 0, 1, false, true);
+      cuda::multiply(queue_, square, square, n, n, n, c.data(), 0, 1, false, true);
     };
     record({{{}, {}, true, both}})->run();
     std::vector<float> x(n * n), y(n * n);

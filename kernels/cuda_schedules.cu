@@ -23,11 +23,11 @@ void CudaSchedules::rows(const RowOperation<float>& operation, int rows) const {
 
 void CudaSchedules::dense(const DenseForward<float>& call) const {
   const DenseWeights<float>& w = call.weights;
-  if (w.out == 1) return queue_.launch(1, [&](const Lane& lane) { head(call, lane.stream()); });
-  queue_.multiply(operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
-                  call.y.net_stride, call.y.nets, false, w.head);
-  queue_.launch(1, [&](const Lane& lane) {
-    bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, lane.stream());
+  if (w.out == 1) return queue_.launch(1, [&](const Stream& stream) { head(call, stream.get()); });
+  multiply(queue_, operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
+           call.y.net_stride, call.y.nets, false, w.head);
+  queue_.launch(1, [&](const Stream& stream) {
+    bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, stream.get());
   });
 }
 
@@ -35,15 +35,15 @@ void CudaSchedules::dense_input_gradient(const DenseInputGradient<float>& call) 
   const DenseWeights<float>& w = call.weights;
   const View<float>&from = call.d_y, &to = call.d_x;
   if (w.out == 1 && to.nets == from.nets)
-    return queue_.launch(1, [&](const Lane& lane) { head_input_gradient(call, lane.stream()); });
+    return queue_.launch(1, [&](const Stream& stream) { head_input_gradient(call, stream.get()); });
   const float* const rows = w.weight + static_cast<std::size_t>(call.first_row) * w.out;
   const Matrix weight = transposed({rows, w.out, w.weight_stride});
   if (to.nets == from.nets)
-    return queue_.multiply(operand(from), weight, from.rows, w.out, to.cols, to.data, to.net_stride, to.nets,
-                           call.accumulate, w.head);
+    return multiply(queue_, operand(from), weight, from.rows, w.out, to.cols, to.data, to.net_stride, to.nets,
+                    call.accumulate, w.head);
   for (int k = 0; k < from.nets; ++k)  // members that share their input add up
-    queue_.multiply({from.net(k), from.cols, 0}, transposed({rows + k * w.weight_stride, w.out, 0}),
-                    from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0, w.head);
+    multiply(queue_, {from.net(k), from.cols, 0}, transposed({rows + k * w.weight_stride, w.out, 0}),
+             from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0, w.head);
 }
 
 void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte*) const {
@@ -63,19 +63,19 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
     weight.accumulate = call.accumulate;
     return queue_.add(weight);
   }
-  queue_.multiply(transposed(operand(x)), operand(d_y), x.cols, d_y.rows, d_y.cols, call.d_weight,
-                  call.weight_stride, d_y.nets, call.accumulate, call.head);
+  multiply(queue_, transposed(operand(x)), operand(d_y), x.cols, d_y.rows, d_y.cols, call.d_weight,
+           call.weight_stride, d_y.nets, call.accumulate, call.head);
 }
 
 void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {
-  queue_.launch(1, [&](const Lane& lane) { cuda::scale(factor, target, lane.stream()); });
+  queue_.launch(1, [&](const Stream& stream) { cuda::scale(factor, target, stream.get()); });
 }
 
 void CudaSchedules::layer_norm(const LayerNorm<float>& call) const {
-  queue_.launch(1, [&](const Lane& lane) { cuda::layer_norm(call, lane.stream()); });
+  queue_.launch(1, [&](const Stream& stream) { cuda::layer_norm(call, stream.get()); });
 }
 void CudaSchedules::layer_norm_gradient(const LayerNormGradient<float>& call) const {
-  queue_.launch(1, [&](const Lane& lane) { cuda::layer_norm_gradient(call, lane.stream()); });
+  queue_.launch(1, [&](const Stream& stream) { cuda::layer_norm_gradient(call, stream.get()); });
 }
 void CudaSchedules::layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain,
                                      float* bias, std::size_t stride, bool accumulate) const {
@@ -119,8 +119,8 @@ void CudaSchedules::update_threshold(const View<float>& x, double alpha, double 
                 "a batch of " + std::to_string(x.rows) + " is larger than a CUDA device takes, which is " +
                     std::to_string(kMaxQuantileRows),
                 "batch", "lower --batch, or use --device cpu");
-  queue_.launch(1, [&](const Lane& lane) {
-    cuda::update_threshold(x, alpha, keep, state, first_step, threshold, lane.stream());
+  queue_.launch(1, [&](const Stream& stream) {
+    cuda::update_threshold(x, alpha, keep, state, first_step, threshold, stream.get());
   });
 }
 
@@ -131,9 +131,9 @@ std::size_t CudaSchedules::optimizer_scratch(const OptimizerStep<float>& call) c
 void CudaSchedules::finish_step(const OptimizerStep<float>& call, float* squares, std::byte* scratch) const {
   const int updates = static_cast<int>((call.pieces.size() + kUpdatePieces - 1) / kUpdatePieces);
   auto* const partial = reinterpret_cast<float*>(scratch);
-  queue_.launch(updates + 1, [&](const Lane& lane) {
-    update_parameters(call.pieces, call.settings, call.state, call.first_step, partial, lane.stream());
-    cuda::finish_step(call.pieces, call.state, call.losses, partial, squares, lane.stream());
+  queue_.launch(updates + 1, [&](const Stream& stream) {
+    update_parameters(call.pieces, call.settings, call.state, call.first_step, partial, stream.get());
+    cuda::finish_step(call.pieces, call.state, call.losses, partial, squares, stream.get());
   });
 }
 

@@ -156,6 +156,17 @@ __global__ void __launch_bounds__(kThreads)
     d_x.row(net, row)[c] = (d[c] * g[c] - mean - unit[c] * along) * inverse_deviation.row(net, row)[0];
 }
 
+cublasComputeType_t compute_type(Precision precision) {
+  switch (precision) {
+    case Precision::tf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case Precision::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    default:
+      return CUBLAS_COMPUTE_32F_PEDANTIC;
+  }
+}
+
 std::size_t values(const View<float>& view) {
   return static_cast<std::size_t>(view.rows) * static_cast<std::size_t>(view.cols);
 }
@@ -185,6 +196,20 @@ void with_activation(Activation activation, Run run) {
 }
 
 }  // namespace
+
+/// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
+void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,
+              std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32) {
+  queue.launch(1, [&](const Stream& stream) {
+    const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
+    const auto stride = [](std::size_t count) { return static_cast<long long>(count); };
+    R2_CUBLAS(cublasGemmStridedBatchedEx(
+        stream.blas(), b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+        cols, rows, depth, &one, b.data, CUDA_R_32F, b.stride, stride(b.batch_stride), a.data, CUDA_R_32F,
+        a.stride, stride(a.batch_stride), &beta, c, CUDA_R_32F, cols, stride(c_batch_stride), batch,
+        compute_type(in_fp32 ? Precision::fp32 : queue.precision()), CUBLAS_GEMM_DEFAULT));
+  });
+}
 
 void bias_activation(const View<float>& y, const float* bias, std::size_t stride, Activation activation,
                      const View<float>& slope, cudaStream_t stream) {

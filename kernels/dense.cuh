@@ -1,11 +1,25 @@
-// Dense layers on a CUDA device: what stands between the library's matrix products.
+// Dense layers on a CUDA device: the library's matrix products and what stands between them.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
+#include "kernels/queue.cuh"
 #include "kernels/schedules.h"
 
 namespace r2pac::cuda {
+
+/// One operand of a product: matrices of row length `stride`, `batch_stride` values apart (0: the same one).
+struct Matrix {
+  const float* data;
+  int stride;
+  std::size_t batch_stride;
+  bool transposed = false;
+};
+
+/// c [rows, cols] = a [rows, depth] b [depth, cols], plus c if `accumulate`, for `batch` matrices, as a
+/// launch of the queue; in the queue's precision, or in fp32.
+void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,
+              std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32 = false);
 
 /// y = activation(y + bias) in place for each member; slope (data may be null, and may have fewer members and
 /// rows than y) receives the activation's derivative. bias: net k's at bias + k * stride.
