@@ -22,10 +22,14 @@ class FusedActor final : public Actor<float> {
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override {
     ActionRequest drawn = request;
     drawn.rewards = false;
+    queue_.make_current();
     kernel_.run(buffers, drawn, queue_.stream());
     if (request.rewards) reward_critics_.reward(buffers, request.rows, request.score);
   }
-  void renew_weights() override { kernel_.pack(queue_.stream()); }
+  void renew_weights() override {
+    queue_.make_current();
+    kernel_.pack(queue_.stream());
+  }
   std::string description() const override {
     return std::string("one fused kernel, ") + precision_name(queue_.precision());
   }
@@ -41,6 +45,7 @@ class FusedActor final : public Actor<float> {
 
 std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, CudaDevice& device) {
   Queue& queue = device.queue();
+  queue.make_current();
   const char* const given = std::getenv("R2PAC_CUDA_SAMPLER");
   const std::string wanted = given != nullptr ? given : "";
   if (!wanted.empty() && wanted != "fused" && wanted != "layered")

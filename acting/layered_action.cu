@@ -303,6 +303,7 @@ void LayeredAction::reward(const ActionBuffers<float>& buffers, int rows, bool s
 }
 
 void LayeredAction::run(const Call& call) {
+  queue_.make_current();
   const auto known = std::find_if(calls_.begin(), calls_.end(),
                                   [&](const Captured& captured) { return captured.call == call; });
   if (known != calls_.end()) return known->graph.run();

@@ -8,7 +8,7 @@
 
 namespace r2pac::cuda {
 
-/// `size` elements of device memory, not initialised.
+/// `size` elements of the current device's memory, not initialised.
 template <class T>
 class DeviceArray {
  public:
@@ -17,6 +17,7 @@ class DeviceArray {
   }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
     R2_CUDA(cudaMemcpy(data_, values.data(), size_ * sizeof(T), cudaMemcpyHostToDevice));
+    R2_CUDA(cudaDeviceSynchronize());  // streams that do not wait for the null stream may read it next
   }
   DeviceArray(DeviceArray&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -33,6 +34,7 @@ class DeviceArray {
   /// Waits for the device and copies all elements to the host.
   std::vector<T> host() const {
     std::vector<T> values(size_);
+    R2_CUDA(cudaDeviceSynchronize());
     R2_CUDA(cudaMemcpy(values.data(), data_, size_ * sizeof(T), cudaMemcpyDeviceToHost));
     return values;
   }

@@ -24,6 +24,7 @@ struct Allocation {
   std::size_t bytes = 0;
   bool device = true;  // false: pinned host memory, which a kernel may use too
   bool freed = false;
+  int ordinal = 0;  // of the device
 };
 
 struct Table {
@@ -133,7 +134,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes, bool device) {
   if (!*pointer) return record_error(cudaErrorMemoryAllocation);
   std::memset(*pointer, 0xff, bytes);  // NaN: what nobody has written must show
   forget_freed(number(*pointer), number(*pointer) + bytes);
-  table().allocations[number(*pointer)] = {bytes, device, false};
+  table().allocations[number(*pointer)] = {bytes, device, false, current_device()};
   if (device) {
     table().in_use.bytes += bytes;
     ++table().in_use.allocations;
@@ -188,7 +189,13 @@ void require_device_memory(const void* address, std::size_t bytes, const char* w
 void check_kernel_pointer(const void* pointer, std::size_t position) {
   if (!pointer) return;
   const std::lock_guard lock(table().mutex);
-  if (bytes_left(number(pointer)) >= 0) return;
+  if (bytes_left(number(pointer)) >= 0) {
+    const Allocation& allocation = at_or_below(number(pointer))->second;
+    if (allocation.device && allocation.ordinal != current_device())
+      fault("argument %zu of the kernel: %p is memory of device %d, and the kernel runs on device %d",
+            position, pointer, allocation.ordinal, current_device());
+    return;
+  }
   fault("argument %zu of the kernel: %s", position, describe_address(pointer).c_str());
 }
 

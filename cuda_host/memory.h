@@ -19,8 +19,8 @@ void require_device_memory(const void* address, std::size_t bytes, const char* w
 /// Whether the address lies in a live allocation.
 bool in_device_memory(const void* address);
 
-/// Faults unless a pointer given to a kernel is null or points into, or to the end of, a live allocation.
-/// `position` counts the kernel's arguments from 1.
+/// Faults unless a pointer given to a kernel is null or points into, or to the end of, a live allocation of the
+/// thread's device. `position` counts the kernel's arguments from 1.
 void check_kernel_pointer(const void* pointer, std::size_t position);
 
 /// What an address outside all live allocations is, for reports: freed, beside an allocation, or of the host.

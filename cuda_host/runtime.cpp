@@ -91,17 +91,6 @@ cudaError_t cudaMemcpyToSymbol(const void* symbol, const void* from, std::size_t
   return cudaSuccess;
 }
 
-cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
-}
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-cudaError_t cudaSetDevice(int device) {
-  return record_error(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
-}
 cudaError_t cudaDriverGetVersion(int* version) {
   *version = CUDART_VERSION;
   return cudaSuccess;
@@ -112,7 +101,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return record_error(cudaErrorInvalidDevice);
+  if (device < 0 || device >= kDevices) return record_error(cudaErrorInvalidDevice);
   *properties = {};
   std::strcpy(properties->name, "host execution layer");
   std::size_t free_bytes = 0;
@@ -136,7 +125,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  if (device != 0) return record_error(cudaErrorInvalidDevice);
+  if (device < 0 || device >= kDevices) return record_error(cudaErrorInvalidDevice);
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount:
       *value = kMultiprocessors;

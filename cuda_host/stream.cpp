@@ -41,11 +41,13 @@ struct Capture {
 }  // namespace
 
 struct CUstream_st {
+  int device = 0;
   Capture* capture = nullptr;
   Nodes reached;  // the nodes that its next one follows
 };
 
 struct CUevent_st {
+  int device = 0;
   std::uint64_t capture = 0;  // the number of the capture that it was recorded in; 0 for none
   Nodes reached;
   bool recorded = false;
@@ -60,6 +62,13 @@ std::unique_ptr<Capture> active;  // at most one capture at a time
 std::uint64_t captures = 0;
 CUstream_st default_stream;
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local int chosen_device = 0;
+
+/// Kernels and graphs are refused by a stream of another device than the thread's. The null stream is of
+/// each.
+bool of_another_device(const CUstream_st& stream) {
+  return &stream != &default_stream && stream.device != chosen_device;
+}
 
 /// The null stream and its two names are one.
 CUstream_st& stream_of(cudaStream_t stream) {
@@ -123,6 +132,8 @@ cudaError_t record_error(cudaError_t status) {
   return status;
 }
 
+int current_device() { return chosen_device; }
+
 cudaError_t forbidden_in_capture() {
   const std::lock_guard lock(stream_mutex);
   return active ? spoil(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
@@ -133,6 +144,8 @@ cudaError_t submit(cudaStream_t handle, cudaGraphNodeType type, const void* kern
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
   if (active && &stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
+  if (type == cudaGraphNodeTypeKernel && of_another_device(stream))
+    return record_error(cudaErrorInvalidResourceHandle);
   if (!stream.capture) {
     work();
     return cudaSuccess;
@@ -153,8 +166,23 @@ extern "C" {
 cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
 cudaError_t cudaPeekAtLastError() { return last_error; }
 
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = kDevices;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) {
+  *device = chosen_device;
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= kDevices) return record_error(cudaErrorInvalidDevice);
+  chosen_device = device;
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new CUstream_st;
+  (*stream)->device = current_device();
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
@@ -190,6 +218,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   *event = new CUevent_st;
+  (*event)->device = current_device();
   return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
@@ -201,6 +230,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
   if (active && &stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
+  if (&stream != &default_stream && event->device != stream.device)
+    return record_error(cudaErrorInvalidResourceHandle);
   event->capture = stream.capture ? stream.capture->number : 0;
   event->reached = stream.reached;
   event->recorded = true;
@@ -257,6 +288,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (stream_of(stream).capture) return record_error(cudaErrorStreamCaptureUnsupported);
+  if (of_another_device(stream_of(stream))) return record_error(cudaErrorInvalidResourceHandle);
   if (const cudaError_t status = forbidden_in_capture()) return status;
   const std::lock_guard lock(stream_mutex);
   run(exec->graph);

@@ -17,6 +17,10 @@ cudaError_t submit(cudaStream_t stream, cudaGraphNodeType type, const void* kern
 /// spoils that capture. cudaSuccess otherwise.
 cudaError_t forbidden_in_capture();
 
+/// Devices that the layer pretends to have, and the one that the calling thread has chosen (cudaSetDevice).
+inline constexpr int kDevices = 2;
+int current_device();
+
 /// Keeps a status for cudaGetLastError and returns it.
 cudaError_t record_error(cudaError_t status);
 

@@ -25,9 +25,10 @@ std::string mebibytes(std::size_t bytes) {
 
 class CudaMemory final : public Memory {
  public:
-  explicit CudaMemory(cudaStream_t stream) : stream_(stream) {}
+  explicit CudaMemory(const cuda::Queue& queue) : queue_(queue) {}
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+    queue_.make_current();
     void* memory = nullptr;
     const cudaError_t status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
     if (status == cudaErrorMemoryAllocation) {
@@ -42,22 +43,27 @@ class CudaMemory final : public Memory {
     cuda::check(status, "cudaMalloc", __FILE__, __LINE__);
     std::shared_ptr<std::byte> owner(static_cast<std::byte*>(memory),
                                      [](std::byte* block) { cudaFree(block); });
-    R2_CUDA(cudaMemsetAsync(memory, 0, bytes, stream_));
-    R2_CUDA(cudaStreamSynchronize(stream_));
+    R2_CUDA(cudaMemsetAsync(memory, 0, bytes, queue_.stream()));
+    R2_CUDA(cudaStreamSynchronize(queue_.stream()));
     return owner;
   }
-  /// Host memory that is not pinned is read before the call returns, so that nobody needs to wait.
   void copy_in(void* device, const void* host, std::size_t bytes) override {
-    if (bytes > 0) R2_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_));
+    copy(device, host, bytes, cudaMemcpyHostToDevice);
   }
   void copy_out(void* host, const void* device, std::size_t bytes) override {
-    if (bytes == 0) return;
-    R2_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));
-    R2_CUDA(cudaStreamSynchronize(stream_));
+    copy(host, device, bytes, cudaMemcpyDeviceToHost);
   }
 
  private:
-  cudaStream_t stream_;
+  /// Waits for the copy: the caller's memory may end its life after the call.
+  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+    if (bytes == 0) return;
+    queue_.make_current();
+    R2_CUDA(cudaMemcpyAsync(to, from, bytes, kind, queue_.stream()));
+    R2_CUDA(cudaStreamSynchronize(queue_.stream()));
+  }
+
+  const cuda::Queue& queue_;
 };
 
 class CudaRecording final : public Recording {
@@ -74,7 +80,7 @@ class CudaRecording final : public Recording {
 class QueuedDevice final : public CudaDevice {
  public:
   QueuedDevice(int ordinal, Precision precision)
-      : ordinal_(ordinal), queue_(precision), schedules_(queue_), memory_(queue_.stream()) {
+      : ordinal_(ordinal), queue_(precision), schedules_(queue_), memory_(queue_) {
     R2_CUDA(cudaGetDeviceProperties(&properties_, ordinal));
     probe();
   }
@@ -101,7 +107,10 @@ class QueuedDevice final : public CudaDevice {
       }
     }));
   }
-  void synchronize() override { R2_CUDA(cudaStreamSynchronize(queue_.stream())); }
+  void synchronize() override {
+    queue_.make_current();
+    R2_CUDA(cudaStreamSynchronize(queue_.stream()));
+  }
   std::uint64_t check_interval() const override { return 100; }
 
  private:

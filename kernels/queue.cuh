@@ -21,6 +21,8 @@ class Queue {
   Precision precision() const { return precision_; }
   /// The stream that everything else joins.
   cudaStream_t stream() const { return streams_.first().get(); }
+  /// Stream::make_current.
+  void make_current() const { streams_.first().make_current(); }
 
   /// Captures what `calls` launches. Throws what `calls` throws, or Error(device).
   Graph capture(const std::function<void()>& calls);

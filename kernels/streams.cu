@@ -21,24 +21,31 @@ bool intersects(const std::vector<const void*>& a, const std::vector<const void*
 }  // namespace
 
 Stream::Stream() : workspace_(kWorkspaceBytes) {
+  R2_CUDA(cudaGetDevice(&device_));
   R2_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   R2_CUBLAS(cublasCreate(&blas_));
   R2_CUBLAS(cublasSetStream(blas_, stream_));
   R2_CUBLAS(cublasSetWorkspace(blas_, workspace_.data(), kWorkspaceBytes));
 }
 
+void Stream::make_current() const { R2_CUDA(cudaSetDevice(device_)); }
+
 Stream::~Stream() {
+  cudaSetDevice(device_);
   if (blas_ != nullptr) cublasDestroy(blas_);
   if (stream_ != nullptr) cudaStreamDestroy(stream_);
 }
 
 Graph::~Graph() {
   if (executable_ == nullptr) return;
-  cudaStreamSynchronize(stream_);
+  cudaStreamSynchronize(stream_->get());
   cudaGraphExecDestroy(executable_);
 }
 
-void Graph::run() const { R2_CUDA(cudaGraphLaunch(executable_, stream_)); }
+void Graph::run() const {
+  stream_->make_current();
+  R2_CUDA(cudaGraphLaunch(executable_, stream_->get()));
+}
 
 void Work::add(const Work& other) {
   reads.insert(reads.end(), other.reads.begin(), other.reads.end());
@@ -72,6 +79,7 @@ Graph Streams::capture(const std::function<void()>& calls) {
   std::fill(tails_.begin(), tails_.end(), -1);
   barrier_ = -1;
   size_ = {};
+  first().make_current();
   R2_CUDA(cudaStreamBeginCapture(first().get(), cudaStreamCaptureModeThreadLocal));
   cudaGraph_t graph = nullptr;
   try {
@@ -88,7 +96,7 @@ Graph Streams::capture(const std::function<void()>& calls) {
   const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
   check(status, "cudaGraphInstantiate", __FILE__, __LINE__);
-  return {executable, first().get(), size_};
+  return {executable, first(), size_};
 }
 
 /// The first stream waits for the others.

@@ -17,7 +17,7 @@
 
 namespace r2pac::cuda {
 
-/// A stream and what its matrix products need. Products of one stream share a workspace, for they follow each
+/// A stream of the current device and what its matrix products need. Products of one stream share a workspace, for they follow each
 /// other.
 class Stream {
  public:
@@ -26,9 +26,13 @@ class Stream {
   Stream(const Stream&) = delete;
 
   cudaStream_t get() const { return stream_; }
+  /// Makes the stream's device the calling thread's, which a thread needs before it allocates or launches: each
+  /// begins with device 0.
+  void make_current() const;
   cublasHandle_t blas() const { return blas_; }
 
  private:
+  int device_ = 0;
   cudaStream_t stream_ = nullptr;
   cublasHandle_t blas_ = nullptr;
   DeviceArray<unsigned char> workspace_;
@@ -41,8 +45,8 @@ class Graph {
     int launches = 0;       ///< kernels and products
     int critical_path = 0;  ///< those that must follow each other
   };
-  Graph(cudaGraphExec_t executable, cudaStream_t stream, const Size& size)
-      : executable_(executable), stream_(stream), size_(size) {}
+  Graph(cudaGraphExec_t executable, const Stream& stream, const Size& size)
+      : executable_(executable), stream_(&stream), size_(size) {}
   Graph(Graph&& other) noexcept
       : executable_(std::exchange(other.executable_, nullptr)), stream_(other.stream_), size_(other.size_) {}
   /// Waits for the stream.
@@ -53,7 +57,7 @@ class Graph {
 
  private:
   cudaGraphExec_t executable_;
-  cudaStream_t stream_;
+  const Stream* stream_;
   Size size_;
 };
 

@@ -1,11 +1,15 @@
 // Acting on a CUDA device: the graph of library products and the fused kernel against the CPU's sampler.
+#include <cuda_runtime_api.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
+#include <thread>
 
 #include "acting/policy_sampler.h"
 #include "base/error.h"
+#include "engine/cuda_device.cuh"
 #include "entry_values.h"
 #include "on_cuda.h"
 #include "small_method.h"
@@ -266,6 +270,45 @@ TEST_CASE("the fused kernel acts where it can, whatever else a call asks for") {
   CHECK(error("fused", on_cuda()).find("cannot run this policy") != std::string::npos);
   CHECK(error("fused", device, by_region).find("by least cost only") != std::string::npos);
   CHECK(error("fast", device).find("unknown sampler `fast`") != std::string::npos);
+}
+
+// A thread begins with device 0 (of the host layer's two).
+TEST_CASE("any thread may make and ask a policy on any device") {
+  int count = 0;
+  REQUIRE(cudaGetDeviceCount(&count) == cudaSuccess);
+  const SamplerOptions options{{2, 2.0, kLabelGood}, 3};
+  std::vector<float> observations(5, 0.1f), noise(3 * kChunk, 0.5f);
+  for (const char* name : {"fused", "layered"}) {
+    INFO(name);
+    const Choice choice(name);
+    const auto ask_last_device = [&](auto&& step) {
+      std::shared_ptr<Device> device;
+      std::unique_ptr<Networks<float>> networks;
+      std::unique_ptr<Sampler<float>> sampler;
+      std::vector<float> chunk(kChunk), reward(1);
+      step([&] { device = cuda_device(count - 1, Precision::bf16); });
+      step([&] { networks = make_networks<float>(small_settings(), *device); });
+      step([&] { sampler = std::make_unique<Sampler<float>>(*networks, options, device); });
+      step([&] { sampler->sample(observations, noise, {chunk, {}, {}, {}, reward}); });
+      step([&] { sampler->sample(observations, noise, {chunk, {}, {}, {}, reward}); });
+      step([&] { sampler.reset(), networks.reset(), device.reset(); });
+      chunk.insert(chunk.end(), reward.begin(), reward.end());
+      return chunk;
+    };
+    const auto here = [](auto&& step) { step(); };
+    const auto in_threads = [](auto&& step) {
+      std::exception_ptr failure;
+      std::thread([&] {
+        try {
+          step();
+        } catch (...) {
+          failure = std::current_exception();
+        }
+      }).join();
+      if (failure) std::rethrow_exception(failure);
+    };
+    CHECK(ask_last_device(in_threads) == ask_last_device(here));
+  }
 }
 
 TEST_CASE("new weights are seen by the next answer") {
