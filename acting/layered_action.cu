@@ -170,8 +170,8 @@ std::string LayeredAction::description() const {
   return std::string("a graph of library products, ") + precision_name(queue_.precision());
 }
 
-void LayeredAction::launch(const std::function<void(cudaStream_t)>& work) {
-  queue_.begin_call({}, {}, true);
+void LayeredAction::launch(const char* name, const std::function<void(cudaStream_t)>& work) {
+  queue_.begin_call(Work::after_everything(name));
   queue_.launch(1, [&](const Stream& stream) { work(stream.get()); });
 }
 
@@ -195,7 +195,7 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.in = a.in;
     weights.out = a.out;
     weights.head = last;
-    queue_.begin_call({}, {}, true);
+    queue_.begin_call(Work::after_everything("layer"));
     schedules_.dense({in, weights, last ? Activation::identity : first.activation, y, {}});
     if (a.gain != nullptr)
       schedules_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
@@ -207,10 +207,10 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   const FlowWeights<float>& flow = spec_.weights.flow;
   const int many = rows * spec_.candidates, d = flow.first_width;
   const std::size_t hidden = size(branches_.count) * size(many) * size(d);
-  queue_.begin_call({}, {}, true);
+  queue_.begin_call(Work::after_everything("observation part of the first layer"));
   multiply(queue_, {buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
            flow.observation_dim, d, room_->first.data(), 0, 1, false);
-  launch([&](cudaStream_t stream) {
+  launch("observation and label", [&](cudaStream_t stream) {
     cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
                  room_->first.data(),
                  LabelPart{flow.bias, flow.label, flow.label_table, flow.label_dim, d, branches_.label[0],
@@ -219,10 +219,10 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   });
   const float dt = 1.0f / static_cast<float>(spec_.flow.flow_steps);
   for (int n = 0; n < spec_.flow.flow_steps; ++n) {
-    queue_.begin_call({}, {}, true);
+    queue_.begin_call(Work::after_everything("chunk part of the first layer"));
     multiply(queue_, {buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
              room_->first.data(), 0, 1, false);
-    launch([&](cudaStream_t stream) {
+    launch("first layer", [&](cudaStream_t stream) {
       const auto kernel = flow.rest.activation == Activation::gelu_erf
                               ? first_layer_kernel<Activation::gelu_erf>
                               : first_layer_kernel<Activation::gelu_tanh>;
@@ -233,7 +233,7 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
     float* const both[2] = {room_->hidden[0].data(), room_->hidden[1].data()};
     forward({&flow.rest}, {room_->hidden[1].data(), 0, 1, branches_.count * many, d}, both,
             room_->velocity.data());
-    launch([&](cudaStream_t stream) {
+    launch("Euler step", [&](cudaStream_t stream) {
       const std::size_t values = size(many) * size(flow.chunk_dim);
       cuda::launch(euler_kernel, blocks(values), kThreads, 0, stream, room_->velocity.data(), branches_.count,
                    values, static_cast<float>(spec_.flow.guidance_scale), dt, n + 1 == spec_.flow.flow_steps,
@@ -247,7 +247,7 @@ void LayeredAction::score(const Call& call) {
   const ActionRequest& request = call.request;
   const FlowWeights<float>& flow = spec_.weights.flow;
   const int rows = request.rows, pair = flow.observation_dim + flow.chunk_dim, many = rows * spec_.candidates;
-  launch([&](cudaStream_t stream) {
+  launch("pairs", [&](cudaStream_t stream) {
     cuda::launch(pairs_kernel, blocks(size(many) * size(pair)), kThreads, 0, stream, buffers.observations,
                  buffers.candidates, rows, spec_.candidates, flow.observation_dim, flow.chunk_dim,
                  room_->pairs.data());
@@ -263,6 +263,10 @@ void LayeredAction::score(const Call& call) {
 }
 
 Graph LayeredAction::record(const Call& call) {
+  return queue_.capture([this, call] { enqueue(call); });
+}
+
+void LayeredAction::enqueue(const Call& call) {
   const ActionBuffers<float>& buffers = call.buffers;
   const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
@@ -271,22 +275,19 @@ Graph LayeredAction::record(const Call& call) {
                            bool asked) {
     return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
   };
-  return queue_.capture([&] {
-    if (spec_.flow.flow_steps > 0 && !call.only_rewards) integrate(buffers, request.rows);
-    if (request.score || request.rewards) score(call);
-    float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
-    const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
-                                   w.flow.observation_dim};
-    if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
-    if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
-    launch([&](cudaStream_t stream) {
-      cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
-                   call.only_rewards && request.score
-                       ? Opinions{buffers.costs, 1}
-                       : opinions(room_->q_cost, w.cost_critics, request.score),
-                   opinions(room_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
-                   w.flow.chunk_dim, buffers);
-    });
+  if (spec_.flow.flow_steps > 0 && !call.only_rewards) integrate(buffers, request.rows);
+  if (request.score || request.rewards) score(call);
+  float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
+  const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
+                                 w.flow.observation_dim};
+  if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
+  if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
+  launch("choice", [&](cudaStream_t stream) {
+    cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
+                 call.only_rewards && request.score ? Opinions{buffers.costs, 1}
+                                                    : opinions(room_->q_cost, w.cost_critics, request.score),
+                 opinions(room_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
+                 w.flow.chunk_dim, buffers);
   });
 }
 

@@ -45,11 +45,12 @@ class LayeredAction final : public Actor<float> {
   Room make_room(int rows) const;
   void run(const Call& call);
   Graph record(const Call& call);
+  void enqueue(const Call& call);
   void integrate(const ActionBuffers<float>& buffers, int rows);
   void score(const Call& call);
   void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,
                float* out);
-  void launch(const std::function<void(cudaStream_t)>& work);
+  void launch(const char* name, const std::function<void(cudaStream_t)>& work);
 
   ActorSpec<float> spec_;
   Queue& queue_;

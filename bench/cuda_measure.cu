@@ -27,7 +27,7 @@ constexpr int kPeakTrials = 10;
 /// `amount` per second of one launch of `work`, the most of some trials.
 double best_rate(Queue& queue, double amount, const std::function<void()>& work) {
   const Graph replay = queue.capture([&] {
-    queue.begin_call({}, {}, true);
+    queue.begin_call(Work::after_everything("measured"));
     work();
   });
   replay.run();
@@ -96,7 +96,7 @@ BenchRow KernelClock::measure(BenchRow row, const std::function<void()>& work) {
   copy_bandwidth(queue_);
   const Graph replay = queue_.capture([&] {
     for (int run = 0; run < graph_runs; ++run) {
-      queue_.begin_call({}, {}, true);
+      queue_.begin_call(Work::after_everything(row.name));
       work();
     }
   });

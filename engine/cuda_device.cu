@@ -100,9 +100,9 @@ class QueuedDevice final : public CudaDevice {
   std::size_t shared_limit() const override { return properties_.sharedMemPerBlockOptin; }
   ThreadPool* pool() override { return nullptr; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) override {
-    return std::make_unique<CudaRecording>(queue_.capture([&] {
+    return std::make_unique<CudaRecording>(queue_.capture([this, calls] {
       for (const WholeCall& call : calls) {
-        queue_.begin_call(call.reads, call.writes, call.after_all);
+        queue_.begin_call({call.name, call.reads, call.writes, call.after_all});
         call.run();
       }
     }));
@@ -125,7 +125,7 @@ class QueuedDevice final : public CudaDevice {
       });
       cuda::multiply(queue_, square, square, n, n, n, c.data(), 0, 1, false, true);
     };
-    record({{{}, {}, true, both}})->run();
+    record({{"the first test of the device", {}, {}, true, both}})->run();
     std::vector<float> x(n * n), y(n * n);
     a.copy_out(x.data(), x.size());
     c.copy_out(y.data(), y.size());

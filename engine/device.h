@@ -20,6 +20,7 @@ namespace r2pac {
 
 /// A recorded call as a device of whole batches sees it. Places are compared by address only.
 struct WholeCall {
+  std::string name;  ///< for errors
   std::vector<const void*> reads, writes;
   bool after_all = false;  ///< waits for every call before it, as every later call waits for it
   std::function<void()> run;

@@ -356,6 +356,7 @@ std::vector<WholeCall> Tape<T>::whole_calls(const std::vector<Call>& calls, std:
   std::vector<WholeCall> whole;
   for (const Call& call : calls) {
     WholeCall& w = whole.emplace_back();
+    w.name = call.name;
     for (const Tensor<T> x : call.reads) w.reads.push_back(&x->root());
     for (const Tensor<T> x : call.writes)
       if (calls_of[&x->root()] > 1) w.writes.push_back(&x->root());  // else nobody waits for it

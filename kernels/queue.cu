@@ -6,21 +6,20 @@
 namespace r2pac::cuda {
 
 Graph Queue::capture(const std::function<void()>& calls) {
-  row_operations_.clear();
-  sums_.clear();
-  call_ = row_work_ = sum_work_ = {};
-  return streams_.capture([&] {
+  return streams_.capture([this, calls] {
+    row_operations_.clear();
+    sums_.clear();
+    call_ = row_work_ = sum_work_ = {};
     calls();
     flush_rows();
     flush_sums();
   });
 }
 
-void Queue::begin_call(const std::vector<const void*>& reads, const std::vector<const void*>& writes,
-                       bool after_all) {
-  call_ = {reads, writes, after_all};
-  if (after_all) flush_rows();
-  if (after_all || call_.conflicts_with(sum_work_)) {
+void Queue::begin_call(const Work& call) {
+  call_ = call;
+  if (call.after_all) flush_rows();
+  if (call.after_all || call_.conflicts_with(sum_work_)) {
     flush_rows();  // they may hold what the sums read
     flush_sums();
   }
@@ -33,12 +32,14 @@ void Queue::add(const RowOperation<float>& operation, int rows) {
   rows_ = rows;
   row_operations_.push_back(operation);
   row_work_.add(call_);
+  if (streams_.eager()) flush_rows();
 }
 
 void Queue::add(const ColumnSum& sum) {
   if (sums_.size() == kColumnSums) flush_sums();
   sums_.push_back(sum);
   sum_work_.add(call_);
+  if (streams_.eager()) flush_sums();
 }
 
 void Queue::launch(int launches, const std::function<void(const Stream&)>& work) {

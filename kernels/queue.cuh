@@ -24,13 +24,12 @@ class Queue {
   /// Stream::make_current.
   void make_current() const { streams_.first().make_current(); }
 
-  /// Captures what `calls` launches. Throws what `calls` throws, or Error(device).
+  /// Captures what `calls` launches. Throws what `calls` throws, or Error(device). What `calls` refers to
+  /// outlives the graph: an eager one (streams.cuh) runs it at every replay.
   Graph capture(const std::function<void()>& calls);
 
-  /// What is launched until the next begin_call depends on what wrote `reads`, and on what read or wrote
-  /// `writes`; after_all: on everything before, as everything later depends on it.
-  void begin_call(const std::vector<const void*>& reads, const std::vector<const void*>& writes,
-                  bool after_all);
+  /// What is launched until the next begin_call is a part of this work.
+  void begin_call(const Work& call);
 
   void add(const RowOperation<float>& operation, int rows);
   void add(const ColumnSum& sum);

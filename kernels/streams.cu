@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 
 #include "cuda/cuda.cuh"
 #include "kernels/streams.cuh"
@@ -12,6 +13,11 @@ constexpr std::size_t kWorkspaceBytes = 256;
 #else
 constexpr std::size_t kWorkspaceBytes = std::size_t{16} << 20;  // cuBLAS recommends 4 to 32 MiB
 #endif
+
+bool eager_is_wanted() {
+  const char* const given = std::getenv("R2PAC_CUDA_EAGER");
+  return given != nullptr && std::string(given) == "1";
+}
 
 bool intersects(const std::vector<const void*>& a, const std::vector<const void*>& b) {
   return std::any_of(a.begin(), a.end(),
@@ -44,10 +50,12 @@ Graph::~Graph() {
 
 void Graph::run() const {
   stream_->make_current();
+  if (eager_) return eager_();
   R2_CUDA(cudaGraphLaunch(executable_, stream_->get()));
 }
 
 void Work::add(const Work& other) {
+  if (name.empty()) name = other.name;
   reads.insert(reads.end(), other.reads.begin(), other.reads.end());
   writes.insert(writes.end(), other.writes.begin(), other.writes.end());
   after_all |= other.after_all;
@@ -58,7 +66,7 @@ bool Work::conflicts_with(const Work& earlier) const {
          intersects(writes, earlier.reads);
 }
 
-Streams::Streams() : streams_(kStreams), tails_(kStreams, -1) {}
+Streams::Streams() : eager_(eager_is_wanted()), streams_(kStreams), tails_(kStreams, -1) {}
 
 Streams::~Streams() {
   for (const cudaEvent_t event : events_) cudaEventDestroy(event);
@@ -74,6 +82,7 @@ cudaEvent_t Streams::next_event() {
 }
 
 Graph Streams::capture(const std::function<void()>& calls) {
+  if (eager_) return {calls, first()};
   nodes_.clear();
   uses_.clear();
   std::fill(tails_.begin(), tails_.end(), -1);
@@ -144,7 +153,17 @@ int Streams::stream_for(const std::vector<int>& dependencies) const {
       tails_.begin());
 }
 
+void Streams::run_eagerly(const Work& work, const std::function<void(const Stream&)>& run) {
+  try {
+    run(first());
+    R2_CUDA(cudaStreamSynchronize(first().get()));
+  } catch (const Error& error) {
+    throw Error(error.code(), "in `" + work.name + "`: " + error.what(), error.where(), error.todo());
+  }
+}
+
 void Streams::submit(const Work& work, int launches, const std::function<void(const Stream&)>& run) {
+  if (eager_) return run_eagerly(work, run);
   const std::vector<int> before = dependencies(work);
   // The first node begins on the stream that is captured, for the other streams must follow one of its own.
   const int index = nodes_.empty() ? 0 : stream_for(before);

@@ -2,6 +2,7 @@
 // number of its launches.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdlib>
 
 #include "entry_values.h"
 #include "near.h"
@@ -121,6 +122,21 @@ TEST_CASE("many steps follow the CPU, and any order of threads gives the same bi
     // where the gradient is nearly zero: the weights stay well within one step of each other.
     CHECK(greatest < static_cast<float>(settings.learning_rate));
     CHECK(greatest > 0);  // they are different programs
+  }
+}
+
+TEST_CASE("steps without a graph, one call after the other, have the same bits") {
+  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+    std::vector<std::vector<float>> after;
+    for (const char* eager : {"0", "1"}) {
+      setenv("R2PAC_CUDA_EAGER", eager, 1);
+      Trial<float> trial(small_settings(), kind, on_cuda());
+      unsetenv("R2PAC_CUDA_EAGER");
+      CHECK((trial.step->statistics().launches == 0) == (std::string(eager) == "1"));
+      for (int i = 0; i < 3; ++i) trial.step->run();
+      after.push_back(trial.weights());
+    }
+    CHECK(after[0] == after[1]);
   }
 }
 
