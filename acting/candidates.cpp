@@ -38,7 +38,7 @@ void layer_forward(const LayerWeights<T>& layer, Activation activation, const T*
   multiply(layer, x, rows, y);
   kernels.bias_activation(y, size(layer.out), rows, layer.out, layer.bias, activation, nullptr, 0);
   if (layer.gain != nullptr)
-    kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr);
+    kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr, T(kNormEpsilon));
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ enum class Purpose : std::uint32_t {
   driver = 7,
   test = 8,
   resampling = 9,
+  dropout = 10,
 };
 
 struct Words4 {

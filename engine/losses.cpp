@@ -23,16 +23,18 @@ Tensor<T> record_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, std
   const Tensor<T> loss = tape.value(name, {prediction->shape.nets, rows, 1});
   tape.row_operation(name, rows, reads, {loss},
                      [=](const Slice& slice) { return value(slice, loss->view(slice), weights_of(slice)); });
-  if (prediction->requires_gradient)
+  if (prediction->requires_gradient) {
+    want_all_columns(prediction);
     tape.on_backward(nullptr, [=, &tape]() mutable {
       const bool add = !tape.first_contribution(prediction);
       const Tensor<T> d = tape.gradient(prediction);
       const T scale = T(1) / static_cast<T>(rows);  // the mean's derivative
       if (add) reads.push_back(d);
-      tape.row_operation(std::string(name).append(" backward"), rows, reads, {d}, [=](const Slice& slice) {
-        return gradient(slice, scale, d->view(slice), weights_of(slice), add);
-      });
+      tape.row_operation(
+          std::string(name).append(" backward"), prediction->gradient_rows, reads, {d},
+          [=](const Slice& slice) { return gradient(slice, scale, d->view(slice), weights_of(slice), add); });
     });
+  }
   return sum_of_means(tape, name, loss);
 }
 

@@ -39,6 +39,30 @@ struct Wanted {
   explicit operator bool() const { return parameters || argument; }
 };
 
+/// The result of an element-wise operation on x: a gradient concerns the same members and rows.
+template <class T>
+Tensor<T> value_like(Tape<T>& tape, const char* name, Tensor<T> x) {
+  const Tensor<T> y = tape.value(name, x->shape, tape.gradient_enabled() && x->requires_gradient);
+  y->gradient_nets = x->gradient_nets;
+  y->gradient_rows = x->gradient_rows;
+  if (y->requires_gradient) want_all_columns(x);
+  return y;
+}
+
+/// d_x += d_y * factor, when the gradient of y is taken.
+template <class T>
+void multiply_gradient(Tape<T>& tape, Tensor<T> x, Tensor<T> y, Tensor<T> factor) {
+  if (!y->requires_gradient) return;
+  tape.on_backward(y, [=, &tape] {
+    const bool add = !tape.first_contribution(x);
+    const Tensor<T> d_y = tape.gradient(y), d_x = tape.gradient(x);
+    tape.row_operation("multiply gradient", x->gradient_rows, {d_y, factor, d_x}, {d_x},
+                       [=](const Slice& slice) {
+                         return Product<T>{d_y->view(slice), factor->view(slice), d_x->view(slice), add};
+                       });
+  });
+}
+
 /// The members and rows of an argument that a gradient of `nets` members and `rows` rows concerns.
 template <class T>
 View<T> leading(View<T> x, int nets, int rows) {
@@ -126,6 +150,68 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
 }
 
 template <class T>
+Tensor<T> activate(Tape<T>& tape, Tensor<T> x, Activation activation) {
+  const Tensor<T> y = value_like(tape, "activation", x);
+  const Tensor<T> slope = y->requires_gradient
+                              ? tape.value("slope", {y->gradient_nets, y->gradient_rows, y->shape.cols})
+                              : nullptr;
+  std::vector<Tensor<T>> writes = {y};
+  if (slope != nullptr) writes.push_back(slope);
+  tape.rows("activation", x->shape.rows, {x}, writes, [=, &schedules = tape.schedules()](const Slice& slice) {
+    View<T> slopes;
+    if (slope != nullptr)
+      slopes = leading(slope->view(slice), y->gradient_nets, std::min(slice.count, y->gradient_rows));
+    schedules.activate(x->view(slice), activation, y->view(slice), slopes);
+  });
+  multiply_gradient(tape, x, y, slope);
+  return y;
+}
+
+template <class T>
+Tensor<T> add(Tape<T>& tape, Tensor<T> x, Tensor<T> y) {
+  require_shape("add", "y", x->shape, y->shape);
+  const Tensor<T> sum = tape.value("sum", x->shape);
+  sum->gradient_nets = sum->gradient_rows = 0;
+  tape.row_operation("add", x->shape.rows, {x, y}, {sum}, [=](const Slice& slice) {
+    return Sum<T>{x->view(slice), y->view(slice), sum->view(slice)};
+  });
+  for (const Tensor<T> part : {x, y}) {
+    if (!part->requires_gradient || !tape.gradient_enabled()) continue;
+    want_all_columns(part);
+    sum->requires_gradient = true;
+    sum->gradient_nets = std::max(sum->gradient_nets, part->gradient_nets);
+    sum->gradient_rows = std::max(sum->gradient_rows, part->gradient_rows);
+    tape.on_backward(sum, [=, &tape] {
+      const bool accumulate = !tape.first_contribution(part);
+      const Tensor<T> d_sum = tape.gradient(sum), d = tape.gradient(part);
+      tape.row_operation("add backward", part->gradient_rows, {d_sum, d}, {d}, [=](const Slice& slice) {
+        return CopyColumnsGradient<T>{d_sum->view(slice), 0, d->view(slice), accumulate};
+      });
+    });
+  }
+  return sum;
+}
+
+template <class T>
+Tensor<T> dropout(Tape<T>& tape, Tensor<T> x, double dropped, std::uint64_t seed, const StepState* state,
+                  int which) {
+  if (!(dropped >= 0 && dropped < 1)) throw InvalidArgument("dropout: `dropped` must be in [0, 1)");
+  if (which < 0 || which >= 4096) throw InvalidArgument("dropout: `which` must be in [0, 4096)");
+  if (x->shape.nets * ((x->shape.cols + 3) / 4) > 1 << 18)
+    throw InvalidArgument("dropout: `x` has too many columns: " + to_string(x->shape));
+  const Tensor<T> factor = tape.value("dropout", x->shape);
+  tape.row_operation("draw dropout", x->shape.rows, {}, {factor}, [=](const Slice& slice) {
+    return DrawDropout<T>{seed, state, slice.first, which, static_cast<float>(dropped), factor->view(slice)};
+  });
+  const Tensor<T> y = value_like(tape, "dropped out", x);
+  tape.row_operation("dropout", x->shape.rows, {x, factor}, {y}, [=](const Slice& slice) {
+    return Product<T>{x->view(slice), factor->view(slice), y->view(slice)};
+  });
+  multiply_gradient(tape, x, y, factor);
+  return y;
+}
+
+template <class T>
 Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x,
                      Gradient gradient) {
   const Shape shape = x->shape;
@@ -133,6 +219,7 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   require_shape("layer_norm", "gain", {shape.nets, 1, shape.cols}, gains);
   const Wanted<T> wants(tape, parameters, *x, gradient);
   const bool learns(wants);
+  if (wants.argument) want_all_columns(x);
   const Tensor<T> y = tape.value("normalised", shape, learns);
   const Tensor<T> unit = learns ? tape.value("unit", shape) : nullptr;
   const Tensor<T> inverse = learns ? tape.value("inverse deviation", {shape.nets, shape.rows, 1}) : nullptr;
@@ -142,8 +229,9 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   const Schedules<T>& schedules = tape.schedules();
   tape.rows("layer_norm", shape.rows, {x}, writes, [=, &schedules, &parameters](const Slice& slice) {
     schedules.layer_norm({x->view(slice), parameters.value(layer.gain, layer.first),
-                          parameters.value(layer.bias, layer.first), stride, y->view(slice),
-                          learns ? unit->view(slice) : View<T>{}, learns ? inverse->view(slice) : View<T>{}});
+                          parameters.value(layer.bias, layer.first), stride,
+                          y->view(slice), learns ? unit->view(slice) : View<T>{},
+                          learns ? inverse->view(slice) : View<T>{}, static_cast<T>(layer.epsilon)});
   });
   if (!learns) return y;
   tape.on_backward(y, [=, &tape, &schedules, &parameters] {
@@ -164,14 +252,13 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
                           });
     }
     if (!wants.argument) return;
-    if (!tape.first_contribution(x))
-      throw InvalidArgument("layer_norm: its argument must have no other reader");
+    const bool add = !tape.first_contribution(x);
     const Tensor<T> d_x = tape.gradient(x);
     tape.rows(
-        "layer_norm backward", shape.rows, {d_y, unit, inverse}, {d_x},
+        "layer_norm backward", shape.rows, {d_y, unit, inverse, d_x}, {d_x},
         [=, &schedules, &parameters](const Slice& slice) {
           schedules.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain, layer.first), stride,
-                                         unit->view(slice), inverse->view(slice), d_x->view(slice)});
+                                         unit->view(slice), inverse->view(slice), d_x->view(slice), add});
         });
   });
   return y;
@@ -237,6 +324,29 @@ Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<
   return rows;
 }
 
+template <class T>
+Tensor<T> free_vector(Tape<T>& tape, Parameters<T>& parameters, int entry, int rows, Gradient gradient) {
+  const Shape shape = parameters.entry(entry).shape;
+  require_shape("free_vector", parameters.entry(entry).name.c_str(), {1, 1, shape.cols}, shape);
+  const bool learns = tape.gradient_enabled() && gradient == Gradient::learn && parameters.trainable();
+  const Tensor<T> vector = tape.value(parameters.entry(entry).name, {1, rows, shape.cols}, learns);
+  tape.row_operation("free vector", rows, {}, {vector}, [=, &parameters](const Slice& slice) {
+    return Broadcast<T>{parameters.value(entry), vector->view(slice)};
+  });
+  if (learns)
+    tape.on_backward(vector, [=, &tape, &parameters] {
+      const Tensor<T> d = tape.gradient(vector);
+      const Tensor<T> d_entry =
+          tape.parameter_gradient(parameters.entry(entry).name, shape, parameters.gradient(entry));
+      const bool add = !tape.first_contribution(d_entry);
+      tape.deferred_tasks("free vector backward", 1, {d}, {d_entry},
+                          [=, &schedules = tape.schedules()](int, int, std::byte*) {
+                            schedules.sum_rows(d->whole(), d_entry->whole().data, add);
+                          });
+    });
+  return vector;
+}
+
 namespace {
 
 template <class T>
@@ -244,6 +354,8 @@ Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
   const char* name = maximum ? "ensemble_max" : "ensemble_min";
   require_shape(name, "x", {x->shape.nets, x->shape.rows, 1}, x->shape);
   const bool wanted = tape.gradient_enabled() && x->requires_gradient;
+  if (wanted && x->gradient_nets < x->shape.nets)
+    throw InvalidArgument(std::string(name) + ": some members of `" + x->name + "` are constants");
   const Tensor<T> out = tape.value(name, {1, x->shape.rows, 1}, wanted);
   tape.row_operation(name, x->shape.rows, {x}, {out}, [=](const Slice& slice) {
     return EnsembleExtreme<T>{x->view(slice), maximum, out->view(slice)};
@@ -252,9 +364,11 @@ Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
     tape.on_backward(out, [=, &tape] {
       const bool add = !tape.first_contribution(x);
       const Tensor<T> d_out = tape.gradient(out), d_x = tape.gradient(x);
-      tape.row_operation("extreme backward", x->shape.rows, {x, d_out, d_x}, {d_x}, [=](const Slice& slice) {
-        return EnsembleExtremeGradient<T>{x->view(slice), maximum, d_out->view(slice), d_x->view(slice), add};
-      });
+      tape.row_operation("extreme backward", x->gradient_rows, {x, d_out, d_x}, {d_x},
+                         [=](const Slice& slice) {
+                           return EnsembleExtremeGradient<T>{x->view(slice), maximum, d_out->view(slice),
+                                                             d_x->view(slice), add};
+                         });
     });
   return out;
 }
@@ -340,8 +454,12 @@ void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* tar
   template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation,    \
                                  Gradient);                                                             \
   template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>, Gradient);       \
+  template Tensor<T> activate(Tape<T>&, Tensor<T>, Activation);                                         \
+  template Tensor<T> add(Tape<T>&, Tensor<T>, Tensor<T>);                                               \
+  template Tensor<T> dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*, int);        \
   template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                              \
   template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                     \
+  template Tensor<T> free_vector(Tape<T>&, Parameters<T>&, int, int, Gradient);                         \
   template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                 \
   template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                 \
   template Tensor<T> stack_rows(Tape<T>&, Tensor<T>, Tensor<T>);                                        \

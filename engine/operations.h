@@ -2,6 +2,7 @@
 // are recorded; a mismatch throws InvalidArgument naming operation, argument, expected and actual shape.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "engine/parameters.h"
@@ -29,6 +30,21 @@ template <class T>
 Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
                       Activation activation, Gradient gradient = Gradient::learn);
 
+/// activation(x), x [K, B, D].
+template <class T>
+Tensor<T> activate(Tape<T>& tape, Tensor<T> x, Activation activation);
+
+/// x + y, both [K, B, D], as a residual connection wants it.
+template <class T>
+Tensor<T> add(Tape<T>& tape, Tensor<T> x, Tensor<T> y);
+
+/// x [K, B, D] with each value 0 with probability `dropped` in [0, 1) and divided by 1 - dropped otherwise.
+/// The choice is a function of (seed; step, row, member, column) and `which`, in [0, 4096), by which the
+/// dropouts of one step differ. K * D at most 2^20 rounded.
+template <class T>
+Tensor<T> dropout(Tape<T>& tape, Tensor<T> x, double dropped, std::uint64_t seed, const StepState* state,
+                  int which);
+
 /// Layer normalisation over columns, [K, B, D] -> [K, B, D].
 template <class T>
 Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& layer, Tensor<T> x,
@@ -43,6 +59,12 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts);
 template <class T>
 Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label,
                     Gradient gradient = Gradient::learn);
+
+/// The entry [1, 1, n] of free parameters, such as a policy's log deviations or (n = 1) a multiplier, as each
+/// row of [1, rows, n]; its gradient is the sum over rows.
+template <class T>
+Tensor<T> free_vector(Tape<T>& tape, Parameters<T>& parameters, int entry, int rows,
+                      Gradient gradient = Gradient::learn);
 
 /// [K, B, 1] -> [1, B, 1]; the gradient goes to the chosen member, the first of equal ones.
 template <class T>

@@ -98,8 +98,9 @@ DenseLayer add_dense(Parameters<T>& parameters, const std::string& name, int net
 }
 
 template <class T>
-NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width) {
+NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width, double epsilon) {
   NormLayer layer;
+  layer.epsilon = epsilon;
   layer.gain = parameters.add(name + ".gain", {nets, 1, width});
   layer.bias = parameters.add(name + ".bias", {nets, 1, width});
   layer.nets = nets;
@@ -127,10 +128,10 @@ void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initia
   if (torch) fill(layer.bias, weight_bound);
 }
 
-#define R2_INSTANTIATE(T)                                                           \
-  template class Parameters<T>;                                                     \
-  template DenseLayer add_dense(Parameters<T>&, const std::string&, int, int, int); \
-  template NormLayer add_norm(Parameters<T>&, const std::string&, int, int);        \
+#define R2_INSTANTIATE(T)                                                            \
+  template class Parameters<T>;                                                      \
+  template DenseLayer add_dense(Parameters<T>&, const std::string&, int, int, int);  \
+  template NormLayer add_norm(Parameters<T>&, const std::string&, int, int, double); \
   template void initialize_dense(Parameters<T>&, const DenseLayer&, Initializer, std::uint64_t);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -109,6 +109,7 @@ struct DenseLayer {
 struct NormLayer {
   int gain = 0, bias = 0;  ///< entries of the parameters
   int nets = 1, first = 0;
+  double epsilon = kNormEpsilon;  ///< added to the variance
 };
 
 /// Declares `name.weight` and `name.bias`.
@@ -116,7 +117,8 @@ template <class T>
 DenseLayer add_dense(Parameters<T>& parameters, const std::string& name, int nets, int in, int out);
 /// Declares `name.gain` and `name.bias`.
 template <class T>
-NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width);
+NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets, int width,
+                   double epsilon = kNormEpsilon);
 
 /// Sets the layer's weights: random numbers (seed; initial_weights, 0, entry's key, index within the entry).
 template <class T>

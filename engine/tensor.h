@@ -81,4 +81,10 @@ struct Variable {
 template <class T>
 using Tensor = Variable<T>*;
 
+/// For an operation whose gradient has all columns of its argument.
+template <class T>
+void want_all_columns(Tensor<T> x) {
+  for (; x != nullptr; x = x->parent) x->gradient_begin = 0, x->gradient_end = x->shape.cols;
+}
+
 }  // namespace r2pac

@@ -67,6 +67,11 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
            call.weight_stride, d_y.nets, call.accumulate, call.head);
 }
 
+void CudaSchedules::activate(const View<float>& x, Activation activation, const View<float>& y,
+                             const View<float>& slope) const {
+  queue_.launch(1, [&](const Lane& lane) { cuda::activate(x, activation, y, slope, lane.stream()); });
+}
+
 void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {
   queue_.launch(1, [&](const Stream& stream) { cuda::scale(factor, target, stream.get()); });
 }
@@ -101,6 +106,14 @@ void CudaSchedules::embed_backward(const View<float>& label, const View<float>& 
     sum.accumulate = accumulate;
     queue_.add(sum);
   }
+}
+
+void CudaSchedules::sum_rows(const View<float>& d, float* out, bool accumulate) const {
+  ColumnSum sum;
+  sum.x = d;
+  sum.out = out;
+  sum.accumulate = accumulate;
+  queue_.add(sum);
 }
 
 void CudaSchedules::sum_of_means(const View<float>& x, float* out) const {

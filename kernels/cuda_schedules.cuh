@@ -16,6 +16,8 @@ class CudaSchedules final : public Schedules<float> {
   void dense_input_gradient(const DenseInputGradient<float>& call) const override;
   void dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte* scratch) const override;
   std::size_t weight_gradient_scratch(int, int, int) const override { return 0; }
+  void activate(const View<float>& x, Activation activation, const View<float>& y,
+                const View<float>& slope) const override;
   void scale(const View<float>& factor, const View<float>& target) const override;
   void layer_norm(const LayerNorm<float>& call) const override;
   void layer_norm_gradient(const LayerNormGradient<float>& call) const override;
@@ -23,6 +25,7 @@ class CudaSchedules final : public Schedules<float> {
                         std::size_t stride, bool accumulate) const override;
   void embed_backward(const View<float>& label, const View<float>& d_out, int labels, float* d_table,
                       bool accumulate) const override;
+  void sum_rows(const View<float>& d, float* sum, bool accumulate) const override;
   void sum_of_means(const View<float>& x, float* out) const override;
   void update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
                         unsigned long long first_step, float* threshold, float* work) const override;

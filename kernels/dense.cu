@@ -28,17 +28,11 @@ dim3 blocks(std::size_t items, int nets) {
 
 __device__ inline std::size_t item() { return static_cast<std::size_t>(blockIdx.x) * kThreads + threadIdx.x; }
 
-template <Activation kActivation>
-__device__ inline formula::ValueAndSlope<float> activate(float x) {
-  if constexpr (kActivation == Activation::gelu_erf) return formula::gelu_erf(x);
-  if constexpr (kActivation == Activation::gelu_tanh) return formula::gelu_tanh(x);
-  return {x, 1.0f};
-}
-
 /// Width values a thread, 4 or 1.
 template <Activation kActivation, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    bias_activation_kernel(View<float> y, const float* bias, std::size_t stride, View<float> slope) {
+    bias_activation_kernel(View<float> from, View<float> y, const float* bias, std::size_t stride,
+                           View<float> slope) {
   const int net = static_cast<int>(blockIdx.y);
   const std::size_t at = item() * kWidth, size = static_cast<std::size_t>(y.rows) * y.cols;
   if (at >= size) return;
@@ -46,15 +40,16 @@ __global__ void __launch_bounds__(kThreads)
   const bool learns =
       slope.data != nullptr && net < slope.nets && at < static_cast<std::size_t>(slope.rows) * y.cols;
   float* const out = y.net(net) + at;
-  const float* const b = bias + net * stride + column;
+  const float* const in = from.net(net) + at;
+  const float* const b = bias != nullptr ? bias + net * stride + column : nullptr;
   if constexpr (kWidth == 4) {
-    const float4 x = load4(out), c = load4(b);
-    const auto r0 = activate<kActivation>(x.x + c.x), r1 = activate<kActivation>(x.y + c.y),
-               r2 = activate<kActivation>(x.z + c.z), r3 = activate<kActivation>(x.w + c.w);
+    const float4 x = load4(in), c = b != nullptr ? load4(b) : make_float4(0, 0, 0, 0);
+    const auto r0 = formula::activate<kActivation>(x.x + c.x), r1 = formula::activate<kActivation>(x.y + c.y),
+               r2 = formula::activate<kActivation>(x.z + c.z), r3 = formula::activate<kActivation>(x.w + c.w);
     store_vector(out, make_float4(r0.value, r1.value, r2.value, r3.value));
     if (learns) store_vector(slope.net(net) + at, make_float4(r0.slope, r1.slope, r2.slope, r3.slope));
   } else {
-    const auto result = activate<kActivation>(*out + *b);
+    const auto result = formula::activate<kActivation>(b != nullptr ? *in + *b : *in);
     *out = result.value;
     if (learns) slope.net(net)[at] = result.slope;
   }
@@ -98,7 +93,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int c = lane; c < x.cols; c += kWarp) sum += in[c] * w[c];
   sum = warp_sum(sum);
   if (lane != 0) return;
-  const auto result = activate<kActivation>(sum + bias[net * bias_stride]);
+  const auto result = formula::activate<kActivation>(sum + bias[net * bias_stride]);
   y.row(net, row)[0] = result.value;
   if (slope.data != nullptr && net < slope.nets && row < slope.rows) slope.row(net, row)[0] = result.slope;
 }
@@ -117,7 +112,7 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void __launch_bounds__(kThreads)
     layer_norm_kernel(View<float> x, const float* gain, const float* bias, std::size_t stride, View<float> y,
-                      View<float> normalized, View<float> inverse_deviation) {
+                      View<float> normalized, View<float> inverse_deviation, float epsilon) {
   const int net = static_cast<int>(blockIdx.y), row = warp_row(y.rows);
   if (row < 0) return;
   const int lane = static_cast<int>(threadIdx.x % kWarp), cols = x.cols;
@@ -126,7 +121,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int c = lane; c < cols; c += kWarp) sum += in[c];
   const float mean = warp_sum(sum) / static_cast<float>(cols);
   for (int c = lane; c < cols; c += kWarp) squares += (in[c] - mean) * (in[c] - mean);
-  const float inverse = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(cols) + 1e-5f);
+  const float inverse = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(cols) + epsilon);
   for (int c = lane; c < cols; c += kWarp) {
     const float unit = (in[c] - mean) * inverse;
     if (normalized.data != nullptr) normalized.row(net, row)[c] = unit;
@@ -137,7 +132,7 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void __launch_bounds__(kThreads)
     layer_norm_gradient_kernel(View<float> d_y, const float* gain, std::size_t stride, View<float> normalized,
-                               View<float> inverse_deviation, View<float> d_x) {
+                               View<float> inverse_deviation, View<float> d_x, bool accumulate) {
   const int net = static_cast<int>(blockIdx.y), row = warp_row(d_x.rows);
   if (row < 0) return;
   const int lane = static_cast<int>(threadIdx.x % kWarp), cols = d_x.cols;
@@ -153,7 +148,8 @@ __global__ void __launch_bounds__(kThreads)
   const float mean = warp_sum(sum) / static_cast<float>(cols),
               along = warp_sum(projection) / static_cast<float>(cols);
   for (int c = lane; c < cols; c += kWarp)
-    d_x.row(net, row)[c] = (d[c] * g[c] - mean - unit[c] * along) * inverse_deviation.row(net, row)[0];
+    contribute(d_x.row(net, row)[c],
+               (d[c] * g[c] - mean - unit[c] * along) * inverse_deviation.row(net, row)[0], accumulate);
 }
 
 cublasComputeType_t compute_type(Precision precision) {
@@ -172,27 +168,15 @@ std::size_t values(const View<float>& view) {
 }
 
 template <Activation kActivation>
-void launch_bias_activation(const View<float>& y, const float* bias, std::size_t stride,
+void launch_bias_activation(const View<float>& x, const View<float>& y, const float* bias, std::size_t stride,
                             const View<float>& slope, cudaStream_t stream) {
-  if (by_four(y.cols, {y.data, bias, slope.data}, {y.net_stride, stride, slope.net_stride}))
-    launch(bias_activation_kernel<kActivation, 4>, blocks(values(y) / 4, y.nets), kThreads, 0, stream, y,
+  if (by_four(y.cols, {x.data, y.data, bias, slope.data},
+              {x.net_stride, y.net_stride, stride, slope.net_stride}))
+    launch(bias_activation_kernel<kActivation, 4>, blocks(values(y) / 4, y.nets), kThreads, 0, stream, x, y,
            bias, stride, slope);
   else
-    launch(bias_activation_kernel<kActivation, 1>, blocks(values(y), y.nets), kThreads, 0, stream, y, bias,
+    launch(bias_activation_kernel<kActivation, 1>, blocks(values(y), y.nets), kThreads, 0, stream, x, y, bias,
            stride, slope);
-}
-
-/// Calls run(constant) with the activation as a constant of the compiler.
-template <class Run>
-void with_activation(Activation activation, Run run) {
-  switch (activation) {
-    case Activation::identity:
-      return run(std::integral_constant<Activation, Activation::identity>());
-    case Activation::gelu_erf:
-      return run(std::integral_constant<Activation, Activation::gelu_erf>());
-    case Activation::gelu_tanh:
-      return run(std::integral_constant<Activation, Activation::gelu_tanh>());
-  }
 }
 
 }  // namespace
@@ -214,7 +198,14 @@ void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int dept
 void bias_activation(const View<float>& y, const float* bias, std::size_t stride, Activation activation,
                      const View<float>& slope, cudaStream_t stream) {
   with_activation(activation, [&](auto constant) {
-    launch_bias_activation<decltype(constant)::value>(y, bias, stride, slope, stream);
+    launch_bias_activation<decltype(constant)::value>(y, y, bias, stride, slope, stream);
+  });
+}
+
+void activate(const View<float>& x, Activation activation, const View<float>& y, const View<float>& slope,
+              cudaStream_t stream) {
+  with_activation(activation, [&](auto constant) {
+    launch_bias_activation<decltype(constant)::value>(x, y, nullptr, 0, slope, stream);
   });
 }
 
@@ -242,12 +233,12 @@ void head_input_gradient(const DenseInputGradient<float>& call, cudaStream_t str
 
 void layer_norm(const LayerNorm<float>& call, cudaStream_t stream) {
   launch(layer_norm_kernel, warp_blocks(call.y.rows, call.y.nets), kThreads, 0, stream, call.x, call.gain,
-         call.bias, call.stride, call.y, call.normalized, call.inverse_deviation);
+         call.bias, call.stride, call.y, call.normalized, call.inverse_deviation, call.epsilon);
 }
 
 void layer_norm_gradient(const LayerNormGradient<float>& call, cudaStream_t stream) {
   launch(layer_norm_gradient_kernel, warp_blocks(call.d_x.rows, call.d_x.nets), kThreads, 0, stream, call.d_y,
-         call.gain, call.stride, call.normalized, call.inverse_deviation, call.d_x);
+         call.gain, call.stride, call.normalized, call.inverse_deviation, call.d_x, call.accumulate);
 }
 
 }  // namespace r2pac::cuda

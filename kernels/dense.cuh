@@ -26,6 +26,10 @@ void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int dept
 void bias_activation(const View<float>& y, const float* bias, std::size_t stride, Activation activation,
                      const View<float>& slope, cudaStream_t stream);
 
+/// y = activation(x), shapes as y's, without a bias; slope as above.
+void activate(const View<float>& x, Activation activation, const View<float>& y, const View<float>& slope,
+              cudaStream_t stream);
+
 /// target(k, r, c) *= factor(k, r, c).
 void scale(const View<float>& factor, const View<float>& target, cudaStream_t stream);
 

@@ -1,4 +1,4 @@
-// Element-wise formulas: GELU in its exact and tanh forms, each with its slope.
+// Element-wise formulas: activations, each with its slope.
 //
 // Written without branches so that a loop over them becomes vector code. In float the normal
 // distribution function comes from a polynomial; in other types (double, the dual numbers of the tests)
@@ -14,8 +14,11 @@
 
 namespace r2pac {
 
-/// Which GELU: x Phi(x), or the older approximation through tanh (they differ by up to 4.7e-4).
-enum class Activation { identity, gelu_erf, gelu_tanh };
+/// The GELUs are x Phi(x) and the older approximation through tanh (they differ by up to 4.7e-4).
+enum class Activation { identity, gelu_erf, gelu_tanh, relu, tanh, mish, softplus };
+
+/// What a layer normalisation adds to the variance unless it says otherwise.
+inline constexpr double kNormEpsilon = 1e-5;
 
 namespace formula {
 
@@ -87,5 +90,114 @@ R2_FORMULA ValueAndSlope<T> gelu_tanh(T x) {
   return {x * gate, gate + x * (T(2) * gate * (T(1) - gate)) * du};
 }
 
+/// exp(x) for x <= 0.
+template <class T>
+R2_FORMULA T decay(T x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return exp_of_negative(x);
+  } else {
+    using std::exp;
+    return exp(x);
+  }
+}
+
+/// log(1 + e) for e in [0, 1]. float: 2 artanh(e / (2 + e)) by a polynomial, relative error below 3e-7.
+template <class T>
+R2_FORMULA T log_one_plus(T e) {
+  if constexpr (std::is_same_v<T, float>) {
+    const float s = e / (2.0f + e), z = s * s;
+    float p = 0.11612165f;
+    p = p * z + 0.108532876f;
+    p = p * z + 0.142961785f;
+    p = p * z + 0.199998528f;
+    p = p * z + 0.333333343f;
+    return 2.0f * (s + s * (z * p));
+  } else {
+    using std::log1p;
+    return log1p(e);
+  }
+}
+
+/// max(x, 0); the slope at 0 is 0. A NaN stays.
+template <class T>
+R2_FORMULA ValueAndSlope<T> relu(T x) {
+  return {x < T(0) ? T(0) : x, x > T(0) ? T(1) : T(0)};
+}
+
+/// tanh(x). float: a polynomial up to 1/2, beyond it through exp(-2 |x|). Relative error of the value below
+/// 5e-7, of the slope below 1e-6.
+template <class T>
+R2_FORMULA ValueAndSlope<T> tanh(T x) {
+  const T size = x < T(0) ? -x : x;
+  const T e = decay(T(-2) * size), inverse = T(1) / (T(1) + e);
+  const T slope = T(4) * e * inverse * inverse;
+  if constexpr (std::is_same_v<T, float>) {
+    const float z = x * x;
+    float p = -0.00694294181f;
+    p = p * z + 0.0214706827f;
+    p = p * z - 0.0539334677f;
+    p = p * z + 0.133332253f;
+    p = p * z - 0.333333313f;
+    const float small = x + x * (z * p), large = std::copysign((1.0f - e) * inverse, x);
+    return {size >= 0.5f ? large : small, slope};
+  } else {
+    using std::tanh;
+    return {tanh(x), slope};
+  }
+}
+
+/// log(1 + exp(x)), with the logistic function as its slope. float: relative error of both below 1e-6 where
+/// they are above 1e-37; a slope or a value below that may vanish.
+template <class T>
+R2_FORMULA ValueAndSlope<T> softplus(T x) {
+  const bool negative = x < T(0);
+  const T e = decay(negative ? x : -x), inverse = T(1) / (T(1) + e);
+  return {(negative ? T(0) : x) + log_one_plus(e), negative ? e * inverse : inverse};
+}
+
+/// x tanh(softplus(x)) (Misra, 2019). With w = exp(-|x|) the tanh is a quotient of polynomials in w, without
+/// a difference of nearly equal numbers. float: relative error of the value below 1e-6, absolute error of the
+/// slope below 1e-6.
+template <class T>
+R2_FORMULA ValueAndSlope<T> mish(T x) {
+  const bool negative = x < T(0);
+  const T w = decay(negative ? x : -x);
+  const T above = negative ? w * (w + T(2)) : T(1) + T(2) * w;
+  const T below = T(1) / (negative ? w * w + T(2) * w + T(2) : T(2) * w * w + T(2) * w + T(1));
+  const T gate = above * below;
+  return {x * gate, gate + x * (T(4) * (T(1) + w) * w * (negative ? T(1) : w) * below * below)};
+}
+
+/// The formula of an activation known to the compiler.
+template <Activation kActivation, class T>
+R2_FORMULA ValueAndSlope<T> activate(T x) {
+  if constexpr (kActivation == Activation::gelu_erf) return gelu_erf(x);
+  if constexpr (kActivation == Activation::gelu_tanh) return gelu_tanh(x);
+  if constexpr (kActivation == Activation::relu) return relu(x);
+  if constexpr (kActivation == Activation::tanh) return formula::tanh(x);
+  if constexpr (kActivation == Activation::mish) return mish(x);
+  if constexpr (kActivation == Activation::softplus) return softplus(x);
+  return {x, T(1)};
+}
+
 }  // namespace formula
+
+/// Calls run(constant) with the activation as a constant of the compiler.
+template <class Run>
+void with_activation(Activation activation, Run run) {
+  switch (activation) {
+#define R2_CASE(name)    \
+  case Activation::name: \
+    return run(std::integral_constant<Activation, Activation::name>());
+    R2_CASE(identity)
+    R2_CASE(gelu_erf)
+    R2_CASE(gelu_tanh)
+    R2_CASE(relu)
+    R2_CASE(tanh)
+    R2_CASE(mish)
+    R2_CASE(softplus)
+#undef R2_CASE
+  }
+}
+
 }  // namespace r2pac

@@ -16,11 +16,11 @@ namespace r2pac {
 
 template <class T>
 using RowOperation =
-    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Zero<T>, Embed<T>, EnsembleExtreme<T>,
-                 EnsembleExtremeGradient<T>, GatherWindows<T>, GatherWindowsInOrder<T>, GatherColumn<T>,
-                 CriticTargets<T>, SquaredError<T>, SquaredErrorGradient<T>, ExpectileLoss<T>,
-                 ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, LabelDropout<T>, DrawFlow<T>,
-                 FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>>;
+    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Zero<T>, Sum<T>, Product<T>, DrawDropout<T>,
+                 Broadcast<T>, Embed<T>, EnsembleExtreme<T>, EnsembleExtremeGradient<T>, GatherWindows<T>,
+                 GatherWindowsInOrder<T>, GatherColumn<T>, CriticTargets<T>, SquaredError<T>,
+                 SquaredErrorGradient<T>, ExpectileLoss<T>, ExpectileGradient<T>, OptimalityLabels<T>,
+                 SafeStates<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>>;
 
 /// The CPU's schedule: rows 0 .. rows - 1, one after the other.
 template <class T>

@@ -14,6 +14,15 @@ void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d
   }
 }
 
+template <class T>
+void sum_rows(const View<T>& d, T* sum, bool accumulate) {
+  if (!accumulate) std::fill_n(sum, d.cols, T(0));
+  for (int r = 0; r < d.rows; ++r)
+    for (int c = 0; c < d.cols; ++c) sum[c] += d.row(r)[c];
+}
+
+template void sum_rows(const View<float>&, float*, bool);
+template void sum_rows(const View<double>&, double*, bool);
 template void embed_backward(const View<float>&, const View<float>&, int, float*, bool);
 template void embed_backward(const View<double>&, const View<double>&, int, double*, bool);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/host_device.h"
+#include "base/philox.h"
 #include "kernels/view.h"
 
 namespace r2pac {
@@ -41,6 +42,63 @@ struct Embed {
   R2_FORMULA void row(int r, int lane, int lanes) const {
     const T* from = table + static_cast<std::size_t>(label.row(r)[0]) * static_cast<std::size_t>(out.cols);
     for (int c = lane; c < out.cols; c += lanes) out.row(r)[c] = from[c];
+  }
+};
+
+/// out = a + b, all of one shape.
+template <class T>
+struct Sum {
+  View<T> a, b, out;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = 0; k < out.nets; ++k)
+      for (int c = lane; c < out.cols; c += lanes) out.row(k, r)[c] = a.row(k, r)[c] + b.row(k, r)[c];
+  }
+};
+
+/// out = a * b for out's members, all of one shape; or += if `accumulate`.
+template <class T>
+struct Product {
+  View<T> a, b, out;
+  bool accumulate = false;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int k = 0; k < out.nets; ++k)
+      for (int c = lane; c < out.cols; c += lanes)
+        contribute(out.row(k, r)[c], a.row(k, r)[c] * b.row(k, r)[c], accumulate);
+  }
+};
+
+/// factor(k, r, c) = 0 with probability `dropped`, else 1 / (1 - dropped). Random: (seed; dropout, step,
+/// first_row + r, lane), where the numbers of member k's columns begin at lane 2^20 * which + 4 * k *
+/// ceil(cols / 4).
+template <class T>
+struct DrawDropout {
+  unsigned long long seed;
+  const StepState* state;
+  int first_row, which;
+  float dropped;
+  View<T> factor;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    const T kept = static_cast<T>(1.0f / (1.0f - dropped));
+    const int blocks = (factor.cols + 3) / 4;
+    for (int b = lane; b < factor.nets * blocks; b += lanes) {
+      const Words4 words =
+          random_words(seed, Purpose::dropout, state->step, static_cast<std::uint32_t>(first_row + r),
+                       (static_cast<std::uint32_t>(which) << 18) + static_cast<std::uint32_t>(b));
+      T* const out = factor.row(b / blocks, r);
+      const int first = b % blocks * 4;
+      for (int c = first; c < first + 4 && c < factor.cols; ++c)
+        out[c] = unit_interval(word_at(words, static_cast<std::uint32_t>(c - first))) < dropped ? T(0) : kept;
+    }
+  }
+};
+
+/// out(r) = values [cols] for each row r.
+template <class T>
+struct Broadcast {
+  const T* values;
+  View<T> out;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int c = lane; c < out.cols; c += lanes) out.row(r)[c] = values[c];
   }
 };
 
@@ -98,5 +156,9 @@ struct EnsembleExtremeGradient {
 template <class T>
 void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table,
                     bool accumulate = false);
+
+/// sum [cols]: the sum of d [1, rows, cols] over rows in ascending order, plus what it held if `accumulate`.
+template <class T>
+void sum_rows(const View<T>& d, T* sum, bool accumulate);
 
 }  // namespace r2pac

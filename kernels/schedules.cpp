@@ -1,5 +1,7 @@
 #include "kernels/schedules.h"
 
+#include <algorithm>
+
 #include "kernels/dense.h"
 #include "kernels/reduce.h"
 #include "kernels/vector_kernels.h"
@@ -63,6 +65,21 @@ class CpuSchedules final : public Schedules<T> {
     return r2pac::dense<T>().weight_gradient_scratch(rows, in, out) * sizeof(T);
   }
 
+  /// As rows of kZeros values, for the vector kernel wants a bias.
+  void activate(const View<T>& x, Activation activation, const View<T>& y,
+                const View<T>& slope) const override {
+    constexpr int kZeros = 256;
+    static constexpr T zeros[kZeros] = {};
+    for (int k = 0; k < y.nets; ++k) {
+      const int n = y.rows * y.cols;
+      std::copy_n(x.net(k), n, y.net(k));
+      T* const slopes = slope.data != nullptr ? slope.net(k) : nullptr;
+      const int rows = n / kZeros, done = rows * kZeros;
+      kernels_.bias_activation(y.net(k), kZeros, rows, kZeros, zeros, activation, slopes, kZeros);
+      kernels_.bias_activation(y.net(k) + done, kZeros, 1, n - done, zeros, activation,
+                               slopes != nullptr ? slopes + done : nullptr, kZeros);
+    }
+  }
   void scale(const View<T>& factor, const View<T>& target) const override {
     for (int k = 0; k < target.nets; ++k)
       kernels_.scale(target.net(k), factor.net(k), size(target.rows) * size(target.cols));
@@ -74,13 +91,13 @@ class CpuSchedules final : public Schedules<T> {
       kernels_.layer_norm(call.x.net(k), call.y.rows, call.y.cols, call.gain + size(k) * call.stride,
                           call.bias + size(k) * call.stride, call.y.net(k),
                           keep ? call.normalized.net(k) : nullptr,
-                          keep ? call.inverse_deviation.net(k) : nullptr);
+                          keep ? call.inverse_deviation.net(k) : nullptr, call.epsilon);
   }
   void layer_norm_gradient(const LayerNormGradient<T>& call) const override {
     for (int k = 0; k < call.d_x.nets; ++k)
       kernels_.layer_norm_backward(call.d_y.net(k), call.d_x.rows, call.d_x.cols,
                                    call.gain + size(k) * call.stride, call.normalized.net(k),
-                                   call.inverse_deviation.net(k), call.d_x.net(k));
+                                   call.inverse_deviation.net(k), call.d_x.net(k), call.accumulate);
   }
   void layer_norm_gains(const View<T>& d, const View<T>& normalized, T* gain, T* bias, std::size_t stride,
                         bool accumulate) const override {
@@ -92,6 +109,9 @@ class CpuSchedules final : public Schedules<T> {
   void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table,
                       bool accumulate) const override {
     r2pac::embed_backward(label, d_out, labels, d_table, accumulate);
+  }
+  void sum_rows(const View<T>& d, T* sum, bool accumulate) const override {
+    r2pac::sum_rows(d, sum, accumulate);
   }
   void sum_of_means(const View<T>& x, T* out) const override { r2pac::sum_of_means(x, out); }
   void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,

@@ -66,6 +66,7 @@ struct LayerNorm {
   const T *gain, *bias;
   std::size_t stride;
   View<T> y, normalized, inverse_deviation;  ///< data of the last two null: not kept
+  T epsilon = T(kNormEpsilon);
 };
 template <class T>
 struct LayerNormGradient {
@@ -73,6 +74,7 @@ struct LayerNormGradient {
   const T* gain;
   std::size_t stride;
   View<T> normalized, inverse_deviation, d_x;
+  bool accumulate = false;
 };
 
 /// The optimiser's step over many tensors at once, and what ends a gradient step.
@@ -97,6 +99,10 @@ class Schedules {
   /// scratch: weight_gradient_scratch bytes.
   virtual void dense_weight_gradient(const DenseWeightGradient<T>& call, std::byte* scratch) const = 0;
   virtual std::size_t weight_gradient_scratch(int rows, int in, int out) const = 0;
+  /// y = activation(x), all of one shape. slope (data may be null; may have fewer members and rows): its
+  /// slope.
+  virtual void activate(const View<T>& x, Activation activation, const View<T>& y,
+                        const View<T>& slope) const = 0;
   /// target(k, r, c) *= factor(k, r, c).
   virtual void scale(const View<T>& factor, const View<T>& target) const = 0;
 
@@ -109,6 +115,8 @@ class Schedules {
 
   virtual void embed_backward(const View<T>& label, const View<T>& d_out, int labels, T* d_table,
                               bool accumulate = false) const = 0;
+  /// sum [cols] = the sum of d [1, rows, cols] over rows, plus what it held if `accumulate`.
+  virtual void sum_rows(const View<T>& d, T* sum, bool accumulate) const = 0;
   virtual void sum_of_means(const View<T>& x, T* out) const = 0;
   /// work [rows]: overwritten.
   virtual void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,

@@ -49,18 +49,10 @@ template <class T, class Formula>
 template <class T>
 void bias_activation(T* y, std::size_t y_stride, int rows, int cols, const T* bias, Activation activation,
                      T* slope, std::size_t slope_stride) {
-  switch (activation) {
-    case Activation::identity:
-      return activate(y, y_stride, rows, cols, bias, slope, slope_stride, [](T x) {
-        return formula::ValueAndSlope<T>{x, T(1)};
-      });
-    case Activation::gelu_erf:
-      return activate(y, y_stride, rows, cols, bias, slope, slope_stride,
-                      [](T x) { return formula::gelu_erf(x); });
-    case Activation::gelu_tanh:
-      return activate(y, y_stride, rows, cols, bias, slope, slope_stride,
-                      [](T x) { return formula::gelu_tanh(x); });
-  }
+  with_activation(activation, [&](auto constant) {
+    activate(y, y_stride, rows, cols, bias, slope, slope_stride,
+             [](T x) { return formula::activate<decltype(constant)::value>(x); });
+  });
 }
 
 template <class T>
@@ -104,7 +96,7 @@ void column_products(const T* d, const T* unit, int rows, int cols, T* gain, T* 
 
 template <class T>
 void layer_norm(const T* x, int rows, int cols, const T* gain, const T* bias, T* out, T* normalized,
-                T* inverse_deviation) {
+                T* inverse_deviation, T epsilon) {
   for (int r = 0; r < rows; ++r) {
     const std::size_t begin = static_cast<std::size_t>(r) * static_cast<std::size_t>(cols);
     const T* row = x + begin;
@@ -112,7 +104,7 @@ void layer_norm(const T* x, int rows, int cols, const T* gain, const T* bias, T*
     for (int j = 0; j < cols; ++j) sum += row[j];
     const T mean = sum / static_cast<T>(cols);
     for (int j = 0; j < cols; ++j) squares += (row[j] - mean) * (row[j] - mean);
-    const T inverse = T(1) / std::sqrt(squares / static_cast<T>(cols) + T(1e-5));
+    const T inverse = T(1) / std::sqrt(squares / static_cast<T>(cols) + epsilon);
     for (int j = 0; j < cols; ++j) {
       const T unit = (row[j] - mean) * inverse;
       if (normalized != nullptr) normalized[begin + static_cast<std::size_t>(j)] = unit;
@@ -124,7 +116,7 @@ void layer_norm(const T* x, int rows, int cols, const T* gain, const T* bias, T*
 
 template <class T>
 void layer_norm_backward(const T* d_out, int rows, int cols, const T* gain, const T* normalized,
-                         const T* inverse_deviation, T* d_x) {
+                         const T* inverse_deviation, T* d_x, bool accumulate) {
   for (int r = 0; r < rows; ++r) {
     const std::size_t begin = static_cast<std::size_t>(r) * static_cast<std::size_t>(cols);
     T sum = 0, projection = 0;
@@ -136,7 +128,8 @@ void layer_norm_backward(const T* d_out, int rows, int cols, const T* gain, cons
     const T scale_mean = sum / static_cast<T>(cols), scale_unit = projection / static_cast<T>(cols);
     for (int j = 0; j < cols; ++j) {
       const std::size_t i = begin + static_cast<std::size_t>(j);
-      d_x[i] = (d_out[i] * gain[j] - scale_mean - normalized[i] * scale_unit) * inverse_deviation[r];
+      const T d = (d_out[i] * gain[j] - scale_mean - normalized[i] * scale_unit) * inverse_deviation[r];
+      d_x[i] = accumulate ? d_x[i] + d : d;
     }
   }
 }

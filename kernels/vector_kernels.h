@@ -66,13 +66,14 @@ struct VectorKernels {
   void (*column_products)(const T* d, const T* unit, int rows, int cols, T* gain, T* bias, bool accumulate);
 
   /// Layer normalisation of each row (Ba, Kiros, Hinton, 2016): out = gain * (x - mean) / sqrt(variance +
-  /// 1e-5) + bias; saves the normalised row and 1 / deviation for the gradient unless `normalized` is null.
+  /// epsilon) + bias; saves the normalised row and 1 / deviation for the gradient unless `normalized` is
+  /// null.
   void (*layer_norm)(const T* x, int rows, int cols, const T* gain, const T* bias, T* out, T* normalized,
-                     T* inverse_deviation);
+                     T* inverse_deviation, T epsilon);
 
-  /// d_x (overwritten) of layer_norm from d_out, the saved rows and the gain.
+  /// d_x of layer_norm from d_out, the saved rows and the gain, plus what d_x held if `accumulate`.
   void (*layer_norm_backward)(const T* d_out, int rows, int cols, const T* gain, const T* normalized,
-                              const T* inverse_deviation, T* d_x);
+                              const T* inverse_deviation, T* d_x, bool accumulate);
 };
 
 /// The table of the current instruction set, for float and double.

@@ -22,6 +22,7 @@ inline bool operator>(Dual a, Dual b) { return a.value > b.value; }
 inline bool operator==(Dual a, Dual b) { return a.value == b.value; }
 
 inline Dual exp(Dual a) { return Dual(std::exp(a.value), std::exp(a.value) * a.dot); }
+inline Dual log1p(Dual a) { return Dual(std::log1p(a.value), a.dot / (1 + a.value)); }
 inline Dual erfc(Dual a) {
   return Dual(std::erfc(a.value), -1.12837916709551257390 * std::exp(-a.value * a.value) * a.dot);
 }

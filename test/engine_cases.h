@@ -82,4 +82,59 @@ inline constexpr auto ensemble_extremes = []<class T>(Workbench<T>& w) {
       expectile_loss(t, "pair", ensemble_max(t, t.members(p, 0, 2)), w.wanted, 0.7, Side::upper)};
 };
 
+/// Free vectors, twice, and a scalar.
+inline constexpr auto free_parameters = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const auto vector = [&] { return free_vector(t, w.parameters, w.vector, w.rows); };
+  const Tensor<T> scalar = free_vector(t, w.parameters, w.scalar, w.rows);
+  return std::vector<Tensor<T>>{
+      squared_error_loss(t, "data", vector(), w.data),
+      squared_error_loss(t, "noise", vector(), w.noise, w.weights),
+      squared_error_loss(t, "head", w.layer(w.head, concatenate<T>(t, {w.input, scalar})), w.wanted),
+      expectile_loss(t, "scalar", scalar, w.wanted, 0.9, Side::upper)};
+};
+
+/// Every activation, in layers of one and of more outputs and by itself, and residual connections.
+inline constexpr auto activations = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  std::vector<Tensor<T>> losses;
+  const Tensor<T> members = w.layer(w.critics, w.input, Activation::identity);
+  for (const Activation a : {Activation::identity, Activation::gelu_erf, Activation::gelu_tanh,
+                             Activation::relu, Activation::tanh, Activation::mish, Activation::softplus}) {
+    const Tensor<T> x = w.layer(w.first, w.input, a);
+    const Tensor<T> y = add(t, x, w.layer(w.second, activate(t, x, a), Activation::identity));
+    losses.push_back(squared_error_loss(t, "head", w.layer(w.head, add(t, y, w.noise), a), w.wanted));
+    losses.push_back(squared_error_loss(t, "members", activate(t, t.members(members, 0, 2), a), w.wanted));
+    losses.push_back(squared_error_loss(t, "double", add(t, y, y), w.data));
+  }
+  return losses;
+};
+
+/// A normalisation before a residual block and one of another epsilon, whose arguments have other readers.
+inline constexpr auto normalised_residual = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  NormLayer narrow = w.norm, wide = w.norm;
+  narrow.epsilon = 0.1;  // whose third derivatives are of order one
+  wide.epsilon = 0.5;
+  const Tensor<T> x = w.layer(w.first, w.input);
+  const Tensor<T> block = w.layer(w.second, layer_norm(t, w.parameters, narrow, x));
+  const Tensor<T> y = add(t, x, block);
+  const Tensor<T> joined = concatenate<T>(t, {w.wanted, w.layer(w.head, y), w.weights, w.label});
+  return std::vector<Tensor<T>>{
+      squared_error_loss(t, "wide", layer_norm(t, w.parameters, wide, y), w.data),
+      squared_error_loss(t, "joined", layer_norm(t, w.fixed, wide, joined, Gradient::frozen), w.data),
+      squared_error_loss(t, "y", y, w.noise)};
+};
+
+/// Two dropouts, one of an ensemble.
+inline constexpr auto dropouts = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const auto drop = [&](Tensor<T> x, int which) { return dropout(t, x, 0.4, 9, w.state(), which); };
+  const Tensor<T> x = w.layer(w.first, w.input);
+  return std::vector<Tensor<T>>{
+      squared_error_loss(t, "head", w.layer(w.head, drop(x, 0)), w.wanted),
+      squared_error_loss(t, "x", drop(x, 1), w.data),
+      squared_error_loss(t, "critics", drop(w.layer(w.critics, w.input), 2), w.wanted)};
+};
+
 }  // namespace r2pac::cases

@@ -28,3 +28,23 @@ TEST_CASE("cuda: the gradient of an ensemble's extreme goes to the chosen member
   any_order();
   check_on(on_cuda(), cases::ensemble_extremes);
 }
+
+TEST_CASE("cuda: free vectors and scalars get the sum of their rows' gradients") {
+  any_order();
+  check_on(on_cuda(), cases::free_parameters);
+}
+
+TEST_CASE("cuda: activations and residual sums pass their gradients on") {
+  any_order();
+  check_on(on_cuda(), cases::activations);
+}
+
+TEST_CASE("cuda: a normalisation's argument may have other readers, its epsilon is the layer's") {
+  any_order();
+  check_on(on_cuda(), cases::normalised_residual);
+}
+
+TEST_CASE("cuda: dropout passes the gradient of what it keeps") {
+  any_order();
+  check_on(on_cuda(), cases::dropouts);
+}

@@ -27,9 +27,10 @@ void for_each_isa(Check check) {
 }
 
 formula::ValueAndSlope<double> activation_of(Activation activation, double x) {
-  if (activation == Activation::gelu_erf) return formula::gelu_erf(x);
-  if (activation == Activation::gelu_tanh) return formula::gelu_tanh(x);
-  return {x, 1};
+  formula::ValueAndSlope<double> result;
+  with_activation(activation,
+                  [&](auto constant) { result = formula::activate<decltype(constant)::value>(x); });
+  return result;
 }
 
 }  // namespace
@@ -37,7 +38,9 @@ formula::ValueAndSlope<double> activation_of(Activation activation, double x) {
 TEMPLATE_TEST_CASE("bias and activation equal the formula in double", "", float, double) {
   using T = TestType;
   for_each_isa<T>([](const VectorKernels<T>& k) {
-    for (const Activation activation : {Activation::identity, Activation::gelu_erf, Activation::gelu_tanh})
+    for (const Activation activation :
+         {Activation::identity, Activation::gelu_erf, Activation::gelu_tanh, Activation::relu,
+          Activation::tanh, Activation::mish, Activation::softplus})
       for (const int rows : {1, 3, 31})
         for (const int cols : kLengths) {
           Guarded<T> y = Guarded<T>::normal(rows, cols, 1, 30), slope(rows, cols, 2);
@@ -137,10 +140,11 @@ TEMPLATE_TEST_CASE("layer normalisation equals the plain loop", "", float, doubl
         const auto x = Guarded<T>::normal(rows, cols, 0, 40), gain = Guarded<T>::normal(1, cols, 0, 41),
                    bias = Guarded<T>::normal(1, cols, 0, 42);
         Guarded<T> out(rows, cols), unit(rows, cols), inverse(rows, 1), bare(rows, cols), in_place = x;
-        k.layer_norm(x.data(), rows, cols, gain.data(), bias.data(), out.data(), unit.data(), inverse.data());
-        k.layer_norm(x.data(), rows, cols, gain.data(), bias.data(), bare.data(), nullptr, nullptr);
-        k.layer_norm(in_place.data(), rows, cols, gain.data(), bias.data(), in_place.data(), nullptr,
-                     nullptr);
+        k.layer_norm(x.data(), rows, cols, gain.data(), bias.data(), out.data(), unit.data(), inverse.data(),
+                     T(1e-5));
+        k.layer_norm(x.data(), rows, cols, gain.data(), bias.data(), bare.data(), nullptr, nullptr, T(1e-5));
+        k.layer_norm(in_place.data(), rows, cols, gain.data(), bias.data(), in_place.data(), nullptr, nullptr,
+                     T(1e-5));
         bool right = true, same = true;
         for (int r = 0; r < rows; ++r) {
           double mean = 0, variance = 0, size = 0;
@@ -183,7 +187,8 @@ TEMPLATE_TEST_CASE("gradients of layer normalisation equal the plain loop", "", 
         const auto d = Guarded<T>::normal(rows, cols, 0, 43), unit = Guarded<T>::normal(rows, cols, 0, 44),
                    gain = Guarded<T>::normal(1, cols, 0, 45), inverse = Guarded<T>::normal(rows, 1, 0, 46);
         Guarded<T> d_x(rows, cols), d_gain(1, cols), d_bias(1, cols);
-        k.layer_norm_backward(d.data(), rows, cols, gain.data(), unit.data(), inverse.data(), d_x.data());
+        k.layer_norm_backward(d.data(), rows, cols, gain.data(), unit.data(), inverse.data(), d_x.data(),
+                              false);
         k.column_products(d.data(), unit.data(), rows, cols, d_gain.data(), d_bias.data(), false);
         const auto wide = [](T x) { return static_cast<double>(x); };
         bool right = true;

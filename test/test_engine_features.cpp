@@ -1,5 +1,6 @@
 // What the engine offers any method: gradients on the CPU in double against central differences.
 #include "base/error.h"
+#include "dual.h"
 #include "engine_cases.h"
 
 using namespace r2pac;
@@ -74,4 +75,86 @@ TEST_CASE("the gradient of an ensemble's extreme goes to the chosen member") {
           {x.data(), 2, 3, 2, 1}, maximum, {d_out.data(), 2, 1, 2, 1}, {d_x.data(), 2, 3, 2, 1}, false}
           .row(r, 0, 1);
   CHECK(d_x == std::vector<double>{2, 3, 0, 0, 0, 0});
+}
+
+TEST_CASE("free vectors and scalars get the sum of their rows' gradients") {
+  check_gradient(cases::free_parameters, 10);  // vector 4, scalar 1, head 5
+}
+
+TEST_CASE("activations and residual sums pass their gradients on") {
+  check_gradient(cases::activations, 49);  // first 16, second 20, head 5, two members of critics 8
+}
+
+TEST_CASE("each activation's slope is its derivative, and floats keep their bounds") {
+  const auto check = [](const char* name, auto formula, double value_bound, double slope_bound,
+                        bool relative_slope) {
+    INFO(name);
+    double value_error = 0, slope_error = 0, derivative_error = 0;
+    for (int i = -40000; i <= 40000; ++i) {
+      const float x =
+          static_cast<float>(i) * 0.002f + (i % 7 == 0 ? 1e-4f * static_cast<float>(i % 5) : 0.0f);
+      const auto exact = formula(static_cast<double>(x));
+      const auto found = formula(x);
+      const auto dual = formula(Dual(static_cast<double>(x), 1));
+      if (i != 0) derivative_error = std::max(derivative_error, std::abs(dual.value.dot - exact.slope));
+      const auto error = [](float a, double b, bool relative) {
+        return std::abs(static_cast<double>(a) - b) / (relative ? std::max(std::abs(b), 1e-30) : 1.0);
+      };
+      value_error = std::max(value_error, error(found.value, exact.value, true));
+      slope_error = std::max(slope_error, error(found.slope, exact.slope, relative_slope));
+    }
+    CHECK(derivative_error < 1e-14);  // two ways to round numbers of order one
+    CHECK(value_error <= value_bound);
+    CHECK(slope_error <= slope_bound);
+    CHECK(std::isnan(formula(std::nanf("")).value));
+  };
+  check(
+      "relu", [](auto x) { return formula::relu(x); }, 0, 0, true);
+  check(
+      "tanh", [](auto x) { return formula::tanh(x); }, 5e-7, 1e-6, true);
+  check(
+      "softplus", [](auto x) { return formula::softplus(x); }, 1e-6, 1e-6, true);
+  check(
+      "mish", [](auto x) { return formula::mish(x); }, 1e-6, 1e-6, false);
+}
+
+TEST_CASE("a normalisation's argument may have other readers, its epsilon is the layer's") {
+  check_gradient(cases::normalised_residual, 49);  // first 16, second 20, head 5, norm 8
+}
+
+TEST_CASE(
+    "dropout keeps the expectation, repeats by its coordinates and passes the gradient of what it keeps") {
+  check_gradient(cases::dropouts, 33);  // first 16, head 5, critics 12
+  constexpr int rows = 1000, cols = 7, nets = 2;
+  const auto mask = [](int which, unsigned long long step, int first_row) {
+    const StepState state{step, 0};
+    std::vector<double> factor(std::size_t{nets} * rows * cols);
+    for (int r = 0; r < rows; ++r)
+      DrawDropout<double>{9,         &state,
+                          first_row, which,
+                          0.3f,      View<double>{factor.data(), std::size_t{rows} * cols, nets, rows, cols}}
+          .row(r, 0, 1);
+    return factor;
+  };
+  const std::vector<double> one = mask(0, 5, 0);
+  double sum = 0;
+  for (const double f : one) {
+    sum += f;
+    CHECK((f == 0 || near(f, 1 / 0.7, 1e-7)));
+  }
+  const double n = static_cast<double>(one.size());
+  CHECK(near(sum / n, 1, 5 * std::sqrt(0.3 / 0.7 / n)));  // five standard deviations
+  CHECK(mask(0, 5, 0) == one);
+  const std::vector<double> shifted = mask(0, 5, 1);
+  CHECK(std::equal(one.begin() + cols, one.begin() + rows * cols, shifted.begin()));
+  const auto agreement = [&](const std::vector<double>& other) {
+    double same = 0;
+    for (std::size_t i = 0; i < one.size(); ++i) same += one[i] == other[i];
+    return same / n;
+  };
+  std::vector<double> swapped(one.begin() + rows * cols, one.end());
+  swapped.insert(swapped.end(), one.begin(), one.begin() + rows * cols);
+  // Independent masks agree with probability 0.7^2 + 0.3^2; five standard deviations.
+  for (const auto& other : {mask(1, 5, 0), mask(0, 6, 0), shifted, swapped})
+    CHECK(near(agreement(other), 0.58, 5 * std::sqrt(0.58 * 0.42 / n)));
 }

@@ -233,10 +233,12 @@ TEMPLATE_TEST_CASE("a row's result does not depend on the rows beside it", "", f
                  out, y.data(), y.stride(), false);
       k.bias_activation(y.data(), y.stride(), rows, out, b.data(), Activation::gelu_erf, slope.data(),
                         slope.stride());
-      k.layer_norm(y.data(), rows, out, b.data(), b.data(), norm.data(), unit.data(), inverse.data());
+      k.layer_norm(y.data(), rows, out, b.data(), b.data(), norm.data(), unit.data(), inverse.data(),
+                   T(1e-5));
       k.dot(norm.data(), norm.stride(), rows, out, b.data(), T(1), head.data(), 1);
       k.outer(head.data(), 1, rows, out, b.data(), d_head.data(), d_head.stride(), false);
-      k.layer_norm_backward(d_head.data(), rows, out, b.data(), unit.data(), inverse.data(), d_norm.data());
+      k.layer_norm_backward(d_head.data(), rows, out, b.data(), unit.data(), inverse.data(), d_norm.data(),
+                            false);
       std::vector<std::vector<T>> each;
       for (int r = 0; r < rows; ++r) {
         std::vector<T>& row = each.emplace_back();

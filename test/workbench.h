@@ -17,7 +17,9 @@ struct Workbench {
   static constexpr int rows = 150;  // more than two tiles of the CPU, the last one short
 
   explicit Workbench(const std::shared_ptr<Device>& device)
-      : tape(device), numbers(std::size_t{rows} * 20, device->memory()) {
+      : tape(device), numbers(std::size_t{rows} * 20, device->memory()), states(1, device->memory()) {
+    const StepState now{123, 0};
+    states.copy_in(&now, 1);
     declare(parameters);
     declare(fixed);
     for (Parameters<T>* p : {&fixed, &parameters}) {
@@ -54,6 +56,8 @@ struct Workbench {
     return dense_layer(tape, parameters, l, x, activation);
   }
 
+  const StepState* state() const { return states.data(); }  ///< of step 123
+
   Parameters<T> parameters;
   Parameters<T> fixed;  ///< the same layers with other values, whose gradients nobody looks at
   DenseLayer first, second, head, critics, judges;  ///< 3 -> 4, 4 -> 4, 4 -> 1; three members 3 -> 1, 4 -> 1
@@ -78,6 +82,7 @@ struct Workbench {
     return static_cast<T>(random_normal(5, Purpose::test, 0, row, lane));
   }
   Buffer<T> numbers;
+  Buffer<StepState> states;
 };
 
 /// Losses and gradients of what `record(workbench)` records; it returns the losses.
@@ -123,9 +128,10 @@ void check_gradient(Record record, int moved) {
   for (const auto& entry : w.parameters.entries())
     for (std::size_t i = 0; i < entry.shape.size(); ++i) {
       const double found = gradient[entry.trained_offset + i];
-      INFO(entry.name << " " << i);
+      INFO(entry.name << " " << i << ": " << found);
       // Truncation 1e-10 of a third derivative of order ten; rounding 1e-15 / 1e-5 of losses of order ten.
       const double expected = (total(entry.offset + i, 1e-5) - total(entry.offset + i, -1e-5)) / 2e-5;
+      INFO("difference " << found - expected);
       CHECK(near(found, expected, 2e-8 * std::max(1.0, std::abs(expected))));
       found_moved += found != 0;
     }
