@@ -403,68 +403,19 @@ Tensor<T> stack_rows(Tape<T>& tape, Tensor<T> learning, Tensor<T> constant) {
   return stacked;
 }
 
-template <class T>
-void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
-                    const AdamSettings& settings, StepState* state, unsigned long long first_step,
-                    const std::vector<Tensor<T>>& losses, Tensor<T> squares) {
-  struct Piece {
-    int entry, net;
-  };
-  std::vector<Piece> pieces;  // one per net of each entry, so that a weight is repacked while it is warm
-  for (int index = first; index < last; ++index)
-    for (int net = 0; net < parameters.entry(index).shape.nets; ++net) pieces.push_back({index, net});
-  require_shape("optimizer_step", "squares", {1, static_cast<int>(pieces.size()), 1}, squares->shape);
-  const int targets = target != nullptr ? static_cast<int>(target->entries().size()) : 0;
-
-  const auto call = std::make_shared<OptimizerStep<T>>();
-  for (const Piece& piece : pieces)
-    call->pieces.push_back(
-        {parameters.value(piece.entry, piece.net), parameters.first_moment(piece.entry, piece.net),
-         parameters.second_moment(piece.entry, piece.net), parameters.gradient(piece.entry, piece.net),
-         piece.entry < targets ? target->value(piece.entry, piece.net) : nullptr,
-         parameters.entry(piece.entry).net_size()});
-  call->settings = settings;
-  call->state = state;
-  call->first_step = first_step;
-  call->losses.resize(losses.size());
-  const Schedules<T>& schedules = tape.schedules();
-  tape.tasks(
-      "optimizer", static_cast<int>(pieces.size()), {}, {squares},
-      [=, &schedules, &parameters](int begin, int count, std::byte*) {
-        schedules.update(*call, begin, count, squares->whole().data);
-        for (int i = begin; i < begin + count; ++i) {
-          const Piece piece = pieces[static_cast<std::size_t>(i)];
-          parameters.repack(piece.entry, piece.net);
-          if (piece.entry < targets) target->repack(piece.entry, piece.net);
-        }
-      },
-      0, false, true);
-  std::vector<Tensor<T>> reads = losses;
-  reads.push_back(squares);
-  tape.tasks(
-      "finish step", 1, reads, {},
-      [=, &schedules](int, int, std::byte* scratch) {
-        for (std::size_t i = 0; i < losses.size(); ++i) call->losses[i] = losses[i]->whole().data;
-        schedules.finish_step(*call, squares->whole().data, scratch);
-      },
-      schedules.optimizer_scratch(*call), false, true);
-}
-
-#define R2_INSTANTIATE(T)                                                                               \
-  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation,    \
-                                 Gradient);                                                             \
-  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>, Gradient);       \
-  template Tensor<T> activate(Tape<T>&, Tensor<T>, Activation);                                         \
-  template Tensor<T> add(Tape<T>&, Tensor<T>, Tensor<T>);                                               \
-  template Tensor<T> dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*, int);        \
-  template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                              \
-  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                     \
-  template Tensor<T> free_vector(Tape<T>&, Parameters<T>&, int, int, Gradient);                         \
-  template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                 \
-  template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                 \
-  template Tensor<T> stack_rows(Tape<T>&, Tensor<T>, Tensor<T>);                                        \
-  template void optimizer_step(Tape<T>&, Parameters<T>&, Parameters<T>*, int, int, const AdamSettings&, \
-                               StepState*, unsigned long long, const std::vector<Tensor<T>>&, Tensor<T>);
+#define R2_INSTANTIATE(T)                                                                            \
+  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation, \
+                                 Gradient);                                                          \
+  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>, Gradient);    \
+  template Tensor<T> activate(Tape<T>&, Tensor<T>, Activation);                                      \
+  template Tensor<T> add(Tape<T>&, Tensor<T>, Tensor<T>);                                            \
+  template Tensor<T> dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*, int);     \
+  template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                           \
+  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                  \
+  template Tensor<T> free_vector(Tape<T>&, Parameters<T>&, int, int, Gradient);                      \
+  template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                              \
+  template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                              \
+  template Tensor<T> stack_rows(Tape<T>&, Tensor<T>, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/optimizer.h"
 #include "engine/parameters.h"
 #include "engine/tape.h"
-#include "kernels/optimizer.h"
 #include "kernels/pointwise.h"
 
 namespace r2pac {
@@ -76,14 +76,5 @@ Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x);
 /// through a network, whose gradient concerns the upper rows only. Only on a device of whole batches.
 template <class T>
 Tensor<T> stack_rows(Tape<T>& tape, Tensor<T> learning, Tensor<T> constant);
-
-/// Adam on every entry with index in [first, last), Polyak into `target` (null for none), and renewal of
-/// their packs. squares: a kept tensor [1, pieces, 1] that receives the sum of squared gradients of each net
-/// of each entry, in order. The optimiser's step count is state->step - first_step + 1. Last, the step is
-/// counted, and noted as bad if one of the losses (kept scalars) or of the gradients is not finite.
-template <class T>
-void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
-                    const AdamSettings& settings, StepState* state, unsigned long long first_step,
-                    const std::vector<Tensor<T>>& losses, Tensor<T> squares);
 
 }  // namespace r2pac

@@ -18,21 +18,25 @@ int Parameters<T>::add(std::string name, Shape shape) {
 template <class T>
 void Parameters<T>::allocate(bool trainable, Device& device, Parameters* follower) {
   const auto padded = [](std::size_t values) { return (values + 15) / 16 * 16; };
-  std::size_t size = 0, trained = 0;
+  std::size_t size = 0, trained = 0, followed = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     entries_[i].trained_offset = trained;
     trained += padded(entries_[i].shape.size());
     entries_[i].offset = size;
     size += entries_[i].shape.size();
-    if (follower != nullptr && i < follower->entries_.size()) {
-      if (follower->entries_[i].net_size() != entries_[i].net_size())
-        throw InvalidArgument("Parameters::allocate: the follower's `" + follower->entries_[i].name +
+    if (const int f = follower != nullptr ? follower->find(entries_[i].name) : -1; f >= 0) {
+      Entry& follows = follower->entries_[static_cast<std::size_t>(f)];
+      if (follows.net_size() != entries_[i].net_size())
+        throw InvalidArgument("Parameters::allocate: the follower's `" + follows.name +
                               "` has another shape");
-      follower->entries_[i].offset = size;
-      size += follower->entries_[i].shape.size();
+      follows.offset = size;
+      size += follows.shape.size();
+      ++followed;
     }
     size = padded(size);
   }
+  if (follower != nullptr && followed != follower->entries_.size())
+    throw InvalidArgument("Parameters::allocate: the follower has entries that nobody leads");
   device_ = &device;
   values_ = Buffer<T>(size, device.memory());
   if (follower != nullptr) {
@@ -43,6 +47,13 @@ void Parameters<T>::allocate(bool trainable, Device& device, Parameters* followe
   gradients_ = Buffer<T>(trained, device.memory());
   first_moments_ = Buffer<T>(trained, device.memory());
   second_moments_ = Buffer<T>(trained, device.memory());
+}
+
+template <class T>
+int Parameters<T>::find(const std::string& name) const {
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    if (entries_[i].name == name) return static_cast<int>(i);
+  return -1;
 }
 
 template <class T>

@@ -43,12 +43,15 @@ class Parameters {
   /// Leaves out `count` numbers among the random initial weights, as if so many tensors had been declared.
   void skip_keys(int count) { next_key_ += count; }
   /// Allocates the arenas, `trainable` with gradients and moments. Once, after all declarations.
-  /// A `follower`, such as the targets of some networks, has the same entries as this one has first, with any
-  /// number of nets. Its values share this arena: those of an entry lie right behind the entry's own, so that
-  /// both are one larger ensemble to a device that wants that.
+  /// A `follower`, such as the targets of some networks, has entries of names that this one has, too, of the
+  /// same rows and columns. Its values share this arena: those of an entry lie right behind its namesake's,
+  /// so that both are one larger ensemble to a device that wants that. Throws InvalidArgument if it has
+  /// others.
   void allocate(bool trainable, Device& device, Parameters* follower = nullptr);
 
   const std::vector<Entry>& entries() const { return entries_; }
+  /// The entry of that name, or -1.
+  int find(const std::string& name) const;
   const Entry& entry(int index) const { return entries_[static_cast<std::size_t>(index)]; }
   /// Values of the arena that holds them, a follower's included.
   std::size_t size() const { return values_.size(); }

@@ -222,6 +222,10 @@ void Tape<T>::backward() {
     deferred_[i].joins = i > 0 && deferred_[i].turn == deferred_[i - 1].turn;
   std::move(deferred_.begin(), deferred_.end(), std::back_inserter(calls_));
   deferred_.clear();
+  for (Variable<T>& variable : *variables_) {
+    variable.requires_gradient = false;
+    variable.gradient_written.clear();
+  }
 }
 
 template <class T>

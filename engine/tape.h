@@ -123,14 +123,15 @@ class Tape {
   void on_backward(Tensor<T> result, std::function<void()> record);
   /// The gradient of x: same shape as the columns of x that want one.
   Tensor<T> gradient(Tensor<T> x);
-  /// Announces a contribution to the gradient of x. True if it is the first, which overwrites; later ones add.
-  /// A member contributes to its ensemble, too; where only some of x's members have a gradient already, the
-  /// others begin with zero.
+  /// Announces a contribution to the gradient of x. True if it is the first, which overwrites; later ones
+  /// add. A member contributes to its ensemble, too; where only some of x's members have a gradient already,
+  /// the others begin with zero.
   bool first_contribution(Tensor<T> x);
   /// The gradient of parameters, which lies at `data`: the same tensor for each layer that contributes to it.
   /// Throws InvalidArgument if one asks for another shape.
   Tensor<T> parameter_gradient(const std::string& name, Shape shape, T* data);
-  /// Appends the gradient of the sum of all losses recorded so far. Once per tape.
+  /// Appends the gradient of the sum of all losses recorded since the last call. What was recorded before is
+  /// a constant to what is recorded later, and the gradients of parameters begin anew.
   void backward();
 
   /// Ends the recording. The tape is empty afterwards.

@@ -69,7 +69,7 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
 
 void CudaSchedules::activate(const View<float>& x, Activation activation, const View<float>& y,
                              const View<float>& slope) const {
-  queue_.launch(1, [&](const Lane& lane) { cuda::activate(x, activation, y, slope, lane.stream()); });
+  queue_.launch(1, [&](const Stream& stream) { cuda::activate(x, activation, y, slope, stream.get()); });
 }
 
 void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {
@@ -137,16 +137,36 @@ void CudaSchedules::update_threshold(const View<float>& x, double alpha, double 
   });
 }
 
-std::size_t CudaSchedules::optimizer_scratch(const OptimizerStep<float>& call) const {
-  return update_scratch(call.pieces) * sizeof(float);
+std::size_t CudaSchedules::partial_squares(const OptimizerStep<float>& call) const {
+  return update_scratch(call.pieces);
 }
 
-void CudaSchedules::finish_step(const OptimizerStep<float>& call, float* squares, std::byte* scratch) const {
-  const int updates = static_cast<int>((call.pieces.size() + kUpdatePieces - 1) / kUpdatePieces);
-  auto* const partial = reinterpret_cast<float*>(scratch);
-  queue_.launch(updates + 1, [&](const Stream& stream) {
-    update_parameters(call.pieces, call.settings, call.state, call.first_step, partial, stream.get());
-    cuda::finish_step(call.pieces, call.state, call.losses, partial, squares, stream.get());
+void CudaSchedules::square_gradients(const OptimizerStep<float>& call, int, int, float*) const {
+  queue_.launch(update_launches(call.pieces),
+                [&](const Stream& stream) { cuda::square_gradients(call.pieces, call.partial, stream.get()); });
+}
+
+void CudaSchedules::clip_gradient(const OptimizerStep<float>& call, const float*) const {
+  queue_.launch(1, [&](const Stream& stream) {
+    cuda::clip_gradient(call.partial, update_scratch(call.pieces), call.clip_norm, call.gradient_scale,
+                        stream.get());
+  });
+}
+
+void CudaSchedules::update(const OptimizerStep<float>& call, int, int, float*) const {
+  queue_.launch(update_launches(call.pieces), [&](const Stream& stream) {
+    update_parameters(call.pieces, call.settings, call.state, call.first_step, call.partial, stream.get(),
+                      call.gradient_scale);
+  });
+}
+
+void CudaSchedules::finish_step(const std::vector<const OptimizerStep<float>*>& groups, float* squares,
+                                const std::vector<const float*>& losses) const {
+  std::vector<UpdateArguments<float>> pieces;
+  for (const auto* group : groups) pieces.insert(pieces.end(), group->pieces.begin(), group->pieces.end());
+  const auto& first = *groups.front();
+  queue_.launch(1, [&](const Stream& stream) {
+    cuda::finish_step(pieces, first.state, losses, first.partial, squares, stream.get());
   });
 }
 

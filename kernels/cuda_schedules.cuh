@@ -29,10 +29,13 @@ class CudaSchedules final : public Schedules<float> {
   void sum_of_means(const View<float>& x, float* out) const override;
   void update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
                         unsigned long long first_step, float* threshold, float* work) const override;
-  /// All pieces at once, by finish_step.
-  void update(const OptimizerStep<float>&, int, int, float*) const override {}
-  void finish_step(const OptimizerStep<float>& call, float* squares, std::byte* scratch) const override;
-  std::size_t optimizer_scratch(const OptimizerStep<float>& call) const override;
+  std::size_t partial_squares(const OptimizerStep<float>& call) const override;
+  /// All pieces, whatever the range.
+  void square_gradients(const OptimizerStep<float>& call, int, int, float*) const override;
+  void clip_gradient(const OptimizerStep<float>& call, const float*) const override;
+  void update(const OptimizerStep<float>& call, int, int, float*) const override;
+  void finish_step(const std::vector<const OptimizerStep<float>*>& groups, float* squares,
+                   const std::vector<const float*>& losses) const override;
 
  private:
   Queue& queue_;

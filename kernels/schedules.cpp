@@ -119,14 +119,25 @@ class CpuSchedules final : public Schedules<T> {
     r2pac::update_threshold(x, alpha, keep, state, first_step, threshold, work);
   }
 
+  std::size_t partial_squares(const OptimizerStep<T>&) const override { return 0; }
+  void square_gradients(const OptimizerStep<T>& call, int first, int count, T* squares) const override {
+    for (std::size_t i = size(first); i < size(first + count); ++i)
+      squares[i] = static_cast<T>(kernels_.squares(call.pieces[i].gradient, call.pieces[i].size));
+  }
+  void clip_gradient(const OptimizerStep<T>& call, const T* squares) const override {
+    r2pac::clip_gradient(squares, call.pieces.size(), call.clip_norm, call.gradient_scale);
+  }
   void update(const OptimizerStep<T>& call, int first, int count, T* squares) const override {
-    for (int i = first; i < first + count; ++i)
-      update_parameters(call.pieces[size(i)], call.settings, call.state, call.first_step, squares + i);
+    for (std::size_t i = size(first); i < size(first + count); ++i)
+      update_parameters(call.pieces[i], call.settings, call.state, call.first_step, squares + i,
+                        call.gradient_scale);
   }
-  void finish_step(const OptimizerStep<T>& call, T* squares, std::byte*) const override {
-    r2pac::finish_step(call.state, squares, call.pieces.size(), call.losses);
+  void finish_step(const std::vector<const OptimizerStep<T>*>& groups, T* squares,
+                   const std::vector<const T*>& losses) const override {
+    std::size_t pieces = 0;
+    for (const auto* group : groups) pieces += group->pieces.size();
+    r2pac::finish_step(groups.front()->state, squares, pieces, losses);
   }
-  std::size_t optimizer_scratch(const OptimizerStep<T>&) const override { return 0; }
 
  private:
   const VectorKernels<T>& kernels_ = vector_kernels<T>();

@@ -77,14 +77,17 @@ struct LayerNormGradient {
   bool accumulate = false;
 };
 
-/// The optimiser's step over many tensors at once, and what ends a gradient step.
+/// A group of tensors that an optimiser moves at once. The tensors of all groups of a step count as its
+/// pieces, one group after the other; `squares` [pieces of the group] are sums of squared gradients.
 template <class T>
 struct OptimizerStep {
   std::vector<UpdateArguments<T>> pieces;
   AdamSettings settings;
+  double clip_norm = 0;  ///< the greatest norm of the group's gradient; 0: any
   StepState* state;
   unsigned long long first_step;
-  std::vector<const T*> losses;  ///< each one value, looked at for finiteness
+  T* partial = nullptr;         ///< [partial_squares]: of parts of pieces, as a CUDA device leaves them
+  T* gradient_scale = nullptr;  ///< one value, of a group with a clip_norm
 };
 
 template <class T>
@@ -122,12 +125,18 @@ class Schedules {
   virtual void update_threshold(const View<T>& x, double alpha, double keep, const StepState* state,
                                 unsigned long long first_step, T* threshold, T* work) const = 0;
 
-  /// Pieces first .. first + count of the optimiser's step; squares [pieces]: sums of squared gradients.
+  /// Values of OptimizerStep::partial.
+  virtual std::size_t partial_squares(const OptimizerStep<T>& call) const = 0;
+  /// Pieces first .. first + count: their squares alone, before clip_gradient.
+  virtual void square_gradients(const OptimizerStep<T>& call, int first, int count, T* squares) const = 0;
+  /// gradient_scale from all squares.
+  virtual void clip_gradient(const OptimizerStep<T>& call, const T* squares) const = 0;
+  /// Pieces first .. first + count of the optimiser's step, and their squares.
   virtual void update(const OptimizerStep<T>& call, int first, int count, T* squares) const = 0;
-  /// After all pieces: notes a step that is not finite in the state and counts it.
-  /// scratch: optimizer_scratch bytes.
-  virtual void finish_step(const OptimizerStep<T>& call, T* squares, std::byte* scratch) const = 0;
-  virtual std::size_t optimizer_scratch(const OptimizerStep<T>& call) const = 0;
+  /// After all groups: notes a step that is not finite in the state and counts it. Their squares and partial
+  /// lie one after the other. losses: each one value.
+  virtual void finish_step(const std::vector<const OptimizerStep<T>*>& groups, T* squares,
+                           const std::vector<const T*>& losses) const = 0;
 };
 
 /// The CPU's.

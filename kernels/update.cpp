@@ -8,10 +8,18 @@ namespace r2pac {
 
 template <class T>
 void update_parameters(const UpdateArguments<T>& a, const AdamSettings& settings, const StepState* state,
-                       unsigned long long first_step, T* squares) {
-  const AdamStep<T> step = adam_step<T>(settings, static_cast<long long>(state->step - first_step + 1));
+                       unsigned long long first_step, T* squares, const T* gradient_scale) {
+  AdamStep<T> step = adam_step<T>(settings, static_cast<long long>(state->step - first_step + 1));
+  if (gradient_scale != nullptr) step.gradient_scale = *gradient_scale;
   *squares = static_cast<T>(
       vector_kernels<T>().adam(a.value, a.first_moment, a.second_moment, a.gradient, a.target, a.size, step));
+}
+
+template <class T>
+void clip_gradient(const T* squares, std::size_t n, double clip, T* scale) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(squares[i]);
+  *scale = static_cast<T>(formula::clip_factor(sum, clip));
 }
 
 template <class T>
@@ -24,9 +32,11 @@ void finish_step(StepState* state, const T* squares, std::size_t n, const std::v
 }
 
 template void update_parameters(const UpdateArguments<float>&, const AdamSettings&, const StepState*,
-                                unsigned long long, float*);
+                                unsigned long long, float*, const float*);
+template void clip_gradient(const float*, std::size_t, double, float*);
+template void clip_gradient(const double*, std::size_t, double, double*);
 template void update_parameters(const UpdateArguments<double>&, const AdamSettings&, const StepState*,
-                                unsigned long long, double*);
+                                unsigned long long, double*, const double*);
 template void finish_step(StepState*, const float*, std::size_t, const std::vector<const float*>&);
 template void finish_step(StepState*, const double*, std::size_t, const std::vector<const double*>&);
 

@@ -27,15 +27,20 @@ struct PieceTable {
 
 /// What Adam's constants are made of.
 struct AdamTerms {
-  float learning_rate, log_beta1, log_beta2;
-  AdamStep<float> step;  // all but step_size and second_correction
+  float learning_rate, log_beta1, log_beta2, weight_decay, warm_up_steps, cosine_steps;
+  const float* gradient_scale;  // null: 1
+  AdamStep<float> step;         // what does not depend on t
 };
 
-__device__ float step_size(const AdamTerms& terms, float t) {
-  return terms.learning_rate / -expm1f(t * terms.log_beta1);
-}
-__device__ float second_correction(const AdamTerms& terms, float t) {
-  return 1.0f / sqrtf(-expm1f(t * terms.log_beta2));
+/// The constants of step t.
+__device__ AdamStep<float> step_at(const AdamTerms& terms, float t) {
+  AdamStep<float> step = terms.step;
+  const float rate = terms.learning_rate * formula::rate_factor(t, terms.warm_up_steps, terms.cosine_steps);
+  step.step_size = rate / -expm1f(t * terms.log_beta1);
+  step.second_correction = 1.0f / sqrtf(-expm1f(t * terms.log_beta2));
+  step.keep = 1.0f - rate * terms.weight_decay;
+  if (terms.gradient_scale != nullptr) step.gradient_scale = *terms.gradient_scale;
+  return step;
 }
 
 /// Value i of all arrays; returns the squared gradient.
@@ -74,11 +79,19 @@ __device__ float update_four(const UpdateArguments<float>& of, std::size_t i, co
          gradient.w * gradient.w;
 }
 
-/// One block per chunk of 4096 values; a thread takes four neighbours at a time, 1024 values apart.
+__device__ float square_four(const UpdateArguments<float>& of, std::size_t i) {
+  const auto gradient = load_vector<float4>(of.gradient + i);
+  return gradient.x * gradient.x + gradient.y * gradient.y + gradient.z * gradient.z +
+         gradient.w * gradient.w;
+}
+
+/// One block per chunk of 4096 values, which it updates or only squares; a thread takes four neighbours at a
+/// time, 1024 values apart.
+template <bool kUpdates>
 __global__ void __launch_bounds__(kThreads, 4)
     update_kernel(const __grid_constant__ PieceTable table, const __grid_constant__ AdamTerms terms,
                   const StepState* state, unsigned long long first_step, float* partial_squares) {
-  __shared__ float corrections[2];
+  __shared__ AdamStep<float> shared_step;
   __shared__ float of_warp[kThreads / 32];
   const int block = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
   int low = 0, high = table.count;  // the piece is one of low .. high - 1
@@ -86,15 +99,11 @@ __global__ void __launch_bounds__(kThreads, 4)
     const int middle = (low + high) / 2;
     (block < table.pieces[middle].first_chunk ? high : low) = middle;
   }
-  if (thread == 0) {
-    const auto t = static_cast<float>(state->step - first_step + 1);
-    corrections[0] = step_size(terms, t);
-    corrections[1] = second_correction(terms, t);
+  if constexpr (kUpdates) {
+    if (thread == 0) shared_step = step_at(terms, static_cast<float>(state->step - first_step + 1));
+    __syncthreads();
   }
-  __syncthreads();
-  AdamStep<float> step = terms.step;
-  step.step_size = corrections[0];
-  step.second_correction = corrections[1];
+  const AdamStep<float> step = shared_step;
 
   const Piece& piece = table.pieces[low];
   const bool last = block + 1 == (low + 1 < table.count ? table.pieces[low + 1].first_chunk : table.chunks);
@@ -105,11 +114,13 @@ __global__ void __launch_bounds__(kThreads, 4)
   float squares = 0;
   for (std::size_t at = chunk + 4 * static_cast<std::size_t>(thread); at < chunk_end; at += 4 * kThreads) {
     if (piece.shift >= 0 && at >= shift && at + 4 <= end) {
-      squares += update_four(piece.of, at - shift, step);
+      squares += kUpdates ? update_four(piece.of, at - shift, step) : square_four(piece.of, at - shift);
     } else {
 #pragma unroll 1
       for (std::size_t i = at; i < at + 4; ++i)
-        if (i >= shift && i < end) squares += update_one(piece.of, i - shift, step);
+        if (i >= shift && i < end)
+          squares += kUpdates ? update_one(piece.of, i - shift, step)
+                              : piece.of.gradient[i - shift] * piece.of.gradient[i - shift];
     }
   }
 
@@ -119,6 +130,23 @@ __global__ void __launch_bounds__(kThreads, 4)
   if (thread < 32) {
     squares = warp_sum(thread < kThreads / 32 ? of_warp[thread] : 0.0f);
     if (thread == 0) partial_squares[block] = squares;
+  }
+}
+
+/// One block: thread t takes the sums t, t + 1024, ...; then a tree.
+__global__ void __launch_bounds__(kFinishThreads)
+    clip_kernel(const float* partial_squares, int n, float clip, float* scale) {
+  __shared__ float of_warp[kFinishThreads / 32];
+  const int thread = static_cast<int>(threadIdx.x);
+  float sum = 0;
+#pragma unroll 1
+  for (int i = thread; i < n; i += kFinishThreads) sum += partial_squares[i];
+  sum = warp_sum(sum);
+  if (thread % 32 == 0) of_warp[thread / 32] = sum;
+  __syncthreads();
+  if (thread < 32) {
+    sum = warp_sum(of_warp[thread]);
+    if (thread == 0) *scale = formula::clip_factor(sum, clip);
   }
 }
 
@@ -182,12 +210,15 @@ std::size_t update_scratch(const std::vector<UpdateArguments<float>>& pieces) {
   return chunks;
 }
 
-void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const AdamSettings& settings,
-                       const StepState* state, unsigned long long first_step, float* scratch,
-                       cudaStream_t stream) {
-  const AdamTerms terms{static_cast<float>(settings.learning_rate),
-                        static_cast<float>(std::log(settings.beta1)),
-                        static_cast<float>(std::log(settings.beta2)), adam_step<float>(settings, 1)};
+int update_launches(const std::vector<UpdateArguments<float>>& pieces) {
+  return static_cast<int>((pieces.size() + kUpdatePieces - 1) / kUpdatePieces);
+}
+
+namespace {
+
+/// Calls run(table, chunks' first partial sum) for the pieces of each launch.
+template <class Run>
+void for_each_table(const std::vector<UpdateArguments<float>>& pieces, float* scratch, Run run) {
   for (std::size_t first = 0; first < pieces.size(); first += kUpdatePieces) {
     PieceTable table;
     table.count = static_cast<int>(std::min(pieces.size() - first, std::size_t{kUpdatePieces}));
@@ -196,10 +227,41 @@ void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const 
       table.pieces[i] = {of, common_shift(of), table.chunks};
       table.chunks += chunks_of(of.size);
     }
-    if (table.chunks == 0) continue;
-    launch(update_kernel, table.chunks, kThreads, 0, stream, table, terms, state, first_step, scratch);
+    if (table.chunks > 0) run(table, scratch);
     scratch += table.chunks;
   }
+}
+
+}  // namespace
+
+void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const AdamSettings& settings,
+                       const StepState* state, unsigned long long first_step, float* scratch,
+                       cudaStream_t stream, const float* gradient_scale) {
+  const AdamTerms terms{static_cast<float>(settings.learning_rate),
+                        static_cast<float>(std::log(settings.beta1)),
+                        static_cast<float>(std::log(settings.beta2)),
+                        static_cast<float>(settings.weight_decay),
+                        static_cast<float>(settings.schedule.warm_up_steps),
+                        static_cast<float>(settings.schedule.cosine_steps),
+                        gradient_scale,
+                        adam_step<float>(settings, 1)};
+  for_each_table(pieces, scratch, [&](const PieceTable& table, float* partial) {
+    launch(update_kernel<true>, table.chunks, kThreads, 0, stream, table, terms, state, first_step, partial);
+  });
+}
+
+void square_gradients(const std::vector<UpdateArguments<float>>& pieces, float* scratch,
+                      cudaStream_t stream) {
+  for_each_table(pieces, scratch, [&](const PieceTable& table, float* partial) {
+    launch(update_kernel<false>, table.chunks, kThreads, 0, stream, table, AdamTerms{},
+           static_cast<const StepState*>(nullptr), 0ull, partial);
+  });
+}
+
+void clip_gradient(const float* partial_squares, std::size_t n, double clip, float* scale,
+                   cudaStream_t stream) {
+  launch(clip_kernel, 1, kFinishThreads, 0, stream, partial_squares, static_cast<int>(n),
+         static_cast<float>(clip), scale);
 }
 
 void finish_step(const std::vector<UpdateArguments<float>>& pieces, StepState* state,

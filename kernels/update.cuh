@@ -1,4 +1,5 @@
-// The optimiser on a CUDA device: Adam and Polyak over all tensors in one launch, and the step's end.
+// The optimiser on a CUDA device: Adam and Polyak over all tensors of a group in one launch, and the step's
+// end.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -25,7 +26,15 @@ std::size_t update_scratch(const std::vector<UpdateArguments<float>>& pieces);
 /// log(beta) and the product changes them by at most 2^-23 of their value, and expm1 by 2^-23 more.
 void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const AdamSettings& settings,
                        const StepState* state, unsigned long long first_step, float* scratch,
-                       cudaStream_t stream);
+                       cudaStream_t stream, const float* gradient_scale = nullptr);
+/// Launches that it takes.
+int update_launches(const std::vector<UpdateArguments<float>>& pieces);
+
+/// The partial sums alone.
+void square_gradients(const std::vector<UpdateArguments<float>>& pieces, float* scratch, cudaStream_t stream);
+/// kernels/update.h's clip_gradient, from all partial sums [n], added in a fixed order.
+void clip_gradient(const float* partial_squares, std::size_t n, double clip, float* scale,
+                   cudaStream_t stream);
 
 /// After update_parameters of the same pieces: squares[i] = sum of squared gradients of piece i, in a fixed
 /// order; then kernels/update.h's finish_step. losses: device addresses of one value each.

@@ -17,10 +17,16 @@ struct UpdateArguments {
   std::size_t size;
 };
 
-/// Adam's step number state->step - first_step + 1 and Polyak. *squares = sum of squared gradients.
+/// Adam's step number state->step - first_step + 1 and Polyak. *squares = sum of squared gradients, which are
+/// then multiplied by *gradient_scale unless that is null.
 template <class T>
 void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& settings,
-                       const StepState* state, unsigned long long first_step, T* squares);
+                       const StepState* state, unsigned long long first_step, T* squares,
+                       const T* gradient_scale = nullptr);
+
+/// *scale = the factor that shortens a gradient to the norm `clip`, from the sums of its squares [n].
+template <class T>
+void clip_gradient(const T* squares, std::size_t n, double clip, T* scale);
 
 /// Ends a gradient step: notes it as the first bad one if one of squares [n] or of the losses is not finite
 /// and none is known yet; then ++state->step.

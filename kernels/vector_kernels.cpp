@@ -61,17 +61,32 @@ void scale(T* target, const T* factor, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) target[i] *= factor[i];
 }
 
+constexpr std::size_t kSquaresBlock = 256;  // short float sums, added in double
+
+/// Of one block.
+template <class T>
+[[gnu::always_inline]] inline double block_squares(const T* gradient, std::size_t begin, std::size_t end) {
+  T partial = 0;
+#pragma omp simd reduction(+ : partial)
+  for (std::size_t i = begin; i < end; ++i) partial += gradient[i] * gradient[i];
+  return static_cast<double>(partial);
+}
+
+template <class T>
+double squares(const T* gradient, std::size_t n) {
+  double sum = 0;
+  for (std::size_t begin = 0; begin < n; begin += kSquaresBlock)
+    sum += block_squares(gradient, begin, std::min(n, begin + kSquaresBlock));
+  return sum;
+}
+
 template <class T>
 double adam(T* value, T* first, T* second, const T* gradient, T* target, std::size_t n,
             const AdamStep<T>& step) {
-  constexpr std::size_t block = 256;  // short float sums, added in double
   double squares = 0;
-  for (std::size_t begin = 0; begin < n; begin += block) {
-    const std::size_t end = std::min(n, begin + block);
-    T partial = 0;
-#pragma omp simd reduction(+ : partial)
-    for (std::size_t i = begin; i < end; ++i) partial += gradient[i] * gradient[i];
-    squares += static_cast<double>(partial);
+  for (std::size_t begin = 0; begin < n; begin += kSquaresBlock) {
+    const std::size_t end = std::min(n, begin + kSquaresBlock);
+    squares += block_squares(gradient, begin, end);
 #pragma omp simd
     for (std::size_t i = begin; i < end; ++i)
       formula::adam_update(value[i], first[i], second[i], gradient[i], step);
@@ -147,6 +162,7 @@ constexpr VectorKernels<T> make_table() {
           weight_gradient_scratch<T>,
           bias_activation<T>,
           scale<T>,
+          squares<T>,
           adam<T>,
           column_products<T>,
           layer_norm<T>,

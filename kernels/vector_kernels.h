@@ -56,6 +56,9 @@ struct VectorKernels {
   /// target [n] *= factor [n].
   void (*scale)(T* target, const T* factor, std::size_t n);
 
+  /// The sum of squared gradients that `adam` returns.
+  double (*squares)(const T* gradient, std::size_t n);
+
   /// Adam on n parameters, then Polyak into target [n] unless null.
   /// Returns the sum of squared gradients, in double, in ascending order of a fixed blocking.
   double (*adam)(T* value, T* first, T* second, const T* gradient, T* target, std::size_t n,

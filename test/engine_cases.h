@@ -113,11 +113,10 @@ inline constexpr auto activations = []<class T>(Workbench<T>& w) {
 /// A normalisation before a residual block and one of another epsilon, whose arguments have other readers.
 inline constexpr auto normalised_residual = []<class T>(Workbench<T>& w) {
   Tape<T>& t = w.tape;
-  NormLayer narrow = w.norm, wide = w.norm;
-  narrow.epsilon = 0.1;  // whose third derivatives are of order one
+  NormLayer wide = w.norm;
   wide.epsilon = 0.5;
   const Tensor<T> x = w.layer(w.first, w.input);
-  const Tensor<T> block = w.layer(w.second, layer_norm(t, w.parameters, narrow, x));
+  const Tensor<T> block = w.layer(w.second, layer_norm(t, w.parameters, w.norm, x));
   const Tensor<T> y = add(t, x, block);
   const Tensor<T> joined = concatenate<T>(t, {w.wanted, w.layer(w.head, y), w.weights, w.label});
   return std::vector<Tensor<T>>{

@@ -1,6 +1,7 @@
 // What the engine offers any method: losses and gradients on a CUDA device against the CPU's.
 #include "engine_cases.h"
 #include "on_cuda.h"
+#include "optimizer_case.h"
 
 using namespace r2pac;
 
@@ -47,4 +48,13 @@ TEST_CASE("cuda: a normalisation's argument may have other readers, its epsilon 
 TEST_CASE("cuda: dropout passes the gradient of what it keeps") {
   any_order();
   check_on(on_cuda(), cases::dropouts);
+}
+
+TEST_CASE(
+    "cuda: groups of an optimiser have their own rate, schedule, decay, clipping, followers and order") {
+  any_order();
+  for (const bool in_parts : {false, true})
+    check_errors(cases::after_steps<double>(on_cpu(), in_parts),
+                 cases::after_steps<float>(on_cpu(), in_parts),
+                 cases::after_steps<float>(on_cuda(), in_parts));
 }

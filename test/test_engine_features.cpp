@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "dual.h"
 #include "engine_cases.h"
+#include "optimizer_case.h"
 
 using namespace r2pac;
 
@@ -157,4 +158,31 @@ TEST_CASE(
   // Independent masks agree with probability 0.7^2 + 0.3^2; five standard deviations.
   for (const auto& other : {mask(1, 5, 0), mask(0, 6, 0), shifted, swapped})
     CHECK(near(agreement(other), 0.58, 5 * std::sqrt(0.58 * 0.42 / n)));
+}
+
+TEST_CASE("groups of an optimiser have their own rate, schedule, decay, clipping, followers and order") {
+  for (const bool in_parts : {false, true}) {
+    INFO("each group after its own backward: " << in_parts);
+    const std::vector<double> expected = cases::expected_after_steps(in_parts),
+                              found = cases::after_steps<double>(on_cpu(), in_parts);
+    REQUIRE(found.size() == expected.size());
+    double greatest = 0;
+    for (std::size_t i = 0; i < found.size(); ++i)
+      greatest = std::max(greatest, std::abs(found[i] - expected[i]));
+    // Five steps of numbers of order one to ten; a quotient of Adam turns 1e-15 of a small gradient into
+    // 1e-11.
+    CHECK(greatest < 1e-10);
+    CHECK(cases::after_steps<double>(cpu_device(3), in_parts) == found);
+  }
+  CHECK(cases::expected_after_steps(false) != cases::expected_after_steps(true));
+  Workbench<double> w(on_cpu());
+  const Tensor<double> squares = w.tape.kept("squares", {1, 10, 1});
+  Optimizer<double> optimizer(w.tape, w.parameters, cases::two_groups(w), w.state(), 0, squares);
+  optimizer.update(1);
+  CHECK(message([&] { optimizer.update(1); }).find("twice") != std::string::npos);
+  CHECK(message([&] { optimizer.finish({}); }).find("not updated") != std::string::npos);
+  Parameters<double> leader, follower;
+  leader.add("x", {1, 2, 2});
+  follower.add("y", {1, 2, 2});
+  CHECK(message([&] { leader.allocate(true, *on_cpu(), &follower); }).find("nobody") != std::string::npos);
 }

@@ -1,0 +1,110 @@
+#include "engine/optimizer.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "engine/operations.h"
+
+namespace r2pac {
+
+template <class T>
+Optimizer<T>::Optimizer(Tape<T>& tape, Parameters<T>& parameters,
+                        const std::vector<OptimizerGroup<T>>& groups, StepState* state,
+                        unsigned long long first_step, Tensor<T> squares)
+    : tape_(tape), parameters_(parameters), squares_(squares) {
+  int pieces = 0;
+  std::size_t partial = 0;
+  for (const OptimizerGroup<T>& from : groups) {
+    Group& group = groups_.emplace_back();
+    group.step = std::make_shared<OptimizerStep<T>>();
+    group.follower = from.follower;
+    OptimizerStep<T>& step = *group.step;
+    step.settings = from.adam;
+    step.clip_norm = from.clip_norm;
+    step.state = state;
+    step.first_step = first_step;
+    for (const int entry : from.entries) {
+      const auto& e = parameters.entry(entry);
+      const int follower = from.follower != nullptr ? from.follower->find(e.name) : -1;
+      // One piece per net of each entry, so that a weight is repacked while it is warm.
+      for (int net = 0; net < e.shape.nets; ++net) {
+        const bool followed = follower >= 0 && net < from.follower->entry(follower).shape.nets;
+        group.pieces.push_back({entry, net, followed ? follower : -1});
+        step.pieces.push_back({parameters.value(entry, net), parameters.first_moment(entry, net),
+                               parameters.second_moment(entry, net), parameters.gradient(entry, net),
+                               followed ? from.follower->value(follower, net) : nullptr, e.net_size()});
+      }
+    }
+    group.first_piece = pieces;
+    pieces += static_cast<int>(step.pieces.size());
+    partial += tape.schedules().partial_squares(step);
+  }
+  require_shape("optimizer_step", "squares", {1, pieces, 1}, squares->shape);
+  working_ = Buffer<T>(partial + groups.size(), tape.device().memory());
+  T *next_partial = working_.data(), *next_scale = next_partial + partial;
+  for (Group& group : groups_) {
+    group.step->partial = next_partial;
+    next_partial += tape.schedules().partial_squares(*group.step);
+    if (group.step->clip_norm > 0) group.step->gradient_scale = next_scale++;
+  }
+}
+
+template <class T>
+void Optimizer<T>::update(std::size_t index) {
+  Group& group = groups_.at(index);
+  if (std::exchange(group.updated, true))
+    throw InvalidArgument("Optimizer: group " + std::to_string(index) + " is updated twice");
+  const int count = static_cast<int>(group.pieces.size());
+  const auto squares_of = [squares = squares_, first = group.first_piece] {
+    return squares->whole().data + first;
+  };
+  const Schedules<T>& schedules = tape_.schedules();
+  const auto record = [&](const char* name, int tasks, typename Tape<T>::TaskFunction run) {
+    tape_.tasks(name, tasks, {}, {squares_}, std::move(run), 0, false, true);
+  };
+  if (group.step->gradient_scale != nullptr) {
+    record("squared gradients", count,
+           [squares_of, &schedules, step = group.step](int begin, int n, std::byte*) {
+             schedules.square_gradients(*step, begin, n, squares_of());
+           });
+    record("clip", 1, [squares_of, &schedules, step = group.step](int, int, std::byte*) {
+      schedules.clip_gradient(*step, squares_of());
+    });
+  }
+  record("optimizer", count,
+         [squares_of, &schedules, &parameters = parameters_, working = working_, step = group.step,
+          pieces = group.pieces, follower = group.follower](int begin, int n, std::byte*) {
+           schedules.update(*step, begin, n, squares_of());
+           for (int i = begin; i < begin + n; ++i) {
+             const Piece piece = pieces[static_cast<std::size_t>(i)];
+             parameters.repack(piece.entry, piece.net);
+             if (piece.followed_by >= 0) follower->repack(piece.followed_by, piece.net);
+           }
+         });
+}
+
+template <class T>
+void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
+  std::vector<std::shared_ptr<OptimizerStep<T>>> steps;
+  for (const Group& group : groups_) {
+    if (!group.updated) throw InvalidArgument("Optimizer: a group was not updated");
+    steps.push_back(group.step);
+  }
+  std::vector<Tensor<T>> reads = losses;
+  reads.push_back(squares_);
+  tape_.tasks(
+      "finish step", 1, reads, {},
+      [=, squares = squares_, working = working_, &schedules = tape_.schedules(),
+       scalars = std::vector<const T*>(losses.size()),
+       groups = std::vector<const OptimizerStep<T>*>(steps.size())](int, int, std::byte*) mutable {
+        for (std::size_t i = 0; i < losses.size(); ++i) scalars[i] = losses[i]->whole().data;
+        for (std::size_t i = 0; i < steps.size(); ++i) groups[i] = steps[i].get();
+        schedules.finish_step(groups, squares->whole().data, scalars);
+      },
+      0, false, true);
+}
+
+template class Optimizer<float>;
+template class Optimizer<double>;
+
+}  // namespace r2pac
