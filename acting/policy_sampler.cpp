@@ -92,7 +92,7 @@ std::vector<MlpWeights<T>> Sampler<T>::followers(const std::string& network) con
 template <class T>
 MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& network, int member) const {
   const auto members = networks_.members(network);
-  const Mlp& mlp = *members.group;
+  const Mlp& mlp = &parameters == &networks_.follower ? *members.follower : *members.group;
   const int net = members.first + member;
   MlpWeights<T> result;
   result.activation = mlp.activation;

@@ -73,6 +73,8 @@ class Sampler {
   /// Multiply-adds of one decision, constant parts counted once.
   double multiply_adds() const;
 
+  /// What acting reads, where it lies.
+  const ActionWeights<T>& weights() const { return weights_; }
   /// How the device acts, and its launches for one call.
   const Actor<T>& actor() const { return *actor_; }
 

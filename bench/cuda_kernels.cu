@@ -5,7 +5,7 @@
 #include "kernels/dense.cuh"
 #include "kernels/random.cuh"
 #include "kernels/update.cuh"
-#include "engine/networks.h"
+#include "model/method.h"
 
 namespace r2pac {
 namespace {
@@ -42,7 +42,9 @@ class KernelRows {
   KernelRows(const BenchTarget& target, const RowSink& sink)
       : clock_(target.precision, target.timed()),
         sizes_(!target.timed()),
-        networks_(sizes_.settings, sizes_.dimensions, *target.device),
+        device_(target.device),
+        method_(make_method<float>(sizes_.settings, sizes_.dimensions)),
+        networks_(method_.networks, sizes_.settings.initializer, 0, *device_),
         state_(std::vector<StepState>(1)),
         sink_(sink) {}
 
@@ -88,6 +90,8 @@ class KernelRows {
 
   cuda::KernelClock clock_;
   Sizes sizes_;
+  std::shared_ptr<Device> device_;
+  Method<float> method_;
   Networks<float> networks_;
   DeviceArray<StepState> state_;
   const RowSink& sink_;
@@ -179,8 +183,8 @@ void KernelRows::sums() {
     sum.out = kept.emplace_back(size(x.nets) * size(x.cols)).data();
     sums.push_back(sum);
   };
-  for (const Mlp* mlp : {&networks_.critic, &networks_.value, &networks_.velocity})
-    for (const DenseLayer& layer : mlp->layers) {
+  for (const char* network : {"q_r", "v_r", "velocity"})  // each with those that lie beside it
+    for (const DenseLayer& layer : networks_.members(network).group->layers) {
       const View<float> d_y = tensor(layer.nets, layer.out);
       add(d_y, {});
       if (layer.out == 1) add(tensor(layer.nets, layer.in), d_y);
@@ -259,18 +263,19 @@ void KernelRows::row_program() {
 
 /// Adam and Polyak over every tensor of every network, and the step's end.
 void KernelRows::optimizer() {
-  const Parameters<float>&online = networks_.online, &target = networks_.target;
-  const int targets = static_cast<int>(target.entries().size());
+  const Parameters<float>&online = networks_.online, &follower = networks_.follower;
   std::vector<UpdateArguments<float>> pieces;
   double trained = 0, followed = 0;
-  for (int i = 0; i < networks_.flow_end(); ++i)
+  for (int i = 0; i < static_cast<int>(online.entries().size()); ++i) {
+    const int follows = follower.find(online.entry(i).name);
     for (int net = 0; net < online.entry(i).shape.nets; ++net) {
       const std::size_t n = online.entry(i).net_size();
       pieces.push_back({online.value(i, net), online.first_moment(i, net), online.second_moment(i, net),
-                        online.gradient(i, net), i < targets ? target.value(i, net) : nullptr, n});
+                        online.gradient(i, net), follows >= 0 ? follower.value(follows, net) : nullptr, n});
       trained += static_cast<double>(n);
-      if (i < targets) followed += static_cast<double>(n);
+      if (follows >= 0) followed += static_cast<double>(n);
     }
+  }
   const DeviceArray<float> scratch(cuda::update_scratch(pieces)), squares(pieces.size()), loss = filled(1);
   row("Adam, Polyak, end of step", std::to_string(static_cast<long>(trained)) + " parameters", 0,
       7 * trained + 2 * followed, 2, [&](cudaStream_t stream) {
@@ -279,52 +284,15 @@ void KernelRows::optimizer() {
       });
 }
 
-/// Layers first_layer and later of one net, where they lie.
-MlpWeights<float> plain_weights(const Parameters<float>& parameters, const Mlp& mlp, int net,
-                                std::size_t first_layer) {
-  MlpWeights<float> weights;
-  weights.activation = mlp.activation;
-  for (std::size_t i = first_layer; i < mlp.layers.size(); ++i) {
-    LayerWeights<float> layer;
-    layer.weight = parameters.value(mlp.layers[i].weight, net);
-    layer.bias = parameters.value(mlp.layers[i].bias, net);
-    layer.in = mlp.layers[i].in;
-    layer.out = mlp.layers[i].out;
-    weights.layers.push_back(layer);
-  }
-  return weights;
-}
-
-ActionWeights<float> action_weights(const Networks<float>& networks, int label_dim) {
-  const Dimensions& dim = networks.dimensions();
-  const DenseLayer& first = networks.velocity.layers.front();
-  const auto row = [&](int r) { return networks.online.value(first.weight) + size(r) * size(first.out); };
-  ActionWeights<float> weights;
-  FlowWeights<float>& flow = weights.flow;
-  flow.observation_dim = dim.observation;
-  flow.label_dim = label_dim;
-  flow.chunk_dim = dim.chunk();
-  flow.first_width = first.out;
-  flow.observation = row(0);
-  flow.label = row(dim.observation);
-  flow.chunk = row(dim.observation + label_dim);
-  flow.time = row(dim.observation + label_dim + dim.chunk());
-  flow.bias = networks.online.value(first.bias);
-  flow.label_table = networks.online.value(networks.label_table);
-  flow.rest = plain_weights(networks.online, networks.velocity, 0, 1);
-  const int critics = networks.critics_per_side();
-  for (int k = 0; k < critics; ++k)
-    weights.cost_critics.push_back(plain_weights(networks.target, networks.critic, critics + k, 0));
-  return weights;
-}
-
 /// The fused sampler, where it can run: from noise to the chosen chunk.
 void KernelRows::actions() {
   const Settings& settings = sizes_.settings;
   const FlowOptions options{settings.flow_steps, settings.guidance_scale};
   const int candidates = settings.num_candidates, s = sizes_.dimensions.observation,
             chunk = sizes_.dimensions.chunk();
-  const ActionWeights<float> weights = action_weights(networks_, settings.label_dim);
+  const std::vector<float> zeros(size(s), 0.0f), ones(size(s), 1.0f);
+  const Sampler<float> sampler(networks_, method_.acting, {zeros, ones}, {options, candidates}, device_);
+  const ActionWeights<float>& weights = sampler.weights();
   const Precision precision = clock_.queue().precision();
   int device = 0, shared = 0;
   R2_CUDA(cudaGetDevice(&device));

@@ -15,7 +15,7 @@ bool same_kind(Network a, const Network& b) {
   a.count = b.count;
   return a.inputs == b.inputs && a.outputs == b.outputs && a.hidden == b.hidden &&
          a.activation == b.activation && a.layer_norm == b.layer_norm && a.followed == b.followed &&
-         a.absent == b.absent;
+         a.rate == b.rate && a.absent == b.absent;
 }
 
 template <class T>
@@ -93,11 +93,11 @@ Networks<T>::Networks(Declaration declaration, Initializer initializer, std::uin
   online.allocate(true, device, &follower);
   name_tensors();
   initialize(initializer, seed);
-  for (std::size_t i = 0; i < follower.entries().size(); ++i) {
-    const int entry = static_cast<int>(i);
-    std::vector<T> values(online.entry(entry).shape.size());
-    online.values().copy_out(values.data(), values.size(), online.entry(entry).offset);
-    follower.values().copy_in(values.data(), values.size(), follower.entry(entry).offset);
+  for (const auto& entry : follower.entries()) {
+    const auto& followed = online.entry(online.find(entry.name));
+    std::vector<T> values(followed.shape.size());
+    online.values().copy_out(values.data(), values.size(), followed.offset);
+    follower.values().copy_in(values.data(), values.size(), entry.offset);
   }
 }
 
@@ -116,13 +116,8 @@ void Networks<T>::declare_group(const std::vector<const Network*>& networks) {
     group.nets += network->count;
     name += (name.empty() ? "" : "+") + network->name;
   }
-  const std::size_t entries = online.entries().size();
   group.mlp = add_mlp(online, name, group.nets, kind);
-  if (kind.followed) {
-    if (follower.entries().size() != entries)
-      throw InvalidArgument("Networks: `" + name + "` comes after networks without followers");
-    add_mlp(follower, name, group.nets, kind);
-  }
+  if (kind.followed) group.follower = add_mlp(follower, name, group.nets, kind);
   groups_.push_back(std::move(group));
 }
 
@@ -135,7 +130,7 @@ void Networks<T>::name_tensors() {
       int first = 0;
       for (const Network* network : group.networks) {
         tensors_.push_back(
-            {network->name + rest, network->name, entry, first, network->count, network->followed});
+            {network->name + rest, network->name, entry, follower.find(full), first, network->count});
         first += network->count;
       }
     };
@@ -149,7 +144,7 @@ void Networks<T>::name_tensors() {
     }
   }
   for (std::size_t i = 0; i < tables_.size(); ++i)
-    tensors_.push_back({declaration_.tables[i].name, declaration_.tables[i].owner, tables_[i], 0, 1, false});
+    tensors_.push_back({declaration_.tables[i].name, declaration_.tables[i].owner, tables_[i], -1, 0, 1});
 }
 
 template <class T>
@@ -192,7 +187,7 @@ auto Networks<T>::members(std::string_view network) const -> Members {
   for (const Group& group : groups_) {
     int first = 0;
     for (const Network* n : group.networks) {
-      if (n->name == network) return {&group.mlp, first, n->count, group.nets};
+      if (n->name == network) return {&group.mlp, &group.follower, first, n->count, group.nets};
       first += n->count;
     }
   }
@@ -249,7 +244,7 @@ namespace {
 /// Neighbours of the list that are one call: members first .. first + count of a group.
 template <class T>
 struct Call {
-  const Mlp* group;
+  const Mlp *group, *follower;
   int group_count, first, count;
   Weights weights;
   Tensor<T> x;
@@ -280,7 +275,7 @@ std::vector<Call<T>> merge_neighbours(const Networks<T>& networks,
         continue;
       }
     }
-    calls.push_back({m.group, m.group_count, m.first, m.count, a.weights, a.x, {m.count}, {i}});
+    calls.push_back({m.group, m.follower, m.group_count, m.first, m.count, a.weights, a.x, {m.count}, {i}});
   }
   return calls;
 }
@@ -329,11 +324,12 @@ std::vector<Tensor<T>> apply(Tape<T>& tape, Networks<T>& networks,
     }
   for (Call<T>& call : calls) {
     if (call.done) continue;
-    const Mlp mlp = members_of(*call.group, call.first, call.count);
+    const bool follows = call.weights == Weights::follower;
+    const Mlp mlp = members_of(follows ? *call.follower : *call.group, call.first, call.count);
     const Gradient gradient = call.weights == Weights::learning ? Gradient::learn
                               : call.weights == Weights::frozen ? Gradient::frozen
                                                                 : Gradient::constant;
-    Parameters<T>& parameters = call.weights == Weights::follower ? networks.follower : networks.online;
+    Parameters<T>& parameters = follows ? networks.follower : networks.online;
     finish(call, apply(tape, parameters, mlp, call.x, gradient), 0);
   }
   return results;

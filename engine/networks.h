@@ -32,6 +32,7 @@ struct Network {
   Activation activation = Activation::gelu_erf;
   bool layer_norm = false;  ///< after each hidden activation
   bool followed = false;    ///< has a follower, the moving average of its weights
+  double rate = 1;          ///< learning rate as a share of the run's
   bool absent = false;      ///< only takes its numbers among the random initial weights, and no memory
 
   int input_width() const;
@@ -81,10 +82,11 @@ struct Application {
 /// A tensor of a network or table as files name it: entry `entry` of the parameters, nets first .. first +
 /// count.
 struct NamedTensor {
-  std::string name;   ///< "q_r.0.weight" and so on
-  std::string owner;  ///< the network that it belongs to
-  int entry = 0, first = 0, count = 1;
-  bool followed = false;
+  std::string name;                    ///< "q_r.0.weight" and so on
+  std::string owner;                   ///< the network that it belongs to
+  int entry = 0, follower_entry = -1;  ///< of the parameters and of their followers, -1: none
+  int first = 0, count = 1;
+  bool followed() const { return follower_entry >= 0; }
 };
 
 template <class T>
@@ -103,7 +105,7 @@ class Networks {
   const Network& declared(std::string_view network) const;
   /// The layers of the network's group, and which of the group's members are the network's.
   struct Members {
-    const Mlp* group;
+    const Mlp *group, *follower;  ///< the latter in the followers' entries, if there are any
     int first, count, group_count;
   };
   Members members(std::string_view network) const;
@@ -119,7 +121,7 @@ class Networks {
 
  private:
   struct Group {
-    Mlp mlp;
+    Mlp mlp, follower;
     std::vector<const Network*> networks;
     int nets = 0;
   };

@@ -283,12 +283,12 @@ TEST_CASE("any thread may make and ask a policy on any device") {
     const Choice choice(name);
     const auto ask_last_device = [&](auto&& step) {
       std::shared_ptr<Device> device;
-      std::unique_ptr<Networks<float>> networks;
+      std::unique_ptr<MethodNetworks<float>> networks;
       std::unique_ptr<Sampler<float>> sampler;
       std::vector<float> chunk(kChunk), reward(1);
       step([&] { device = cuda_device(count - 1, Precision::bf16); });
       step([&] { networks = make_networks<float>(small_settings(), *device); });
-      step([&] { sampler = std::make_unique<Sampler<float>>(*networks, options, device); });
+      step([&] { sampler = std::make_unique<Sampler<float>>(sampler_of(*networks, options, device)); });
       step([&] { sampler->sample(observations, noise, {chunk, {}, {}, {}, reward}); });
       step([&] { sampler->sample(observations, noise, {chunk, {}, {}, {}, reward}); });
       step([&] { sampler.reset(), networks.reset(), device.reset(); });

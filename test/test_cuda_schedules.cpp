@@ -57,7 +57,7 @@ std::vector<double> after(const std::shared_ptr<Device>& device, Call call) {
   Arrays<T> arrays(device);
   const std::function<void()> run = call(device->template schedules<T>(), arrays);
   if (device->whole_batches())
-    device->record({{{}, {}, true, run}})->run();
+    device->record({{"call", {}, {}, true, run}})->run();
   else
     run();
   return arrays.all();
@@ -215,7 +215,7 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
       expected = a.all();
       continue;
     }
-    const auto recording = device->record({{{}, {}, true, run}});
+    const auto recording = device->record({{"call", {}, {}, true, run}});
     CHECK(recording->launches() == 1);
     recording->run();
     const std::vector<double> found = a.all();
@@ -395,7 +395,8 @@ TEST_CASE("products of rounded operands err at most twice as much as naive loops
     weights.out = out;
     const Schedules<float>& schedules = device->schedules<float>();
     device
-        ->record({{{},
+        ->record({{"call",
+                   {},
                    {},
                    true,
                    [&] {

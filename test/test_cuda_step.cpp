@@ -126,7 +126,7 @@ TEST_CASE("many steps follow the CPU, and any order of threads gives the same bi
 }
 
 TEST_CASE("steps without a graph, one call after the other, have the same bits") {
-  for (const StepKind kind : {StepKind::joint, StepKind::critics, StepKind::flow}) {
+  for (const char* const kind : kStages) {
     std::vector<std::vector<float>> after;
     for (const char* eager : {"0", "1"}) {
       setenv("R2PAC_CUDA_EAGER", eager, 1);

@@ -128,7 +128,7 @@ struct Plain {
     const auto members = networks.members(name);
     std::vector<double> q;
     for (int k = members.first; k < members.first + members.count; ++k)
-      q.push_back(forward(networks.follower, *members.group, k, s)[0]);
+      q.push_back(forward(networks.follower, *members.follower, k, s)[0]);
     return q;
   }
   double greatest_cost(const std::vector<double>& s, const double* chunk) const {

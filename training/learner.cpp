@@ -12,18 +12,20 @@ namespace {
 /// `stop` was asked and said so.
 struct Stopped {};
 
-/// Where a tensor's first net lies in the arena, and how many values it has.
-template <class T>
-std::pair<std::size_t, std::size_t> place(const Parameters<T>& parameters, const Buffer<T>& arena,
-                                          const NamedTensor& tensor) {
-  const auto& entry = parameters.entry(tensor.entry);
-  return {parameters.offset(arena, entry) + entry.net_size() * static_cast<std::size_t>(tensor.first),
-          entry.net_size() * static_cast<std::size_t>(tensor.count)};
-}
-
+/// Whether the parameters, the networks' own or their followers, hold the tensor.
 template <class T>
 bool holds(const Networks<T>& networks, const Parameters<T>& parameters, const NamedTensor& tensor) {
-  return &parameters != &networks.follower || tensor.followed;
+  return &parameters != &networks.follower || tensor.followed();
+}
+
+/// Where a tensor's first net lies in the arena of such parameters, and how many values it has.
+template <class T>
+std::pair<std::size_t, std::size_t> place(const Networks<T>& networks, const Parameters<T>& parameters,
+                                          const Buffer<T>& arena, const NamedTensor& tensor) {
+  const bool follows = &parameters == &networks.follower;
+  const auto& entry = parameters.entry(follows ? tensor.follower_entry : tensor.entry);
+  return {parameters.offset(arena, entry) + entry.net_size() * static_cast<std::size_t>(tensor.first),
+          entry.net_size() * static_cast<std::size_t>(tensor.count)};
 }
 
 }  // namespace
@@ -33,7 +35,7 @@ void save_networks(const Networks<T>& networks, const Parameters<T>& parameters,
                    const std::string& prefix, Snapshot<T>& snapshot) {
   for (const NamedTensor& tensor : networks.tensors()) {
     if (!holds(networks, parameters, tensor)) continue;
-    const auto [offset, size] = place(parameters, arena, tensor);
+    const auto [offset, size] = place(networks, parameters, arena, tensor);
     std::vector<T>& values = snapshot.arrays.emplace_back(size);
     arena.copy_out(values.data(), size, offset);
     snapshot.writer.template add<T>(prefix + tensor.name, networks.shape_of(tensor), values);
@@ -46,7 +48,7 @@ void load_networks(const Networks<T>& networks, const Parameters<T>& parameters,
   for (const NamedTensor& tensor : networks.tensors()) {
     if (!holds(networks, parameters, tensor)) continue;
     const std::span<const T> values = file.get<T>(prefix + tensor.name, networks.shape_of(tensor));
-    arena.copy_in(values.data(), values.size(), place(parameters, arena, tensor).first);
+    arena.copy_in(values.data(), values.size(), place(networks, parameters, arena, tensor).first);
   }
 }
 
@@ -88,18 +90,19 @@ void Learner<T>::take_first_stage(const Networks<T>& from) {
   for (const NamedTensor& mine : networks_.tensors()) {
     if (std::ranges::find(wanted, mine.owner) == wanted.end()) continue;
     const auto theirs = std::ranges::find(from.tensors(), mine.name, &NamedTensor::name);
-    if (theirs == from.tensors().end() || theirs->followed != mine.followed ||
+    if (theirs == from.tensors().end() || theirs->followed() != mine.followed() ||
         from.shape_of(*theirs) != networks_.shape_of(mine))
       throw InvalidArgument("Learner::take_first_stage: `" + mine.name + "` has another shape");
-    const Parameters<T>& source = mine.followed ? from.follower : from.online;
-    const auto [offset, size] = place(source, source.values(), *theirs);
+    const Parameters<T>& source = mine.followed() ? from.follower : from.online;
+    const auto [offset, size] = place(from, source, source.values(), *theirs);
     std::vector<T> values(size);
     source.values().copy_out(values.data(), size, offset);
     const auto copy_to = [&](Parameters<T>& parameters) {
-      parameters.values().copy_in(values.data(), size, place(parameters, parameters.values(), mine).first);
+      parameters.values().copy_in(values.data(), size,
+                                  place(networks_, parameters, parameters.values(), mine).first);
     };
     copy_to(networks_.online);
-    if (mine.followed) copy_to(networks_.follower);
+    if (mine.followed()) copy_to(networks_.follower);
   }
   networks_.online.repack();
   networks_.follower.repack();

@@ -186,7 +186,7 @@ void Policy::save(const std::filesystem::path& path) const {
   Snapshot<float> online;
   save_networks(*networks_, networks_->online, networks_->online.values(), "", online);
   for (std::size_t i = 0; i < networks_->tensors().size(); ++i)
-    if (const NamedTensor& tensor = networks_->tensors()[i]; !tensor.followed)
+    if (const NamedTensor& tensor = networks_->tensors()[i]; !tensor.followed())
       snapshot.writer.add<float>(tensor.name, networks_->shape_of(tensor), online.arrays[i]);
   SafetensorsWriter& writer = snapshot.writer;
   const Dimensions& dim = dimensions();

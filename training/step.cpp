@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 
 #include "base/error.h"
+#include "engine/optimizer.h"
 
 namespace r2pac {
 
@@ -25,34 +28,36 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
   program_ = tape.finish();
 }
 
-/// One optimiser for all networks that the stages train.
+/// One optimiser for all networks that the stages train; those of one rate are a group.
 template <class T>
 void Step<T>::record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages,
                             const RecorderInputs<T>& inputs) {
   Networks<T>& networks = *inputs.networks;
   const Settings& settings = *inputs.settings;
-  const auto trains = [&](const std::string& network) {
-    return std::ranges::any_of(stages, [&](const Stage<T>& stage) {
-      return std::ranges::find(stage.trains, network) != stage.trains.end();
-    });
-  };
-  int first = static_cast<int>(networks.online.entries().size()), last = 0;
+  std::map<double, OptimizerGroup<T>, std::greater<>> groups;  // by rate
+  std::map<double, std::vector<std::string>, std::greater<>> owners;
   for (const NamedTensor& tensor : networks.tensors()) {
-    if (!trains(tensor.owner)) continue;
-    first = std::min(first, tensor.entry);
-    last = std::max(last, tensor.entry + 1);
+    const bool trains = std::ranges::any_of(stages, [&](const Stage<T>& stage) {
+      return std::ranges::find(stage.trains, tensor.owner) != stage.trains.end();
+    });
+    if (!trains) continue;
+    const double rate = networks.declared(tensor.owner).rate;
+    OptimizerGroup<T>& group = groups[rate];
+    if (group.entries.empty() || group.entries.back() != tensor.entry) group.entries.push_back(tensor.entry);
+    owners[rate].insert(owners[rate].end(), static_cast<std::size_t>(tensor.count), tensor.owner);
   }
-  for (const NamedTensor& tensor : networks.tensors())
-    if (tensor.entry >= first && tensor.entry < last)
-      owners_.insert(owners_.end(), static_cast<std::size_t>(tensor.count), tensor.owner);
+  std::vector<OptimizerGroup<T>> list;
+  for (auto& [rate, group] : groups) {
+    group.adam = {settings.learning_rate * rate, settings.adam_beta1, settings.adam_beta2,
+                  settings.adam_epsilon, settings.polyak};
+    group.follower = &networks.follower;
+    list.push_back(group);
+    owners_.insert(owners_.end(), owners[rate].begin(), owners[rate].end());
+  }
   squares_ = tape.kept("squared gradients", {1, static_cast<int>(owners_.size()), 1});
-  const AdamSettings adam{settings.learning_rate, settings.adam_beta1, settings.adam_beta2,
-                          settings.adam_epsilon, settings.polyak};
   std::vector<Tensor<T>> losses;
   for (const auto& [name, loss] : losses_) losses.push_back(loss);
-  const bool followers = first < static_cast<int>(networks.follower.entries().size());
-  optimizer_step(tape, networks.online, followers ? &networks.follower : nullptr, first, last, adam,
-                 inputs.state, inputs.first_step, losses, squares_);
+  optimizer_step<T>(tape, networks.online, list, inputs.state, inputs.first_step, losses, squares_);
 }
 
 /// The values of kept tensors, one after the other, each tensor's all. Kept tensors lie close together, so
