@@ -2,9 +2,35 @@
 
 #include "engine/operations.h"
 #include "kernels/flow.h"
+#include "kernels/gaussian.h"
 
 namespace r2pac {
 namespace {
+
+/// The weights of a slice's rows, or a view of nothing.
+template <class T>
+View<T> rows_of(Tensor<T> weights, const Slice& slice) {
+  return weights != nullptr ? weights->view(slice) : View<T>{};
+}
+
+/// Records the gradient of a loss by one of its arguments. gradient(slice, scale, d, weights, add) makes the
+/// row operation of its rows; `reads` are all tensors that it reads.
+template <class T, class Gradient>
+void record_gradient(Tape<T>& tape, const char* name, Tensor<T> argument, std::vector<Tensor<T>> reads,
+                     Tensor<T> weights, Gradient gradient) {
+  if (!argument->requires_gradient) return;
+  want_all_columns(argument);
+  tape.on_backward(nullptr, [=, &tape, rows = argument->shape.rows]() mutable {
+    const bool add = !tape.first_contribution(argument);
+    const Tensor<T> d = tape.gradient(argument);
+    const T scale = T(1) / static_cast<T>(rows);  // the mean's derivative
+    if (add) reads.push_back(d);
+    tape.row_operation(std::string(name).append(" backward"), argument->gradient_rows, reads, {d},
+                       [=](const Slice& slice) {
+                         return gradient(slice, scale, d->view(slice), rows_of(weights, slice), add);
+                       });
+  });
+}
 
 /// Records a loss. value(slice, loss, weights) makes the row operation of its rows' values,
 /// gradient(slice, scale, d, weights, add) that of their gradient.
@@ -17,24 +43,11 @@ Tensor<T> record_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, std
     require_shape(name, "weights", {1, rows, 1}, weights->shape);
     reads.push_back(weights);
   }
-  const auto weights_of = [weights](const Slice& slice) {
-    return weights != nullptr ? weights->view(slice) : View<T>{};
-  };
   const Tensor<T> loss = tape.value(name, {prediction->shape.nets, rows, 1});
-  tape.row_operation(name, rows, reads, {loss},
-                     [=](const Slice& slice) { return value(slice, loss->view(slice), weights_of(slice)); });
-  if (prediction->requires_gradient) {
-    want_all_columns(prediction);
-    tape.on_backward(nullptr, [=, &tape]() mutable {
-      const bool add = !tape.first_contribution(prediction);
-      const Tensor<T> d = tape.gradient(prediction);
-      const T scale = T(1) / static_cast<T>(rows);  // the mean's derivative
-      if (add) reads.push_back(d);
-      tape.row_operation(
-          std::string(name).append(" backward"), prediction->gradient_rows, reads, {d},
-          [=](const Slice& slice) { return gradient(slice, scale, d->view(slice), weights_of(slice), add); });
-    });
-  }
+  tape.row_operation(name, rows, reads, {loss}, [=](const Slice& slice) {
+    return value(slice, loss->view(slice), rows_of(weights, slice));
+  });
+  record_gradient(tape, name, prediction, reads, weights, gradient);
   return sum_of_means(tape, name, loss);
 }
 
@@ -93,6 +106,30 @@ Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity
 }
 
 template <class T>
+Tensor<T> gaussian_loss(Tape<T>& tape, const char* name, Tensor<T> mean, Tensor<T> log_deviation, Tensor<T> x,
+                        Tensor<T> weights) {
+  const Shape shape{1, mean->shape.rows, mean->shape.cols};
+  require_shape("gaussian_loss", "mean", shape, mean->shape);
+  require_shape("gaussian_loss", "log_deviation", shape, log_deviation->shape);
+  require_shape("gaussian_loss", "x", shape, x->shape);
+  const auto gradient = [=](bool of_deviation) {
+    return [=](const Slice& slice, T scale, View<T> d, View<T> w, bool add) {
+      return GaussianGradient<T>{
+          mean->view(slice), log_deviation->view(slice), x->view(slice), of_deviation, scale, d, w, add};
+    };
+  };
+  std::vector<Tensor<T>> reads = {mean, log_deviation, x};
+  if (weights != nullptr) reads.push_back(weights);
+  record_gradient(tape, name, log_deviation, reads, weights, gradient(true));
+  return record_loss(
+      tape, name, mean, {log_deviation, x}, weights,
+      [=](const Slice& slice, View<T> loss, View<T> w) {
+        return GaussianLoss<T>{mean->view(slice), log_deviation->view(slice), x->view(slice), loss, w};
+      },
+      gradient(false));
+}
+
+template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
   require_shape("sum_of_means", name, {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> mean = tape.kept(name, {1, 1, 1});
@@ -106,6 +143,7 @@ Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
   template Tensor<T> squared_error_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>);            \
   template Tensor<T> expectile_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, double, Side, Tensor<T>);  \
   template Tensor<T> flow_matching_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>); \
+  template Tensor<T> gaussian_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>);      \
   template Tensor<T> sum_of_means(Tape<T>&, const char*, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -23,6 +23,12 @@ template <class T>
 Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
                              Tensor<T> actions, Tensor<T> weights = nullptr);
 
+/// Batch mean of minus the log density of x under a diagonal Gaussian: mean, log_deviation (clamped to [-5,
+/// 2]) and x [1, B, C]; the density is that of a whole row. Gradients flow to mean and log_deviation.
+template <class T>
+Tensor<T> gaussian_loss(Tape<T>& tape, const char* name, Tensor<T> mean, Tensor<T> log_deviation, Tensor<T> x,
+                        Tensor<T> weights = nullptr);
+
 /// Kept scalar: sum over members of the batch mean of x [K, B, 1]; computed after the gradient. No gradient.
 template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x);

@@ -10,6 +10,7 @@
 #include "kernels/batch.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
+#include "kernels/gaussian.h"
 #include "kernels/rows.h"
 
 namespace r2pac {
@@ -20,7 +21,8 @@ using RowOperation =
                  Broadcast<T>, Embed<T>, EnsembleExtreme<T>, EnsembleExtremeGradient<T>, GatherWindows<T>,
                  GatherWindowsInOrder<T>, GatherColumn<T>, CriticTargets<T>, SquaredError<T>,
                  SquaredErrorGradient<T>, ExpectileLoss<T>, ExpectileGradient<T>, OptimalityLabels<T>,
-                 SafeStates<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>>;
+                 SafeStates<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>,
+                 GaussianLoss<T>, GaussianGradient<T>>;
 
 /// The CPU's schedule: rows 0 .. rows - 1, one after the other.
 template <class T>

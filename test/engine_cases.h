@@ -94,6 +94,15 @@ inline constexpr auto free_parameters = []<class T>(Workbench<T>& w) {
       expectile_loss(t, "scalar", scalar, w.wanted, 0.9, Side::upper)};
 };
 
+/// A Gaussian of learned mean and free deviations, weighted and not.
+inline constexpr auto gaussians = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Tensor<T> mean = activate(t, w.layer(w.first, w.actions, Activation::identity), Activation::tanh);
+  const Tensor<T> deviation = free_vector(t, w.parameters, w.vector, w.rows);
+  return std::vector<Tensor<T>>{gaussian_loss(t, "plain", mean, deviation, w.data),
+                                gaussian_loss(t, "weighted", mean, deviation, w.noise, w.weights)};
+};
+
 /// Every activation, in layers of one and of more outputs and by itself, and residual connections.
 inline constexpr auto activations = []<class T>(Workbench<T>& w) {
   Tape<T>& t = w.tape;

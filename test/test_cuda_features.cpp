@@ -35,6 +35,11 @@ TEST_CASE("cuda: free vectors and scalars get the sum of their rows' gradients")
   check_on(on_cuda(), cases::free_parameters);
 }
 
+TEST_CASE("cuda: a Gaussian's likelihood teaches its mean and its deviations") {
+  any_order();
+  check_on(on_cuda(), cases::gaussians);
+}
+
 TEST_CASE("cuda: activations and residual sums pass their gradients on") {
   any_order();
   check_on(on_cuda(), cases::activations);

@@ -82,6 +82,17 @@ TEST_CASE("free vectors and scalars get the sum of their rows' gradients") {
   check_gradient(cases::free_parameters, 10);  // vector 4, scalar 1, head 5
 }
 
+TEST_CASE("a Gaussian's likelihood teaches its mean and its deviations") {
+  check_gradient(cases::gaussians, 20);  // first 16, vector 4
+  // Beyond their range deviations count as its ends, without a gradient.
+  CHECK(formula::gaussian_log_density(0.5, 0.25, 9.0) == formula::gaussian_log_density(0.5, 0.25, 2.0));
+  CHECK(formula::gaussian_log_density(0.5, 0.25, -9.0) == formula::gaussian_log_density(0.5, 0.25, -5.0));
+  CHECK(formula::gaussian_deviation_slope(0.5, 0.25, 9.0) == 0);
+  CHECK(formula::gaussian_deviation_slope(0.5, 0.25, -9.0) == 0);
+  CHECK(formula::gaussian_log_density(1.0, 0.0, 0.0) ==
+        Approx(-0.5 - 0.5 * std::log(2 * M_PI)).epsilon(1e-15));
+}
+
 TEST_CASE("activations and residual sums pass their gradients on") {
   check_gradient(cases::activations, 49);  // first 16, second 20, head 5, two members of critics 8
 }
