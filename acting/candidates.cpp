@@ -62,7 +62,7 @@ void mlp_forward(const MlpWeights<T>& mlp, const T* x, int rows, T* out, T* buff
   for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
     const bool last = i + 1 == mlp.layers.size();
     T* y = last ? out : buffer[i % 2];
-    layer_forward(mlp.layers[i], last ? Activation::identity : mlp.activation, x, rows, y);
+    layer_forward(mlp.layers[i], last ? mlp.output : mlp.activation, x, rows, y);
     x = y;
   }
 }

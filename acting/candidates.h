@@ -28,6 +28,7 @@ template <class T>
 struct MlpWeights {
   std::vector<LayerWeights<T>> layers;
   Activation activation = Activation::gelu_erf;
+  Activation output = Activation::identity;  ///< of the last layer
   /// Widest layer: the row length of the two buffers.
   int width() const;
 };
@@ -60,7 +61,8 @@ struct FlowOptions {
 /// at plain rows of the first weight.
 template <class T>
 struct ActionWeights {
-  FlowWeights<T> flow;
+  FlowWeights<T> flow;  ///< of a deterministic actor only the widths
+  MlpWeights<T> mean;   ///< set: a deterministic actor, whose one chunk this network says
   std::vector<MlpWeights<T>> reward_critics,
       cost_critics;                ///< of pairs (observation, chunk); one output each
   MlpWeights<T> v_reward, v_cost;  ///< of observations; one output each

@@ -24,12 +24,14 @@ class CpuActor final : public Actor<T> {
     if constexpr (std::is_same_v<T, float>)
       if (precision == Precision::bf16) {
         round_between_hidden(w.flow.rest, 0);
+        round_between_hidden(w.mean, 1);
         for (auto* critics : {&w.reward_critics, &w.cost_critics})
           for (MlpWeights<float>& critic : *critics) round_between_hidden(critic, 1);
         for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
         CpuActor::renew_weights();
       }
-    std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates), 2 * size(w.v_cost.width()));
+    std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates),
+                                   2 * size(std::max(w.v_cost.width(), w.mean.width())));
     for (const auto* critics : {&w.reward_critics, &w.cost_critics})
       if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
     for (int t = 0; t < pool_.threads(); ++t) {
@@ -89,7 +91,13 @@ class CpuActor final : public Actor<T> {
     const std::size_t row = size(task / parts_), candidate = row * size(spec_.candidates) + size(first);
     const T* observation = buffers_.observations + row * size(flow.observation_dim);
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
-    if (spec_.flow.flow_steps > 0) integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
+    const MlpWeights<T>& mean = spec_.weights.mean;
+    if (spec_.flow.flow_steps > 0 && !mean.layers.empty()) {
+      mlp_forward(mean, observation, 1, chunks, scratch);
+      clip_actions(size(flow.chunk_dim), chunks);
+    } else if (spec_.flow.flow_steps > 0) {
+      integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
+    }
     const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {
       extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
                     scores + candidate, scratch);

@@ -149,7 +149,7 @@ LayeredAction::Room LayeredAction::make_room(int rows) const {
                     hidden = branches * chunks * std::max(first, size(w.flow.rest.width())),
                     scored =
                         std::max(buffer_size(w.reward_critics, chunks), buffer_size(w.cost_critics, chunks)),
-                    valued = n * size(w.v_cost.width());
+                    valued = n * size(std::max(w.v_cost.width(), w.mean.width()));
   const auto floats = [](std::size_t count) { return DeviceArray<float>(count); };
   return {floats(branches * n * first),
           floats(chunks * first),
@@ -196,7 +196,7 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.out = a.out;
     weights.head = last;
     queue_.begin_call(Work::after_everything("layer"));
-    schedules_.dense({in, weights, last ? Activation::identity : first.activation, y, {}});
+    schedules_.dense({in, weights, last ? first.output : first.activation, y, {}});
     if (a.gain != nullptr)
       schedules_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
     in = y;
@@ -275,11 +275,16 @@ void LayeredAction::enqueue(const Call& call) {
                            bool asked) {
     return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
   };
-  if (spec_.flow.flow_steps > 0 && !call.only_rewards) integrate(buffers, request.rows);
-  if (request.score || request.rewards) score(call);
   float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
+  if (spec_.flow.flow_steps > 0 && !call.only_rewards) {
+    if (w.mean.layers.empty())
+      integrate(buffers, request.rows);
+    else  // within [-1, 1], for the last layer ends in tanh
+      forward({&w.mean}, observations, both, buffers.candidates);
+  }
+  if (request.score || request.rewards) score(call);
   if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
   if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {

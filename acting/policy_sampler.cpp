@@ -41,7 +41,12 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
   if (options.flow.flow_steps < 1) throw InvalidArgument("Sampler: flow_steps must be at least 1");
   if (options.num_candidates > 1 && !acting.has_critics())
     throw InvalidArgument("Sampler: num_candidates must be 1 where no critics choose");
-  weights_.flow = flow_weights();
+  if (options.num_candidates > 1 && !acting.mean.empty())
+    throw InvalidArgument("Sampler: num_candidates must be 1 for a deterministic actor");
+  if (acting.mean.empty())
+    weights_.flow = flow_weights();
+  else
+    take_mean();
   if (acting.has_critics()) {
     weights_.reward_critics = followers(acting.q_reward);
     weights_.cost_critics = followers(acting.q_cost);
@@ -79,6 +84,16 @@ FlowWeights<T> Sampler<T>::flow_weights() {
   flow.rest = weights(online, acting_.velocity, 0);
   flow.rest.layers.erase(flow.rest.layers.begin());
   return flow;
+}
+
+/// A deterministic actor's network, which reads observations and says a chunk.
+template <class T>
+void Sampler<T>::take_mean() {
+  const Network& mean = networks_.declared(acting_.mean);
+  weights_.mean = weights(networks_.online, acting_.mean, 0);
+  weights_.mean.output = Activation::tanh;
+  weights_.flow.observation_dim = mean.input_width();
+  weights_.flow.chunk_dim = mean.outputs;
 }
 
 template <class T>
@@ -124,10 +139,12 @@ void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_
 
 template <class T>
 double Sampler<T>::multiply_adds() const {
-  double total = flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates);
+  double total =
+      acting_.mean.empty() ? flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates) : 0;
   const auto add = [&total](const MlpWeights<T>& net, int rows) {
     for (const LayerWeights<T>& layer : net.layers) total += static_cast<double>(rows) * layer.in * layer.out;
   };
+  add(weights_.mean, 1);
   if (options_.num_candidates > 1)
     for (const MlpWeights<T>& critic : weights_.cost_critics) add(critic, options_.num_candidates);
   if (options_.selection == Selection::region) {

@@ -14,8 +14,10 @@ namespace r2pac {
 
 /// Which networks act, by name.
 struct ActingNetworks {
-  /// The flow that proposes chunks.
+  /// The flow that proposes chunks,
   std::string velocity = {}, label_table = {};
+  /// or the network that says the one chunk, through tanh: a deterministic actor.
+  std::string mean = {};
   /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   bool has_critics() const { return !q_cost.empty(); }
@@ -84,6 +86,7 @@ class Sampler {
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
+  void take_mean();
   MlpWeights<T> weights(Parameters<T>& parameters, const std::string& network, int member) const;
   std::vector<MlpWeights<T>> followers(const std::string& network) const;
 

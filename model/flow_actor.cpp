@@ -58,7 +58,7 @@ void declare_flow_actor(const Settings& settings, Dimensions dimensions, Declara
 }
 
 template <class T>
-void learn_flow(Recorder<T>& r, Tensor<T> label) {
+void learn_flow(Recorder<T>& r, Tensor<T> label, Tensor<T> weights) {
   const Batch<T>& batch = r.batch();
   const Tensor<T> dropped = drop_labels(r, label);
   const FlowSample<T> sample = draw_flow_sample(r, batch.actions);
@@ -66,7 +66,7 @@ void learn_flow(Recorder<T>& r, Tensor<T> label) {
   const Tensor<T> embedded = embedding(r.tape(), networks.online, networks.table(kLabelTable), dropped);
   const Tensor<T> input = concatenate<T>(r.tape(), {batch.observations, embedded, sample.point, sample.time});
   const Tensor<T> velocity = r.apply({{kVelocity, Weights::learning, input}}).front();
-  r.loss("flow", flow_matching_loss(r.tape(), "loss flow", velocity, sample.noise, batch.actions));
+  r.loss("flow", flow_matching_loss(r.tape(), "loss flow", velocity, sample.noise, batch.actions, weights));
   r.mean("good", label, kLabelBad);
   for (const auto& [name, value] : {std::pair{"observations", batch.observations},
                                     {"actions", batch.actions},
@@ -77,7 +77,7 @@ void learn_flow(Recorder<T>& r, Tensor<T> label) {
     r.trace(name, value);
 }
 
-template void learn_flow(Recorder<float>&, Tensor<float>);
-template void learn_flow(Recorder<double>&, Tensor<double>);
+template void learn_flow(Recorder<float>&, Tensor<float>, Tensor<float>);
+template void learn_flow(Recorder<double>&, Tensor<double>, Tensor<double>);
 
 }  // namespace r2pac
