@@ -4,7 +4,7 @@
     r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors
     python check_trace.py trace.safetensors [--data FILE.hdf5]
 
-An independent implementation of the method, in double precision: from the recorded weights, batch, noise, flow
+An independent implementation of the methods, in double precision: from the recorded weights, batch, noise, flow
 times and label dropout it computes thresholds, targets, labels, losses, gradients (by jax.grad) and updated
 weights. A tensor that is missing, or that nothing here checks, is a difference too. With --data it also rebuilds
 the batch from the file, and the thresholds that depend on all of it. Exit status: 0 all equal, 1 a difference,
@@ -24,14 +24,21 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
+from r2pac.network_layout import parse_networks
+
 jax.config.update("jax_enable_x64", True)
 
+FORMAT = "r2pac-trace-2"
 NULL, BAD, GOOD = 0, 1, 2  # rows of the label table
-NETS = ("q_r", "q_c", "v_r", "v_c", "velocity")
-BATCH = ("observations", "actions")
-CRITICS = ("next_observations", "rewards", "costs", "mask", "reward_target", "cost_target", "unsafe", "q_reward",
-           "q_cost")
-FLOW = ("label", "dropped_label", "noise", "flow_time")
+STAGES = {"r2pac": ("critics", "actor"), "cloning": ("actor",)}  # of each method
+NETS = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("velocity",)}  # that a stage trains
+LOSSES = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("flow",)}
+BATCH = ("observations", "actions")  # of every step; then those of a stage
+ENTRIES = {
+    "critics": ("next_observations", "rewards", "costs", "mask", "reward_target", "cost_target", "unsafe",
+                "q_reward", "q_cost"),
+    "actor": ("label", "dropped_label", "noise", "flow_time"),
+}
 
 
 class Trace:
@@ -39,7 +46,13 @@ class Trace:
         self.file = safe_open(path, framework="np")
         self.metadata = self.file.metadata() or {}
         self.names = set(self.file.keys())
-        self.settings = tomllib.loads(self.metadata.get("settings", ""))
+        if (found := self.metadata.get("format", "none")) != FORMAT:
+            raise ValueError(f"this is not a trace of the format {FORMAT} (its format: {found}); make one with "
+                             "`r2pac trace` of this version")
+        if (method := self.metadata["method"]) not in STAGES:
+            raise ValueError(f"its method is {method}; this script knows {', '.join(STAGES)}")
+        self.settings = tomllib.loads(self.metadata["settings"])
+        self.networks = parse_networks(self.metadata["networks"])
         self.single = any(self.file.get_slice(n).get_dtype() == "F32" for n in self.names)
 
     def __getitem__(self, name):
@@ -58,25 +71,32 @@ class Trace:
 
 
 class Method:
-    """R2PAC's formulas, batch-wise. Parameters are a dict of arrays under their public names."""
+    """The methods' formulas, batch-wise. Parameters are a dict of arrays under their public names."""
 
-    def __init__(self, settings):
-        self.s = settings
+    def __init__(self, name, settings, networks):
+        self.name, self.s, self.networks = name, settings, networks
+        self.stages = STAGES[name]
         self.layers = len(settings["hidden"]) + 1
-        self.nets = 2 if settings["twin_critics"] else 1
-        self.sequential = settings["schedule"] == "sequential"
+        self.sequential = settings["schedule"] == "sequential" and len(self.stages) > 1
         self.critic_steps = 0
         if self.sequential:
             self.critic_steps = settings["critic_steps"] if settings["critic_steps"] >= 0 else settings["steps"]
 
-    def losses_of(self, step):
-        """Names of the losses of a step, counted from 0."""
-        values, flow = ["q_r", "q_c", "v_r", "v_c"], ["flow"]
-        return values + flow if not self.sequential else values if step < self.critic_steps else flow
+    def has_region(self):
+        return "critics" in self.stages
+
+    def stages_of(self, step):
+        """The stages that a step, counted from 0, takes part in."""
+        if not self.sequential:
+            return self.stages
+        return ("critics",) if step < self.critic_steps else ("actor",)
+
+    def stage_of(self, parameter):
+        return "critics" if parameter.split(".")[0] in NETS["critics"] else "actor"
 
     def parameters(self):
         names = ["label_table"]
-        for net in NETS:
+        for net in self.networks:
             for i in range(self.layers):
                 names += [f"{net}.{i}.weight", f"{net}.{i}.bias"]
                 if self.s["layer_norm"] and net != "velocity" and i + 1 < self.layers:
@@ -99,18 +119,24 @@ class Method:
                     x = x * pick(p[f"{net}.{i}.norm.gain"]) + pick(p[f"{net}.{i}.norm.bias"])
         return x
 
+    def joined(self, net, **parts):
+        """The parts [B, width] side by side, as the network reads them."""
+        return jnp.concatenate([parts[name] for name in self.networks[net].inputs], axis=1)
+
     def value(self, p, net, observations):
-        return self.perceptron(p, net, observations)[:, 0]
+        return self.perceptron(p, net, self.joined(net, observation=observations))[:, 0]
 
     def critics(self, p, net, observations, actions):
         """[nets, B]"""
-        pairs = jnp.concatenate([observations, actions], axis=1)
-        if self.nets == 1:
+        pairs, nets = self.joined(net, observation=observations, chunk=actions), self.networks[net].count
+        if nets == 1:
             return self.perceptron(p, net, pairs)[None, :, 0]
-        return jnp.stack([self.perceptron(p, net, pairs, lambda a, k=k: a[k])[:, 0] for k in range(self.nets)])
+        return jnp.stack([self.perceptron(p, net, pairs, lambda a, k=k: a[k])[:, 0] for k in range(nets)])
 
     def frozen(self, online, target, b):
-        """Everything that passes no gradient back: values and target critics."""
+        """Everything that passes no gradient back: values and target critics, where the method has them."""
+        if "critics" not in self.stages:
+            return {}
         return {
             "q_reward": self.critics(target, "q_r", b["observations"], b["actions"]).min(0),
             "q_cost": self.critics(target, "q_c", b["observations"], b["actions"]).max(0),
@@ -147,32 +173,40 @@ class Method:
             reward = jnp.where(unsafe != 0, penalty[s["penalty_reading"]], reward)
         return {"reward_target": reward, "cost_target": b["costs"] + reach * v_c}
 
-    def labels(self, f, threshold):
+    def labels(self, stages, b, f):
         """Labels, and by how much the closer of the two decisions behind each was made."""
-        beyond, gain, excess = f["v_c"] - threshold, f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
+        if self.name == "cloning" or ("critics" not in stages and self.s["label_dropout"] == 1):
+            shape = b["label"].shape  # nobody looks at a label
+            return np.full(shape, float(NULL)), np.full(shape, np.inf)
+        beyond, gain, excess = f["v_c"] - b["threshold"][0], f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
         good = jnp.where(beyond <= 0, gain >= 0, excess <= 0)
         advantage = jnp.where(beyond <= 0, gain, excess)
         margin = jnp.minimum(jnp.abs(beyond), jnp.abs(advantage))
         return np.where(good, float(GOOD), float(BAD)), np.asarray(margin)
 
-    def losses(self, online, b, f, t, kinds):
-        s, out = self.s, {}
-        if "q_r" in kinds:
-            for net, y in (("q_r", t["reward_target"]), ("q_c", t["cost_target"])):
-                q = self.critics(online, net, b["observations"], b["actions"])
-                out[net] = ((q - y) ** 2).mean(1).sum()
-            tau = s["expectile"]
-            up = f["q_reward"] - self.value(online, "v_r", b["observations"])
-            out["v_r"] = (jnp.where(up > 0, tau, 1 - tau) * up**2).mean()
-            down = self.value(online, "v_c", b["observations"]) - f["q_cost"]
-            out["v_c"] = (jnp.where(down > 0, tau, 1 - tau) * down**2).mean()
-        if "flow" in kinds:
-            time = b["flow_time"][:, None]
-            point = (1 - time) * b["noise"] + time * b["actions"]
-            label = online["label_table"][b["dropped_label"].astype(int)]
-            seen = jnp.concatenate([b["observations"], label, point, time], axis=1)
-            velocity = self.perceptron(online, "velocity", seen)
-            out["flow"] = ((velocity - (b["actions"] - b["noise"])) ** 2).mean()
+    def critic_losses(self, online, b, f, t):
+        out, tau = {}, self.s["expectile"]
+        for net, y in (("q_r", t["reward_target"]), ("q_c", t["cost_target"])):
+            q = self.critics(online, net, b["observations"], b["actions"])
+            out[net] = ((q - y) ** 2).mean(1).sum()
+        up = f["q_reward"] - self.value(online, "v_r", b["observations"])
+        out["v_r"] = (jnp.where(up > 0, tau, 1 - tau) * up**2).mean()
+        down = self.value(online, "v_c", b["observations"]) - f["q_cost"]
+        out["v_c"] = (jnp.where(down > 0, tau, 1 - tau) * down**2).mean()
+        return out
+
+    def actor_losses(self, online, b, f, t):
+        time = b["flow_time"][:, None]
+        point = (1 - time) * b["noise"] + time * b["actions"]
+        label = online["label_table"][b["dropped_label"].astype(int)]
+        seen = self.joined("velocity", observation=b["observations"], label=label, chunk=point, time=time)
+        velocity = self.perceptron(online, "velocity", seen)
+        return {"flow": ((velocity - (b["actions"] - b["noise"])) ** 2).mean()}
+
+    def losses(self, online, b, f, t, stages):
+        out = {}
+        for stage in stages:
+            out |= {"critics": self.critic_losses, "actor": self.actor_losses}[stage](online, b, f, t)
         return out
 
 
@@ -227,16 +261,19 @@ def update(method, online, target, gradient, moments, step):
 
 
 def check_names(trace, method, steps, report):
-    """The trace holds what its settings ask for, and nothing else. False if something is missing."""
+    """The trace holds what its method and settings ask for, and nothing else. False if something is missing."""
+    nets = {net for stage in method.stages for net in NETS[stage]}
+    if set(method.networks) != nets:
+        report.fail(f"networks: {', '.join(method.networks)}, expected {', '.join(sorted(nets))}")
+        return False
     online = method.parameters()
     target = [n for n in online if n.startswith("q_")]
     wanted = {"reward_range", "cost_range"} | {"initial/online/" + n for n in online}
     wanted |= {"initial/target/" + n for n in target}
     for i in range(steps):
-        losses = method.losses_of(i)
-        entries = ["windows", "threshold", *BATCH, *("loss/" + n for n in losses)]
-        entries += CRITICS if "q_r" in losses else ()
-        entries += FLOW if "flow" in losses else ()
+        entries = ["windows", *BATCH] + ["threshold"] * method.has_region()
+        for stage in method.stages_of(i):
+            entries += [*ENTRIES[stage], *("loss/" + n for n in LOSSES[stage])]
         entries += ["gradient/" + n for n in online] + ["after/online/" + n for n in online]
         entries += ["after/target/" + n for n in target]
         wanted |= {f"step.{i}/{n}" for n in entries}
@@ -248,10 +285,12 @@ def check_names(trace, method, steps, report):
 
 def check_threshold(method, at, step, f, online, b, previous, data, report):
     """`previous` is the recorded threshold of the step before, None at the first."""
-    recorded, flow = b["threshold"][0], "q_r" not in method.losses_of(step)
-    if method.s["timeouts_are_terminal"]:
+    rule, recorded = method.s["threshold"], b["threshold"][0]
+    if rule == "zero":
+        mine = 0.0
+    elif rule == "limit":
         mine = data.limit_as_value() if data else recorded if previous is None else previous
-    elif not flow:
+    elif "critics" in method.stages_of(step):
         mine = method.threshold(f["v_c"], previous)
     elif method.s["label_dropout"] == 1 or step > method.critic_steps:  # no labels are made, or they are made
         mine = 0.0 if previous is None else previous
@@ -261,7 +300,8 @@ def check_threshold(method, at, step, f, online, b, previous, data, report):
 
 
 def check(trace, report, data=None):
-    method, steps = Method(trace.settings), int(trace.metadata["steps"])
+    method = Method(trace.metadata["method"], trace.settings, trace.networks)
+    steps = int(trace.metadata["steps"])
     if steps < 1:
         report.fail("the trace has no steps")
     if not check_names(trace, method, steps, report):
@@ -276,41 +316,37 @@ def check(trace, report, data=None):
     gradient = {name: np.zeros_like(value) for name, value in online.items()}
     moments, previous = {}, None
     for i in range(steps):
-        at, kinds = f"step.{i}/", method.losses_of(i)
+        at, stages = f"step.{i}/", method.stages_of(i)
         b = trace.batch(at)
         if data is not None:
             for name, value in data.batch(trace.file.get_tensor(at + "windows")).items():
                 if name in b:
                     report.compare("batch", at + name, value, b[name])
         f, t = method.frozen(online, target, b), {}
-        threshold = b["threshold"][0]
-        check_threshold(method, at, i, f, online, b, previous, data, report)
-        previous = threshold
-        if "q_r" in kinds:
-            unsafe, margin = method.unsafe(online, b, threshold)
+        if method.has_region():
+            check_threshold(method, at, i, f, online, b, previous, data, report)
+            previous = b["threshold"][0]
+        if "critics" in stages:
+            unsafe, margin = method.unsafe(online, b, previous)
             report.decide("unsafe", at + "unsafe", unsafe, b["unsafe"], margin, np.abs(f["v_c"]).max())
             t = method.targets(online, b, b["unsafe"], ranges)
             for name in t:
                 report.compare("target", at + name, t[name], b[name])
             for name in ("q_reward", "q_cost"):
                 report.compare("value", at + name, f[name], b[name])
-        if "flow" in kinds:
-            label, margin = method.labels(f, threshold)
-            if method.sequential and method.s["label_dropout"] == 1:
-                label[:], margin = NULL, np.full_like(margin, np.inf)
-            scale = max(np.abs(f[n]).max() for n in f)
+        if "actor" in stages:
+            label, margin = method.labels(stages, b, f)
+            scale = max((np.abs(value).max() for value in f.values()), default=0.0)
             report.decide("label", at + "label", label, b["label"], margin, scale)
             kept = np.where(b["dropped_label"] == NULL, NULL, b["label"])
             report.compare("label", at + "dropped_label", kept, b["dropped_label"])
-        losses = method.losses(online, b, f, t, kinds)
-        for name in kinds:
-            report.compare("loss", at + "loss/" + name, losses[name], b["loss/" + name][0])
-        learned = {n: online[n] for n in online
-                   if ("q_r" if n.startswith(("q_", "v_")) else "flow") in kinds}
-        gradient |= jax.grad(lambda p: sum(method.losses({**online, **p}, b, f, t, kinds).values()))(learned)
+        for name, mine in method.losses(online, b, f, t, stages).items():
+            report.compare("loss", at + "loss/" + name, mine, b["loss/" + name][0])
+        learned = {n: online[n] for n in online if method.stage_of(n) in stages}
+        gradient |= jax.grad(lambda p: sum(method.losses({**online, **p}, b, f, t, stages).values()))(learned)
         for name in gradient:  # networks that a step does not train keep the gradient they had, at first zero
             report.compare("gradient", at + "gradient/" + name, gradient[name], b["gradient/" + name])
-        step = i + 1 - (method.critic_steps if "q_r" not in kinds else 0)
+        step = i + 1 - (method.critic_steps if "critics" not in stages else 0)
         # What follows starts from the recorded numbers, so that each part is judged by itself.
         gradient = {n: b["gradient/" + n].reshape(online[n].shape) for n in online}
         online, target = update(method, online, target, {n: gradient[n] for n in learned}, moments, step)
@@ -356,7 +392,7 @@ class Data:
         last = rows[:, -1]
         discounts = np.where(inside, s["discount"] ** np.arange(h), 0)
         follower = d["observations"][np.minimum(last + 1, end)]
-        ended = (start + h - 1 >= end) & ((d["terminals"][end] > 0) | s["timeouts_are_terminal"])
+        ended = (start + h - 1 >= end) & ((d["terminals"][end] > 0) | (s["timeouts"] == "terminal"))
         return {
             "observations": d["observations"][start],
             "next_observations": np.where((last < end)[:, None], follower, d["next_observations"][last]),
@@ -391,8 +427,6 @@ def main():
         trace = Trace(arguments.trace)
     except Exception as error:
         sys.exit(f"error: {arguments.trace}: {error}")
-    if trace.metadata.get("format") != "r2pac-trace-1":
-        sys.exit(f"error: {arguments.trace}: this is not a trace of `r2pac trace`")
     try:
         data = Data(arguments.data, trace.settings) if arguments.data else None
     except ImportError as missing:

@@ -37,12 +37,14 @@ redo $precision --steps 3 --schedule joint --set twin_critics=false --set layer_
   --set threshold_ema=0.9 --set penalty_reading=direct
 redo $precision --steps 2 --schedule joint --set timeouts=terminal --set threshold=limit --set penalty_reading=none
 redo $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
+redo $precision --steps 2 --schedule joint --set threshold=zero
+redo $precision --steps 2 --set method=cloning
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi
 
 # A trace in which one gradient was changed, or from which one loss was taken, must be refused.
 "$r2pac" trace --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 64 --double --steps 1 --schedule joint -o "$folder/trace"
-"$python" - "$folder/trace" "$folder/changed" "$folder/shortened" <<'PYTHON'
+"$python" - "$folder/trace" "$folder/changed" "$folder/shortened" "$folder/older" <<'PYTHON'
 import sys
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -53,7 +55,14 @@ gradient = tensors["step.0/gradient/v_c.1.weight"]
 save_file({**tensors, "step.0/gradient/v_c.1.weight": gradient * (1 + 1e-8)}, sys.argv[2], metadata)
 del tensors["step.0/loss/v_c"]
 save_file(tensors, sys.argv[3], metadata)
+save_file(tensors, sys.argv[4], {**metadata, "format": "r2pac-trace-1"})
 PYTHON
+status=0
+"$python" "$script" "$folder/older" 2>"$folder/said" || status=$?
+if [ "$status" -ne 1 ] || ! grep -q "not a trace of the format .*its format: r2pac-trace-1" "$folder/said"; then
+  echo "a trace of another format was accepted (status $status)" >&2
+  exit 1
+fi
 for case in changed shortened; do
   status=0
   "$python" "$script" "$folder/$case" >"$folder/said" || status=$?
@@ -62,4 +71,4 @@ for case in changed shortened; do
     exit 1
   fi
 done
-echo "a changed gradient and a missing loss are refused"
+echo "a changed gradient, a missing loss and another format are refused"
