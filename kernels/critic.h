@@ -21,6 +21,13 @@ enum class Side {
   lower,  ///< V_c: weight `expectile` where the prediction exceeds the target
 };
 
+/// Which chunks are worth imitating.
+enum class LabelRule {
+  regions,  ///< within the safe region those of no reward disadvantage, outside it those of no cost
+            ///< disadvantage
+  reward,   ///< everywhere those of no reward disadvantage: the ablation "without V_c"
+};
+
 /// What discounted sums of rewards or costs can be at all.
 template <class T>
 struct Range {
@@ -92,10 +99,13 @@ R2_FORMULA T cost_target(T costs, T mask, T next_cost_value, const TargetConstan
 }
 
 /// 1 for a chunk worth imitating (LABEL): in the safe region one with a reward advantage >= 0, outside it
-/// one with a cost advantage <= 0. q_reward is the least, q_cost the greatest of the target critics.
+/// one with a cost advantage <= 0; by LabelRule::reward one with a reward advantage >= 0 wherever it is.
+/// q_reward is the least, q_cost the greatest of the target critics.
 template <class T>
-R2_FORMULA T optimality_label(T q_reward, T v_reward, T q_cost, T v_cost, T threshold) {
-  const bool good = v_cost <= threshold ? q_reward - v_reward >= T(0) : q_cost - v_cost <= T(0);
+R2_FORMULA T optimality_label(T q_reward, T v_reward, T q_cost, T v_cost, T threshold,
+                              LabelRule rule = LabelRule::regions) {
+  const bool good = rule == LabelRule::reward || v_cost <= threshold ? q_reward - v_reward >= T(0)
+                                                                     : q_cost - v_cost <= T(0);
   return good ? T(1) : T(0);
 }
 
@@ -169,8 +179,8 @@ struct ExpectileLoss {
   View<T> weights = {};
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane == 0)
-      loss.row(r)[0] = weight_of(weights, r) * formula::expectile_loss(target.row(r)[0] - prediction.row(r)[0],
-                                                                       expectile, side);
+      loss.row(r)[0] = weight_of(weights, r) *
+                       formula::expectile_loss(target.row(r)[0] - prediction.row(r)[0], expectile, side);
   }
 };
 /// d_prediction(r) = scale * d loss(r) / d prediction(r), or += if `accumulate`.
@@ -185,7 +195,8 @@ struct ExpectileGradient {
   bool accumulate = false;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
-    const T slope = formula::expectile_loss_gradient(target.row(r)[0] - prediction.row(r)[0], expectile, side);
+    const T slope =
+        formula::expectile_loss_gradient(target.row(r)[0] - prediction.row(r)[0], expectile, side);
     contribute(d_prediction.row(r)[0], -scale * weight_of(weights, r) * slope, accumulate);
   }
 };
@@ -196,10 +207,11 @@ struct OptimalityLabels {
   View<T> q_reward, v_reward, q_cost, v_cost;
   const T* threshold;
   View<T> label;
+  LabelRule rule = LabelRule::regions;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
     const T good = formula::optimality_label(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
-                                             v_cost.row(r)[0], *threshold);
+                                             v_cost.row(r)[0], *threshold, rule);
     label.row(r)[0] = good != T(0) ? T(kLabelGood) : T(kLabelBad);
   }
 };

@@ -113,7 +113,8 @@ Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> 
 }
 
 template <class T>
-Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end) {
+Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end,
+                            LabelRule rule) {
   const Tensor<T> q_reward = estimates.reward.believed, v_reward = estimates.reward.v,
                   q_cost = estimates.cost.believed, v_cost = estimates.cost.v;
   const Shape shape = q_reward->shape;
@@ -122,16 +123,20 @@ Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor
   const Tensor<T> label = tape.value("label", shape);
   tape.row_operation("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, region_end}, {label},
                      [=](const Slice& slice) {
-                       return OptimalityLabels<T>{q_reward->view(slice),    v_reward->view(slice),
-                                                  q_cost->view(slice),      v_cost->view(slice),
-                                                  region_end->whole().data, label->view(slice)};
+                       return OptimalityLabels<T>{q_reward->view(slice),
+                                                  v_reward->view(slice),
+                                                  q_cost->view(slice),
+                                                  v_cost->view(slice),
+                                                  region_end->whole().data,
+                                                  label->view(slice),
+                                                  rule};
                      });
   return label;
 }
 
 template <class T>
 Tensor<T> optimality_label(Recorder<T>& r) {
-  return optimality_labels(r.tape(), believed_estimates(r), r.scalar(kRegionEnd));
+  return optimality_labels(r.tape(), believed_estimates(r), r.scalar(kRegionEnd), r.settings().label_rule);
 }
 
 template <class T>
@@ -152,7 +157,7 @@ Tensor<T> safe_states(Recorder<T>& r) {
   template Tensor<T> safe_states(Recorder<T>&);                                                  \
   template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>, \
                                      const TargetConstants<T>&);                                 \
-  template Tensor<T> optimality_labels(Tape<T>&, const Estimates<T>&, Tensor<T>);
+  template Tensor<T> optimality_labels(Tape<T>&, const Estimates<T>&, Tensor<T>, LabelRule);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

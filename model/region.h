@@ -44,6 +44,7 @@ template <class T>
 Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_reward_next,
                           Tensor<T> v_cost_next, Tensor<T> region_end, const TargetConstants<T>& constants);
 template <class T>
-Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end);
+Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end,
+                            LabelRule rule = LabelRule::regions);
 
 }  // namespace r2pac

@@ -179,6 +179,8 @@ class Method:
             shape = b["label"].shape  # nobody looks at a label
             return np.full(shape, float(NULL)), np.full(shape, np.inf)
         beyond, gain, excess = f["v_c"] - b["threshold"][0], f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
+        if self.s["label_rule"] == "reward":  # without V_c: reward decides everywhere
+            return np.where(gain >= 0, float(GOOD), float(BAD)), np.asarray(jnp.abs(gain))
         good = jnp.where(beyond <= 0, gain >= 0, excess <= 0)
         advantage = jnp.where(beyond <= 0, gain, excess)
         margin = jnp.minimum(jnp.abs(beyond), jnp.abs(advantage))

@@ -272,6 +272,10 @@ const std::vector<Field>& fields() {
                      "added to the root of the second moment", Open::low),
       number<double>(critics, "polyak", &S::polyak, 0, 1, "weight of the critics in their targets, per step",
                      Open::low),
+      choice<LabelRule>(
+          actor, "label_rule", &S::label_rule,
+          {{"regions", LabelRule::regions}, {"reward", LabelRule::reward}},
+          "chunks worth imitating: by reward where safe and by cost elsewhere, or by reward alone"),
       number<double>(actor, "label_dropout", &S::label_dropout, 0, 1, "share of labels replaced by null"),
       number<int>(actor, "label_dim", &S::label_dim, 1, 4096, "columns of the label table"),
       number<double>(acting, "guidance_scale", &S::guidance_scale, 0, 1e3, "omega of the acting policy"),

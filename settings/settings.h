@@ -72,6 +72,7 @@ struct Settings {
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
   double polyak = 0.005;
+  LabelRule label_rule = LabelRule::regions;
   double label_dropout = 0.1;
   int label_dim = 32;
   double guidance_scale = 2;

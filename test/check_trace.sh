@@ -39,6 +39,8 @@ redo $precision --steps 2 --schedule joint --set timeouts=terminal --set thresho
 redo $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
 redo $precision --steps 2 --schedule joint --set threshold=zero
 redo $precision --steps 2 --set method=cloning
+redo $precision --steps 3 --schedule joint --set label_rule=reward
+redo $precision --steps 3 --set critic_steps=1 --set label_rule=reward
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi
 

@@ -156,10 +156,11 @@ TEST_CASE("row operations give the CPU's values") {
                                   T(1.0 / rows),       a.array(1, rows, 1)};
     }));
   }
-  check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
-    const auto scalar = [&] { return a.array(1, rows, 1); };
-    return OptimalityLabels<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, scalar()};
-  }));
+  for (const LabelRule rule : {LabelRule::regions, LabelRule::reward})
+    check_exact(row_operation(rows, [=]<class T>(Arrays<T>& a) {
+      const auto scalar = [&] { return a.array(1, rows, 1); };
+      return OptimalityLabels<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, scalar(), rule};
+    }));
 }
 
 TEST_CASE("row operations that draw or gather see the step on the device") {
@@ -175,8 +176,7 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
     Buffer<float> labels(starts.size(), device->memory());
     std::vector<std::uint32_t> start(starts.size());
     std::vector<float> label(starts.size());
-    for (std::uint32_t i = 0; i < start.size(); ++i)
-      start[i] = i, label[i] = static_cast<float>(i % 2 + 1);
+    for (std::uint32_t i = 0; i < start.size(); ++i) start[i] = i, label[i] = static_cast<float>(i % 2 + 1);
     const std::uint32_t begin = 150;  // so that the last window is repeated
     starts.copy_in(start.data(), start.size());
     labels.copy_in(label.data(), label.size());

@@ -210,6 +210,16 @@ TEST_CASE("a label asks for reward inside the region and for less cost outside")
   CHECK(label(9, 5, 1.4, static_cast<double>(kNan)) == 0);
 }
 
+TEST_CASE("a label by reward alone is that of the region wherever a state is safe") {
+  for (const double q_r : {4.0, 5.0, 6.0})
+    for (const double q_c : {0.5, 2.0, 3.0})
+      for (const double v_c : {0.5, 1.0, 2.0}) {
+        const double by_reward = formula::optimality_label(q_r, 5.0, q_c, v_c, 1.0, LabelRule::reward);
+        CHECK(by_reward == (q_r >= 5 ? 1 : 0));
+        if (v_c <= 1) CHECK(by_reward == formula::optimality_label(q_r, 5.0, q_c, v_c, 1.0));
+      }
+}
+
 TEST_CASE("flow path, guidance and clipping at their ends") {
   for (const double noise : {-1.3, 0.2}) {
     CHECK(formula::flow_point(noise, 0.7, 0.0) == noise);
