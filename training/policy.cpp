@@ -153,7 +153,7 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
                 "num_candidates", "give 1 candidate");
   return {{settings.flow_steps, settings.guidance_scale,
            settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
-          settings.num_candidates,
+          method_.acting.mean.empty() ? settings.num_candidates : 1,  // a deterministic actor has one chunk
           settings.selection,
           settings.region_bound.value_or(region_bound())};
 }
