@@ -27,7 +27,8 @@ i=0
 for settings in "num_candidates=16" "twin_critics=false layer_norm=true" \
   "activation=gelu_tanh normalize_observations=true" "selection=region alpha=1 penalty_reading=none" \
   "selection=region alpha=0.02 twin_critics=false" "twin_critics=false layer_norm=true selection=region alpha=1" \
-  "activation=gelu_tanh normalize_observations=true selection=region alpha=0.02"; do
+  "activation=gelu_tanh normalize_observations=true selection=region alpha=0.02" \
+  "selection=region region_bound=0.5 label=null threshold=limit" "method=cloning normalize_observations=true"; do
   i=$((i + 1))
   set --
   for setting in $settings; do set -- "$@" --set "$setting"; done

@@ -7,6 +7,8 @@ import pytest
 
 TINY = {"hidden": [24, 24], "batch": 32, "steps": 30, "log_every": 10, "flow_steps": 4, "num_candidates": 3}
 """Settings of a run that takes a second."""
+CLONING = {key: value for key, value in TINY.items() if key != "num_candidates"} | {"method": "cloning"}
+"""The same of a method without critics, which has one candidate."""
 
 
 def drive(episodes: int, seed: int) -> dict[str, np.ndarray]:
@@ -59,6 +61,16 @@ def robot_run(robot_data, tmp_path_factory) -> Path:
 
     folder = tmp_path_factory.mktemp("robot") / "run"
     r2pac.train(TINY, robot_data, out=folder, threads=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cloned_run(robot_data, tmp_path_factory) -> Path:
+    """The same of method cloning."""
+    import r2pac
+
+    folder = tmp_path_factory.mktemp("cloned") / "run"
+    r2pac.train(CLONING, robot_data, out=folder, threads=1)
     return folder
 
 

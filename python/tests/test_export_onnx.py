@@ -12,8 +12,9 @@ safetensors = pytest.importorskip("safetensors.numpy")
 
 from r2pac.errors import CheckpointError
 from r2pac.export_onnx import __main__ as command
-from r2pac.export_onnx import contract, parity, policy_file
+from r2pac.export_onnx import contract, parity, policy_file, reference
 from r2pac.export_onnx.reference import Reference
+from r2pac.network_layout import parse_networks
 
 S, A, H, LABELS, CANDIDATES = 5, 2, 3, 4, 6
 SETTINGS = {
@@ -25,12 +26,19 @@ SETTINGS = {
     "activation": '"gelu_erf"',
     "selection": '"least-cost"',
 }
+NETWORKS = (
+    f"q_r: observation {S} chunk {H * A} -> 1, 2 of them\n"
+    f"q_c: observation {S} chunk {H * A} -> 1, 2 of them\n"
+    f"v_r: observation {S} -> 1\n"
+    f"v_c: observation {S} -> 1\n"
+    f"velocity: observation {S} label {LABELS} chunk {H * A} time 1 -> {H * A}\n"
+)
 
 
 @pytest.fixture(autouse=True)
 def no_program(request, monkeypatch):
     """The small policies here have only the settings that acting needs, which the program would refuse."""
-    if "robot_run" not in request.fixturenames:
+    if not {"robot_run", "cloned_run"} & set(request.fixturenames):
         monkeypatch.setattr(parity, "_compare_with_program", lambda *_: {})
 
 
@@ -43,16 +51,9 @@ def random_tensors(rng, twin: bool, norm: bool) -> dict[str, np.ndarray]:
         "example.observation": rng.standard_normal(S),
         "example.noise": rng.standard_normal((CANDIDATES, H * A)),
     }
-    ends = {
-        "velocity": (S + LABELS + H * A + 1, H * A),
-        "q_r": (S + H * A, 1),
-        "q_c": (S + H * A, 1),
-        "v_r": (S, 1),
-        "v_c": (S, 1),
-    }
-    for name, (first, last) in ends.items():
+    for name, network in parse_networks(NETWORKS).items():
         lead = (2,) if twin and name.startswith("q") else ()
-        widths = [first, *SETTINGS["hidden"], last]
+        widths = [sum(network.inputs.values()), *SETTINGS["hidden"], network.outputs]
         for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:])):
             tensors[f"{name}.{i}.weight"] = rng.standard_normal((*lead, fan_in, fan_out)) / np.sqrt(fan_in)
             tensors[f"{name}.{i}.bias"] = rng.standard_normal((*lead, fan_out))
@@ -77,6 +78,8 @@ def write_policy(
     tensors["threshold"][0] = threshold
     metadata = {
         "format": policy_file.FORMAT,
+        "method": "r2pac",
+        "networks": NETWORKS if twin else NETWORKS.replace(", 2 of them", ""),
         "version": "1",
         "task": "BallRun",
         "settings": toml,
@@ -92,13 +95,13 @@ def write_policy(
     safetensors.save_file(tensors, path, metadata)
     policy = policy_file.read_policy(path)
     answer = Reference(policy).answer(tensors["example.observation"][None], tensors["example.noise"][None])
-    best = Reference(policy).best(answer, 0, threshold)
+    best = Reference(policy).best(answer.scores, 0, float(policy.region_bound))
     tensors["example.chunk"][:] = answer.candidates[0, best].reshape(H, A)
     tensors["example.action"][:] = tensors["example.chunk"][0]
     tensors["example.q_c"][0], tensors["example.v_r"][0], tensors["example.v_c"][0] = (
-        answer.q_c[0, best],
-        answer.v_r[0],
-        answer.v_c[0],
+        answer.scores.q_c[0, best],
+        answer.scores.v_r[0],
+        answer.scores.v_c[0],
     )
     change(tensors, metadata)
     safetensors.save_file(tensors, path, metadata)
@@ -116,6 +119,9 @@ def write_policy(
         {"selection": '"region"', "threshold": 0.5},
         {"selection": '"region"', "threshold": -100.0},
         {"selection": '"region"', "threshold": 100.0, "twin": False},
+        {"selection": '"region"', "region_bound": 0.5},
+        {"selection": '"region"', "region_bound": '"auto"'},
+        {"label": '"null"'},
     ],
 )
 def test_models_answer_as_the_policy_does(tmp_path, options, capsys):
@@ -143,15 +149,76 @@ def test_region_chooses_by_reward_where_it_is_safe(tmp_path):
         session = onnxruntime.InferenceSession(tmp_path / name / "sampler.onnx")
         action, _, q_c, _, _ = session.run(None, {"observation": observation, "noise": noise})
         answer = Reference(policy_file.read_policy(path)).answer(observation, noise)
-        expected = {"least": answer.q_c.argmin(1), "all": answer.q_r.argmax(1), "none": answer.q_c.argmin(1)}[
-            name
-        ]
-        # Single against double precision, as parity.BOUND says; no scores of this seed are nearly equal.
-        assert np.abs(action - answer.candidates[np.arange(40), expected, :A]).max() < parity.BOUND
-        assert np.abs(q_c - answer.q_c[np.arange(40), expected]).max() < parity.BOUND
+        expected = answer.scores.q_r.argmax(1) if name == "all" else answer.scores.q_c.argmin(1)
+        # Single against double precision, as reference.BOUND says; no scores of this seed are nearly equal.
+        assert np.abs(action - answer.candidates[np.arange(40), expected, :A]).max() < reference.BOUND
+        assert np.abs(q_c - answer.scores.q_c[np.arange(40), expected]).max() < reference.BOUND
         chosen[name] = action
     assert np.array_equal(chosen["least"], chosen["none"])
     assert not np.array_equal(chosen["least"], chosen["all"])
+
+
+def as_old(tensors, metadata):
+    """As early versions wrote it: one method, whose networks need no description."""
+    metadata["format"] = policy_file.OLD_FORMAT
+    del metadata["networks"], metadata["method"]
+
+
+def as_cloning(tensors, metadata):
+    """What method cloning leaves of it, without the example's answers."""
+    metadata |= {"method": "cloning", "networks": NETWORKS.splitlines()[-1] + "\n"}
+    metadata["settings"] = metadata["settings"].replace("num_candidates = 6", "num_candidates = 1")
+    metadata["settings"] += 'label = "null"\n'
+    for name in list(tensors):
+        if name.removeprefix("example.").startswith(("q_", "v_")) or name == "threshold":
+            del tensors[name]
+    tensors["example.noise"] = tensors["example.noise"][:1].copy()
+
+
+def reordered(tensors, metadata):
+    """The same networks, whose first layers read their inputs in another order."""
+    metadata["networks"] = NETWORKS.replace(
+        f"observation {S} chunk {H * A} ->", f"chunk {H * A} observation {S} ->"
+    ).replace(
+        f"observation {S} label {LABELS} chunk {H * A} time 1",
+        f"time 1 chunk {H * A} label {LABELS} observation {S}",
+    )
+    observation, label, chunk = np.split(np.arange(S + LABELS + H * A), [S, S + LABELS])
+    order = [S + LABELS + H * A, *chunk, *label, *observation]
+    tensors["velocity.0.weight"] = tensors["velocity.0.weight"][order]
+    for name in ("q_r.0.weight", "q_c.0.weight"):
+        tensors[name] = np.concatenate([tensors[name][:, S:], tensors[name][:, :S]], axis=1)
+
+
+@pytest.mark.parametrize("change", [as_old, reordered])
+def test_the_same_policy_written_otherwise_answers_the_same(tmp_path, change):
+    path = write_policy(tmp_path / "policy.safetensors", change=change)
+    errors = command.export(path, tmp_path / "out")
+    # The example was computed from the policy before the change.
+    assert {"example chunk", "example q_c", "example v_r"} <= set(errors)
+    assert max(errors.values()) <= reference.BOUND
+
+
+def test_a_policy_without_critics_has_one_candidate_and_no_scores(tmp_path, capsys):
+    path = write_policy(tmp_path / "policy.safetensors", change=as_cloning)
+    policy = policy_file.read_policy(path)
+    example = policy.tensors["example.observation"][None], policy.tensors["example.noise"][None]
+    chunk = Reference(policy).answer(*example).candidates.reshape(H, A).astype(np.float32)
+
+    def answered(tensors, metadata):
+        as_cloning(tensors, metadata)
+        tensors |= {"example.chunk": chunk, "example.action": chunk[0].copy()}
+
+    path = write_policy(tmp_path / "policy.safetensors", change=answered)
+    assert command.main([str(path), "-o", str(tmp_path / "out")]) == 0
+    assert "method cloning trains no critics" in capsys.readouterr().out
+    stated = json.loads((tmp_path / "out" / "contract.json").read_text())
+    assert stated["absent"].startswith("method cloning trains no critics")
+    assert (stated["candidates"], stated["threshold"], stated["selection"]) == (1, None, None)
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "sampler.onnx")
+    assert [one.name for one in session.get_outputs()] == ["action", "chunk"]
+    assert session.get_inputs()[1].shape == ["n", 1, H * A]
+    check_contract(stated, tmp_path / "out")
 
 
 def test_a_wrong_model_is_not_written(tmp_path, monkeypatch, capsys):
@@ -163,9 +230,9 @@ def test_a_wrong_model_is_not_written(tmp_path, monkeypatch, capsys):
 
 
 def test_error_counts_what_is_not_finite():
-    assert parity.error([1.0, np.nan], [1.0, 1.0]) == np.inf
-    assert parity.error([1.0], [1.0, 1.0]) == np.inf
-    assert parity.error([2.0], [1.0]) == 0.5
+    assert reference.error([1.0, np.nan], [1.0, 1.0]) == np.inf
+    assert reference.error([1.0], [1.0, 1.0]) == np.inf
+    assert reference.error([2.0], [1.0]) == 0.5
 
 
 def without(name):
@@ -191,6 +258,11 @@ def cut(tensors, metadata):
     "change, words",
     [
         (setting("format", "r2pac-checkpoint-1"), "not a policy of the format"),
+        (setting("networks", "velocity: -> 1"), "`networks` has the line `velocity: -> 1`"),
+        (setting("networks", NETWORKS.replace("time 1", "time 2")), "`velocity` reads"),
+        (setting("networks", NETWORKS.replace("time 1", "hour 1")), "`velocity` reads"),
+        (setting("networks", NETWORKS.replace("v_r:", "v:")), "`v_r` is missing"),
+        (setting("networks", NETWORKS.splitlines()[-1]), "no critics that could choose"),
         (without("velocity.1.bias"), "`velocity.1.bias` is missing"),
         (without("label_table"), "`label_table` is missing"),
         (put_nan, "`v_c.1.weight` is not made of finite numbers"),
@@ -225,14 +297,19 @@ def test_contract_describes_the_models(tmp_path):
         threshold=0.25,
         change=lambda tensors, metadata: metadata.update(value_limit="0.125"),
     )
-    assert policy_file.read_policy(limited).threshold == 0.125
+    assert policy_file.read_policy(limited).region_bound == 0.125
     command.export(path, tmp_path / "out")
     stated = json.loads((tmp_path / "out" / "contract.json").read_text())
     assert stated == contract.contract(policy_file.read_policy(path))
     assert (stated["cost_limit"], stated["threshold"], stated["policy"]["task"]) == (5, 0.25, "BallRun")
     assert stated["policy"]["data_fingerprint"] == "0" * 32
+    check_contract(stated, tmp_path / "out")
+
+
+def check_contract(stated, folder):
+    """Names and shapes are those of the models."""
     for name, model in stated["models"].items():
-        session = onnxruntime.InferenceSession(tmp_path / "out" / name)
+        session = onnxruntime.InferenceSession(folder / name)
         for side, actual in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
             assert [(one["name"], one["shape"]) for one in model[side]] == [
                 (one.name, one.shape) for one in actual
@@ -242,3 +319,8 @@ def test_contract_describes_the_models(tmp_path):
 def test_a_trained_policy(robot_run, tmp_path):
     errors = command.export(robot_run, tmp_path)
     assert {"r2pac package v_r", "r2pac package v_c", "r2pac package q_c", "example chunk"} <= set(errors)
+
+
+def test_a_cloned_policy(cloned_run, tmp_path):
+    errors = command.export(cloned_run, tmp_path)
+    assert {"example chunk", "example action", "sampler chunk"} <= set(errors)

@@ -10,6 +10,7 @@ cannot be written.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -35,7 +36,7 @@ def export(policy_path: Path, folder: Path) -> dict[str, float]:
         import onnxruntime  # noqa: F401
         import safetensors  # noqa: F401
 
-        from r2pac.export_onnx import contract, graphs, parity, policy_file
+        from r2pac.export_onnx import contract, graphs, parity, policy_file, reference
     except ImportError as missing:
         raise UsageError(f"a package is missing: {missing}", todo="pip install 'r2pac[onnx]'") from missing
     policy = policy_file.read_policy(policy_path)
@@ -47,7 +48,7 @@ def export(policy_path: Path, folder: Path) -> dict[str, float]:
             onnx.save(graphs.sampler(policy), work / "sampler.onnx")
             (work / "contract.json").write_text(contract.contract_text(policy), encoding="utf-8")
             errors = parity.compare(policy, work)
-            off = [name for name, value in errors.items() if not value <= parity.BOUND]
+            off = [name for name, value in errors.items() if not value <= reference.BOUND]
             if off:
                 raise ParityError(
                     f"the models do not answer as the policy does: {report(errors)}",
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     print(f"{options.out}: sampler.onnx, flow_step.onnx, contract.json")
+    if absent := json.loads((options.out / "contract.json").read_text(encoding="utf-8"))["absent"]:
+        print(absent)
     print(f"greatest error |difference| / (1 + |value|): {max(errors.values()):.1e}")
     for name, value in errors.items():
         print(f"  {name:<22} {value:.1e}")

@@ -12,7 +12,10 @@ FORMAT = "r2pac-onnx-1"
 
 
 def contract(policy: PolicyFile) -> dict[str, Any]:
-    """The content of contract.json. Sizes that may vary are names: n, candidates."""
+    """The content of contract.json. Sizes that may vary are names: n, candidates.
+
+    A policy without critics has one candidate and neither scores nor a threshold; `absent` says so.
+    """
     s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
     settings, metadata = policy.settings, policy.metadata
 
@@ -31,19 +34,41 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
     observation = tensor(
         "observation", ["n", s], "as it comes from the environment, not scaled", unit="the environment's"
     )
+    action = tensor(
+        "action", ["n", a], "the first action of the chunk", [-1, 1], "share of the actuator's range"
+    )
+    planned = tensor(
+        "chunk",
+        ["n", h, a],
+        "the chosen actions of this and the next steps",
+        [-1, 1],
+        "share of the actuator's range",
+    )
     scaled = {kind: f"discounted {kind} times {metadata[f'{kind}_scale']}" for kind in ("reward", "cost")}
+    scores = [
+        tensor("q_c", ["n"], "greatest cost critic's value of the chunk", unit=scaled["cost"]),
+        tensor("v_r", ["n"], "value of the observation", unit=scaled["reward"]),
+        tensor(
+            "v_c",
+            ["n"],
+            "cost value of the observation; safe where it is at most `threshold`",
+            unit=scaled["cost"],
+        ),
+    ]
     return {
         "format": FORMAT,
         "opset": OPSET,
         "policy": {
             "task": metadata["task"],
+            "method": policy.method,
             "version": metadata["version"],
             "step": int(metadata["step"]),
             "data_fingerprint": metadata["data_fingerprint"],
             "file_xxh3_128": metadata.get("file_xxh3_128", ""),
         },
         "cost_limit": float(metadata["cost_limit"]),
-        "threshold": float(policy.threshold),
+        "threshold": float(policy.region_bound) if policy.has_critics else None,
+        "absent": absent(policy),
         "discount": settings["discount"],
         "observation_dim": s,
         "action_dim": a,
@@ -51,7 +76,7 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
         "flow_steps": settings["flow_steps"],
         "guidance_scale": settings["guidance_scale"],
         "candidates": settings["num_candidates"],
-        "selection": policy.selection,
+        "selection": policy.selection if policy.has_critics else None,
         "models": {
             "sampler.onnx": {
                 "meaning": "acts: plan anew at every step of an episode and execute `action`",
@@ -59,34 +84,11 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
                     observation,
                     tensor(
                         "noise",
-                        ["n", "candidates", chunk],
+                        ["n", "candidates" if policy.has_critics else 1, chunk],
                         "independent standard normal numbers, fresh for every decision",
                     ),
                 ],
-                "outputs": [
-                    tensor(
-                        "action",
-                        ["n", a],
-                        "the first action of the chunk",
-                        [-1, 1],
-                        "share of the actuator's range",
-                    ),
-                    tensor(
-                        "chunk",
-                        ["n", h, a],
-                        "the chosen actions of this and the next steps",
-                        [-1, 1],
-                        "share of the actuator's range",
-                    ),
-                    tensor("q_c", ["n"], "greatest cost critic's value of the chunk", unit=scaled["cost"]),
-                    tensor("v_r", ["n"], "value of the observation", unit=scaled["reward"]),
-                    tensor(
-                        "v_c",
-                        ["n"],
-                        "cost value of the observation; safe where it is at most `threshold`",
-                        unit=scaled["cost"],
-                    ),
-                ],
+                "outputs": [action, planned] + (scores if policy.has_critics else []),
             },
             "flow_step.onnx": {
                 "meaning": "one Euler step of the guided flow, for a program with a loop of its own: start from "
@@ -100,6 +102,13 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
             },
         },
     }
+
+
+def absent(policy: PolicyFile) -> str:
+    """What a policy does not have, in words; empty where it has everything."""
+    if policy.has_critics:
+        return ""
+    return f"method {policy.method} trains no critics: one candidate, no q_c, v_r, v_c and no threshold"
 
 
 def contract_text(policy: PolicyFile) -> str:

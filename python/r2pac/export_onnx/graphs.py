@@ -1,8 +1,8 @@
 """The two ONNX models of a policy.
 
 `flow_step`: one Euler step of the guided flow. `sampler`: all of acting. Both scale the observation
-themselves. The label's share of the first layer is constant, so that it is folded into two biases, and the
-null and the good label share the product with everything else.
+themselves. The label's share of the first layer is constant, so that it is folded into one bias for each
+label, and all labels share the product with everything else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from r2pac.export_onnx.policy_file import GOOD, NULL, PolicyFile
+from r2pac.export_onnx.policy_file import PolicyFile
 
 OPSET, IR_VERSION = 18, 8
 _NORM_EPSILON = 1e-5
@@ -60,7 +60,10 @@ def flow_step(policy: PolicyFile) -> ModelProto:
 
 
 def sampler(policy: PolicyFile) -> ModelProto:
-    """observation [n, S], noise [n, candidates, hA] -> action [n, A], chunk [n, h, A], q_c, v_r, v_c [n]."""
+    """observation [n, S], noise [n, candidates, hA] -> action [n, A], chunk [n, h, A], q_c, v_r, v_c [n].
+
+    Without critics there is one candidate and nothing but action and chunk.
+    """
     graph = _Graph()
     s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
     seen = _seen(graph, policy, "observation")
@@ -71,14 +74,30 @@ def sampler(policy: PolicyFile) -> ModelProto:
     rows = graph.op("Reshape", spread, graph.whole(-1, s))  # [n * candidates, S]
     x = graph.op("Reshape", "noise", graph.whole(-1, chunk))
     chunks = graph.op("Clip", _integrate(graph, policy, rows, x), graph.number(-1), graph.number(1))
+    picked = _choose(graph, policy, seen, rows, chunks, count) if policy.has_critics else chunks  # [n, hA]
+    graph.op("Slice", picked, graph.whole(0), graph.whole(a), graph.whole(1), output="action")
+    graph.op("Reshape", picked, graph.whole(-1, h, a), output="chunk")
+    scores = {"q_c": ["n"], "v_r": ["n"], "v_c": ["n"]} if policy.has_critics else {}
+    return _model(
+        graph,
+        "sampler",
+        {"observation": ["n", s], "noise": ["n", "candidates" if policy.has_critics else 1, chunk]},
+        {"action": ["n", a], "chunk": ["n", h, a]} | scores,
+    )
 
-    pairs = graph.op("Concat", rows, chunks, axis=1)
-    q_c = graph.op("Reshape", _extreme(graph, policy, "q_c", "Max", pairs), count)  # [n, candidates]
-    v_r, v_c = (_network(graph, policy, name, 0, seen) for name in ("v_r", "v_c"))  # [n, 1]
+
+def _choose(graph: _Graph, policy: PolicyFile, seen: str, rows: str, chunks: str, count: str) -> str:
+    """The chosen chunk [n, hA] of each observation, and the outputs q_c, v_r, v_c.
+
+    seen [n, S], rows [n * candidates, S], chunks [n * candidates, hA], count: n and candidates.
+    """
+    inputs = {"observation": rows, "chunk": chunks}
+    q_c = graph.op("Reshape", _extreme(graph, policy, "q_c", "Max", inputs), count)  # [n, candidates]
+    v_r, v_c = (_network(graph, policy, name, 0, {"observation": seen}) for name in ("v_r", "v_c"))  # [n, 1]
     chosen = graph.op("ArgMin", q_c, axis=1, keepdims=1)  # [n, 1]
     if policy.selection == "region":
-        q_r = graph.op("Reshape", _extreme(graph, policy, "q_r", "Min", pairs), count)
-        threshold = graph.constant("threshold", np.float32(policy.threshold))
+        q_r = graph.op("Reshape", _extreme(graph, policy, "q_r", "Min", inputs), count)
+        threshold = graph.constant("threshold", policy.region_bound)
         admissible = graph.op("LessOrEqual", q_c, threshold)
         best = graph.op(
             "ArgMax", graph.op("Where", admissible, q_r, graph.number(-np.inf)), axis=1, keepdims=1
@@ -89,20 +108,12 @@ def sampler(policy: PolicyFile) -> ModelProto:
         by_reward = graph.op("And", graph.op("LessOrEqual", v_c, threshold), there_is_one)
         chosen = graph.op("Where", by_reward, best, chosen)
 
-    stacked = graph.op("Reshape", chunks, graph.sizes(count, graph.whole(chunk)))
-    picked = graph.op("GatherND", stacked, chosen, batch_dims=1)  # [n, hA]
-    graph.op("Slice", picked, graph.whole(0), graph.whole(a), graph.whole(1), output="action")
-    graph.op("Reshape", picked, graph.whole(-1, h, a), output="chunk")
     flat = graph.whole(-1)
     graph.op("Reshape", graph.op("GatherElements", q_c, chosen, axis=1), flat, output="q_c")
     graph.op("Reshape", v_r, flat, output="v_r")
     graph.op("Reshape", v_c, flat, output="v_c")
-    return _model(
-        graph,
-        "sampler",
-        {"observation": ["n", s], "noise": ["n", "candidates", chunk]},
-        {"action": ["n", a], "chunk": ["n", h, a], "q_c": ["n"], "v_r": ["n"], "v_c": ["n"]},
-    )
+    stacked = graph.op("Reshape", chunks, graph.sizes(count, graph.whole(policy.chunk_dim)))
+    return graph.op("GatherND", stacked, chosen, batch_dims=1)
 
 
 def _integrate(graph: _Graph, policy: PolicyFile, seen: str, x: str) -> str:
@@ -130,21 +141,25 @@ def _integrate(graph: _Graph, policy: PolicyFile, seen: str, x: str) -> str:
 
 
 def _euler_step(graph: _Graph, policy: PolicyFile, seen: str, x: str, time: str, output: str) -> None:
-    """x + (null + guidance * (good - null)) / flow_steps."""
-    s, labels = policy.observation_dim, policy.label_dim
+    """x + (null + guidance * (good - null)) / flow_steps, or x + null / flow_steps."""
+    network = policy.networks["velocity"]
+    label_rows = network.rows_of("label")
     weight, bias = (policy.network("velocity")[0][part].astype(np.float64) for part in ("weight", "bias"))
-    shared = np.delete(weight, np.s_[s : s + labels], axis=0).astype(np.float32)
-    known = graph.op(
-        "MatMul", graph.op("Concat", seen, x, time, axis=1), graph.constant("velocity.0.shared", shared)
-    )
-    velocity = []
-    for label, row in (("null", NULL), ("good", GOOD)):
-        folded = bias + policy.tensors["label_table"][row].astype(np.float64) @ weight[s : s + labels]
+    shared = np.delete(weight, label_rows, axis=0).astype(np.float32)
+    inputs = {"observation": seen, "chunk": x, "time": time}
+    others = graph.op("Concat", *(inputs[name] for name in network.inputs if name != "label"), axis=1)
+    known = graph.op("MatMul", others, graph.constant("velocity.0.shared", shared))
+    velocities = []
+    for label in policy.labels:
+        folded = bias + policy.tensors["label_table"][label].astype(np.float64) @ weight[label_rows]
         first = graph.op("Add", known, graph.constant(f"velocity.0.bias.{label}", folded.astype(np.float32)))
-        velocity.append(_remaining_layers(graph, policy, "velocity", 0, first))
-    null, good = velocity
-    guided = graph.op("Mul", graph.op("Sub", good, null), graph.number(policy.settings["guidance_scale"]))
-    step = graph.op("Div", graph.op("Add", null, guided), graph.number(policy.settings["flow_steps"]))
+        velocities.append(_remaining_layers(graph, policy, "velocity", 0, first))
+    velocity, *good = velocities
+    for other in good:
+        difference = graph.op("Sub", other, velocity)
+        guided = graph.op("Mul", difference, graph.number(policy.settings["guidance_scale"]))
+        velocity = graph.op("Add", velocity, guided)
+    step = graph.op("Div", velocity, graph.number(policy.settings["flow_steps"]))
     graph.op("Add", x, step, output=output)
 
 
@@ -157,13 +172,15 @@ def _seen(graph: _Graph, policy: PolicyFile, observation: str) -> str:
     return graph.op("Mul", graph.op("Sub", observation, mean), scale)
 
 
-def _extreme(graph: _Graph, policy: PolicyFile, name: str, kind: str, pairs: str) -> str:
+def _extreme(graph: _Graph, policy: PolicyFile, name: str, kind: str, inputs: dict[str, str]) -> str:
     """Max or Min over the critics of one name, [rows, 1]."""
-    return graph.op(kind, *(_network(graph, policy, name, k, pairs) for k in range(policy.critics)))
+    count = policy.networks[name].count
+    return graph.op(kind, *(_network(graph, policy, name, k, inputs) for k in range(count)))
 
 
-def _network(graph: _Graph, policy: PolicyFile, name: str, member: int, x: str) -> str:
-    """A whole perceptron on rows of x."""
+def _network(graph: _Graph, policy: PolicyFile, name: str, member: int, inputs: dict[str, str]) -> str:
+    """A whole perceptron on rows of its inputs by name."""
+    x = graph.op("Concat", *(inputs[key] for key in policy.networks[name].inputs), axis=1)
     return _remaining_layers(graph, policy, name, member, _dense(graph, policy, name, member, 0, x))
 
 

@@ -11,9 +11,17 @@ from typing import Any
 import numpy as np
 
 from r2pac.errors import CheckpointError
+from r2pac.network_layout import Network, parse_networks
 
-FORMAT = "r2pac-policy-1"
+FORMAT, OLD_FORMAT = "r2pac-policy-2", "r2pac-policy-1"
 NULL, GOOD = 0, 2  # rows of the label table
+INPUTS = {  # what acting gives each network; in this order where the file does not say (OLD_FORMAT)
+    "velocity": ("observation", "label", "chunk", "time"),
+    "q_r": ("observation", "chunk"),
+    "q_c": ("observation", "chunk"),
+    "v_r": ("observation",),
+    "v_c": ("observation",),
+}
 
 
 @dataclass(frozen=True)
@@ -24,9 +32,14 @@ class PolicyFile:
     metadata: dict[str, str]
     settings: dict[str, Any]
     tensors: dict[str, np.ndarray]  # by the names of docs/formats.md
+    networks: dict[str, Network]
     observation_dim: int
     action_dim: int
     chunk_length: int
+
+    @property
+    def method(self) -> str:
+        return self.metadata.get("method", "r2pac")  # early versions knew no other
 
     @property
     def chunk_dim(self) -> int:
@@ -38,15 +51,18 @@ class PolicyFile:
         return len(self.settings["hidden"]) + 1
 
     @property
-    def critics(self) -> int:
-        """Critics of reward, and of cost: 2, or 1 without `twin_critics`."""
-        return 1 if self.tensors["q_c.0.weight"].ndim == 2 else 2
+    def has_critics(self) -> bool:
+        """Whether there are q_r, q_c, v_r, v_c and `threshold`, to score candidates and choose one."""
+        return "q_c" in self.networks
 
     @property
-    def threshold(self) -> np.float32:
+    def region_bound(self) -> np.float32:
         """What a choice by region calls safe, in the precision in which the program compares."""
-        limit = float(self.metadata.get("value_limit", "inf"))  # early versions knew none
-        return np.float32(min(float(self.tensors["threshold"][0]), limit))
+        bound = self.settings.get("region_bound", "auto")
+        if bound == "auto":
+            limit = float(self.metadata.get("value_limit", "inf"))  # early versions knew none
+            bound = min(float(self.tensors["threshold"][0]), limit)
+        return np.float32(bound)
 
     @property
     def selection(self) -> str:
@@ -54,21 +70,22 @@ class PolicyFile:
         return self.settings.get("selection", "least-cost")
 
     @property
-    def label_dim(self) -> int:
-        return self.tensors["label_table"].shape[1]
+    def labels(self) -> tuple[int, ...]:
+        """Rows of the label table that the flow follows: null, then good unless it only imitates the data."""
+        return (NULL,) if self.settings.get("label", "1") == "null" else (NULL, GOOD)
 
     def network(self, name: str, member: int = 0) -> list[dict[str, np.ndarray]]:
         """Layers of a network: `weight` [in, out], `bias` and, if normalised, `norm.gain`, `norm.bias`.
 
-        member: which of twin critics.
+        member: which of several networks of that name.
         """
 
-        twin = self.critics > 1 and name in ("q_r", "q_c")
+        several = self.networks[name].count > 1
         layers = []
         for i in range(self.layers):
             keys = {part: f"{name}.{i}.{part}" for part in ("weight", "bias", "norm.gain", "norm.bias")}
             found = {part: self.tensors[key] for part, key in keys.items() if key in self.tensors}
-            layers.append({part: tensor[member] if twin else tensor for part, tensor in found.items()})
+            layers.append({part: tensor[member] if several else tensor for part, tensor in found.items()})
         return layers
 
 
@@ -81,8 +98,8 @@ def read_policy(path: Path) -> PolicyFile:
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                found = metadata.get("format", "none")
+            found = metadata.get("format", "none")
+            if found not in (FORMAT, OLD_FORMAT):
                 raise _refuse(path, f"this is not a policy of the format {FORMAT} (its format: {found})")
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, SafetensorError, TypeError, ValueError) as error:
@@ -98,7 +115,7 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
     dims = [
         _whole(int(metadata[key]), key, 100_000) for key in ("observation_dim", "action_dim", "chunk_length")
     ]
-    policy = PolicyFile(path, metadata, settings, tensors, *dims)
+    policy = PolicyFile(path, metadata, settings, tensors, _networks(metadata, tensors, *dims), *dims)
     for key, most in (("flow_steps", 100_000), ("num_candidates", 65_536)):
         _whole(settings[key], key, most)
     int(metadata["step"])
@@ -114,6 +131,10 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
         raise ValueError(f"the activation `{settings['activation']}` is not known")
     if policy.selection not in ("least-cost", "region"):
         raise ValueError(f"the selection `{policy.selection}` is not known")
+    if settings.get("label", "1") not in ("1", "null"):
+        raise ValueError(f"the label `{settings['label']}` is not known")
+    if not policy.has_critics and settings["num_candidates"] > 1:
+        raise ValueError(f"method `{policy.method}` has no critics that could choose among candidates")
     for name, shape in _shapes(policy).items():
         tensor = tensors[name]
         if tensor.shape != shape:
@@ -123,37 +144,52 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
             or not np.isfinite(tensor).all()
         ):
             raise ValueError(f"`{name}` is not made of finite numbers in single precision")
+    if policy.has_critics and not np.isfinite(policy.region_bound):
+        raise ValueError("`region_bound` is not a finite number")
     return policy
+
+
+def _networks(
+    metadata: dict[str, str], tensors: dict[str, np.ndarray], observation: int, action: int, length: int
+) -> dict[str, Network]:
+    """The networks that acting needs."""
+    widths = {"observation": observation, "chunk": action * length, "time": 1}
+    widths["label"] = tensors["label_table"].shape[-1]
+    outputs = {name: widths["chunk"] if name == "velocity" else 1 for name in INPUTS}
+    if metadata["format"] == OLD_FORMAT:
+        twins = {"q_r", "q_c"} if tensors["q_c.0.weight"].ndim == 3 else set()
+        return {
+            name: Network({key: widths[key] for key in inputs}, outputs[name], 2 if name in twins else 1)
+            for name, inputs in INPUTS.items()
+        }
+    found = parse_networks(metadata["networks"])
+    needed = INPUTS if "q_c" in found else ["velocity"]
+    for name in needed:
+        if found[name].inputs != {key: widths[key] for key in INPUTS[name]}:
+            raise ValueError(f"`{name}` reads {found[name].inputs}, which is not what acting gives it")
+        if found[name].outputs != outputs[name]:
+            raise ValueError(f"`{name}` has {found[name].outputs} outputs, not {outputs[name]}")
+    return {name: found[name] for name in needed}
 
 
 def _shapes(policy: PolicyFile) -> dict[str, tuple[int, ...]]:
     """Every tensor that acting needs."""
-    s, chunk, labels = policy.observation_dim, policy.chunk_dim, policy.tensors["label_table"].shape[-1]
-    candidates = policy.settings["num_candidates"]
+    s, labels = policy.observation_dim, policy.networks["velocity"].inputs["label"]
     shapes: dict[str, tuple[int, ...]] = {
         "observation_mean": (s,),
         "observation_scale": (s,),
-        "threshold": (1,),
         "label_table": (3, labels),
         "example.observation": (s,),
-        "example.noise": (candidates, chunk),
-        "example.q_c": (1,),
-        "example.v_r": (1,),
-        "example.v_c": (1,),
+        "example.noise": (policy.settings["num_candidates"], policy.chunk_dim),
         "example.chunk": (policy.chunk_length, policy.action_dim),
         "example.action": (policy.action_dim,),
     }
+    if policy.has_critics:
+        shapes |= {name: (1,) for name in ("threshold", "example.q_c", "example.v_r", "example.v_c")}
     hidden = [_whole(width, "hidden", 1 << 20) for width in policy.settings["hidden"]]
-    ends = {
-        "velocity": (s + labels + chunk + 1, chunk),
-        "q_r": (s + chunk, 1),
-        "q_c": (s + chunk, 1),
-        "v_r": (s, 1),
-        "v_c": (s, 1),
-    }
-    for name, (first, last) in ends.items():
-        lead = (2,) if name in ("q_r", "q_c") and policy.critics == 2 else ()
-        widths = [first, *hidden, last]
+    for name, network in policy.networks.items():
+        lead = (network.count,) if network.count > 1 else ()
+        widths = [sum(network.inputs.values()), *hidden, network.outputs]
         for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:])):
             shapes[f"{name}.{i}.weight"] = (*lead, fan_in, fan_out)
             shapes[f"{name}.{i}.bias"] = (*lead, fan_out)

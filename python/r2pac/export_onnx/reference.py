@@ -1,6 +1,6 @@
-"""What a policy answers, in NumPy and double precision: the other side of the parity check.
+"""What a policy answers, in NumPy and double precision: the other side of every parity check.
 
-Written from docs/formats.md without the graphs, so that a mistake would have to be made twice.
+Written from docs/formats.md without program and graphs, so that a mistake would have to be made twice.
 """
 
 from __future__ import annotations
@@ -10,17 +10,41 @@ from typing import NamedTuple
 
 import numpy as np
 
-from r2pac.export_onnx.policy_file import GOOD, NULL, PolicyFile
+from r2pac.export_onnx.policy_file import PolicyFile
+
+BOUND = 1e-4
+"""Greatest |difference| / (1 + |expected|) that passes. The other side computes in single precision, which
+leaves some 1e-6 in chunks and values after 32 steps through trained networks; a wrong formula is off by far
+more than this.
+"""
+
+Errors = dict[str, float]  # greatest error by what was compared
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-class Answer(NamedTuple):
-    candidates: np.ndarray  # [n, N, hA], in [-1, 1]
+def error(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Greatest |difference| / (1 + |expected|); infinite where something is not finite."""
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    if actual.shape != expected.shape or not np.isfinite(actual).all():
+        return float("inf")
+    return float(np.max(np.abs(actual - expected) / (1 + np.abs(expected)), initial=0.0))
+
+
+class Scores(NamedTuple):
     q_r: np.ndarray  # [n, N], least of the critics
     q_c: np.ndarray  # [n, N], greatest of the critics
     v_r: np.ndarray  # [n]
     v_c: np.ndarray  # [n]
+
+
+class Answer(NamedTuple):
+    candidates: np.ndarray  # [n, N, hA], in [-1, 1]
+    scores: Scores | None  # None without critics
+
+    def nearest(self, row: int, chunk: np.ndarray) -> int:
+        """The candidate next to a chunk [hA], by the greatest difference of a component."""
+        return int(np.abs(self.candidates[row] - chunk).max(axis=1).argmin())
 
 
 class Reference:
@@ -41,46 +65,79 @@ class Reference:
         for k in range(steps):
             x = self.flow_step(rows, x, np.full((len(x), 1), k / steps))
         x = np.clip(x, -1, 1)
-        pairs = np.hstack([self._see(rows), x])
-        scores = {
-            name: np.array([self._net(name, pairs, k)[:, 0] for k in range(self._policy.critics)])
+        if not self._policy.has_critics:
+            return Answer(x.reshape(noise.shape), None)
+        critics = {
+            name: [
+                self._net(name, k, observation=self._see(rows), chunk=x).reshape(n, many)
+                for k in range(self._policy.networks[name].count)
+            ]
             for name in ("q_r", "q_c")
         }
-        seen = self._see(observation)
-        return Answer(
-            x.reshape(noise.shape),
-            scores["q_r"].min(0).reshape(n, many),
-            scores["q_c"].max(0).reshape(n, many),
-            self._net("v_r", seen)[:, 0],
-            self._net("v_c", seen)[:, 0],
-        )
+        v_r, v_c = (self._net(name, 0, observation=self._see(observation))[:, 0] for name in ("v_r", "v_c"))
+        scores = Scores(np.min(critics["q_r"], axis=0), np.max(critics["q_c"], axis=0), v_r, v_c)
+        return Answer(x.reshape(noise.shape), scores)
 
-    def best(self, answer: Answer, row: int, threshold: float) -> int:
-        """The candidate that the policy's rule chooses for one observation, given l."""
-        q_r, q_c = answer.q_r[row], answer.q_c[row]
-        if self._policy.selection == "region" and answer.v_c[row] <= threshold:
-            inside = [i for i in range(len(q_c)) if q_c[i] <= threshold]
+    def best(self, scores: Scores, row: int, bound: float) -> int:
+        """The candidate that the policy's rule chooses for one observation, given what it calls safe."""
+        q_r, q_c = scores.q_r[row], scores.q_c[row]
+        if self._policy.selection == "region" and scores.v_c[row] <= bound:
+            inside = [i for i in range(len(q_c)) if q_c[i] <= bound]
             if inside:
                 return max(inside, key=lambda i: q_r[i])
         return int(np.argmin(q_c))
+
+    def choice_error(self, scores: Scores, row: int, chosen: int) -> float:
+        """How far a candidate is from the best one, by the score that decides.
+
+        Candidates of nearly equal scores may change places by rounding, and so may those next to the bound of
+        the region: the bound is taken as it is, and moved by BOUND both ways.
+        """
+        bound, misses = float(self._policy.region_bound), []
+        for moved in (bound, bound - BOUND * (1 + abs(bound)), bound + BOUND * (1 + abs(bound))):
+            best = self.best(scores, row, moved)
+            score = scores.q_c if best == int(scores.q_c[row].argmin()) else scores.q_r
+            misses.append(error(score[row, chosen], score[row, best]))
+        return min(misses)
+
+    def example_errors(self) -> Errors:
+        """Against what the program wrote into the policy; its chunk with the candidate next to it."""
+        given = {n.removeprefix("example."): t for n, t in self._tensors.items() if n.startswith("example.")}
+        answer = self.answer(given["observation"][None], given["noise"][None])
+        nearest = answer.nearest(0, given["chunk"].ravel())
+        errors = {
+            "example chunk": error(answer.candidates[0, nearest], given["chunk"].ravel()),
+            "example action": 0.0 if np.array_equal(given["chunk"][0], given["action"]) else math.inf,
+        }
+        if answer.scores is None:
+            return errors
+        errors["example choice"] = self.choice_error(answer.scores, 0, nearest)
+        q_r, q_c, v_r, v_c = answer.scores
+        of_chunk = {"q_r": q_r[0, nearest], "q_c": q_c[0, nearest], "v_r": v_r[0], "v_c": v_c[0]}
+        for name, mine in of_chunk.items():
+            if name in given:  # files of early versions have no q_r
+                errors[f"example {name}"] = error([mine], given[name])
+        return errors
 
     def _see(self, observation: np.ndarray) -> np.ndarray:
         return (observation - self._tensors["observation_mean"]) * self._tensors["observation_scale"]
 
     def _guided(self, seen: np.ndarray, x: np.ndarray, time: np.ndarray) -> np.ndarray:
-        def velocity(label: int) -> np.ndarray:
-            row = np.tile(self._tensors["label_table"][label], (len(x), 1))
-            return self._net("velocity", np.hstack([seen, row, x, time]))
+        def velocity(row: int) -> np.ndarray:
+            label = np.tile(self._tensors["label_table"][row], (len(x), 1))
+            return self._net("velocity", 0, observation=seen, label=label, chunk=x, time=time)
 
-        null = velocity(NULL)
-        return null + self._policy.settings["guidance_scale"] * (velocity(GOOD) - null)
+        null, *good = (velocity(row) for row in self._policy.labels)
+        return null + sum(self._policy.settings["guidance_scale"] * (other - null) for other in good)
 
-    def _net(self, name: str, x: np.ndarray, member: int | None = None) -> np.ndarray:
-        twin = name in ("q_r", "q_c") and self._policy.critics == 2
+    def _net(self, name: str, member: int, **inputs: np.ndarray) -> np.ndarray:
+        """A perceptron on its inputs by name, [n, width] each."""
+        network = self._policy.networks[name]
+        x = np.hstack([inputs[key] for key in network.inputs])
 
         def tensor(part: str) -> np.ndarray:
             value = self._tensors[f"{name}.{part}"]
-            return value[member] if twin else value
+            return value[member] if network.count > 1 else value
 
         for i in range(self._policy.layers):
             x = x @ tensor(f"{i}.weight") + tensor(f"{i}.bias")
