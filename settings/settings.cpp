@@ -300,12 +300,12 @@ const std::vector<Field>& fields() {
   return all;
 }
 
-const Field& field_of(std::string_view key, const std::string& where) {
+const Field& field_of(std::string_view key, const std::string& where, ExitCode code = ExitCode::settings) {
   for (const Field& field : fields())
     if (field.key == key) return field;
   std::vector<std::string> keys;
   for (const Field& field : fields()) keys.emplace_back(field.key);
-  throw Error(ExitCode::settings, "unknown key `" + std::string(key.substr(0, 100)) + "`", where,
+  throw Error(code, "unknown key `" + std::string(key.substr(0, 100)) + "`", where,
               did_you_mean(key, keys) + " `r2pac config show` lists all keys");
 }
 
@@ -512,7 +512,7 @@ ResolvedSettings resolve_settings(const SettingsRequest& request) {
 
 void change_acting(Settings& settings, std::string_view key, std::string_view text, const std::string& where,
                    ExitCode code) {
-  if (field_of(key, where).stage != SettingStage::acting) {
+  if (field_of(key, where, code).stage != SettingStage::acting) {
     std::string keys;
     for (const Field& field : fields())
       if (field.stage == SettingStage::acting) keys += (keys.empty() ? "" : ", ") + std::string(field.key);
