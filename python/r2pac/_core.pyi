@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,6 +79,19 @@ class Values(NamedTuple):
     q_r: _Floats | None = None
     q_c: _Floats | None = None
 
+class _Acting(TypedDict, total=False):
+    """Settings of the stage acting, and the names that some had before."""
+
+    guidance_scale: float | None
+    flow_steps: int | None
+    num_candidates: int | None
+    selection: Literal["least-cost", "region"] | None
+    label: Literal["1", "null"] | None
+    region_bound: float | Literal["auto"] | None
+    candidates: int | None
+    guidance: float | None
+    threshold: float | Literal["auto"] | None
+
 class Policy:
     @staticmethod
     def load(
@@ -88,16 +101,7 @@ class Policy:
         device: str = "cpu",
         precision: Literal["fp32", "tf32", "bf16"] = "fp32",
     ) -> Policy: ...
-    def configure(
-        self,
-        *,
-        candidates: int | None = None,
-        flow_steps: int | None = None,
-        guidance: float | None = None,
-        selection: Literal["least-cost", "region"] | None = None,
-        threshold: float | None = None,
-        label: Literal["1", "null"] | None = None,
-    ) -> Self: ...
+    def configure(self, **settings: Unpack[_Acting]) -> Self: ...
     def reset(self, seed: int | None = None, *, episode: int | None = None) -> None: ...
     def act(self, observation: ArrayLike) -> _Floats: ...
     def act_batch(
@@ -120,7 +124,9 @@ class Policy:
     @property
     def task(self) -> str: ...
     @property
-    def threshold(self) -> float: ...
+    def threshold(self) -> float | None: ...
+    @property
+    def method(self) -> str: ...
     @property
     def cost_limit(self) -> float: ...
     @property

@@ -43,6 +43,7 @@ def parameters(function: ast.FunctionDef) -> dict:
     return {
         "names": [a.arg for a in arguments.args],
         "keywords": [a.arg for a in arguments.kwonlyargs],
+        "others": arguments.kwarg is not None,
         "defaults": [ast.unparse(d) if d else None for d in [*arguments.defaults, *arguments.kw_defaults]],
     }
 
@@ -58,6 +59,7 @@ def test_stubs_declare_what_is_there():
 
     stubs = ast.parse((Path(r2pac.__file__).parent / "_core.pyi").read_text())
     declared = {node.name: node for node in stubs.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    declared = {name: node for name, node in declared.items() if not name.startswith("_")}
     assert set(declared) == {name for name in vars(_core) if not name.startswith("_")}
     check_function(declared.pop("train"), _core.train)
     for name, stub in declared.items():
@@ -75,6 +77,16 @@ def test_stubs_declare_what_is_there():
                 assert [ast.unparse(d) for d in node.decorator_list] == ["property"], method
             else:
                 check_function(node, getattr(actual, method))
+
+
+def test_stubs_declare_the_settings_of_acting(robot_policy):
+    stubs = ast.parse((Path(r2pac.__file__).parent / "_core.pyi").read_text())
+    acting = next(node for node in stubs.body if isinstance(node, ast.ClassDef) and node.name == "_Acting")
+    declared = {node.target.id for node in acting.body if isinstance(node, ast.AnnAssign)}
+    with pytest.raises(r2pac.UsageError) as caught:
+        robot_policy.configure(hidden=1)
+    known = caught.value.todo.removeprefix("change how the policy acts: ").split(", ")
+    assert declared == {*known, "candidates", "guidance", "threshold"}
 
 
 def test_everything_public_is_documented():

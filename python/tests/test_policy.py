@@ -5,6 +5,8 @@ import threading
 import numpy as np
 import pytest
 
+from conftest import CLONING
+
 r2pac = pytest.importorskip("r2pac")
 pytest.importorskip("r2pac._core", reason="the extension is not installed")
 
@@ -144,22 +146,51 @@ def test_options(robot_data, robot_policy):
     assert (policy.candidates, policy.flow_steps, policy.guidance) == (1, 7, 0.5)
     assert (policy.selection, policy.label) == ("region", "null")
     before = policy.act_batch(observation[None], steps=0)
-    for bad in (
-        {"candidates": 0},
-        {"flow_steps": 0},
-        {"guidance": -1.0},
-        {"guidance": float("nan")},
-        {"selection": "regoin"},
-        {"threshold": float("nan")},
-        {"label": "2"},
+    for bad, key in (
+        ({"candidates": 0}, "num_candidates"),
+        ({"num_candidates": 0}, "num_candidates"),
+        ({"flow_steps": 0}, "flow_steps"),
+        ({"guidance": -1.0}, "guidance_scale"),
+        ({"guidance": float("nan")}, "guidance_scale"),
+        ({"selection": "regoin"}, "selection"),
+        ({"threshold": float("nan")}, "region_bound"),
+        ({"label": "2"}, "label"),
+        ({"batch": 2}, "batch"),
+        ({"no_such_key": 2}, "no_such_key"),
     ):
         with pytest.raises(r2pac.UsageError) as caught:
             policy.configure(**bad)
-        assert caught.value.where == next(iter(bad))
-    with pytest.raises(r2pac.UsageError, match="did you mean `region`"):
+        assert caught.value.where == key
+    with pytest.raises(r2pac.UsageError, match="allowed: least-cost, region"):
         policy.configure(selection="regoin")
     np.testing.assert_array_equal(policy.act_batch(observation[None], steps=0), before)
     assert not np.array_equal(policy.configure(flow_steps=1).act_batch(observation[None], steps=0), before)
+
+
+def test_settings_of_acting_have_their_names_and_older_ones(robot_data, robot_policy):
+    observations = robot_data.observations[:20]
+    policy = robot_policy.configure(candidates=2, guidance=0.5, selection="region", threshold=1.5)
+    by_old_names = policy.chunk(observations, steps=0)
+    policy.configure(num_candidates=1, guidance_scale=1, region_bound="auto", selection="least-cost")
+    assert not np.array_equal(policy.chunk(observations, steps=0), by_old_names)
+    policy.configure(num_candidates=2, guidance_scale=0.5, selection="region", region_bound=1.5)
+    assert (policy.candidates, policy.guidance) == (2, 0.5)
+    np.testing.assert_array_equal(policy.chunk(observations, steps=0), by_old_names)
+    policy.configure(num_candidates=None)
+    assert policy.candidates == 2
+
+
+def test_a_policy_without_critics(robot_data, cloned_run, robot_policy):
+    policy = r2pac.Policy.load(cloned_run, threads=1)
+    assert (policy.method, policy.threshold, policy.candidates) == ("cloning", None, 1)
+    assert (robot_policy.method, type(robot_policy.threshold)) == ("r2pac", float)
+    assert policy.settings["hidden"] == CLONING["hidden"]
+    observations = robot_data.observations[:5]
+    assert policy.act_batch(observations).shape == (5, 2)
+    with pytest.raises(r2pac.UsageError, match="method `cloning` has no values"):
+        policy.values(observations)
+    with pytest.raises(r2pac.SettingsError, match="method `cloning` has no critics"):
+        policy.configure(candidates=2)
 
 
 def test_threads_may_share_a_policy(robot_data, robot_policy):

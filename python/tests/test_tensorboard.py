@@ -14,7 +14,7 @@ from r2pac.tensorboard import main, write_events
 
 METRICS = [
     {"step": 1, "phase": "critics", "loss_q_r": 0.5, "loss_flow": None},
-    {"step": 1000, "phase": "critics", "loss_q_r": 0.25, "loss_flow": 2.0},
+    {"step": 1000, "phase": "actor", "loss_q_r": 0.25, "loss_flow": 2.0},
 ]
 TIMING = [
     {"step": 1, "time": "2031-01-02T03:04:05Z", "steps_per_second": 100.0, "eta_seconds": 10.0},

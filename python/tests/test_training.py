@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import CLONING, TINY
 
 r2pac = pytest.importorskip("r2pac")
 pytest.importorskip("r2pac._core", reason="the extension is not installed")
@@ -24,9 +24,24 @@ def test_callback_hears_of_every_interval(robot_data, tmp_path):
         (30, "critics"),
     ]
     assert heard[-1]["step"] == heard[-1]["total"] == policy.step
+    assert {h["phase"] for h in heard} == {"critics", "actor"}
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     timing = {"total", "steps_per_second", "eta_seconds"}
     assert [{k: v for k, v in h.items() if k not in timing} for h in heard] == lines
+
+
+def test_phases_are_the_stages_of_method_and_schedule(robot_data, tmp_path):
+    heard = []
+    r2pac.train(CLONING, robot_data, out=tmp_path / "cloning", callback=heard.append, threads=1)
+    assert {h["phase"] for h in heard} == {"actor"}
+    assert heard[-1]["total"] == CLONING["steps"]
+    assert not [key for key in heard[-1] if key.endswith(("q_r", "q_c", "v_r", "v_c")) or key == "threshold"]
+    heard.clear()
+    r2pac.train(
+        {**TINY, "schedule": "joint"}, robot_data, out=tmp_path / "joint", callback=heard.append, threads=1
+    )
+    assert {h["phase"] for h in heard} == {"joint"}
+    assert {"loss_q_r", "loss_flow", "threshold", "grad_velocity"} <= set(heard[-1])
 
 
 def test_policy_tells_what_it_is(robot_data, robot_run, robot_policy):
@@ -59,6 +74,7 @@ def test_settings_come_from_a_file_too(robot_data, robot_policy, tmp_path):
         ({"alpha": 2}, "`alpha` cannot be `2`\n  where: config\n  to do: allowed: [0, 1]"),
         ({"hidden": {}}, "`hidden` has a value of the wrong kind\n  where: config"),
         ({"task": "BalRun"}, "unknown task"),
+        ({"method": "cloning", "num_candidates": 3}, "`num_candidates` cannot be `3` with `method` = `cloning`"),
     ],
 )
 def test_bad_settings_are_refused_with_advice(robot_data, tmp_path, config, text):
