@@ -4,7 +4,8 @@
 
 The penalised V_r is V_r where the state is safe, V_c <= l, and elsewhere the return of paying the penalty C
 for ever, -C / (1 - gamma). A policy that was trained with the penalty has it in its V_r already; for V_r by
-itself train one with penalty_reading = "none". Needs the extra packages of `pip install '.[examples]'`.
+itself train one with penalty_reading = "none". The policy's method must have critics. Needs the extra packages
+of `pip install '.[examples]'`.
 """
 
 import argparse
