@@ -2,6 +2,8 @@
 // named beside each. A residual is always target minus prediction.
 #pragma once
 
+#include <cmath>
+
 #include "base/host_device.h"
 #include "base/philox.h"
 #include "kernels/view.h"
@@ -109,6 +111,23 @@ R2_FORMULA T optimality_label(T q_reward, T v_reward, T q_cost, T v_cost, T thre
   return good ? T(1) : T(0);
 }
 
+/// exp(temperature * advantage), at most exp(log_cap); never infinite.
+template <class T>
+R2_FORMULA T capped_exponential(T advantage, T temperature, T log_cap) {
+  using std::exp;
+  const T power = temperature * advantage;
+  return exp(power < log_cap ? power : log_cap);
+}
+
+/// How much a chunk weighs in regression (WEIGHT): by its reward advantage where the state is safe, by its
+/// cost advantage elsewhere.
+template <class T>
+R2_FORMULA T advantage_weight(T q_reward, T v_reward, T q_cost, T v_cost, T threshold, T temperature,
+                              T log_cap) {
+  return capped_exponential(v_cost <= threshold ? q_reward - v_reward : v_cost - q_cost, temperature,
+                            log_cap);
+}
+
 }  // namespace formula
 
 /// Rows of the label table. The numbers are part of the policy file.
@@ -213,6 +232,20 @@ struct OptimalityLabels {
     const T good = formula::optimality_label(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
                                              v_cost.row(r)[0], *threshold, rule);
     label.row(r)[0] = good != T(0) ? T(kLabelGood) : T(kLabelBad);
+  }
+};
+
+/// weight(r) of each chunk in regression.
+template <class T>
+struct AdvantageWeights {
+  View<T> q_reward, v_reward, q_cost, v_cost;
+  const T* threshold;
+  T temperature, log_cap;
+  View<T> weight;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0)
+      weight.row(r)[0] = formula::advantage_weight(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
+                                                   v_cost.row(r)[0], *threshold, temperature, log_cap);
   }
 };
 

@@ -2,6 +2,7 @@
 // the safe region have their return replaced by a penalty, and a flow that imitates the chunks worth
 // imitating.
 #include "model/flow_actor.h"
+#include "model/gaussian_actor.h"
 #include "model/iql.h"
 #include "model/method.h"
 #include "model/region.h"
@@ -36,6 +37,12 @@ void learn_actor(Recorder<T>& r) {
   learn_flow(r, r.per_window("label", optimality_label<T>, wanted));
 }
 
+/// Eq. 40: a Gaussian by regression on chunks weighed by their advantage.
+template <class T>
+void learn_gaussian_actor(Recorder<T>& r) {
+  learn_gaussian(r, r.per_window("weight", advantage_weight<T>));
+}
+
 template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> inspect(Recorder<T>& r) {
   const auto [reward, cost] = believed_estimates(r);
@@ -54,20 +61,26 @@ Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const Da
   Method<T> method;
   method.name = "r2pac";
   method.networks.networks = iql_networks(settings, dimensions);
-  declare_flow_actor(settings, dimensions, method.networks);
+  const bool gaussian = settings.actor == ActorKind::gaussian;
+  if (gaussian)
+    declare_gaussian_actor(settings, dimensions, method.networks);
+  else
+    declare_flow_actor(settings, dimensions, method.networks);
   method.scalars = {region_end(settings, facts)};
   method.stages = {{"critics",
                     {kReward.q, kCost.q, kReward.v, kCost.v},
                     [](const Settings& s) { return s.resolved_critic_steps(); },
                     learn_critics<T>},
-                   {"actor", {kVelocity}, [](const Settings& s) { return s.steps; }, learn_actor<T>}};
+                   {"actor",
+                    {gaussian ? kMean : kVelocity},
+                    [](const Settings& s) { return s.steps; },
+                    gaussian ? learn_gaussian_actor<T> : learn_actor<T>}};
   method.inspect = inspect<T>;
-  method.acting = {.velocity = kVelocity,
-                   .label_table = kLabelTable,
-                   .q_reward = kReward.q,
-                   .v_reward = kReward.v,
-                   .q_cost = kCost.q,
-                   .v_cost = kCost.v};
+  method.acting = {.q_reward = kReward.q, .v_reward = kReward.v, .q_cost = kCost.q, .v_cost = kCost.v};
+  if (gaussian)
+    method.acting.mean = kMean;
+  else
+    method.acting.velocity = kVelocity, method.acting.label_table = kLabelTable;
   return method;
 }
 

@@ -140,6 +140,27 @@ Tensor<T> optimality_label(Recorder<T>& r) {
 }
 
 template <class T>
+Tensor<T> advantage_weight(Recorder<T>& r) {
+  const auto [reward, cost] = believed_estimates(r);
+  const Tensor<T> end = r.scalar(kRegionEnd), weight = r.tape().value("weight", cost.v->shape);
+  r.tape().row_operation(
+      "advantage weights", cost.v->shape.rows, {reward.believed, reward.v, cost.believed, cost.v, end},
+      {weight},
+      [=, reward = reward, cost = cost, temperature = static_cast<T>(r.settings().advantage_temperature),
+       log_cap = static_cast<T>(std::log(r.settings().weight_cap))](const Slice& slice) {
+        return AdvantageWeights<T>{reward.believed->view(slice),
+                                   reward.v->view(slice),
+                                   cost.believed->view(slice),
+                                   cost.v->view(slice),
+                                   end->whole().data,
+                                   temperature,
+                                   log_cap,
+                                   weight->view(slice)};
+      });
+  return weight;
+}
+
+template <class T>
 Tensor<T> safe_states(Recorder<T>& r) {
   const Tensor<T> v_cost = believed_estimates(r).cost.v, end = r.scalar(kRegionEnd);
   const Tensor<T> safe = r.tape().value("safe", v_cost->shape);
@@ -154,6 +175,7 @@ Tensor<T> safe_states(Recorder<T>& r) {
   template Tensor<T> updated_region_end(Recorder<T>&, Tensor<T>);                                \
   template Targets<T> penalized_targets(Recorder<T>&, Tensor<T>, Tensor<T>, Tensor<T>);          \
   template Tensor<T> optimality_label(Recorder<T>&);                                             \
+  template Tensor<T> advantage_weight(Recorder<T>&);                                             \
   template Tensor<T> safe_states(Recorder<T>&);                                                  \
   template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>, \
                                      const TargetConstants<T>&);                                 \

@@ -35,6 +35,10 @@ Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> 
 template <class T>
 Tensor<T> optimality_label(Recorder<T>& r);
 
+/// How much each window weighs in regression, [1, B, 1].
+template <class T>
+Tensor<T> advantage_weight(Recorder<T>& r);
+
 /// Whether V_c <= l: 1 or 0 for each window, [1, B, 1].
 template <class T>
 Tensor<T> safe_states(Recorder<T>& r);

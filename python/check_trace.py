@@ -31,13 +31,14 @@ jax.config.update("jax_enable_x64", True)
 FORMAT = "r2pac-trace-2"
 NULL, BAD, GOOD = 0, 1, 2  # rows of the label table
 STAGES = {"r2pac": ("critics", "actor"), "cloning": ("actor",)}  # of each method
-NETS = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("velocity",)}  # that a stage trains
-LOSSES = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("flow",)}
+NETS = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("velocity",), "gaussian": ("mean",)}  # that a stage or actor trains
+LOSSES = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("flow",), "gaussian": ("actor",)}
 BATCH = ("observations", "actions")  # of every step; then those of a stage
 ENTRIES = {
     "critics": ("next_observations", "rewards", "costs", "mask", "reward_target", "cost_target", "unsafe",
                 "q_reward", "q_cost"),
     "actor": ("label", "dropped_label", "noise", "flow_time"),
+    "gaussian": ("weight", "mean"),
 }
 
 
@@ -64,7 +65,7 @@ class Trace:
     def batch(self, prefix):
         """A step's entries; what has a row per window as a matrix, even if it has one column only."""
         b = self.group(prefix)
-        for name in ("observations", "actions", "next_observations", "noise"):
+        for name in ("observations", "actions", "next_observations", "noise", "mean"):
             if name in b:
                 b[name] = b[name].reshape(len(b[name]), -1)
         return b
@@ -76,7 +77,8 @@ class Method:
     def __init__(self, name, settings, networks):
         self.name, self.s, self.networks = name, settings, networks
         self.stages = STAGES[name]
-        self.layers = len(settings["hidden"]) + 1
+        # Each table above says what a stage has; the actor's stage is that of the actor's kind.
+        self.kinds = {"critics": "critics", "actor": "gaussian" if settings["actor"] == "gaussian" else "actor"}
         self.sequential = settings["schedule"] == "sequential" and len(self.stages) > 1
         self.critic_steps = 0
         if self.sequential:
@@ -94,12 +96,15 @@ class Method:
     def stage_of(self, parameter):
         return "critics" if parameter.split(".")[0] in NETS["critics"] else "actor"
 
+    def layers(self, net):
+        return (min(3, len(self.s["hidden"])) if net == "mean" else len(self.s["hidden"])) + 1
+
     def parameters(self):
-        names = ["label_table"]
+        names = ["log_deviation" if self.kinds["actor"] == "gaussian" else "label_table"]
         for net in self.networks:
-            for i in range(self.layers):
+            for i in range(self.layers(net)):
                 names += [f"{net}.{i}.weight", f"{net}.{i}.bias"]
-                if self.s["layer_norm"] and net != "velocity" and i + 1 < self.layers:
+                if self.s["layer_norm"] and net in NETS["critics"] and i + 1 < self.layers(net):
                     names += [f"{net}.{i}.norm.gain", f"{net}.{i}.norm.bias"]
         return names
 
@@ -109,10 +114,10 @@ class Method:
         return x * 0.5 * jax.scipy.special.erfc(-x / jnp.sqrt(2.0))
 
     def perceptron(self, p, net, x, pick=lambda a: a):
-        for i in range(self.layers):
+        for i in range(self.layers(net)):
             weight, bias = pick(p[f"{net}.{i}.weight"]), pick(p[f"{net}.{i}.bias"])
             x = x @ weight.reshape(-1, bias.shape[-1]) + bias
-            if i + 1 < self.layers:
+            if i + 1 < self.layers(net):
                 x = self.gelu(x)
                 if f"{net}.{i}.norm.gain" in p:
                     x = (x - x.mean(1, keepdims=True)) / jnp.sqrt(x.var(1, keepdims=True) + 1e-5)
@@ -205,10 +210,24 @@ class Method:
         velocity = self.perceptron(online, "velocity", seen)
         return {"flow": ((velocity - (b["actions"] - b["noise"])) ** 2).mean()}
 
+    def weights(self, b, f):
+        """How much each window weighs in regression."""
+        advantage = jnp.where(f["v_c"] <= b["threshold"][0], f["q_reward"] - f["v_r"], f["v_c"] - f["q_cost"])
+        return jnp.exp(jnp.minimum(self.s["advantage_temperature"] * advantage, np.log(self.s["weight_cap"])))
+
+    def mean(self, online, b):
+        return jnp.tanh(self.perceptron(online, "mean", self.joined("mean", observation=b["observations"])))
+
+    def gaussian_losses(self, online, b, f, t):
+        deviation = jnp.clip(online["log_deviation"], -5, 2)
+        z = (b["actions"] - self.mean(online, b)) / jnp.exp(deviation)
+        density = (-0.5 * z**2 - deviation - 0.5 * np.log(2 * np.pi)).sum(1)
+        return {"actor": -(b["weight"] * density).mean()}
+
     def losses(self, online, b, f, t, stages):
         out = {}
         for stage in stages:
-            out |= {"critics": self.critic_losses, "actor": self.actor_losses}[stage](online, b, f, t)
+            out |= getattr(self, {"critics": "critic"}.get(kind := self.kinds[stage], kind) + "_losses")(online, b, f, t)
         return out
 
 
@@ -264,7 +283,7 @@ def update(method, online, target, gradient, moments, step):
 
 def check_names(trace, method, steps, report):
     """The trace holds what its method and settings ask for, and nothing else. False if something is missing."""
-    nets = {net for stage in method.stages for net in NETS[stage]}
+    nets = {net for stage in method.stages for net in NETS[method.kinds[stage]]}
     if set(method.networks) != nets:
         report.fail(f"networks: {', '.join(method.networks)}, expected {', '.join(sorted(nets))}")
         return False
@@ -275,7 +294,8 @@ def check_names(trace, method, steps, report):
     for i in range(steps):
         entries = ["windows", *BATCH] + ["threshold"] * method.has_region()
         for stage in method.stages_of(i):
-            entries += [*ENTRIES[stage], *("loss/" + n for n in LOSSES[stage])]
+            kind = method.kinds[stage]
+            entries += [*ENTRIES[kind], *("loss/" + n for n in LOSSES[kind])]
         entries += ["gradient/" + n for n in online] + ["after/online/" + n for n in online]
         entries += ["after/target/" + n for n in target]
         wanted |= {f"step.{i}/{n}" for n in entries}
@@ -336,7 +356,10 @@ def check(trace, report, data=None):
                 report.compare("target", at + name, t[name], b[name])
             for name in ("q_reward", "q_cost"):
                 report.compare("value", at + name, f[name], b[name])
-        if "actor" in stages:
+        if "actor" in stages and method.kinds["actor"] == "gaussian":
+            report.compare("weight", at + "weight", method.weights(b, f), b["weight"])
+            report.compare("mean", at + "mean", method.mean(online, b), b["mean"])
+        elif "actor" in stages:
             label, margin = method.labels(stages, b, f)
             scale = max((np.abs(value).max() for value in f.values()), default=0.0)
             report.decide("label", at + "label", label, b["label"], margin, scale)

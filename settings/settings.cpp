@@ -272,6 +272,13 @@ const std::vector<Field>& fields() {
                      "added to the root of the second moment", Open::low),
       number<double>(critics, "polyak", &S::polyak, 0, 1, "weight of the critics in their targets, per step",
                      Open::low),
+      choice<ActorKind>(actor, "actor", &S::actor,
+                        {{"flow", ActorKind::flow}, {"gaussian", ActorKind::gaussian}},
+                        "what acts: a flow that imitates labelled chunks, or a Gaussian by weighted regression"),
+      number<double>(actor, "advantage_temperature", &S::advantage_temperature, 0, 1e6,
+                     "factor on advantages in the weights of regression"),
+      number<double>(actor, "weight_cap", &S::weight_cap, 0, 1e30, "greatest weight of a window in regression",
+                     Open::low),
       choice<LabelRule>(
           actor, "label_rule", &S::label_rule,
           {{"regions", LabelRule::regions}, {"reward", LabelRule::reward}},

@@ -35,6 +35,12 @@ enum class Timeouts {
   terminal,   ///< it ended
 };
 
+/// What acts, and how it learns from the data.
+enum class ActorKind {
+  flow,      ///< a flow that imitates labelled chunks
+  gaussian,  ///< a Gaussian by advantage-weighted regression (Eq. 40)
+};
+
 /// What the flow follows when it acts.
 enum class ActingLabel { good, null };
 
@@ -72,6 +78,9 @@ struct Settings {
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
   double polyak = 0.005;
+  ActorKind actor = ActorKind::flow;
+  double advantage_temperature = 6;
+  double weight_cap = 100;
   LabelRule label_rule = LabelRule::regions;
   double label_dropout = 0.1;
   int label_dim = 32;

@@ -156,6 +156,10 @@ TEST_CASE("row operations give the CPU's values") {
                                   T(1.0 / rows),       a.array(1, rows, 1)};
     }));
   }
+  check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
+    const auto scalar = [&] { return a.array(1, rows, 1); };
+    return AdvantageWeights<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, T(2), T(3), scalar()};
+  }));
   for (const LabelRule rule : {LabelRule::regions, LabelRule::reward})
     check_exact(row_operation(rows, [=]<class T>(Arrays<T>& a) {
       const auto scalar = [&] { return a.array(1, rows, 1); };

@@ -4,11 +4,11 @@
 #include <type_traits>
 
 #include "dual.h"
+#include "engine/losses.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/optimizer.h"
 #include "kernels/pointwise.h"
-#include "engine/losses.h"
 #include "near.h"
 #include "on_cpu.h"
 
@@ -218,6 +218,19 @@ TEST_CASE("a label by reward alone is that of the region wherever a state is saf
         CHECK(by_reward == (q_r >= 5 ? 1 : 0));
         if (v_c <= 1) CHECK(by_reward == formula::optimality_label(q_r, 5.0, q_c, v_c, 1.0));
       }
+}
+
+TEST_CASE("a weight follows the advantage that counts in its region, and never leaves its cap") {
+  const double cap = std::log(100.0);
+  const auto weight = [&](double q_r, double q_c, double v_c) {
+    return formula::advantage_weight(q_r, 5.0, q_c, v_c, 1.0, 6.0, cap);
+  };
+  CHECK(weight(5, 9, 1) == 1);  // at the threshold: safe, and cost does not matter
+  CHECK(near(weight(5.1, 9, 0.5), std::exp(0.6), 1e-14));
+  CHECK(near(weight(9, 1.9, 2), std::exp(0.6), 1e-14));  // outside it reward does not
+  CHECK(near(weight(9, 2.1, 2), std::exp(-0.6), 1e-14));
+  CHECK(near(weight(1e300, 0, 0), 100, 1e-12));
+  CHECK(weight(-1e300, 0, 0) == 0);
 }
 
 TEST_CASE("flow path, guidance and clipping at their ends") {
