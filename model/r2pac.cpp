@@ -43,6 +43,15 @@ void learn_gaussian_actor(Recorder<T>& r) {
   learn_gaussian(r, r.per_window("weight", advantage_weight<T>));
 }
 
+/// Eq. 41: a flow without labels, of chunks weighed in the same way.
+template <class T>
+void learn_weighted_flow(Recorder<T>& r) {
+  const Tensor<T> weight = r.per_window("weight", advantage_weight<T>);
+  learn_flow(r, r.per_window("label", {}, false), weight);
+  r.mean("weight", weight);
+  r.trace("weight", weight);
+}
+
 template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> inspect(Recorder<T>& r) {
   const auto [reward, cost] = believed_estimates(r);
@@ -74,7 +83,9 @@ Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const Da
                    {"actor",
                     {gaussian ? kMean : kVelocity},
                     [](const Settings& s) { return s.steps; },
-                    gaussian ? learn_gaussian_actor<T> : learn_actor<T>}};
+                    gaussian                                     ? learn_gaussian_actor<T>
+                    : settings.actor == ActorKind::weighted_flow ? learn_weighted_flow<T>
+                                                                 : learn_actor<T>}};
   method.inspect = inspect<T>;
   method.acting = {.q_reward = kReward.q, .v_reward = kReward.v, .q_cost = kCost.q, .v_cost = kCost.v};
   if (gaussian)

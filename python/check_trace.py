@@ -31,14 +31,15 @@ jax.config.update("jax_enable_x64", True)
 FORMAT = "r2pac-trace-2"
 NULL, BAD, GOOD = 0, 1, 2  # rows of the label table
 STAGES = {"r2pac": ("critics", "actor"), "cloning": ("actor",)}  # of each method
-NETS = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("velocity",), "gaussian": ("mean",)}  # that a stage or actor trains
-LOSSES = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("flow",), "gaussian": ("actor",)}
+NETS = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("velocity",), "gaussian": ("mean",), "weighted-flow": ("velocity",)}  # that a stage or actor trains
+LOSSES = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("flow",), "gaussian": ("actor",), "weighted-flow": ("flow",)}
 BATCH = ("observations", "actions")  # of every step; then those of a stage
 ENTRIES = {
     "critics": ("next_observations", "rewards", "costs", "mask", "reward_target", "cost_target", "unsafe",
                 "q_reward", "q_cost"),
     "actor": ("label", "dropped_label", "noise", "flow_time"),
     "gaussian": ("weight", "mean"),
+    "weighted-flow": ("label", "dropped_label", "noise", "flow_time", "weight"),
 }
 
 
@@ -78,7 +79,7 @@ class Method:
         self.name, self.s, self.networks = name, settings, networks
         self.stages = STAGES[name]
         # Each table above says what a stage has; the actor's stage is that of the actor's kind.
-        self.kinds = {"critics": "critics", "actor": "gaussian" if settings["actor"] == "gaussian" else "actor"}
+        self.kinds = {"critics": "critics", "actor": "actor" if settings["actor"] == "flow" else settings["actor"]}
         self.sequential = settings["schedule"] == "sequential" and len(self.stages) > 1
         self.critic_steps = 0
         if self.sequential:
@@ -180,7 +181,7 @@ class Method:
 
     def labels(self, stages, b, f):
         """Labels, and by how much the closer of the two decisions behind each was made."""
-        if self.name == "cloning" or ("critics" not in stages and self.s["label_dropout"] == 1):
+        if self.name == "cloning" or self.kinds["actor"] == "weighted-flow" or ("critics" not in stages and self.s["label_dropout"] == 1):
             shape = b["label"].shape  # nobody looks at a label
             return np.full(shape, float(NULL)), np.full(shape, np.inf)
         beyond, gain, excess = f["v_c"] - b["threshold"][0], f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
@@ -208,7 +209,7 @@ class Method:
         label = online["label_table"][b["dropped_label"].astype(int)]
         seen = self.joined("velocity", observation=b["observations"], label=label, chunk=point, time=time)
         velocity = self.perceptron(online, "velocity", seen)
-        return {"flow": ((velocity - (b["actions"] - b["noise"])) ** 2).mean()}
+        return {"flow": (b.get("weight", 1.0) * ((velocity - (b["actions"] - b["noise"])) ** 2).mean(1)).mean()}
 
     def weights(self, b, f):
         """How much each window weighs in regression."""
@@ -227,7 +228,7 @@ class Method:
     def losses(self, online, b, f, t, stages):
         out = {}
         for stage in stages:
-            out |= getattr(self, {"critics": "critic"}.get(kind := self.kinds[stage], kind) + "_losses")(online, b, f, t)
+            out |= getattr(self, {"critics": "critic", "weighted-flow": "actor"}.get(kind := self.kinds[stage], kind) + "_losses")(online, b, f, t)
         return out
 
 
@@ -356,8 +357,9 @@ def check(trace, report, data=None):
                 report.compare("target", at + name, t[name], b[name])
             for name in ("q_reward", "q_cost"):
                 report.compare("value", at + name, f[name], b[name])
-        if "actor" in stages and method.kinds["actor"] == "gaussian":
+        if "actor" in stages and "weight" in b:
             report.compare("weight", at + "weight", method.weights(b, f), b["weight"])
+        if "actor" in stages and method.kinds["actor"] == "gaussian":
             report.compare("mean", at + "mean", method.mean(online, b), b["mean"])
         elif "actor" in stages:
             label, margin = method.labels(stages, b, f)

@@ -20,6 +20,7 @@ const std::vector<Companions>& companions() {
         {"label", "null", true},
         {"num_candidates", "1", true},
         {"guidance_scale", "1"}}},
+      {"actor", "weighted-flow", {{"label", "null", true}}},
   };
   return all;
 }

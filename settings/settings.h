@@ -37,8 +37,9 @@ enum class Timeouts {
 
 /// What acts, and how it learns from the data.
 enum class ActorKind {
-  flow,      ///< a flow that imitates labelled chunks
-  gaussian,  ///< a Gaussian by advantage-weighted regression (Eq. 40)
+  flow,           ///< a flow that imitates labelled chunks
+  gaussian,       ///< a Gaussian by advantage-weighted regression (Eq. 40)
+  weighted_flow,  ///< a flow without labels, by the same weights (Eq. 41)
 };
 
 /// What the flow follows when it acts.

@@ -43,6 +43,8 @@ redo $precision --steps 3 --schedule joint --set label_rule=reward
 redo $precision --steps 3 --set critic_steps=1 --set label_rule=reward
 redo $precision --steps 3 --schedule joint --set actor=gaussian --set weight_cap=20
 redo $precision --steps 3 --set critic_steps=1 --set actor=gaussian
+redo $precision --steps 3 --schedule joint --set actor=weighted-flow
+redo $precision --steps 3 --set critic_steps=1 --set actor=weighted-flow
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi
 

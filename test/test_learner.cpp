@@ -173,6 +173,34 @@ TEST_CASE("behaviour cloning is the flow beside critics that nothing trains, bit
   }
 }
 
+TEST_CASE("a weighted flow whose weights are one is the cloning run, bit for bit") {
+  Settings settings = small_settings();
+  settings.method = "cloning";
+  settings.label_dropout = 1;
+  const Dataset dataset = robot_data(4);
+  const TrainingData<float> data(dataset, settings, *on_cpu());
+  Learner<float> cloning(settings, data, on_cpu());
+  while (!cloning.finished()) cloning.advance();
+  const std::vector<float> cloned = values_of(cloning.networks().online);
+
+  settings.method = "r2pac";
+  settings.actor = ActorKind::weighted_flow;
+  settings.critic_steps = 0;  // so that both draw the same windows and noise
+  const auto flow_after = [&](double temperature, Schedule schedule) {
+    settings.advantage_temperature = temperature;
+    settings.schedule = schedule;
+    Learner<float> learner(settings, data, on_cpu());
+    while (!learner.finished()) learner.advance();
+    const Parameters<float>& online = learner.networks().online;
+    return entry_values(online, online.values(),
+                        learner.networks().members("velocity").group->layers.front().weight);
+  };
+  for (const Schedule schedule : {Schedule::sequential, Schedule::joint}) {
+    CHECK(flow_after(0, schedule) == cloned);
+    CHECK(flow_after(6, schedule) != cloned);
+  }
+}
+
 TEST_CASE("observations are normalised by the data's mean and deviation") {
   Settings settings = small_settings();
   settings.normalize_observations = true;
