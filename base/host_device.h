@@ -10,3 +10,10 @@
 /// set, and the linker must never pick the AVX-512 copy of a shared function for an older processor.
 #define R2_FORMULA [[gnu::always_inline]] inline
 #endif
+
+/// Before a loop that nvcc should leave as it is: unrolled, it would take registers that others need.
+#ifdef __CUDA_ARCH__
+#define R2_ROLLED _Pragma("unroll 1")
+#else
+#define R2_ROLLED
+#endif

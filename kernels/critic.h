@@ -162,6 +162,7 @@ struct SquaredError {
   R2_FORMULA void row(int r, int lane, int lanes) const {
     for (int k = lane; k < prediction.nets; k += lanes) {
       T sum = 0;
+      R2_ROLLED
       for (int c = 0; c < prediction.cols; ++c) {
         const T diff = target.row(k, r)[c] - prediction.row(k, r)[c];
         sum += diff * diff;
@@ -180,6 +181,7 @@ struct SquaredErrorGradient {
   bool accumulate = false;
   R2_FORMULA void row(int r, int lane, int lanes) const {
     const T factor = -scale * T(2) / static_cast<T>(prediction.cols) * weight_of(weights, r);
+    R2_ROLLED
     for (int i = lane; i < prediction.nets * prediction.cols; i += lanes) {
       const int k = i / prediction.cols, c = i % prediction.cols;
       contribute(d_prediction.row(k, r)[c], factor * (target.row(k, r)[c] - prediction.row(k, r)[c]),

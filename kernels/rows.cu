@@ -32,7 +32,7 @@ __device__ inline void run_row(const Operation& operation, int row, int lane) {
 }
 
 /// The lanes of a warp meet between two operations, for one may read what another lane has just written.
-__global__ void __launch_bounds__(kThreads) row_kernel(const __grid_constant__ Program program) {
+__global__ void __launch_bounds__(kThreads, 4) row_kernel(const __grid_constant__ Program program) {
   const int row = static_cast<int>(blockIdx.x * (kThreads / kWarp) + threadIdx.x / kWarp);
   if (row >= program.rows) return;
   for (int i = 0; i < program.count; ++i) {

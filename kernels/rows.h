@@ -50,8 +50,10 @@ template <class T>
 struct Sum {
   View<T> a, b, out;
   R2_FORMULA void row(int r, int lane, int lanes) const {
-    for (int k = 0; k < out.nets; ++k)
+    for (int k = 0; k < out.nets; ++k) {
+      R2_ROLLED
       for (int c = lane; c < out.cols; c += lanes) out.row(k, r)[c] = a.row(k, r)[c] + b.row(k, r)[c];
+    }
   }
 };
 
@@ -61,9 +63,11 @@ struct Product {
   View<T> a, b, out;
   bool accumulate = false;
   R2_FORMULA void row(int r, int lane, int lanes) const {
-    for (int k = 0; k < out.nets; ++k)
+    for (int k = 0; k < out.nets; ++k) {
+      R2_ROLLED
       for (int c = lane; c < out.cols; c += lanes)
         contribute(out.row(k, r)[c], a.row(k, r)[c] * b.row(k, r)[c], accumulate);
+    }
   }
 };
 
