@@ -8,26 +8,15 @@
 namespace r2pac {
 namespace {
 
-void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
-/// Waits until `value` differs from `old`: a short spin, since phases follow each other within
-/// microseconds, then a sleep, since a core may have been taken away for longer.
-template <class T>
-void wait_for_change(const std::atomic<T>& value, T old) {
-  for (int spin = 0; spin < 20000; ++spin) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    relax();
-  }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-}
+// The state of a pool, from the low bits: workers in the phase, whether it is open, its number. The number
+// may wrap round: a worker that takes a phase for one that it has done already misses it, which it may.
+constexpr std::uint32_t kWorkers = 0x7ff, kOpen = 0x800, kNumber = ~(kWorkers | kOpen), kNext = 0x1000;
+static_assert(kMostThreads <= kWorkers);
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads)
+    : state_(threads <= usable_processors()), left_(threads <= usable_processors()) {
   if (threads < 1 || threads > kMostThreads)
     throw InvalidArgument("ThreadPool: threads must be in [1, 1024], not " + std::to_string(threads));
   workers_.reserve(static_cast<std::size_t>(threads) - 1);
@@ -35,20 +24,30 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  stop_.store(true);
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  stop_ = true;
+  state_.number += kNext;
+  state_.wake();
   for (std::thread& worker : workers_) worker.join();
 }
 
 void ThreadPool::work(int thread) {
-  std::uint32_t seen = 0;
+  std::uint32_t done = 0;
   while (true) {
-    wait_for_change(epoch_, seen);
-    seen = epoch_.load(std::memory_order_acquire);
-    if (stop_.load()) return;
+    std::uint32_t state = state_.number;
+    if (stop_) return;
+    const std::uint32_t number = state & kNumber;
+    if (!(state & kOpen) || number == done) {
+      state_.wait_for_change(state);
+      continue;
+    }
+    if (!state_.number.compare_exchange_weak(state, state + 1)) continue;
     take_tasks(thread);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+    done = number;
+    state = state_.number.fetch_sub(1);
+    if (!(state & kOpen) && (state & kWorkers) == 1) {
+      left_.number = 1;
+      left_.wake();
+    }
   }
 }
 
@@ -66,16 +65,14 @@ void ThreadPool::run(const Phase& phase, const std::vector<std::byte*>& memory) 
   phase_ = &phase;
   memory_ = &memory;
   next_.store(0, std::memory_order_relaxed);
-  if (workers_.empty() || phase.tasks == 1) {
+  if (workers_.empty() || phase.tasks <= 1) {
     take_tasks(0);
   } else {
-    running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    epoch_.fetch_add(1, std::memory_order_release);
-    epoch_.notify_all();
+    left_.number = 0;
+    state_.number = (state_.number & kNumber) + kNext + kOpen;
+    state_.wake();
     take_tasks(0);
-    for (int left = running_.load(std::memory_order_acquire); left != 0;
-         left = running_.load(std::memory_order_acquire))
-      wait_for_change(running_, left);
+    if ((state_.number.fetch_and(~kOpen) & kWorkers) > 0) left_.wait_for_change(0);
   }
   if (failed_.test()) {
     failed_.clear();

@@ -2,7 +2,8 @@
 //
 // Within a phase the work is cut into tasks that do not depend on the number of threads; threads take the
 // next task from a counter. Since no value depends on who computed it, results have the same bits for any
-// number of threads. Threads meet only between phases.
+// number of threads. Threads meet only between phases, and nobody waits for one that comes late: it misses
+// the phase.
 #pragma once
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "engine/waiting.h"
 #include "kernels/memory.h"
 
 namespace r2pac {
@@ -48,8 +50,10 @@ class ThreadPool {
   std::exception_ptr failure_;
   std::atomic_flag failed_;
   alignas(64) std::atomic<int> next_{0};
-  alignas(64) std::atomic<int> running_{0};
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};
+  /// Number of the phase, whether workers may still join it, and how many are in it (executor.cpp).
+  alignas(64) Awaited state_;
+  /// 1 when the last worker has left a phase that none may join any more.
+  alignas(64) Awaited left_;
   std::atomic<bool> stop_{false};
 };
 
