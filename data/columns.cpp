@@ -12,7 +12,7 @@ namespace r2pac {
 
 static_assert(std::endian::native == std::endian::little, "fingerprints are of little-endian bytes");
 
-std::int64_t width_of(const ArraySpec& array, const Shape& shape) {
+std::int64_t width_of(const ArraySpec& array, const ColumnShape& shape) {
   switch (array.width) {
     case ArraySpec::Width::observation:
       return shape.observation_dim;
@@ -24,11 +24,11 @@ std::int64_t width_of(const ArraySpec& array, const Shape& shape) {
   return 1;
 }
 
-std::int64_t bytes_of(const ArraySpec& array, const Shape& shape) {
+std::int64_t bytes_of(const ArraySpec& array, const ColumnShape& shape) {
   return shape.rows * width_of(array, shape) * (array.flag ? 1 : std::int64_t{sizeof(float)});
 }
 
-std::int64_t offset_of(const Shape& shape, std::size_t index) {
+std::int64_t offset_of(const ColumnShape& shape, std::size_t index) {
   std::int64_t offset = 0;
   for (std::size_t i = 0; i < index; ++i) offset += (bytes_of(kArrays[i], shape) + 63) / 64 * 64;
   return offset;
@@ -53,7 +53,7 @@ std::span<const std::byte> DsrlView::bytes(std::size_t index) const {
   }
 }
 
-DsrlView view_of(const std::byte* block, const Shape& shape) {
+DsrlView view_of(const std::byte* block, const ColumnShape& shape) {
   const auto numbers = [&](std::size_t i) {
     return std::span(reinterpret_cast<const float*>(block + offset_of(shape, i)),
                      static_cast<std::size_t>(bytes_of(kArrays[i], shape)) / sizeof(float));

@@ -12,10 +12,10 @@
 
 namespace r2pac {
 
-struct Shape {
+struct ColumnShape {
   std::int64_t rows = 0;
   std::int32_t observation_dim = 0, action_dim = 0;
-  bool operator==(const Shape&) const = default;
+  bool operator==(const ColumnShape&) const = default;
 };
 
 struct ArraySpec {
@@ -36,14 +36,14 @@ inline constexpr std::array<ArraySpec, 7> kArrays{{
     {"timeouts", ArraySpec::Width::one, true},
 }};
 
-std::int64_t width_of(const ArraySpec& array, const Shape& shape);
-std::int64_t bytes_of(const ArraySpec& array, const Shape& shape);
+std::int64_t width_of(const ArraySpec& array, const ColumnShape& shape);
+std::int64_t bytes_of(const ArraySpec& array, const ColumnShape& shape);
 /// Where array `index` begins in the block, a multiple of 64; offset_of(shape, 7) is the block's size.
-std::int64_t offset_of(const Shape& shape, std::size_t index);
+std::int64_t offset_of(const ColumnShape& shape, std::size_t index);
 
 /// The seven arrays; sizes as in DsrlColumns.
 struct DsrlView {
-  Shape shape;
+  ColumnShape shape;
   std::span<const float> observations, next_observations, actions, rewards, costs;
   std::span<const std::uint8_t> terminals, timeouts;
 
@@ -52,7 +52,7 @@ struct DsrlView {
 };
 
 /// View of a block laid out by offset_of.
-DsrlView view_of(const std::byte* block, const Shape& shape);
+DsrlView view_of(const std::byte* block, const ColumnShape& shape);
 /// Throws InvalidArgument when an array's size does not fit the declared rows and dimensions.
 DsrlView view_of(const DsrlColumns& columns);
 

@@ -104,14 +104,14 @@ void decode_rows(const OpenArray& array, hsize_t row, hsize_t rows, std::byte* o
 
 }  // namespace
 
-Shape decode(const std::string& path, std::int64_t budget, int worker, int workers,
-             const std::function<std::byte*(const Shape&)>& allocate) try {
+ColumnShape decode(const std::string& path, std::int64_t budget, int worker, int workers,
+                   const std::function<std::byte*(const ColumnShape&)>& allocate) try {
   const hdf5::Silence silence;
   const Handle file = hdf5::open_file(path);
   const std::vector<OpenArray> arrays = open_arrays(file);
-  const Shape shape{static_cast<std::int64_t>(arrays[0].stored.size[0]),
-                    static_cast<std::int32_t>(arrays[0].stored.size[1]),
-                    static_cast<std::int32_t>(arrays[2].stored.size[1])};
+  const ColumnShape shape{static_cast<std::int64_t>(arrays[0].stored.size[0]),
+                          static_cast<std::int32_t>(arrays[0].stored.size[1]),
+                          static_cast<std::int32_t>(arrays[2].stored.size[1])};
   Budget(budget, hdf5::stored_bytes(file)).claim(offset_of(shape, kArrays.size()));
   std::byte* const block = allocate(shape);
 

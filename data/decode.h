@@ -21,7 +21,7 @@ std::int64_t check_container(const std::string& path);
 /// their shape (laid out as offset_of says), and decodes every `workers`-th piece of them into it,
 /// starting with piece `worker`. Throws Error(ExitCode::data) naming every fault of the layout.
 /// budget  most bytes that the arrays may take
-Shape decode(const std::string& path, std::int64_t budget, int worker, int workers,
-             const std::function<std::byte*(const Shape&)>& allocate);
+ColumnShape decode(const std::string& path, std::int64_t budget, int worker, int workers,
+                   const std::function<std::byte*(const ColumnShape&)>& allocate);
 
 }  // namespace r2pac

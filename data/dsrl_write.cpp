@@ -21,7 +21,7 @@ Handle h5py_boolean() {
   return type;
 }
 
-void write_array(hid_t file, const ArraySpec& spec, const Shape& shape, const std::byte* data) {
+void write_array(hid_t file, const ArraySpec& spec, const ColumnShape& shape, const std::byte* data) {
   const std::int64_t width = width_of(spec, shape);
   const int rank = spec.matrix() ? 2 : 1;
   const hsize_t size[2] = {static_cast<hsize_t>(shape.rows), static_cast<hsize_t>(width)};

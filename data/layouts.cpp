@@ -94,13 +94,13 @@ OtherData read_fenced(const std::string& path, Layout layout, const CostSource& 
   Budget budget(limits.bytes / 4, file_bytes);
   const std::string reply = run_in_fence(path, limits, [&] {
     const Assembled assembled = assemble(path, layout, costs, budget);
-    const Shape shape = view_of(assembled.columns).shape;
+    const ColumnShape shape = view_of(assembled.columns).shape;
     copy_to_block(assembled.columns, loaded.memory->map(offset_of(shape, kArrays.size())));
     std::string text(reinterpret_cast<const char*>(&shape), sizeof shape);
     for (const std::string& note : assembled.notes) text += note + '\n';
     return text;
   });
-  Shape shape;
+  ColumnShape shape;
   if (reply.size() < sizeof shape) throw Error(ExitCode::data, "the file cannot be read", path, "");
   std::memcpy(&shape, reply.data(), sizeof shape);
   loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);

@@ -36,13 +36,13 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
 
   LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
   const auto job = [&](int worker) {
-    const Shape shape = decode(path, limits.bytes, worker, workers, [&](const Shape& wanted) {
+    const ColumnShape shape = decode(path, limits.bytes, worker, workers, [&](const ColumnShape& wanted) {
       return loaded.memory->map(offset_of(wanted, kArrays.size()));
     });
     return std::string(reinterpret_cast<const char*>(&shape), sizeof shape);
   };
   const auto replies = run_fenced(workers, fence_limits(limits), path, job);
-  Shape shape;
+  ColumnShape shape;
   if (replies[0].size() != sizeof shape ||
       std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
     throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path,

@@ -26,7 +26,7 @@ Quartiles quartiles(std::vector<double> values) {
   return {at(0), at(0.25), at(0.5), at(0.75), at(1), sum / static_cast<double>(values.size())};
 }
 
-ArrayRange range_of(const ArraySpec& spec, const Shape& shape, std::span<const float> array) {
+ArrayRange range_of(const ArraySpec& spec, const ColumnShape& shape, std::span<const float> array) {
   const double infinity = std::numeric_limits<double>::infinity();
   ArrayRange range{spec.name, width_of(spec, shape), 0, infinity, -infinity, 0};
   double sum = 0;

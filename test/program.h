@@ -39,11 +39,11 @@ inline std::string program_path() {
 }
 
 /// One run of the command. Its output goes to files, so that it never waits for a reader.
-class Program {
+class Process {
  public:
   /// environment  further "NAME=value" entries; out_fd  standard output, if it shall not be kept;
   /// input  file for standard input
-  explicit Program(std::vector<std::string> arguments, std::vector<std::string> environment = {},
+  explicit Process(std::vector<std::string> arguments, std::vector<std::string> environment = {},
                    int out_fd = -1, const std::string& input = "/dev/null") {
     arguments.insert(arguments.begin(), program_path());
     std::vector<char*> argv, envp;
@@ -66,13 +66,13 @@ class Program {
     posix_spawn_file_actions_destroy(&actions);
     if (failed != 0) throw std::runtime_error("the program cannot be started");
   }
-  ~Program() {
+  ~Process() {
     if (child_ <= 0) return;
     ::kill(child_, SIGKILL);
     waitpid(child_, nullptr, 0);
   }
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
 
   pid_t id() const { return child_; }
   void signal(int number) const { ::kill(child_, number); }
@@ -115,7 +115,7 @@ class Program {
 inline ProgramResult run_program(std::vector<std::string> arguments,
                                  std::vector<std::string> environment = {}, int out_fd = -1,
                                  const std::string& input = "/dev/null") {
-  return Program(std::move(arguments), std::move(environment), out_fd, input).wait();
+  return Process(std::move(arguments), std::move(environment), out_fd, input).wait();
 }
 
 inline void sleep_ms(int milliseconds) {

@@ -138,7 +138,7 @@ TEST_CASE("training speaks within a second, a line an interval") {
   const SmallRun f;
   std::vector<std::string> arguments = f.train({"--schedule", "sequential", "--set", "log_every=10"});
   *std::find(arguments.begin(), arguments.end(), "40") = "100000";  // steps
-  Program program(arguments);
+  Process program(arguments);
   const auto begin = std::chrono::steady_clock::now();
   REQUIRE(program.prints("\n"));
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(1));

@@ -54,7 +54,7 @@ class OneProcessor {
 
 /// Threads that the program has once its device is made, when no flag says how many.
 long threads_of_program(const std::vector<std::string>& environment = {}) {
-  Program program({"bench", "step", "--threads", "0"}, environment);
+  Process program({"bench", "step", "--threads", "0"}, environment);
   REQUIRE(program.prints("instruction set"));
   const std::filesystem::directory_iterator threads("/proc/" + std::to_string(program.id()) + "/task");
   return std::distance(begin(threads), end(threads));

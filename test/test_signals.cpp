@@ -81,7 +81,7 @@ TEST_CASE("SIGTERM and SIGINT save within two seconds, exit with 75, and leave n
     const std::string name = schedule + "-stopped";
     int stops = 0, status = 75;
     for (int attempt = 0; attempt < 10 && status == 75; ++attempt) {
-      Program program(fixture.train(name, schedule, kSteady, 1 + attempt % 3));
+      Process program(fixture.train(name, schedule, kSteady, 1 + attempt % 3));
       sleep_ms(20 + drawn(draws++, 250));
       const auto sent = std::chrono::steady_clock::now();
       program.signal(attempt % 2 == 0 ? SIGTERM : SIGINT);
@@ -110,7 +110,7 @@ TEST_CASE("SIGKILL at any instant loses nothing but time") {
       ++runs;
     };
     for (int kills = 0; kills < 20;) {  // a run that gets to its end is compared, and another one begins
-      Program program(fixture.train(name(), schedule, kOftenSaved, 1 + kills % 2));
+      Process program(fixture.train(name(), schedule, kOftenSaved, 1 + kills % 2));
       sleep_ms(20 + drawn(draws++, 130));
       program.signal(SIGKILL);
       const int status = program.wait().status;
@@ -125,7 +125,7 @@ TEST_CASE("SIGKILL at any instant loses nothing but time") {
 
 TEST_CASE("SIGUSR1 writes a checkpoint at once, and training goes on") {
   const Fixture fixture;
-  Program program(fixture.train("long", "joint", {"24,24", "64", 1000000, 1000000}));
+  Process program(fixture.train("long", "joint", {"24,24", "64", 1000000, 1000000}));
   REQUIRE(program.prints("joint 50/"));
   for (std::size_t saved = 0; saved < 2; ++saved) {
     CHECK(list_generations(fixture.out("long") / "checkpoints").size() == saved);
@@ -145,7 +145,7 @@ TEST_CASE("a second signal ends the program at once") {
   // the step end between the two, the run has stopped as it should and is tried again.
   int status = 75;
   for (int attempt = 0; attempt < 3 && status == 75; ++attempt) {
-    Program program(fixture.train("slow", "joint", {"512,512", "2048", 100, 100}));
+    Process program(fixture.train("slow", "joint", {"512,512", "2048", 100, 100}));
     REQUIRE(program.prints("\n"));
     while (program.running() &&
            program.out().find(attempt == 0 ? "joint 1/" : "continuing") == std::string::npos)
@@ -161,7 +161,7 @@ TEST_CASE("a second signal ends the program at once") {
 TEST_CASE("a damaged newest checkpoint costs one warning") {
   const Fixture fixture;
   REQUIRE(run_program(fixture.train("whole", "joint", kSteady)).status == 0);
-  Program program(fixture.train("damaged", "joint", kSteady));
+  Process program(fixture.train("damaged", "joint", kSteady));
   REQUIRE(program.prints("joint 300/"));
   program.signal(SIGTERM);
   REQUIRE(program.wait().status == 75);
