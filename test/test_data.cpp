@@ -5,7 +5,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
-#include <iostream>
 #include <limits>
 
 #include "data/check.h"
@@ -341,34 +340,4 @@ TEST_CASE("statistics of a data set worked by hand") {
   CHECK(faulty.ranges[3].not_finite == 1);
   CHECK(faulty.ranges[3].max == 10);
   CHECK(std::isnan(faulty.episode_return.median));
-}
-
-TEST_CASE("files made with the real simulators") {
-  struct Known {
-    const char* file;
-    std::int64_t rows, episodes, terminal;
-    int observation_dim, action_dim;
-  };
-  for (const Known& known : {Known{"SafetyBallRun-v0-80-900", 90000, 900, 0, 7, 2},
-                             Known{"SafetyCarRun-v0-40-600", 120000, 600, 0, 7, 2},
-                             Known{"SafetyCarCircle-v0-100-700", 210000, 700, 0, 8, 2},
-                             Known{"SafetyDroneRun-v0-140-500", 88910, 500, 177, 17, 4}}) {
-    const std::string path = std::string(R2PAC_SHARED_DIR) + "/data/" + known.file + ".hdf5";
-    if (!std::filesystem::exists(path)) {
-      std::cout << "Skipped: " << path << " is not there\n";
-      continue;
-    }
-    const DsrlColumns columns = read_dsrl(path);
-    CHECK(check_columns(columns).empty());
-    const DataSummary s = summarize(columns, 5.0);
-    CHECK(s.rows == known.rows);
-    CHECK(s.episodes == known.episodes);
-    CHECK(s.terminal_episodes == known.terminal);
-    CHECK(s.observation_dim == known.observation_dim);
-    CHECK(s.action_dim == known.action_dim);
-    const Dataset d = load_dataset(path);
-    CHECK(d.fingerprint == s.fingerprint);
-    CHECK(d.name == known.file);
-    CHECK(std::ssize(window_starts(d, 5)) == s.windows);
-  }
 }
