@@ -1,9 +1,8 @@
 #!/bin/sh
 # No name stands for two types in the sources, and the check finds one that does: check_types.sh
 cd "$(dirname "$0")/.." || exit 1
-folders=$(find . -mindepth 2 -maxdepth 2 -name CMakeLists.txt -not -path './build*' | sed 's|^./||; s|/CMakeLists.txt||')
-# shellcheck disable=SC2046,SC2086
-awk -f test/check_types.awk $(find $folders -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh') || exit 1
+# shellcheck disable=SC2046
+awk -f test/check_types.awk $(test/sources.sh) || exit 1
 
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT && cd "$scratch" || exit 1
 types() { printf 'namespace a {\n// a comment {\n%s\n}  // namespace a\n' "$2" >"$1"; }
