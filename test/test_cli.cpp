@@ -108,7 +108,8 @@ TEST_CASE("bad settings exit with 4, bad data with 3, bad policies with 5") {
 TEST_CASE("help and version") {
   const Result version = run({"--version"});
   CHECK(version.status == 0);
-  CHECK(version.out.rfind("r2pac ", 0) == 0);
+  CHECK_THAT(version.out, Catch::Matches("r2pac [0-9]+\\.[0-9]+\\.[0-9]+ "
+                                         "\\((unknown|[0-9a-f]{7,40}(-dirty)?)\\)\n"));
   const Result help = run({"-h"});
   CHECK(help.status == 0);
   for (const char* verb :

@@ -46,6 +46,9 @@ TEST_CASE("the commands work in the order in which a user meets them") {
   CHECK(json_lines(content(fs::path(f.run) / "metrics.jsonl")).size() == 5);  // steps 1, 10, 20, 30, 40
   for (const char* file : {"config.toml", "manifest.json", "policy.safetensors", "timing.jsonl"})
     CHECK(fs::exists(fs::path(f.run) / file));
+  const Json manifest = Json::parse(content(fs::path(f.run) / "manifest.json"));
+  CHECK(run_program({"--version"}).out == "r2pac " + manifest["version"].get<std::string>() + " (" +
+                                              manifest["commit"].get<std::string>() + ")\n");
 
   const Json score = Json::parse(
       run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "3", "--seed", "5", "--flow-steps",

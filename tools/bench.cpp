@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/version.h"
 #include "bench/suites.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
@@ -94,6 +95,7 @@ std::vector<Column> columns_for(const std::string& suite, bool on_cuda) {
 }
 
 void print_head(const BenchTarget& target, const std::vector<Column>& columns) {
+  std::printf("r2pac %s (%s); ", kVersion, kCommit);
   if (!target.on_cuda()) {
     std::printf(
         "instruction set %s, dense layers %s; %% of the peak measured around each row (arithmetic, or\n"
@@ -137,16 +139,16 @@ int run_bench(const BenchOptions& options) {
   if (options.suite == "action") bench_actions(target, sink);
   if (options.suite == "kernels") bench_kernels(target, sink);
   if (options.json) {
-    nlohmann::ordered_json all = {{"suite", options.suite},
-                                  {"instruction_set", isa_name(current_isa())},
-                                  {"dense_layers", dense<float>().name()}};
+    nlohmann::ordered_json all = {{"version", kVersion}, {"commit", kCommit}, {"suite", options.suite}};
     if (on_cuda) {
-      all = {{"suite", options.suite},
-             {"device", target.device->description()},
-             {"precision", precision_name(options.device.precision)},
-             {"timed", target.timed()},
-             {"peak_gflops", measure_peak_gflops(target)},
-             {"copy_gigabytes_per_second", measure_bandwidth(target)}};
+      all["device"] = target.device->description();
+      all["precision"] = precision_name(options.device.precision);
+      all["timed"] = target.timed();
+      all["peak_gflops"] = measure_peak_gflops(target);
+      all["copy_gigabytes_per_second"] = measure_bandwidth(target);
+    } else {
+      all["instruction_set"] = isa_name(current_isa());
+      all["dense_layers"] = dense<float>().name();
     }
     all["rows"] = rows;
     std::printf("%s\n", all.dump(2).c_str());

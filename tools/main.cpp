@@ -68,7 +68,7 @@ void check_standard_output() {
 int run(int argc, char** argv) {
   const std::vector<std::string> command_line(argv, argv + argc);
   CLI::App app("R2PAC: safe policies from recorded data, in C++.", "r2pac");
-  app.set_version_flag("--version", std::string("r2pac ") + kVersion);
+  app.set_version_flag("--version", std::string("r2pac ") + kVersion + " (" + kCommit + ")");
   app.require_subcommand(1);
   Action action{command_line, {}};
   for (AddVerb* add : kVerbs) add(app, action);

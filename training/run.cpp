@@ -234,6 +234,7 @@ class Run {
     folder_.write_manifest(
         {{"program", "r2pac"},
          {"version", kVersion},
+         {"commit", kCommit},
          {"arguments", options_.command_line},
          {"method", settings_.method},
          {"task", settings_.task},
