@@ -95,7 +95,7 @@ std::vector<Column> columns_for(const std::string& suite, bool on_cuda) {
 }
 
 void print_head(const BenchTarget& target, const std::vector<Column>& columns) {
-  std::printf("r2pac %s (%s); ", kVersion, kCommit);
+  std::printf("r2pac %s (%s)\n", kVersion, kCommit);
   if (!target.on_cuda()) {
     std::printf(
         "instruction set %s, dense layers %s; %% of the peak measured around each row (arithmetic, or\n"
