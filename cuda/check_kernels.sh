@@ -54,7 +54,7 @@ for architecture in "${architectures[@]}"; do
   for file in "${sources[@]}"; do
     echo "$compile --report $out/kernels sm_$architecture $file"
   done
-  [ $whole = 0 ] || echo "$compile --report $out/tests sm_$architecture $root/cuda_host/test_kernels.cu"
+  [ $whole = 0 ] || echo "$compile --report $out/tests sm_$architecture $root/test/test_kernels.cu"
 done | run_jobs
 
 if [ $write = 1 ]; then

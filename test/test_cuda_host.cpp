@@ -18,10 +18,10 @@
 #include "base/philox.h"
 #include "cuda_host/block.h"
 #include "cuda_host/crash.h"
-#include "cuda_host/fault_kernels.h"
+#include "test/fault_kernels.h"
 #include "cuda_host/memory.h"
 #include "cuda_host/round.h"
-#include "cuda_host/test_kernels.h"
+#include "test/test_kernels.h"
 
 using namespace r2pac;
 namespace kernels = r2pac::cuda::test;

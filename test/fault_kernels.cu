@@ -4,7 +4,7 @@
 
 #include "cuda/blas.cuh"
 #include "cuda/device_array.cuh"
-#include "cuda_host/fault_kernels.h"
+#include "test/fault_kernels.h"
 
 namespace r2pac::cuda::test {
 namespace {

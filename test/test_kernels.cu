@@ -1,6 +1,6 @@
 #include "cuda/blas.cuh"
 #include "cuda/device_array.cuh"
-#include "cuda_host/test_kernels.h"
+#include "test/test_kernels.h"
 
 namespace r2pac::cuda::test {
 namespace {
