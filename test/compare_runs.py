@@ -29,7 +29,7 @@ NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold$|\btrained_threshold$|\bl
 METADATA = ("task", "observation_dim", "action_dim", "chunk_length", "reward_scale", "cost_scale", "alpha", "threshold",
             "cost_limit", "value_limit", "data_fingerprint", "step", "steps")
 # What a score says beside numbers of the same policy.
-UNCOMPARED = ("settings", "policy", "method", "version", "format")
+UNCOMPARED = ("settings", "policy", "method", "version", "format", "sampler")
 BITS = {"F64": "Q", "F32": "I", "U32": "I"}  # an integer as wide as the type
 
 

@@ -55,6 +55,8 @@ TEST_CASE("every number is accepted up to its bounds and refused beyond them") {
                         {"adam_beta2", true, 0, 1, false, true},
                         {"adam_epsilon", true, 0, 1, true},
                         {"polyak", true, 0, 1, true},
+                        {"advantage_temperature", true, 0, 1e6},
+                        {"weight_cap", true, 0, 1e30, true},
                         {"label_dropout", true, 0, 1},
                         {"label_dim", false, 1, 4096},
                         {"guidance_scale", true, 0, 1e3},
