@@ -113,7 +113,7 @@ TEST_CASE("help and version") {
   const Result help = run({"-h"});
   CHECK(help.status == 0);
   for (const char* verb :
-       {"demo", "data", "train", "eval", "sample", "values", "trace", "inspect", "config", "bench"}) {
+       {"demo", "data", "train", "eval", "sample", "values", "trace", "inspect", "config", "methods", "bench"}) {
     CHECK(help.out.find(std::string("\n  ") + verb + " ") != std::string::npos);
     const Result own = run({verb, "--help"});
     CHECK(own.status == 0);
