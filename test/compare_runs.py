@@ -23,7 +23,7 @@ RENAMED = {"grad_flow": "grad_velocity"}
 RENAMED_PHASES = {"flow": "actor"}
 # What a clone lacks: networks and their values, the end of the region, what the critics said of a chunk. The example in
 # a policy is left out as well: the old settings could not say that it shall imitate.
-NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold$|\btrained_threshold$|\bl$|\b[qv]_[rc]$|\bsafe$|"
+NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold(\.|$)|\btrained_threshold$|\bl$|\b[qv]_[rc](\.|$)|\bsafe$|"
                         r"^example\.(chunk|action)$")
 # Of a file's metadata what was computed or settles how the file is read.
 METADATA = ("task", "observation_dim", "action_dim", "chunk_length", "reward_scale", "cost_scale", "alpha", "threshold",

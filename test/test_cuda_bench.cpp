@@ -67,7 +67,7 @@ TEST_CASE("a joint step of the full depth has at most 80 launches") {
   const Json rows = bench("step", GENERATE(std::string("fp32"), std::string("tf32"), std::string("bf16")));
   const int joint = row_named(rows, "joint step")["launches"],
             critics = row_named(rows, "critics step")["launches"],
-            flow = row_named(rows, "flow step")["launches"];
+            flow = row_named(rows, "actor step")["launches"];
   CHECK(joint <= 80);
   CHECK(joint > 20);
   CHECK(row_named(rows, "joint step, pipelined")["launches"] == joint);

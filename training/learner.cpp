@@ -98,7 +98,7 @@ void Learner<T>::take_first_stage(const Networks<T>& from) {
     std::vector<T> values(size);
     source.values().copy_out(values.data(), size, offset);
     const auto copy_to = [&](Parameters<T>& parameters) {
-      parameters.values().copy_in(values.data(), size,
+      parameters.values().copy_in(values.data(), values.size(),
                                   place(networks_, parameters, parameters.values(), mine).first);
     };
     copy_to(networks_.online);
