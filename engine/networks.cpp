@@ -13,9 +13,7 @@ namespace {
 bool same_kind(Network a, const Network& b) {
   a.name = b.name;
   a.count = b.count;
-  return a.inputs == b.inputs && a.outputs == b.outputs && a.hidden == b.hidden &&
-         a.activation == b.activation && a.layer_norm == b.layer_norm && a.followed == b.followed &&
-         a.rate == b.rate && a.absent == b.absent;
+  return a == b;
 }
 
 template <class T>

@@ -35,6 +35,7 @@ struct Network {
   double rate = 1;          ///< learning rate as a share of the run's
   bool absent = false;      ///< only takes its numbers among the random initial weights, and no memory
 
+  bool operator==(const Network&) const = default;
   int input_width() const;
   /// The first column of an input. Throws InvalidArgument where there is none of that name.
   int column(std::string_view input) const;

@@ -68,14 +68,4 @@ void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, const std::vector<
   optimizer.finish(losses);
 }
 
-/// One group of the entries with index in [first, last).
-template <class T>
-void optimizer_step(Tape<T>& tape, Parameters<T>& parameters, Parameters<T>* target, int first, int last,
-                    const AdamSettings& settings, StepState* state, unsigned long long first_step,
-                    const std::vector<Tensor<T>>& losses, Tensor<T> squares) {
-  OptimizerGroup<T> group{{}, settings, 0, target};
-  for (int entry = first; entry < last; ++entry) group.entries.push_back(entry);
-  optimizer_step<T>(tape, parameters, {group}, state, first_step, losses, squares);
-}
-
 }  // namespace r2pac

@@ -59,7 +59,7 @@ void declare_flow_actor(const Settings& settings, Dimensions dimensions, Declara
 
 template <class T>
 void learn_flow(Recorder<T>& r, Tensor<T> label, Tensor<T> weights) {
-  const Batch<T>& batch = r.batch();
+  const Batch<T> batch = r.batch();
   const Tensor<T> dropped = drop_labels(r, label);
   const FlowSample<T> sample = draw_flow_sample(r, batch.actions);
   Networks<T>& networks = r.networks();

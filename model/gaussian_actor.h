@@ -30,7 +30,7 @@ inline void declare_gaussian_actor(const Settings& settings, Dimensions dimensio
 /// The likelihood of the batch's chunks, each as much as `weight` [1, B, 1] says.
 template <class T>
 void learn_gaussian(Recorder<T>& r, Tensor<T> weight) {
-  const Batch<T>& batch = r.batch();
+  const Batch<T> batch = r.batch();
   Networks<T>& networks = r.networks();
   const Tensor<T> mean =
       activate(r.tape(), r.apply({{kMean, Weights::learning, batch.observations}}).front(), Activation::tanh);

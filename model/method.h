@@ -6,7 +6,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,10 +56,6 @@ template <class T>
 Method<T> make_method(const Settings& settings, Dimensions dimensions) {
   return make_method<T>(settings, dimensions, DataFacts<T>{});
 }
-
-/// Its networks with initial weights.
-template <class T>
-std::unique_ptr<Networks<T>> make_networks(const Settings& settings, Dimensions dimensions, Device& device);
 
 // The methods, each in the file of its name.
 template <class T>

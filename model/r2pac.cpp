@@ -18,7 +18,7 @@ void learn_critics(Recorder<T>& r) {
   const Targets<T> target = penalized_targets(r, reward.v_next, cost.v_next, l);
   learn(r, kReward, reward, target.reward);
   learn(r, kCost, cost, target.cost);
-  const Batch<T>& b = r.batch();
+  const Batch<T> b = r.batch();
   for (const auto& [name, value] : {std::pair{"observations", b.observations},
                                     {"actions", b.actions},
                                     {"next_observations", b.next_observations},

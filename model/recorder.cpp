@@ -8,22 +8,18 @@
 namespace r2pac {
 
 template <class T>
-const Batch<T>& Recorder<T>::batch() {
-  auto found = once_.find("batch");
-  if (found == once_.end())
-    found = once_
-                .emplace("batch",
-                         inputs_.first_window != nullptr
-                             ? windows_in_order(tape_, inputs_.source, settings().batch, inputs_.first_window)
-                             : draw_batch(tape_, inputs_.source, settings().batch, seed(), state()))
-                .first;
-  return *std::any_cast<Batch<T>>(&found->second);
+Batch<T> Recorder<T>::batch() {
+  return once<Batch<T>>("batch", [this] {
+    return inputs_.first_window != nullptr
+               ? windows_in_order(tape_, inputs_.source, settings().batch, inputs_.first_window)
+               : draw_batch(tape_, inputs_.source, settings().batch, seed(), state());
+  });
 }
 
 template <class T>
 Tensor<T> Recorder<T>::pairs() {
   return once<Tensor<T>>("pairs", [this] {
-    const Batch<T>& b = batch();
+    const Batch<T> b = batch();
     return concatenate<T>(tape_, {b.observations, b.actions});
   });
 }

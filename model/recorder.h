@@ -73,7 +73,7 @@ class Recorder {
   Networks<T>& networks() { return *inputs_.networks; }
 
   /// The windows of this step; drawn once.
-  const Batch<T>& batch();
+  Batch<T> batch();
   /// Observations and actions side by side, [1, B, S + hA].
   Tensor<T> pairs();
   /// The networks' outputs, as r2pac::apply. Constant applications and followers pass no gradient on.

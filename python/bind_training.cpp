@@ -146,7 +146,7 @@ std::unique_ptr<ActingPolicy> train(const py::object& config, const py::object& 
   Worker worker;
   const RunCallbacks callbacks = callbacks_for(worker, callback);
   worker.run([&] {
-    if (data) run.dataset = with_closing_rows(data, settings.pad_terminals ? settings.chunk_length : 1);
+    if (data) run.dataset = with_closing_rows(data, closing_rows(settings));
     run.device = open_device(device, callbacks.warn);
     const RunEnd end = run_training(run, callbacks);
     policy = std::make_unique<ActingPolicy>(result_of(run.folder, end), run.device);

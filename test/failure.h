@@ -20,6 +20,17 @@ std::string failure(Call call) {
   return "no error";
 }
 
+/// What an InvalidArgument of the call says. Anything else passes through.
+template <class Call>
+std::string message(Call call) {
+  try {
+    call();
+  } catch (const InvalidArgument& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
 inline std::string failure_of_toml(const std::string& text) {
   return failure([&] { parse_settings(text, "run.toml"); });
 }

@@ -1,24 +1,10 @@
 // What the engine offers any method: gradients on the CPU in double against central differences.
-#include "base/error.h"
 #include "dual.h"
 #include "engine_cases.h"
+#include "failure.h"
 #include "optimizer_case.h"
 
 using namespace r2pac;
-
-namespace {
-
-template <class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-}  // namespace
 
 TEST_CASE("a layer applied several times gets the sum of all gradients") {
   // first 16, second 20, head 5, critics 12, judges 15, norm 8, table 12

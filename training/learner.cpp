@@ -72,7 +72,7 @@ Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::
   }
   for (const Scalar<T>& scalar : method_.scalars) {
     scalars_.emplace(scalar.name, Buffer<T>(1, device_->memory()));
-    if (scalar.fixed) set_scalar(scalar.name, static_cast<T>(*scalar.fixed));
+    if (scalar.fixed) set_scalar(scalar.name, *scalar.fixed);
   }
 }
 
@@ -106,6 +106,12 @@ void Learner<T>::take_first_stage(const Networks<T>& from) {
   }
   networks_.online.repack();
   networks_.follower.repack();
+}
+
+template <class T>
+void Learner<T>::set_scalar(const std::string& name, double value) {
+  const auto single = static_cast<T>(value);
+  scalars_.at(name).copy_in(&single, 1);
 }
 
 template <class T>
@@ -173,12 +179,7 @@ const T* Learner<T>::column(const std::string& name, const RecordColumn<T>& reco
                             const std::function<bool()>& stop) {
   Buffer<T>& buffer = columns_[name] = Buffer<T>(data_.windows(), device_->memory());
   if (!record) return buffer.data();
-  for (const Scalar<T>& scalar : method_.scalars)
-    if (!scalar.fixed) {
-      std::vector<T> values = survey(scalar.name, scalar.column, stop);
-      set_scalar(scalar.name, scalar.reduce(values));
-    }
-  settled_ = true;
+  if (!settle(stop)) throw Stopped();
   const std::vector<T> values = survey(name, record, stop);
   buffer.copy_in(values.data(), values.size());
   return buffer.data();
@@ -199,6 +200,15 @@ std::optional<Scalars> Learner<T>::scalars_over_data(const std::function<bool()>
     return std::nullopt;
   }
   return scalars_over_data_ = values;
+}
+
+/// Makes the scalars those of the networks as they are. False if `stop` ended it early.
+template <class T>
+bool Learner<T>::settle(const std::function<bool()>& stop) {
+  const std::optional<Scalars> values = scalars_over_data(stop);
+  if (!values.has_value()) return false;
+  for (const auto& [name, value] : *values) set_scalar(name, value);
+  return settled_ = true;
 }
 
 template <class T>
@@ -227,12 +237,8 @@ void Learner<T>::check_finite() const {
 
 template <class T>
 bool Learner<T>::finish(const std::function<bool()>& stop) {
-  if (segments_.size() > 1)
-    return true;  // settled when the next stage began, unless nothing depended on them
-  const std::optional<Scalars> values = scalars_over_data(stop);
-  if (!values.has_value()) return false;
-  for (const auto& [name, value] : *values) set_scalar(name, static_cast<T>(value));
-  return true;
+  // With several stages they were settled when the next one began, unless nothing depended on them.
+  return segments_.size() > 1 || settle(stop);
 }
 
 template <class T>

@@ -95,8 +95,9 @@ class Learner {
   bool prepare(const std::function<bool()>& stop);
   std::vector<T> survey(const std::string& name, const RecordColumn<T>& record,
                         const std::function<bool()>& stop);
+  bool settle(const std::function<bool()>& stop);
   const T* column(const std::string& name, const RecordColumn<T>& record, const std::function<bool()>& stop);
-  void set_scalar(const std::string& name, T value) { scalars_.at(name).copy_in(&value, 1); }
+  void set_scalar(const std::string& name, double value);
   void check_finite() const;
 
   Settings settings_;

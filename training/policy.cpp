@@ -119,6 +119,13 @@ std::string networks_text(const Declaration& declaration) {
   return text;
 }
 
+void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks) {
+  writer.metadata("version", kVersion);
+  writer.metadata("method", settings.method);
+  writer.metadata("networks", networks_text(networks));
+  writer.metadata("settings", settings_toml({settings, {}}));
+}
+
 WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data) {
   if (!policy.method().inspect) return {};
   RecorderInputs<float> inputs;
@@ -216,10 +223,7 @@ void Policy::save(const std::filesystem::path& path) const {
   }
 
   writer.metadata("format", kFormat);
-  writer.metadata("version", kVersion);
-  writer.metadata("method", method_.name);
-  writer.metadata("networks", networks_text(method_.networks));
-  writer.metadata("settings", settings_toml({settings_, {}}));
+  describe(writer, settings_, method_.networks);
   writer.metadata("observation_dim", std::to_string(dim.observation));
   writer.metadata("action_dim", std::to_string(dim.action));
   writer.metadata("chunk_length", std::to_string(dim.chunk_length));

@@ -83,6 +83,9 @@ class Policy {
 /// windows.
 WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data);
 
+/// What every file says of its method: version, method, networks and settings, as metadata.
+void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks);
+
 /// A method's networks as files describe them: one line each, name: inputs with widths -> outputs, and count.
 std::string networks_text(const Declaration& declaration);
 

@@ -209,12 +209,9 @@ class Run {
     Snapshot<float> snapshot;
     learner_.save(snapshot);
     snapshot.writer.metadata("format", kCheckpointFormat);
-    snapshot.writer.metadata("version", kVersion);
-    snapshot.writer.metadata("method", learner_.method().name);
-    snapshot.writer.metadata("networks", networks_text(learner_.networks().declaration()));
+    describe(snapshot.writer, settings_, learner_.networks().declaration());
     snapshot.writer.metadata("observation_dim", std::to_string(data_->dimensions().observation));
     snapshot.writer.metadata("action_dim", std::to_string(data_->dimensions().action));
-    snapshot.writer.metadata("settings", settings_toml({settings_, {}}));
     snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
     snapshot.writer.metadata("value_limit",
                              format_number(limit_as_value(settings_, data_->facts().longest_episode)));

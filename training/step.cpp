@@ -18,7 +18,7 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
   Tape<T> tape(device_);
   Recorder<T> recorder(tape, inputs);
   for (const Stage<T>& stage : stages) stage.record(recorder);
-  losses_ = recorder.losses();
+  for (const auto& [name, value] : recorder.losses()) losses_.push_back({name, value, 0});
   means_ = recorder.means();
   traced_ = recorder.traced();
   if (options.trace)
@@ -56,7 +56,7 @@ void Step<T>::record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages,
   }
   squares_ = tape.kept("squared gradients", {1, static_cast<int>(owners_.size()), 1});
   std::vector<Tensor<T>> losses;
-  for (const auto& [name, loss] : losses_) losses.push_back(loss);
+  for (const auto& loss : losses_) losses.push_back(loss.value);
   optimizer_step<T>(tape, networks.online, list, inputs.state, inputs.first_step, losses, squares_);
 }
 
@@ -81,23 +81,13 @@ std::vector<double> Step<T>::read(const std::vector<Tensor<T>>& tensors) const {
 }
 
 template <class T>
-auto Step<T>::losses() const -> Numbers {
+auto Step<T>::read(const std::vector<typename Recorder<T>::Mean>& scalars) const -> Numbers {
   std::vector<Tensor<T>> tensors;
-  for (const auto& loss : losses_) tensors.push_back(loss.second);
-  const std::vector<double> values = read(tensors);
-  Numbers numbers;
-  for (std::size_t i = 0; i < values.size(); ++i) numbers.emplace_back(losses_[i].first, values[i]);
-  return numbers;
-}
-
-template <class T>
-auto Step<T>::means() const -> Numbers {
-  std::vector<Tensor<T>> tensors;
-  for (const auto& mean : means_) tensors.push_back(mean.value);
+  for (const auto& scalar : scalars) tensors.push_back(scalar.value);
   const std::vector<double> values = read(tensors);
   Numbers numbers;
   for (std::size_t i = 0; i < values.size(); ++i)
-    numbers.emplace_back(means_[i].name, values[i] - means_[i].minus);
+    numbers.emplace_back(scalars[i].name, values[i] - scalars[i].minus);
   return numbers;
 }
 
@@ -105,7 +95,7 @@ template <class T>
 auto Step<T>::gradient_norms() const -> Numbers {
   Numbers norms;
   if (squares_ == nullptr) return norms;
-  const std::vector<double> squares = read({squares_});
+  const std::vector<double> squares = read(std::vector<Tensor<T>>{squares_});
   for (std::size_t piece = 0; piece < squares.size(); ++piece) {
     auto found = std::ranges::find(norms, owners_[piece], [](const auto& norm) { return norm.first; });
     if (found == norms.end()) found = norms.insert(norms.end(), {owners_[piece], 0.0});

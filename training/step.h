@@ -29,9 +29,9 @@ class Step {
 
   using Numbers = std::vector<std::pair<std::string, double>>;
   /// Name and value of each loss, by which a run that diverges names the term.
-  Numbers losses() const;
+  Numbers losses() const { return read(losses_); }
   /// Batch means that the stages report.
-  Numbers means() const;
+  Numbers means() const { return read(means_); }
   /// Norm of each network's gradient, its tables included.
   Numbers gradient_norms() const;
   /// The values that the stages named for traces; readable after a run if the options asked for a trace.
@@ -40,12 +40,13 @@ class Step {
   const Program::Statistics& statistics() const { return program_.statistics(); }
 
  private:
-  std::vector<double> read(const std::vector<Tensor<T>>& scalars) const;
+  std::vector<double> read(const std::vector<Tensor<T>>& tensors) const;
+  Numbers read(const std::vector<typename Recorder<T>::Mean>& scalars) const;
   void record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs);
 
   std::shared_ptr<Device> device_;
-  typename Recorder<T>::Named losses_, traced_;
-  std::vector<typename Recorder<T>::Mean> means_;
+  typename Recorder<T>::Named traced_;
+  std::vector<typename Recorder<T>::Mean> losses_, means_;
   Tensor<T> squares_ = nullptr;
   std::vector<std::string> owners_;  // of each piece of the optimiser, the network that it belongs to
   Program program_;

@@ -3,7 +3,6 @@
 #include <array>
 
 #include "base/error.h"
-#include "base/version.h"
 #include "storage/safetensors_header.h"
 #include "training/learner.h"
 #include "training/policy.h"
@@ -72,10 +71,7 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps, st
                   snapshot);
   }
   snapshot.writer.metadata("format", "r2pac-trace-2");
-  snapshot.writer.metadata("version", kVersion);
-  snapshot.writer.metadata("method", settings.method);
-  snapshot.writer.metadata("networks", networks_text(networks.declaration()));
-  snapshot.writer.metadata("settings", settings_toml({settings, {}}));
+  describe(snapshot.writer, settings, networks.declaration());
   snapshot.writer.metadata("steps", std::to_string(windows.size()));
   snapshot.writer.metadata("data_fingerprint", dataset.fingerprint);
   snapshot.writer.write(path);

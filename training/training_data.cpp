@@ -99,8 +99,10 @@ std::vector<T> TrainingData<T>::first_observation() const {
   return observation;
 }
 
+int closing_rows(const Settings& settings) { return settings.pad_terminals ? settings.chunk_length : 1; }
+
 Dataset load_training_dataset(const std::string& path, const Settings& settings) {
-  return load_dataset(path, settings.pad_terminals ? settings.chunk_length : 1);
+  return load_dataset(path, closing_rows(settings));
 }
 
 template class TrainingData<float>;

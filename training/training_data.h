@@ -42,6 +42,8 @@ class TrainingData {
   Normalization<T> normalization_;
 };
 
+/// Rows behind each episode that windows of these settings may run into.
+int closing_rows(const Settings& settings);
 /// The data of a file with as many closing rows as the settings need. Throws as load_dataset does.
 Dataset load_training_dataset(const std::string& path, const Settings& settings);
 
