@@ -5,7 +5,7 @@
 
 Prints a table; FILE is the output of `r2pac bench step|action --json`, for the ratio to it. `eager` runs as written; `compiled` is torch.compile(mode="reduce-overhead"), which on a GPU replays CUDA graphs.
 Both get what PyTorch does best: nets of one shape as one batched product, fused Adam, one call for Polyak. Data
-are random numbers on the device; the same losses as in model/step.cpp, so that the work is the same.
+are random numbers on the device; the same losses as in model/r2pac.cpp, so that the work is the same.
 """
 
 import argparse
