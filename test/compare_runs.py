@@ -23,7 +23,7 @@ RENAMED = {"grad_flow": "grad_velocity"}
 RENAMED_PHASES = {"flow": "actor"}
 # What a clone lacks: networks and their values, the end of the region, what the critics said of a chunk. The example in
 # a policy is left out as well: the old settings could not say that it shall imitate.
-NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold(\.|$)|\btrained_threshold$|\bl$|\b[qv]_[rc](\.|$)|\bsafe$|"
+NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold$|\btrained_threshold$|\bl$|\b[qv]_[rc]$|\bsafe$|"
                         r"^example\.(chunk|action)$")
 # Of a file's metadata what was computed or settles how the file is read.
 METADATA = ("task", "observation_dim", "action_dim", "chunk_length", "reward_scale", "cost_scale", "alpha", "threshold",
@@ -103,7 +103,7 @@ def compare_file(old, new, cloning):
     """How many values were compared, and where they differ: the first place of each key."""
     count, differing = 0, []
     for key in list(old) + [key for key in new if key not in old]:
-        if cloning and NOT_CLONED.search(key) or key not in old and key.startswith("metadata."):
+        if cloning and NOT_CLONED.search(key.removesuffix(".shape")) or key not in old and key.startswith("metadata."):
             continue
         a, b = old.get(key, []), new.get(key, [])
         count += max(len(a), len(b))

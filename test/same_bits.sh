@@ -31,7 +31,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-# Name | settings of both | only of OLD | only of NEW | flags of acting | how: NAME=VALUE for the environment,
+# Name | settings of both | only of OLD, if of version 0.1 | only of NEW | flags of acting | how: NAME=VALUE for the environment,
 # threads:N, killed (and resumed), critics (of another run), scored (on the way), ends (data with genuine ends).
 configurations='
 sequential |
@@ -158,14 +158,24 @@ for i in 1 2 3 4 5 6; do
   awk -v i=$i 'BEGIN { for (j = 0; j < 7; ++j) printf "%s%.3f", j ? "," : "[", sin(7 * i + 3 * j); print "]" }'
 done >observations.jsonl
 
+# Version 0.1 had other settings for what the column "only of OLD" says.
+renamed=0
+if "$old" config show | grep '^timeouts_are_terminal =' >/dev/null; then renamed=1; fi
+
 # read_configuration LINE: into variables.
 read_configuration() {
   local word how
   IFS='|' read -r name settings old_only new_only acting how <<<"$1"
   name=${name%"${name##*[! ]}"}
+  [ $renamed = 1 ] || old_only=$new_only
   data=robot.hdf5 threads=1 killed=0 critics=0 scored=0 environment= cloning=
   kinds='policy checkpoints metrics sample eval values' kinds_of_new='trace double-trace'
-  case $name in cloning*) cloning=--cloning kinds=${kinds% values} ;; esac
+  case $name in
+    cloning*)
+      kinds=${kinds% values}
+      [ $renamed = 0 ] || cloning=--cloning
+      ;;
+  esac
   for word in $how; do
     case $word in
       threads:*) threads=${word#*:} ;;
