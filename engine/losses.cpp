@@ -16,7 +16,7 @@ View<T> rows_of(Tensor<T> weights, const Slice& slice) {
 /// Records the gradient of a loss by one of its arguments. gradient(slice, scale, d, weights, add) makes the
 /// row operation of its rows; `reads` are all tensors that it reads.
 template <class T, class Gradient>
-void record_gradient(Tape<T>& tape, const char* name, Tensor<T> argument, std::vector<Tensor<T>> reads,
+void record_gradient(Tape<T>& tape, const std::string& name, Tensor<T> argument, std::vector<Tensor<T>> reads,
                      Tensor<T> weights, Gradient gradient) {
   if (!argument->requires_gradient) return;
   want_all_columns(argument);
@@ -25,22 +25,21 @@ void record_gradient(Tape<T>& tape, const char* name, Tensor<T> argument, std::v
     const Tensor<T> d = tape.gradient(argument);
     const T scale = T(1) / static_cast<T>(rows);  // the mean's derivative
     if (add) reads.push_back(d);
-    tape.row_operation(std::string(name).append(" backward"), argument->gradient_rows, reads, {d},
-                       [=](const Slice& slice) {
-                         return gradient(slice, scale, d->view(slice), rows_of(weights, slice), add);
-                       });
+    tape.row_operation(name + " backward", argument->gradient_rows, reads, {d}, [=](const Slice& slice) {
+      return gradient(slice, scale, d->view(slice), rows_of(weights, slice), add);
+    });
   });
 }
 
 /// Records a loss. value(slice, loss, weights) makes the row operation of its rows' values,
 /// gradient(slice, scale, d, weights, add) that of their gradient.
 template <class T, class Value, class Gradient>
-Tensor<T> record_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, std::vector<Tensor<T>> reads,
-                      Tensor<T> weights, Value value, Gradient gradient) {
+Tensor<T> record_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction,
+                      std::vector<Tensor<T>> reads, Tensor<T> weights, Value value, Gradient gradient) {
   const int rows = prediction->shape.rows;
   reads.push_back(prediction);
   if (weights != nullptr) {
-    require_shape(name, "weights", {1, rows, 1}, weights->shape);
+    require_shape(name.c_str(), "weights", {1, rows, 1}, weights->shape);
     reads.push_back(weights);
   }
   const Tensor<T> loss = tape.value(name, {prediction->shape.nets, rows, 1});
@@ -54,7 +53,7 @@ Tensor<T> record_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, std
 }  // namespace
 
 template <class T>
-Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+Tensor<T> squared_error_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target,
                              Tensor<T> weights) {
   Shape expected = prediction->shape;
   if (target->shape.nets == 1) expected.nets = 1;
@@ -70,7 +69,7 @@ Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> predicti
 }
 
 template <class T>
-Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+Tensor<T> expectile_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target,
                          double expectile, Side side, Tensor<T> weights) {
   const Shape shape = prediction->shape;
   require_shape("expectile_loss", "prediction", {1, shape.rows, 1}, shape);
@@ -88,7 +87,7 @@ Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, 
 }
 
 template <class T>
-Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
+Tensor<T> flow_matching_loss(Tape<T>& tape, const std::string& name, Tensor<T> velocity, Tensor<T> noise,
                              Tensor<T> actions, Tensor<T> weights) {
   const Shape shape{1, velocity->shape.rows, velocity->shape.cols};
   require_shape("flow_matching_loss", "velocity", shape, velocity->shape);
@@ -106,8 +105,8 @@ Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity
 }
 
 template <class T>
-Tensor<T> gaussian_loss(Tape<T>& tape, const char* name, Tensor<T> mean, Tensor<T> log_deviation, Tensor<T> x,
-                        Tensor<T> weights) {
+Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, Tensor<T> log_deviation,
+                        Tensor<T> x, Tensor<T> weights) {
   const Shape shape{1, mean->shape.rows, mean->shape.cols};
   require_shape("gaussian_loss", "mean", shape, mean->shape);
   require_shape("gaussian_loss", "log_deviation", shape, log_deviation->shape);
@@ -130,8 +129,8 @@ Tensor<T> gaussian_loss(Tape<T>& tape, const char* name, Tensor<T> mean, Tensor<
 }
 
 template <class T>
-Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
-  require_shape("sum_of_means", name, {x->shape.nets, x->shape.rows, 1}, x->shape);
+Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x) {
+  require_shape("sum_of_means", name.c_str(), {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> mean = tape.kept(name, {1, 1, 1});
   tape.deferred_tasks(name, 1, {x}, {mean}, [=, &schedules = tape.schedules()](int, int, std::byte*) {
     schedules.sum_of_means(x->whole(), mean->whole().data);
@@ -139,12 +138,15 @@ Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x) {
   return mean;
 }
 
-#define R2_INSTANTIATE(T)                                                                                   \
-  template Tensor<T> squared_error_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>);            \
-  template Tensor<T> expectile_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, double, Side, Tensor<T>);  \
-  template Tensor<T> flow_matching_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>); \
-  template Tensor<T> gaussian_loss(Tape<T>&, const char*, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>);      \
-  template Tensor<T> sum_of_means(Tape<T>&, const char*, Tensor<T>);
+#define R2_INSTANTIATE(T)                                                                               \
+  template Tensor<T> squared_error_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>); \
+  template Tensor<T> expectile_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, double, Side,   \
+                                    Tensor<T>);                                                         \
+  template Tensor<T> flow_matching_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>,  \
+                                        Tensor<T>);                                                     \
+  template Tensor<T> gaussian_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>,       \
+                                   Tensor<T>);                                                          \
+  template Tensor<T> sum_of_means(Tape<T>&, const std::string&, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

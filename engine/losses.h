@@ -4,6 +4,8 @@
 // constants; null: none. The mean is over all rows, whatever they weigh.
 #pragma once
 
+#include <string>
+
 #include "engine/tape.h"
 #include "kernels/critic.h"
 
@@ -12,25 +14,25 @@ namespace r2pac {
 /// Sum over members of the batch mean of (target - prediction)^2, itself a mean over columns: prediction
 /// [K, B, C], target [1 or K, B, C].
 template <class T>
-Tensor<T> squared_error_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+Tensor<T> squared_error_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target,
                              Tensor<T> weights = nullptr);
 /// Batch mean of the expectile loss of target - prediction, both [1, B, 1]; `expectile` in (0, 1).
 template <class T>
-Tensor<T> expectile_loss(Tape<T>& tape, const char* name, Tensor<T> prediction, Tensor<T> target,
+Tensor<T> expectile_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target,
                          double expectile, Side side, Tensor<T> weights = nullptr);
 /// Batch mean of the mean squared error of the velocity against actions - noise, all [1, B, C].
 template <class T>
-Tensor<T> flow_matching_loss(Tape<T>& tape, const char* name, Tensor<T> velocity, Tensor<T> noise,
+Tensor<T> flow_matching_loss(Tape<T>& tape, const std::string& name, Tensor<T> velocity, Tensor<T> noise,
                              Tensor<T> actions, Tensor<T> weights = nullptr);
 
 /// Batch mean of minus the log density of x under a diagonal Gaussian: mean, log_deviation (clamped to [-5,
 /// 2]) and x [1, B, C]; the density is that of a whole row. Gradients flow to mean and log_deviation.
 template <class T>
-Tensor<T> gaussian_loss(Tape<T>& tape, const char* name, Tensor<T> mean, Tensor<T> log_deviation, Tensor<T> x,
-                        Tensor<T> weights = nullptr);
+Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, Tensor<T> log_deviation,
+                        Tensor<T> x, Tensor<T> weights = nullptr);
 
 /// Kept scalar: sum over members of the batch mean of x [K, B, 1]; computed after the gradient. No gradient.
 template <class T>
-Tensor<T> sum_of_means(Tape<T>& tape, const char* name, Tensor<T> x);
+Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x);
 
 }  // namespace r2pac

@@ -48,8 +48,8 @@ Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batc
 }
 
 template <class T>
-Tensor<T> drawn_column(Tape<T>& tape, const char* name, const T* column, std::uint32_t windows, int batch,
-                       std::uint64_t seed, const StepState* state) {
+Tensor<T> drawn_column(Tape<T>& tape, const std::string& name, const T* column, std::uint32_t windows,
+                       int batch, std::uint64_t seed, const StepState* state) {
   const Tensor<T> out = tape.value(name, {1, batch, 1});
   tape.row_operation(name, batch, {}, {out}, [=](const Slice& slice) {
     return GatherColumn<T>{column, windows, seed, state, slice.first, out->view(slice)};
@@ -57,10 +57,10 @@ Tensor<T> drawn_column(Tape<T>& tape, const char* name, const T* column, std::ui
   return out;
 }
 
-#define R2_INSTANTIATE(T)                                                                               \
-  template Batch<T> draw_batch(Tape<T>&, const WindowSource<T>&, int, std::uint64_t, const StepState*); \
-  template Batch<T> windows_in_order(Tape<T>&, const WindowSource<T>&, int, const std::uint32_t*);      \
-  template Tensor<T> drawn_column(Tape<T>&, const char*, const T*, std::uint32_t, int, std::uint64_t,   \
+#define R2_INSTANTIATE(T)                                                                                    \
+  template Batch<T> draw_batch(Tape<T>&, const WindowSource<T>&, int, std::uint64_t, const StepState*);      \
+  template Batch<T> windows_in_order(Tape<T>&, const WindowSource<T>&, int, const std::uint32_t*);           \
+  template Tensor<T> drawn_column(Tape<T>&, const std::string&, const T*, std::uint32_t, int, std::uint64_t, \
                                   const StepState*);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "engine/tape.h"
 #include "kernels/batch.h"
@@ -33,7 +34,7 @@ Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batc
 
 /// [1, B, 1]: what `column` [windows] holds for the drawn window of each row.
 template <class T>
-Tensor<T> drawn_column(Tape<T>& tape, const char* name, const T* column, std::uint32_t windows, int batch,
-                       std::uint64_t seed, const StepState* state);
+Tensor<T> drawn_column(Tape<T>& tape, const std::string& name, const T* column, std::uint32_t windows,
+                       int batch, std::uint64_t seed, const StepState* state);
 
 }  // namespace r2pac

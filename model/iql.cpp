@@ -66,9 +66,9 @@ Estimates<T> believed_estimates(Recorder<T>& r) {
 template <class T>
 void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target) {
   const std::string q = signal.q, v = signal.v;
-  r.loss(q, squared_error_loss(r.tape(), ("loss " + q).c_str(), estimate.q, target));
-  r.loss(v, expectile_loss(r.tape(), ("loss " + v).c_str(), estimate.v, estimate.believed,
-                           r.settings().expectile, signal.side));
+  r.loss(q, squared_error_loss(r.tape(), "loss " + q, estimate.q, target));
+  r.loss(v, expectile_loss(r.tape(), "loss " + v, estimate.v, estimate.believed, r.settings().expectile,
+                           signal.side));
   r.mean(q, estimate.believed);
   r.mean(v, estimate.v);
 }

@@ -46,12 +46,12 @@ template <class T>
 Tensor<T> Recorder<T>::per_window(const std::string& name, const RecordColumn<T>& record, bool wanted) {
   if (inputs_.with_earlier_stages && record) return record(*this);
   const T* column = inputs_.column(name, wanted ? record : RecordColumn<T>());
-  return drawn_column(tape_, name.c_str(), column, inputs_.source.windows, settings().batch, seed(), state());
+  return drawn_column(tape_, name, column, inputs_.source.windows, settings().batch, seed(), state());
 }
 
 template <class T>
 void Recorder<T>::mean(const std::string& name, Tensor<T> x, double minus) {
-  means_.push_back({name, sum_of_means(tape_, ("mean " + name).c_str(), x), minus});
+  means_.push_back({name, sum_of_means(tape_, "mean " + name, x), minus});
 }
 
 template <class T>
