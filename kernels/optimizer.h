@@ -15,9 +15,9 @@ struct AdamStep {
   T step_size;          ///< learning rate / (1 - beta1^t)
   T second_correction;  ///< 1 / sqrt(1 - beta2^t)
   T beta1, beta2, epsilon;
-  T polyak;              ///< weight of the online value in its target, in (0, 1]
-  T keep = 1;            ///< what weight decay leaves of a value: 1 - learning rate * decay
-  T gradient_scale = 1;  ///< by which clipping shortens the gradient
+  T polyak;          ///< weight of the online value in its target, in (0, 1]
+  T keep;            ///< what weight decay leaves of a value: 1 - learning rate * decay
+  T gradient_scale;  ///< by which clipping shortens the gradient
 };
 
 /// How the learning rate changes over steps t = 1, 2, ...: a linear rise to its full value at t =
@@ -66,9 +66,9 @@ R2_FORMULA T clip_factor(T squared_norm, T clip) {
 
 }  // namespace formula
 
-/// The constants for step t >= 1.
+/// The constants for step t >= 1, whose gradient is multiplied by gradient_scale.
 template <class T>
-AdamStep<T> adam_step(const AdamSettings& settings, long long t) {
+AdamStep<T> adam_step(const AdamSettings& settings, long long t, T gradient_scale = 1) {
   const auto power = static_cast<double>(t);
   const double rate = settings.learning_rate * formula::rate_factor(power, settings.schedule.warm_up_steps,
                                                                     settings.schedule.cosine_steps);
@@ -78,7 +78,8 @@ AdamStep<T> adam_step(const AdamSettings& settings, long long t) {
           static_cast<T>(settings.beta2),
           static_cast<T>(settings.epsilon),
           static_cast<T>(settings.polyak),
-          static_cast<T>(1 - rate * settings.weight_decay)};
+          static_cast<T>(1 - rate * settings.weight_decay),
+          gradient_scale};
 }
 
 namespace formula {

@@ -9,8 +9,8 @@ namespace r2pac {
 template <class T>
 void update_parameters(const UpdateArguments<T>& a, const AdamSettings& settings, const StepState* state,
                        unsigned long long first_step, T* squares, const T* gradient_scale) {
-  AdamStep<T> step = adam_step<T>(settings, static_cast<long long>(state->step - first_step + 1));
-  if (gradient_scale != nullptr) step.gradient_scale = *gradient_scale;
+  const auto step = adam_step<T>(settings, static_cast<long long>(state->step - first_step + 1),
+                                 gradient_scale == nullptr ? T(1) : *gradient_scale);
   *squares = static_cast<T>(
       vector_kernels<T>().adam(a.value, a.first_moment, a.second_moment, a.gradient, a.target, a.size, step));
 }

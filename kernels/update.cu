@@ -34,13 +34,15 @@ struct AdamTerms {
 
 /// The constants of step t.
 __device__ AdamStep<float> step_at(const AdamTerms& terms, float t) {
-  AdamStep<float> step = terms.step;
   const float rate = terms.learning_rate * formula::rate_factor(t, terms.warm_up_steps, terms.cosine_steps);
-  step.step_size = rate / -expm1f(t * terms.log_beta1);
-  step.second_correction = 1.0f / sqrtf(-expm1f(t * terms.log_beta2));
-  step.keep = 1.0f - rate * terms.weight_decay;
-  if (terms.gradient_scale != nullptr) step.gradient_scale = *terms.gradient_scale;
-  return step;
+  return {.step_size = rate / -expm1f(t * terms.log_beta1),
+          .second_correction = 1.0f / sqrtf(-expm1f(t * terms.log_beta2)),
+          .beta1 = terms.step.beta1,
+          .beta2 = terms.step.beta2,
+          .epsilon = terms.step.epsilon,
+          .polyak = terms.step.polyak,
+          .keep = 1.0f - rate * terms.weight_decay,
+          .gradient_scale = terms.gradient_scale == nullptr ? 1.0f : *terms.gradient_scale};
 }
 
 /// Value i of all arrays; returns the squared gradient.

@@ -93,7 +93,8 @@ TEMPLATE_TEST_CASE("Adam and Polyak equal the formula in double", "", float, dou
     const AdamStep<T> step = adam_step<T>({1e-2, 0.9, 0.999, 1e-8, 0.05}, 3);
     const auto wide = [](T x) { return static_cast<double>(x); };
     const AdamStep<double> exact{wide(step.step_size), wide(step.second_correction), wide(step.beta1),
-                                 wide(step.beta2),     wide(step.epsilon),           wide(step.polyak)};
+                                 wide(step.beta2),     wide(step.epsilon),           wide(step.polyak),
+                                 wide(step.keep),      wide(step.gradient_scale)};
     for (const bool averaged : {true, false})
       for (const int n : kLengths) {
         Guarded<T> value = Guarded<T>::normal(1, n, 0, 34), first = Guarded<T>::normal(1, n, 0, 35),
