@@ -71,7 +71,8 @@ std::string text_of(const toml::node& node, const Field& field, const std::strin
   std::string text;
   for (const toml::node& item : *list) {
     if (!item.is_integer()) throw wrong_kind();
-    text += (text.empty() ? "" : ",") + format_number(item.as_integer()->get());
+    if (!text.empty()) text += ',';
+    text += format_number(item.as_integer()->get());
   }
   return text;
 }
