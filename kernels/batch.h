@@ -112,4 +112,20 @@ struct GatherColumn {
   }
 };
 
+/// out(r, k) = steps[row of step k of the window drawn for row first_row + r]; steps [rows of the source],
+/// out [1, B, h].
+template <class T>
+struct GatherSteps {
+  WindowSource<T> source;
+  const T* steps;
+  unsigned long long seed;
+  const StepState* state;
+  int first_row;
+  View<T> out;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    const T* window = steps + source.starts[draw_window(seed, state->step, first_row + r, source.windows)];
+    for (int k = lane; k < out.cols; k += lanes) out.row(r)[k] = window[k];
+  }
+};
+
 }  // namespace r2pac

@@ -44,6 +44,7 @@ struct TargetConstants {
   T penalty;         ///< C >= 0
   PenaltyReading reading;
   Range<T> reward_values, cost_values;  ///< what is bootstrapped from is clamped to these (BOUNDS)
+  T feasibility_scale = 25;             ///< M > 0, the feasibility value of a step with a cost
 };
 
 namespace formula {
@@ -100,6 +101,21 @@ R2_FORMULA T cost_target(T costs, T mask, T next_cost_value, const TargetConstan
   return costs + constants.chunk_discount * mask * nearest_in(constants.cost_values, next_cost_value);
 }
 
+/// The h-step target of feasibility critics (FEASIBILITY): with h_k = M where step k has a cost and -1
+/// elsewhere, y <- (1 - gamma) h_k + gamma max(h_k, y) from y = V_h(s_{t+h}) back to step t. After a genuine
+/// end y begins as -1, the least value. costs [h] are those of the single steps.
+template <class T>
+R2_FORMULA T feasibility_target(const T* costs, int h, T mask, T next_value,
+                                const TargetConstants<T>& constants) {
+  T value = mask == T(0) ? T(-1) : nearest_in(constants.cost_values, next_value);
+  R2_ROLLED
+  for (int k = h - 1; k >= 0; --k) {
+    const T now = costs[k] > T(0) ? constants.feasibility_scale : T(-1);
+    value = (T(1) - constants.discount) * now + constants.discount * (value > now ? value : now);
+  }
+  return value;
+}
+
 /// 1 for a chunk worth imitating (LABEL): in the safe region one with a reward advantage >= 0, outside it
 /// one with a cost advantage <= 0; by LabelRule::reward one with a reward advantage >= 0 wherever it is.
 /// q_reward is the least, q_cost the greatest of the target critics.
@@ -151,6 +167,20 @@ struct CriticTargets {
     reward_target.row(r)[0] =
         formula::reward_target(rewards.row(r)[0], m, next_reward_value.row(r)[0], leaves, constants);
     cost_target.row(r)[0] = formula::cost_target(costs.row(r)[0], m, next_cost, constants);
+  }
+};
+
+/// The feasibility critics' target of a transition; costs [1, B, h].
+template <class T>
+struct FeasibilityTargets {
+  View<T> costs, mask, next_value;  // in
+  TargetConstants<T> constants;
+  View<T> target;  // out
+
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0)
+      target.row(r)[0] = formula::feasibility_target(costs.row(r), costs.cols, mask.row(r)[0],
+                                                     next_value.row(r)[0], constants);
   }
 };
 

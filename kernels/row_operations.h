@@ -19,10 +19,11 @@ template <class T>
 using RowOperation =
     std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Zero<T>, Sum<T>, Product<T>, DrawDropout<T>,
                  Broadcast<T>, Embed<T>, EnsembleExtreme<T>, EnsembleExtremeGradient<T>, GatherWindows<T>,
-                 GatherWindowsInOrder<T>, GatherColumn<T>, CriticTargets<T>, SquaredError<T>,
-                 SquaredErrorGradient<T>, ExpectileLoss<T>, ExpectileGradient<T>, OptimalityLabels<T>,
-                 SafeStates<T>, AdvantageWeights<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>,
-                 FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>>;
+                 GatherWindowsInOrder<T>, GatherColumn<T>, GatherSteps<T>, CriticTargets<T>,
+                 FeasibilityTargets<T>, SquaredError<T>, SquaredErrorGradient<T>, ExpectileLoss<T>,
+                 ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, AdvantageWeights<T>,
+                 LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>, GaussianLoss<T>,
+                 GaussianGradient<T>>;
 
 /// The CPU's schedule: rows 0 .. rows - 1, one after the other.
 template <class T>

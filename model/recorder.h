@@ -66,6 +66,7 @@ class Recorder {
   Tape<T>& tape() { return tape_; }
   const Settings& settings() const { return *inputs_.settings; }
   const DataFacts<T>& facts() const { return inputs_.facts; }
+  const WindowSource<T>& source() const { return inputs_.source; }
   int chunk_length() const { return inputs_.source.chunk_length; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(settings().seed); }
   const StepState* state() const { return inputs_.state; }

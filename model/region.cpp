@@ -23,13 +23,35 @@ TargetConstants<T> target_constants(const Settings& settings, const DataFacts<T>
       static_cast<T>(settings.discount), static_cast<T>(std::pow(settings.discount, chunk_length)),
       static_cast<T>(settings.penalty),  settings.penalty_reading,
       {-kAnything, kAnything},           {-kAnything, kAnything}};
+  constants.feasibility_scale = static_cast<T>(settings.feasibility_scale);
   if (!settings.bounded_values) return constants;
-  constants.cost_values = sums_of(facts.costs, settings.discount);
+  constants.cost_values = settings.backup == Backup::feasibility ? Range<T>{-1, constants.feasibility_scale}
+                                                                 : sums_of(facts.costs, settings.discount);
   constants.reward_values = sums_of(facts.rewards, settings.discount);
   if (settings.penalty_reading != PenaltyReading::none)
     constants.reward_values.least =
         std::min(constants.reward_values.least, formula::penalty_target(constants));
   return constants;
+}
+
+/// Targets [1, B, 1] of cost critics that learn feasibility.
+template <class T>
+Tensor<T> feasibility_targets(Recorder<T>& r, Tensor<T> v_cost_next, const TargetConstants<T>& constants) {
+  const Tensor<T> mask = r.batch().mask;
+  const Tensor<T> costs = r.tape().value("step_costs", {1, mask->shape.rows, r.chunk_length()}),
+                  target = r.tape().value("cost_target", mask->shape);
+  r.tape().row_operation("costs of steps", mask->shape.rows, {}, {costs},
+                         [=, source = r.source(), seed = r.seed(), state = r.state()](const Slice& slice) {
+                           return GatherSteps<T>{source, source.costs, seed,
+                                                 state,  slice.first,  costs->view(slice)};
+                         });
+  r.tape().row_operation(
+      "feasibility targets", mask->shape.rows, {costs, mask, v_cost_next}, {target}, [=](const Slice& slice) {
+        return FeasibilityTargets<T>{costs->view(slice), mask->view(slice), v_cost_next->view(slice),
+                                     constants, target->view(slice)};
+      });
+  r.trace("step_costs", costs);
+  return target;
 }
 
 }  // namespace
@@ -103,8 +125,9 @@ Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_rewa
 template <class T>
 Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> v_cost_next,
                              Tensor<T> region_end) {
-  const Targets<T> t = critic_targets(r.tape(), r.batch(), v_reward_next, v_cost_next, region_end,
-                                      target_constants(r.settings(), r.facts(), r.chunk_length()));
+  const auto constants = target_constants<T>(r.settings(), r.facts(), r.chunk_length());
+  Targets<T> t = critic_targets(r.tape(), r.batch(), v_reward_next, v_cost_next, region_end, constants);
+  if (r.settings().backup == Backup::feasibility) t.cost = feasibility_targets(r, v_cost_next, constants);
   r.mean("unsafe", t.unsafe);
   for (const auto& [name, value] :
        {std::pair{"reward_target", t.reward}, {"cost_target", t.cost}, {"unsafe", t.unsafe}})

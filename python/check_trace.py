@@ -66,7 +66,7 @@ class Trace:
     def batch(self, prefix):
         """A step's entries; what has a row per window as a matrix, even if it has one column only."""
         b = self.group(prefix)
-        for name in ("observations", "actions", "next_observations", "noise", "mean"):
+        for name in ("observations", "actions", "next_observations", "noise", "mean", "step_costs"):
             if name in b:
                 b[name] = b[name].reshape(len(b[name]), -1)
         return b
@@ -173,11 +173,22 @@ class Method:
         penalty = {"absorbing": -s["penalty"] / (1 - s["discount"]), "direct": -s["penalty"]}
         if s["bounded_values"]:
             v_r = jnp.clip(v_r, *self.bounds(ranges["reward_range"], penalty.get(s["penalty_reading"])))
-            v_c = jnp.clip(v_c, *self.bounds(ranges["cost_range"]))
+            feasible = (-1.0, s["feasibility_scale"])
+            v_c = jnp.clip(v_c, *(feasible if s["backup"] == "feasibility" else self.bounds(ranges["cost_range"])))
         reward = b["rewards"] + reach * v_r
         if s["penalty_reading"] in penalty:
             reward = jnp.where(unsafe != 0, penalty[s["penalty_reading"]], reward)
+        if s["backup"] == "feasibility":
+            return {"reward_target": reward, "cost_target": self.feasibility(b, v_c)}
         return {"reward_target": reward, "cost_target": b["costs"] + reach * v_c}
+
+    def feasibility(self, b, v_c):
+        """y -> max(h, (1 - gamma) h + gamma y) for each step; such maps follow each other as max(floor, sum + g y)."""
+        gamma, floor, total = self.s["discount"], -np.inf, 0.0
+        for now in np.where(b["step_costs"].T > 0, self.s["feasibility_scale"], -1.0)[::-1]:
+            floor, total = np.maximum(now, (1 - gamma) * now + gamma * floor), (1 - gamma) * now + gamma * total
+        reached = np.maximum(floor, total + gamma ** self.s["chunk_length"] * v_c)
+        return np.where(b["mask"] != 0, reached, floor)
 
     def labels(self, stages, b, f):
         """Labels, and by how much the closer of the two decisions behind each was made."""
@@ -297,6 +308,7 @@ def check_names(trace, method, steps, report):
         for stage in method.stages_of(i):
             kind = method.kinds[stage]
             entries += [*ENTRIES[kind], *("loss/" + n for n in LOSSES[kind])]
+            entries += ["step_costs"] * (stage == "critics" and method.s["backup"] == "feasibility")
         entries += ["gradient/" + n for n in online] + ["after/online/" + n for n in online]
         entries += ["after/target/" + n for n in target]
         wanted |= {f"step.{i}/{n}" for n in entries}
@@ -426,6 +438,7 @@ class Data:
             "actions": (np.clip(d["actions"][rows], -1, 1) * inside[..., None]).reshape(len(start), -1),
             "rewards": (d["rewards"][rows] * discounts).sum(1) * s["reward_scale"],
             "costs": (d["costs"][rows] * discounts).sum(1) * s["cost_scale"],
+            "step_costs": d["costs"][rows] * inside * s["cost_scale"],
             "mask": 1.0 - ended,
         }
 

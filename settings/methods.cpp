@@ -21,6 +21,7 @@ const std::vector<Companions>& companions() {
         {"num_candidates", "1", true},
         {"guidance_scale", "1"}}},
       {"actor", "weighted-flow", {{"label", "null", true}}},
+      {"backup", "feasibility", {{"threshold", "zero", true}}},
   };
   return all;
 }

@@ -22,6 +22,12 @@ namespace r2pac {
 /// sequential: the critics first, then the actor with finished critics. joint: both in every step.
 enum class Schedule { sequential, joint };
 
+/// What the cost critics learn.
+enum class Backup {
+  discounted,   ///< the discounted sum of costs (Eq. 14)
+  feasibility,  ///< whether a cost can be avoided for ever: above 0 it cannot (Eq. 43)
+};
+
 /// Where the safe region ends, in units of V_c.
 enum class Threshold {
   quantile,  ///< the alpha-quantile of V_c over the data
@@ -66,6 +72,8 @@ struct Settings {
   double cost_scale = 1;
   double cost_limit = 10;
   double threshold_ema = 0;
+  Backup backup = Backup::discounted;
+  double feasibility_scale = 25;
   Threshold threshold = Threshold::quantile;
   Timeouts timeouts = Timeouts::bootstrap;
   bool pad_terminals = false;

@@ -217,6 +217,11 @@ const std::vector<Field>& settings_table() {
                [](S& s, const Task& task) { s.cost_limit = task.cost_limit; }),
       number<double>(critics, "threshold_ema", &S::threshold_ema, 0, 1,
                      "weight kept of the old threshold from step to step", Open::high),
+      choice<Backup>(critics, "backup", &S::backup,
+                     {{"discounted", Backup::discounted}, {"feasibility", Backup::feasibility}},
+                     "what cost critics learn: sums of costs, or whether a cost can be avoided (Eq. 43)"),
+      number<double>(critics, "feasibility_scale", &S::feasibility_scale, 0, 1e9,
+                     "feasibility of a step with a cost; without one it is -1", Open::low),
       choice<Threshold>(
           critics, "threshold", &S::threshold,
           {{"quantile", Threshold::quantile}, {"limit", Threshold::limit}, {"zero", Threshold::zero}},

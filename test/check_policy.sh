@@ -28,12 +28,20 @@ for settings in "num_candidates=16" "twin_critics=false layer_norm=true" \
   "activation=gelu_tanh normalize_observations=true" "selection=region alpha=1 penalty_reading=none" \
   "selection=region alpha=0.02 twin_critics=false" "twin_critics=false layer_norm=true selection=region alpha=1" \
   "activation=gelu_tanh normalize_observations=true selection=region alpha=0.02" \
-  "selection=region region_bound=0.5 label=null threshold=limit" "method=cloning normalize_observations=true"; do
+  "selection=region region_bound=0.5 label=null threshold=limit" "method=cloning normalize_observations=true" \
+  "label_rule=reward" "actor=gaussian" "actor=weighted-flow" "backup=feasibility selection=region"; do
   i=$((i + 1))
   set --
   for setting in $settings; do set -- "$@" --set "$setting"; done
   echo "--- $settings"
   "$r2pac" train --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 64 --steps 60 --quiet \
     --out "$folder/run$i" "$@" >/dev/null
-  redo "$folder/run$i"
+  if [ "$settings" = "actor=gaussian" ]; then
+    if redo "$folder/run$i" 2>"$folder/said" || ! grep -q "only flows" "$folder/said"; then
+      echo "a policy without a flow was not refused, or without the reason" >&2
+      exit 1
+    fi
+  else
+    redo "$folder/run$i"
+  fi
 done

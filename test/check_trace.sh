@@ -45,6 +45,8 @@ redo $precision --steps 3 --schedule joint --set actor=gaussian --set weight_cap
 redo $precision --steps 3 --set critic_steps=1 --set actor=gaussian
 redo $precision --steps 3 --schedule joint --set actor=weighted-flow
 redo $precision --steps 3 --set critic_steps=1 --set actor=weighted-flow
+redo $precision --steps 3 --schedule joint --set backup=feasibility --set pad_terminals=true
+redo $precision --steps 3 --set critic_steps=2 --set backup=feasibility --set feasibility_scale=1 --set bounded_values=false
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi
 

@@ -141,6 +141,13 @@ TEST_CASE("row operations give the CPU's values") {
           scalar(), scalar(), scalar()};
     }));
   check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
+    const View<T> costs = a.array(1, rows, 5), mask = a.array(1, rows, 1);
+    a.set(costs, [](std::size_t i) { return i % 3 == 0 ? 1.0 : 0.0; });
+    a.set(mask, [](std::size_t i) { return i % 5 == 0 ? 0.0 : 1.0; });
+    const TargetConstants<T> constants{T(0.99), 0, 0, PenaltyReading::none, {}, {T(-1), T(25)}};
+    return FeasibilityTargets<T>{costs, mask, a.array(1, rows, 1), constants, a.array(1, rows, 1)};
+  }));
+  check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
     return SquaredError<T>{a.array(4, rows, 1), a.array(1, rows, 1), a.array(4, rows, 1)};
   }));
   check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
@@ -205,6 +212,7 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
         GatherWindows<float>{source, 5, state.data(), 3, batch()},
         GatherWindowsInOrder<float>{source, first.data(), 0, batch()},
         GatherColumn<float>{labels.data(), source.windows, 5, state.data(), 3, scalar()},
+        GatherSteps<float>{source, source.costs, 5, state.data(), 3, a.array(1, rows, h)},
         LabelDropout<float>{scalar(), 0.4f, 5, state.data(), 2, scalar()},
         DrawFlow<float>{5, state.data(), 1, noise, time},
         FlowPath<float>{noise, a.array(1, rows, 7), time, a.array(1, rows, 7)},

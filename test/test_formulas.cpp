@@ -210,6 +210,32 @@ TEST_CASE("a label asks for reward inside the region and for less cost outside")
   CHECK(label(9, 5, 1.4, static_cast<double>(kNan)) == 0);
 }
 
+TEST_CASE("feasibility over a chunk is Eq. 43 once for each step, and one maximum of two numbers") {
+  const TargetConstants<double> c{0.9, 0, 1, PenaltyReading::none, {}, {-1, 25}};
+  const double free = 0, costly = 0.1;
+  for (const double next : {-1.0, -0.3, 0.0, 4.0, 25.0}) {  // one step: (1 - gamma) h + gamma max(h, V)
+    CHECK(near(formula::feasibility_target(&free, 1, 1.0, next, c), -0.1 + 0.9 * next, 1e-15));
+    CHECK(near(formula::feasibility_target(&costly, 1, 1.0, next, c), 25, 1e-15));
+    CHECK(near(formula::feasibility_target(&free, 1, 0.0, next, c), -1, 1e-15));
+    CHECK(near(formula::feasibility_target(&costly, 1, 0.0, next, c), 25, 1e-15));
+  }
+  CHECK(near(formula::feasibility_target(&free, 1, 1.0, 1e6, c), -0.1 + 0.9 * 25, 1e-15));  // BOUNDS
+  // Such steps y -> max(h, (1 - gamma) h + gamma y) follow each other as max(floor, sum + gamma^h y).
+  for (int pattern = 0; pattern < 32; ++pattern)
+    for (const double next : {-1.0, 0.5, 11.0}) {
+      double costs[5], floor = -1e300, sum = 0;
+      for (int k = 4; k >= 0; --k) {
+        costs[k] = pattern >> k & 1 ? 3.5 : 0;
+        const double now = costs[k] > 0 ? 25 : -1;
+        floor = std::max(now, 0.1 * now + 0.9 * floor);
+        sum = 0.1 * now + 0.9 * sum;
+      }
+      CHECK(near(formula::feasibility_target(costs, 5, 1.0, next, c),
+                 std::max(floor, sum + std::pow(0.9, 5) * next), 1e-14));
+      CHECK(near(formula::feasibility_target(costs, 5, 0.0, next, c), std::max(floor, -1.0), 1e-14));
+    }
+}
+
 TEST_CASE("a label by reward alone is that of the region wherever a state is safe") {
   for (const double q_r : {4.0, 5.0, 6.0})
     for (const double q_c : {0.5, 2.0, 3.0})

@@ -3,15 +3,17 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <map>
 
 #include "base/error.h"
 #include "base/philox.h"
 #include "data/dsrl.h"
-#include "training/policy.h"
-#include "training/run.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/generations.h"
+#include "training/policy.h"
+#include "training/run.h"
 
 using namespace r2pac;
 namespace fs = std::filesystem;
@@ -133,6 +135,29 @@ TEST_CASE("a run that is stopped and resumed ends in the same bytes as one that 
       require_same_run(fixture.out(base), options.folder);
     }
   }
+}
+
+TEST_CASE("a run of each variant that is stopped and resumed has the same end") {
+  const Fixture fixture;
+  const std::map<std::string, std::function<void(Settings&)>> variants = {
+      {"reward", [](Settings& s) { s.label_rule = LabelRule::reward; }},
+      {"gaussian", [](Settings& s) { s.actor = ActorKind::gaussian; }},
+      {"weighted", [](Settings& s) { s.actor = ActorKind::weighted_flow; }},
+      {"feasibility", [](Settings& s) { s.backup = Backup::feasibility, s.threshold = Threshold::zero; }},
+      {"cloning", [](Settings& s) { s.method = "cloning", s.num_candidates = 1; }},
+  };
+  for (const auto& [name, change] : variants)
+    for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {
+      const std::string base = name + (schedule == Schedule::joint ? "-joint" : "");
+      INFO(base);
+      RunOptions whole = fixture.options(base, schedule), parts = fixture.options(base + "-parts", schedule);
+      change(whole.settings.values), change(parts.settings.values);
+      REQUIRE(run(whole) == RunEnd::finished);
+      REQUIRE(run(parts, 13) == RunEnd::stopped);
+      parts.device = cpu_device(2);
+      REQUIRE(run(parts) == RunEnd::finished);
+      require_same_run(whole.folder, parts.folder);
+    }
 }
 
 TEST_CASE(

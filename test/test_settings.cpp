@@ -36,7 +36,9 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"cost_scale", "0.333"},
                                                          {"cost_limit", "0"},
                                                          {"threshold_ema", "0.5"},
-                                                         {"threshold", "limit"},
+                                                         {"backup", "feasibility"},
+                                                         {"feasibility_scale", "1"},
+                                                         {"threshold", "zero"},
                                                          {"timeouts", "terminal"},
                                                          {"pad_terminals", "true"},
                                                          {"normalize_observations", "true"},
@@ -86,7 +88,7 @@ TEST_CASE("every setting is in the table, reads back from its own file, and show
     CHECK_FALSE(info.range.empty());
     REQUIRE(kOtherValues.count(key) == 1);
     Settings changed = with({key + "=" + kOtherValues.at(key)}).values;
-    if (key == "task" || key == "method")  // without what goes with them
+    if (key == "task" || key == "method" || key == "backup")  // without what goes with them
       changed = parse_settings(key + " = \"" + kOtherValues.at(key) + "\"", "");
 
     const std::vector<SettingDifference> found = differences(Settings{}, changed);
@@ -171,6 +173,11 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
     }
   }
   CHECK(with({"label_dropout=1.0", "method=cloning"}).values.label_dropout == 1);
+
+  CHECK(with({"backup=feasibility"}).values.threshold == Threshold::zero);
+  CHECK(with({"threshold=zero", "backup=feasibility"}).values.threshold == Threshold::zero);
+  CHECK_THROWS_WITH(with({"backup=feasibility", "threshold=quantile"}),
+                    Catch::Contains("threshold") && Catch::Contains("quantile") && Catch::Contains("backup"));
 }
 
 TEST_CASE("acting is what a trained policy may change") {
