@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""Redoes the gradient steps of a trace in JAX and compares everything.
+"""Redoes the gradient steps of a trace in JAX and compares every number.
 
     r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors
     python check_trace.py trace.safetensors [--data FILE.hdf5]
 
-An independent implementation of the methods, in double precision: from the recorded weights, batch, noise, flow
-times and label dropout it computes thresholds, targets, labels, losses, gradients (by jax.grad) and updated
-weights. A tensor that is missing, or that nothing here checks, is a difference too. With --data it also rebuilds
-the batch from the file, and the thresholds that depend on all of it. Exit status: 0 all equal, 1 a difference,
-77 a package is missing.
+This is a second implementation of the methods, in double precision. It takes the recorded weights, batch, noise,
+flow times and dropped labels. From them it computes thresholds, targets, labels, losses, gradients (by jax.grad)
+and updated weights. A tensor that is missing, or that nothing here checks, counts as a difference. With --data the
+script also rebuilds the batches from the file, and the thresholds that depend on the whole file.
+Exit status: 0 all equal, 1 a difference, 77 a package is missing.
 """
 
 import argparse
 import sys
 import tomllib
+from typing import NamedTuple
 
 try:
     import jax
@@ -30,16 +31,40 @@ jax.config.update("jax_enable_x64", True)
 
 FORMAT = "r2pac-trace-2"
 NULL, BAD, GOOD = 0, 1, 2  # rows of the label table
-STAGES = {"r2pac": ("critics", "actor"), "cloning": ("actor",)}  # of each method
-NETS = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("velocity",), "gaussian": ("mean",), "weighted-flow": ("velocity",)}  # that a stage or actor trains
-LOSSES = {"critics": ("q_r", "q_c", "v_r", "v_c"), "actor": ("flow",), "gaussian": ("actor",), "weighted-flow": ("flow",)}
-BATCH = ("observations", "actions")  # of every step; then those of a stage
-ENTRIES = {
-    "critics": ("next_observations", "rewards", "costs", "mask", "reward_target", "cost_target", "unsafe",
-                "q_reward", "q_cost"),
-    "actor": ("label", "dropped_label", "noise", "flow_time"),
-    "gaussian": ("weight", "mean"),
-    "weighted-flow": ("label", "dropped_label", "noise", "flow_time", "weight"),
+BATCH = ("observations", "actions")  # the trace has these of every step
+
+
+class Kind(NamedTuple):
+    """What a stage of this kind trains, and what the trace has of a step of it besides BATCH."""
+
+    nets: tuple
+    losses: tuple
+    entries: tuple
+
+
+METHODS = {"r2pac": ("critics", "actor"), "cloning": ("actor",)}  # the stages of each method
+KINDS = {  # the stage `critics` has one kind; the kind of the stage `actor` is the setting `actor`
+    "critics": Kind(
+        nets=("q_r", "q_c", "v_r", "v_c"),
+        losses=("q_r", "q_c", "v_r", "v_c"),
+        entries=("next_observations", "rewards", "costs", "mask", "reward_target", "cost_target", "unsafe",
+                 "q_reward", "q_cost"),
+    ),
+    "flow": Kind(
+        nets=("velocity",),
+        losses=("flow",),
+        entries=("label", "dropped_label", "noise", "flow_time"),
+    ),
+    "weighted-flow": Kind(
+        nets=("velocity",),
+        losses=("flow",),
+        entries=("label", "dropped_label", "noise", "flow_time", "weight"),
+    ),
+    "gaussian": Kind(
+        nets=("mean",),
+        losses=("actor",),
+        entries=("weight", "mean"),
+    ),
 }
 
 
@@ -51,8 +76,8 @@ class Trace:
         if (found := self.metadata.get("format", "none")) != FORMAT:
             raise ValueError(f"this is not a trace of the format {FORMAT} (its format: {found}); make one with "
                              "`r2pac trace` of this version")
-        if (method := self.metadata["method"]) not in STAGES:
-            raise ValueError(f"its method is {method}; this script knows {', '.join(STAGES)}")
+        if (method := self.metadata["method"]) not in METHODS:
+            raise ValueError(f"its method is {method}; this script knows {', '.join(METHODS)}")
         self.settings = tomllib.loads(self.metadata["settings"])
         self.networks = parse_networks(self.metadata["networks"])
         self.single = any(self.file.get_slice(n).get_dtype() == "F32" for n in self.names)
@@ -64,7 +89,7 @@ class Trace:
         return {n.removeprefix(prefix): self[n] for n in sorted(self.names) if n.startswith(prefix)}
 
     def batch(self, prefix):
-        """A step's entries; what has a row per window as a matrix, even if it has one column only."""
+        """The entries of a step. Entries that are matrices stay so, even if they have only one column."""
         b = self.group(prefix)
         for name in ("observations", "actions", "next_observations", "noise", "mean", "step_costs"):
             if name in b:
@@ -73,13 +98,12 @@ class Trace:
 
 
 class Method:
-    """The methods' formulas, batch-wise. Parameters are a dict of arrays under their public names."""
+    """The formulas of the methods, for a whole batch. Parameters are a dict of arrays by their public names."""
 
     def __init__(self, name, settings, networks):
         self.name, self.s, self.networks = name, settings, networks
-        self.stages = STAGES[name]
-        # Each table above says what a stage has; the actor's stage is that of the actor's kind.
-        self.kinds = {"critics": "critics", "actor": "actor" if settings["actor"] == "flow" else settings["actor"]}
+        self.stages = METHODS[name]
+        self.kinds = {"critics": "critics", "actor": settings["actor"]}  # of each stage, its name in KINDS
         self.sequential = settings["schedule"] == "sequential" and len(self.stages) > 1
         self.critic_steps = 0
         if self.sequential:
@@ -95,17 +119,18 @@ class Method:
         return ("critics",) if step < self.critic_steps else ("actor",)
 
     def stage_of(self, parameter):
-        return "critics" if parameter.split(".")[0] in NETS["critics"] else "actor"
+        return "critics" if parameter.split(".")[0] in KINDS["critics"].nets else "actor"
 
     def layers(self, net):
-        return (min(3, len(self.s["hidden"])) if net == "mean" else len(self.s["hidden"])) + 1
+        hidden = len(self.s["hidden"])
+        return (min(3, hidden) if net == "mean" else hidden) + 1
 
     def parameters(self):
         names = ["log_deviation" if self.kinds["actor"] == "gaussian" else "label_table"]
         for net in self.networks:
             for i in range(self.layers(net)):
                 names += [f"{net}.{i}.weight", f"{net}.{i}.bias"]
-                if self.s["layer_norm"] and net in NETS["critics"] and i + 1 < self.layers(net):
+                if self.s["layer_norm"] and net in KINDS["critics"].nets and i + 1 < self.layers(net):
                     names += [f"{net}.{i}.norm.gain", f"{net}.{i}.norm.bias"]
         return names
 
@@ -126,7 +151,7 @@ class Method:
         return x
 
     def joined(self, net, **parts):
-        """The parts [B, width] side by side, as the network reads them."""
+        """The parts [B, width] side by side, in the order in which the network reads them."""
         return jnp.concatenate([parts[name] for name in self.networks[net].inputs], axis=1)
 
     def value(self, p, net, observations):
@@ -140,7 +165,7 @@ class Method:
         return jnp.stack([self.perceptron(p, net, pairs, lambda a, k=k: a[k])[:, 0] for k in range(nets)])
 
     def frozen(self, online, target, b):
-        """Everything that passes no gradient back: values and target critics, where the method has them."""
+        """What passes no gradient back: values and target critics, if the method has them."""
         if "critics" not in self.stages:
             return {}
         return {
@@ -151,18 +176,18 @@ class Method:
         }
 
     def threshold(self, v_c, previous):
-        """Of a step that trains the critics; `previous` is None at the first."""
+        """The threshold of a step that trains the critics. `previous` is None at the first step."""
         now = np.quantile(np.asarray(v_c), self.s["alpha"])
         keep = self.s["threshold_ema"]
         return now if previous is None else keep * previous + (1 - keep) * now
 
     def unsafe(self, online, b, threshold):
-        """Whether each chunk leaves the safe region, and by how much the decision was made."""
+        """Whether each chunk leaves the safe region, and the distance of its value from the threshold."""
         margin = self.value(online, "v_c", b["next_observations"]) - threshold
         return np.asarray((b["mask"] != 0) & (margin > 0), dtype=float), np.asarray(margin)
 
     def bounds(self, steps, penalty=None):
-        """What a discounted sum of rewards or costs in the range of `steps` can be, or the penalty."""
+        """The least and greatest discounted sum of step values within `steps`; the penalty may be the least."""
         least, greatest = (x / (1 - self.s["discount"]) for x in (min(steps[0], 0), max(steps[1], 0)))
         return least if penalty is None else min(least, penalty), greatest
 
@@ -183,7 +208,10 @@ class Method:
         return {"reward_target": reward, "cost_target": b["costs"] + reach * v_c}
 
     def feasibility(self, b, v_c):
-        """y -> max(h, (1 - gamma) h + gamma y) for each step; such maps follow each other as max(floor, sum + g y)."""
+        """The target over a chunk, from its last step back: y -> (1 - gamma) h + gamma max(h, y) for each step.
+
+        Several such maps after each other are again one map y -> max(floor, total + gamma^n y).
+        """
         gamma, floor, total = self.s["discount"], -np.inf, 0.0
         for now in np.where(b["step_costs"].T > 0, self.s["feasibility_scale"], -1.0)[::-1]:
             floor, total = np.maximum(now, (1 - gamma) * now + gamma * floor), (1 - gamma) * now + gamma * total
@@ -191,19 +219,20 @@ class Method:
         return np.where(b["mask"] != 0, reached, floor)
 
     def labels(self, stages, b, f):
-        """Labels, and by how much the closer of the two decisions behind each was made."""
-        if self.name == "cloning" or self.kinds["actor"] == "weighted-flow" or ("critics" not in stages and self.s["label_dropout"] == 1):
-            shape = b["label"].shape  # nobody looks at a label
+        """Labels, and the lesser distance of each row's values from a place where the label changes."""
+        unlabelled = self.name == "cloning" or self.kinds["actor"] == "weighted-flow"
+        if unlabelled or ("critics" not in stages and self.s["label_dropout"] == 1):  # no label is used
+            shape = b["label"].shape
             return np.full(shape, float(NULL)), np.full(shape, np.inf)
         beyond, gain, excess = f["v_c"] - b["threshold"][0], f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
-        if self.s["label_rule"] == "reward":  # without V_c: reward decides everywhere
+        if self.s["label_rule"] == "reward":  # reward decides in every state
             return np.where(gain >= 0, float(GOOD), float(BAD)), np.asarray(jnp.abs(gain))
         good = jnp.where(beyond <= 0, gain >= 0, excess <= 0)
         advantage = jnp.where(beyond <= 0, gain, excess)
         margin = jnp.minimum(jnp.abs(beyond), jnp.abs(advantage))
         return np.where(good, float(GOOD), float(BAD)), np.asarray(margin)
 
-    def critic_losses(self, online, b, f, t):
+    def critics_losses(self, online, b, f, t):
         out, tau = {}, self.s["expectile"]
         for net, y in (("q_r", t["reward_target"]), ("q_c", t["cost_target"])):
             q = self.critics(online, net, b["observations"], b["actions"])
@@ -214,7 +243,7 @@ class Method:
         out["v_c"] = (jnp.where(down > 0, tau, 1 - tau) * down**2).mean()
         return out
 
-    def actor_losses(self, online, b, f, t):
+    def flow_losses(self, online, b, f, t):
         time = b["flow_time"][:, None]
         point = (1 - time) * b["noise"] + time * b["actions"]
         label = online["label_table"][b["dropped_label"].astype(int)]
@@ -223,7 +252,7 @@ class Method:
         return {"flow": (b.get("weight", 1.0) * ((velocity - (b["actions"] - b["noise"])) ** 2).mean(1)).mean()}
 
     def weights(self, b, f):
-        """How much each window weighs in regression."""
+        """The weight of each window in advantage-weighted regression."""
         advantage = jnp.where(f["v_c"] <= b["threshold"][0], f["q_reward"] - f["v_r"], f["v_c"] - f["q_cost"])
         return jnp.exp(jnp.minimum(self.s["advantage_temperature"] * advantage, np.log(self.s["weight_cap"])))
 
@@ -237,9 +266,11 @@ class Method:
         return {"actor": -(b["weight"] * density).mean()}
 
     def losses(self, online, b, f, t, stages):
+        compute = {"critics": self.critics_losses, "flow": self.flow_losses, "weighted-flow": self.flow_losses,
+                   "gaussian": self.gaussian_losses}
         out = {}
         for stage in stages:
-            out |= getattr(self, {"critics": "critic", "weighted-flow": "actor"}.get(kind := self.kinds[stage], kind) + "_losses")(online, b, f, t)
+            out |= compute[self.kinds[stage]](online, b, f, t)
         return out
 
 
@@ -263,8 +294,11 @@ class Report:
             self.fail(f"{name}: relative error {error:.3e}")
 
     def decide(self, kind, name, mine, recorded, margin, scale):
-        """Compares decisions. One made by less than the bound, such as that of the very row whose value is the
-        quantile, may be made either way by another order of summation."""
+        """Compares decisions, such as labels. `margin` is the distance of each from the point where it changes.
+
+        Below the bound, another order of summation may change the decision. An example is the row whose own value
+        is the quantile. Such decisions are counted and taken as recorded.
+        """
         close = (mine != recorded) & (np.abs(margin) <= self.bound * scale)
         self.close += int(close.sum())
         self.compare(kind, name, np.where(close, recorded, mine), recorded)
@@ -278,7 +312,7 @@ class Report:
 
 
 def update(method, online, target, gradient, moments, step):
-    """Adam's step number `step` >= 1 and Polyak on the entries that have a gradient; returns the new dicts."""
+    """Adam's step number `step` >= 1, then the target networks, for all entries of `gradient`. Returns new dicts."""
     s = method.s
     b1, b2 = s["adam_beta1"], s["adam_beta2"]
     new_online, new_target = dict(online), dict(target)
@@ -294,8 +328,8 @@ def update(method, online, target, gradient, moments, step):
 
 
 def check_names(trace, method, steps, report):
-    """The trace holds what its method and settings ask for, and nothing else. False if something is missing."""
-    nets = {net for stage in method.stages for net in NETS[method.kinds[stage]]}
+    """Reports what is missing and what is unknown. Returns whether the trace holds all that is needed."""
+    nets = {net for stage in method.stages for net in KINDS[method.kinds[stage]].nets}
     if set(method.networks) != nets:
         report.fail(f"networks: {', '.join(method.networks)}, expected {', '.join(sorted(nets))}")
         return False
@@ -306,8 +340,8 @@ def check_names(trace, method, steps, report):
     for i in range(steps):
         entries = ["windows", *BATCH] + ["threshold"] * method.has_region()
         for stage in method.stages_of(i):
-            kind = method.kinds[stage]
-            entries += [*ENTRIES[kind], *("loss/" + n for n in LOSSES[kind])]
+            kind = KINDS[method.kinds[stage]]
+            entries += [*kind.entries, *("loss/" + n for n in kind.losses)]
             entries += ["step_costs"] * (stage == "critics" and method.s["backup"] == "feasibility")
         entries += ["gradient/" + n for n in online] + ["after/online/" + n for n in online]
         entries += ["after/target/" + n for n in target]
@@ -319,7 +353,7 @@ def check_names(trace, method, steps, report):
 
 
 def check_threshold(method, at, step, f, online, b, previous, data, report):
-    """`previous` is the recorded threshold of the step before, None at the first."""
+    """`previous` is the recorded threshold of the step before. It is None at the first step."""
     rule, recorded = method.s["threshold"], b["threshold"][0]
     if rule == "zero":
         mine = 0.0
@@ -327,7 +361,7 @@ def check_threshold(method, at, step, f, online, b, previous, data, report):
         mine = data.limit_as_value() if data else recorded if previous is None else previous
     elif "critics" in method.stages_of(step):
         mine = method.threshold(f["v_c"], previous)
-    elif method.s["label_dropout"] == 1 or step > method.critic_steps:  # no labels are made, or they are made
+    elif method.s["label_dropout"] == 1 or step > method.critic_steps:  # labels are not used, or were made before
         mine = 0.0 if previous is None else previous
     else:
         mine = np.quantile(data.values(method, online), method.s["alpha"]) if data else recorded
@@ -383,10 +417,10 @@ def check(trace, report, data=None):
             report.compare("loss", at + "loss/" + name, mine, b["loss/" + name][0])
         learned = {n: online[n] for n in online if method.stage_of(n) in stages}
         gradient |= jax.grad(lambda p: sum(method.losses({**online, **p}, b, f, t, stages).values()))(learned)
-        for name in gradient:  # networks that a step does not train keep the gradient they had, at first zero
+        for name in gradient:  # a network that the step does not train keeps its last gradient, at first zero
             report.compare("gradient", at + "gradient/" + name, gradient[name], b["gradient/" + name])
         step = i + 1 - (method.critic_steps if "critics" not in stages else 0)
-        # What follows starts from the recorded numbers, so that each part is judged by itself.
+        # What follows starts from the recorded numbers, so that one error does not show up as several.
         gradient = {n: b["gradient/" + n].reshape(online[n].shape) for n in online}
         online, target = update(method, online, target, {n: gradient[n] for n in learned}, moments, step)
         for prefix, mine in (("after/online/", online), ("after/target/", target)):
@@ -396,12 +430,12 @@ def check(trace, report, data=None):
 
 
 class Data:
-    """Windows straight from the DSRL file, counted over all starts in ascending order."""
+    """The windows of a DSRL file. A window has the number of its first row among all possible first rows."""
 
     def __init__(self, path, settings):
         import h5py
 
-        with h5py.File(path) as file:  # used in single precision, whatever the file holds
+        with h5py.File(path) as file:  # the program stores single precision, whatever the file has
             d = {name: np.asarray(file[name], dtype=np.float32).astype(np.float64) for name in
                  ("observations", "next_observations", "actions", "rewards", "costs", "terminals", "timeouts")}
         for name in ("rewards", "costs", "terminals", "timeouts"):
@@ -426,7 +460,7 @@ class Data:
         start = self.starts[windows.astype(int)]
         end = self.end_of[start]
         rows = start[:, None] + np.arange(h)
-        inside = rows <= end[:, None]  # beyond the end: no action, reward or cost
+        inside = rows <= end[:, None]  # rows after the end have no action, reward or cost
         rows = np.minimum(rows, end[:, None])
         last = rows[:, -1]
         discounts = np.where(inside, s["discount"] ** np.arange(h), 0)
@@ -443,7 +477,7 @@ class Data:
         }
 
     def ranges(self):
-        """Least and greatest reward and cost of a step; rows after an episode's end count as 0."""
+        """The least and greatest reward and cost of a step. Both ranges include 0, which rows after an end have."""
         return {f"{name}_range": np.array([min(d.min(), 0), max(d.max(), 0)]) * self.s[f"{name}_scale"]
                 for name, d in (("reward", self.d["rewards"]), ("cost", self.d["costs"]))}
 
@@ -472,8 +506,8 @@ def main():
     except ImportError as missing:
         print(f"skipped: {missing}")
         sys.exit(77)
-    # Double precision: both programs sum the same numbers in other orders, some 1e-13 after a few layers.
-    # A single-precision trace only allows a check of sanity.
+    # The two programs sum the same numbers in different orders. In double precision they differ by about 1e-13 after
+    # a few layers. In single precision only coarse errors can be found.
     report = Report(1e-3 if trace.single else 1e-9)
     check(trace, report, data)
     report.table()
