@@ -23,19 +23,19 @@ template <class T>
 class Actor {
  public:
   virtual ~Actor() = default;
-  /// Guided flow integration, scores, choice and values for request.rows observations (PAPER.md, SAMPLE,
-  /// SELECT). A row's result depends on that row alone; where library products compute it, up to rounding.
-  /// May return before the results are there; copying them out waits.
+  /// Computes chunks, their scores, the choice and values for request.rows observations (PAPER.md, SAMPLE,
+  /// SELECT). A row's result depends on that row alone, up to rounding where library products compute it. May
+  /// return before the results are there; a copy to the host waits for them.
   virtual void act(const ActionBuffers<T>& buffers, const ActionRequest& request) = 0;
-  /// The weights were changed: call before the next act().
+  /// Must be called after a change of the weights, before the next act().
   virtual void renew_weights() {}
-  /// How it is done, for people: "fused kernel, bf16", ...
+  /// What computes the actions, for people: "fused kernel, bf16", ...
   virtual std::string description() const = 0;
   /// Kernels and matrix products of one act() without values; 0 where nothing is launched.
   virtual int launches() const { return 0; }
 };
 
-/// How the device acts. It and the memory of the weights outlive the actor. Throws InvalidArgument on a
+/// The actor of the device. The device and the memory of the weights outlive it. Throws InvalidArgument on a
 /// device that does not compute in T.
 template <class T>
 std::unique_ptr<Actor<T>> make_actor(Device& device, const ActorSpec<T>& spec);

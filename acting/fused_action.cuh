@@ -13,16 +13,16 @@
 
 namespace r2pac::cuda {
 
-/// What candidates.h's integrate_flow, extreme_score of the cost critics, mlp_forward and select.h's least_cost
-/// do, by tensor cores: the hidden layers after the first multiply operands rounded to tf32 or bf16; first
-/// layers, heads and the flow's state are fp32. An observation's answer has the same bits alone and among
-/// others. It knows no reward critics.
+/// What candidates.h's integrate_flow, extreme_score of the cost critics, mlp_forward and select.h's
+/// least_cost do, by tensor cores: the hidden layers after the first multiply operands rounded to tf32 or
+/// bf16; first layers, heads and the flow's state are fp32. An observation's answer has the same bits alone
+/// and among others. It does not compute reward critics.
 class FusedAction {
  public:
   static constexpr int kThreads = 512;   ///< of a block
   static constexpr int kMaxWidth = 512;  ///< of a hidden layer
 
-  /// Why the kernel cannot run these networks, in words; empty if it can.
+  /// Says why the kernel cannot run these networks; empty if it can.
   /// shared_limit: bytes of shared memory that a block may have on the device.
   static std::string misfit(const ActionWeights<float>& weights, const FlowOptions& options, int candidates,
                             Precision precision, std::size_t shared_limit);

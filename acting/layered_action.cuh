@@ -18,8 +18,9 @@ class LayeredAction final : public Actor<float> {
   LayeredAction(const ActorSpec<float>& spec, Queue& queue);
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
-  /// Only Q_r, of chunks that another sampler drew and of the one that it chose by least cost: `rewards` and
-  /// `chosen_reward`. scored: `costs` hold what it chose by; else it took the first chunk.
+  /// Computes only Q_r, of chunks that another sampler drew and of the one that it chose by least cost:
+  /// `rewards` and `chosen_reward`. scored: `costs` hold the costs by which it chose; else it chose the first
+  /// chunk.
   void reward(const ActionBuffers<float>& buffers, int rows, bool scored);
   std::string description() const override;
   int launches() const override { return calls_.empty() ? 0 : calls_.back().graph.size().launches; }

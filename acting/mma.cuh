@@ -15,7 +15,7 @@
 
 namespace r2pac::cuda {
 
-/// One lane's parts of the three tiles. Which, is said by the functions of `layout`.
+/// One lane's parts of the three tiles. The functions of `layout` say which parts these are.
 struct FragmentA {
   std::uint32_t word[4];
 };
@@ -41,7 +41,7 @@ R2_HD constexpr int b_column(int lane) { return quad(lane); }
 R2_HD constexpr int d_row(int lane, int i) { return quad(lane) + 8 * (i / 2); }
 R2_HD constexpr int d_column(int lane, int i) { return 2 * place(lane) + i % 2; }
 
-/// The other way round: which lane has an element of A or B, and as which of its words.
+/// The inverse: which lane has an element of A or B, and as which of its words.
 R2_HD constexpr int a_lane(int row, int depth) { return 4 * (row % 8) + depth % 4; }
 R2_HD constexpr int a_word(int row, int depth) { return row / 8 + 2 * (depth / 4); }
 R2_HD constexpr int b_lane(int depth, int column) { return 4 * column + depth % 4; }

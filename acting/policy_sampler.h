@@ -12,13 +12,13 @@
 
 namespace r2pac {
 
-/// Which networks act, by name.
+/// Which networks act, by name. Either the flow or the mean is set.
 struct ActingNetworks {
-  /// The flow that proposes chunks,
+  /// The flow, which proposes chunks.
   std::string velocity = {}, label_table = {};
-  /// or the network that says the one chunk, through tanh: a deterministic actor.
+  /// The network of a deterministic actor. Its output, through tanh, is the one chunk.
   std::string mean = {};
-  /// What judges them; all empty where there is none.
+  /// The networks that score the chunks. All are empty where the method has none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   bool has_critics() const { return !q_cost.empty(); }
 };
@@ -31,12 +31,12 @@ struct Normalization {
 
 struct SamplerOptions {
   FlowOptions flow;
-  int num_candidates = 16;  ///< 1: nothing to choose from, so the critics are asked only if wanted
+  int num_candidates = 16;  ///< with 1 the critics are computed only if their values are wanted
   Selection selection = Selection::least_cost;
   double threshold = 0;  ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
 };
 
-/// What the policy says about one observation. Rows of the spans given to Sampler::sample.
+/// Where Sampler::sample writes its results for n observations.
 template <class T>
 struct SampleOutputs {
   std::span<T> chunk;             ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
@@ -51,8 +51,8 @@ struct SampleOutputs {
 template <class T>
 class Sampler {
  public:
-  /// The networks outlive the sampler; weights may change between calls (packs must be renewed). Without
-  /// critics there is one candidate, and nothing but chunks may be asked for. Throws InvalidArgument for
+  /// The networks outlive the sampler. Weights may change between calls, if their packed copies are renewed.
+  /// Without critics there is one candidate, and only chunks may be asked for. Throws InvalidArgument for
   /// impossible options.
   Sampler(Networks<T>& networks, const ActingNetworks& acting, Normalization<T> normalization,
           const SamplerOptions& options, std::shared_ptr<Device> device);
@@ -61,13 +61,13 @@ class Sampler {
   /// depends on that row alone. Throws InvalidArgument when a length does not fit.
   void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs);
 
-  /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
-  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty.
+  /// Scores given chunks [n, hA] in observations [n, S] (not yet normalised): least target Q_r and greatest
+  /// target Q_c of the chunks, and V_r and V_c of the observations, each [n] or empty.
   /// Throws InvalidArgument when a length does not fit.
   void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r, std::span<T> q_c,
              std::span<T> v_r, std::span<T> v_c);
 
-  /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
+  /// Noise [candidates, hA] of one decision, a function of (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
 
   int candidates() const { return options_.num_candidates; }
@@ -75,9 +75,9 @@ class Sampler {
   /// Multiply-adds of one decision, constant parts counted once.
   double multiply_adds() const;
 
-  /// What acting reads, where it lies.
+  /// The weights that acting reads.
   const ActionWeights<T>& weights() const { return weights_; }
-  /// How the device acts, and its launches for one call.
+  /// The actor of the device.
   const Actor<T>& actor() const { return *actor_; }
 
  private:

@@ -43,8 +43,8 @@ R2_FORMULA bool beats(T cost, T best) {
   return cost < best || best != best;
 }
 
-/// The same in a safe state under Selection::region; threshold: l. A candidate with a NaN in either score is
-/// beaten by all that have none.
+/// The same in a safe state under Selection::region with its threshold. A candidate with a NaN in either
+/// score is beaten by all that have none.
 template <class T>
 R2_FORMULA bool beats_in_region(const CandidateScore<T>& later, const CandidateScore<T>& best, T threshold) {
   if (later.cost != later.cost || later.reward != later.reward) return false;

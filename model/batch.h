@@ -1,4 +1,5 @@
-// Windows of the data on the tape: h actions, what they earned and cost, and the states around them.
+// Batches of windows as tensors of a recording. A window is h actions in a row, what they earned and cost,
+// and the states before and after them.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +28,12 @@ struct Batch {
 template <class T>
 Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
                     const StepState* state);
-/// The windows *first_window .. *first_window + batch - 1, the last one repeated beyond the end.
+/// The windows *first_window .. *first_window + batch - 1. Beyond the end the last window is repeated.
 template <class T>
 Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch,
                           const std::uint32_t* first_window);
 
-/// [1, B, 1]: what `column` [windows] holds for the drawn window of each row.
+/// [1, B, 1]: for each row the value in `column` [windows] of its drawn window.
 template <class T>
 Tensor<T> drawn_column(Tape<T>& tape, const std::string& name, const T* column, std::uint32_t windows,
                        int batch, std::uint64_t seed, const StepState* state);

@@ -1,4 +1,4 @@
-// Behaviour cloning: the same flow without critics, which imitates the data as they are.
+// Behaviour cloning: a flow without critics, which imitates all chunks of the data alike.
 #include "model/flow_actor.h"
 #include "model/iql.h"
 #include "model/method.h"
@@ -9,7 +9,7 @@ template <class T>
 Method<T> cloning_method(const Settings& settings, Dimensions dimensions) {
   Method<T> method;
   method.name = "cloning";
-  // The flow starts from the weights that it has beside R2PAC's critics, so that the two can be compared.
+  // The flow starts from the same weights as R2PAC's flow, so that the two can be compared.
   method.networks.networks = iql_networks(settings, dimensions);
   for (Network& network : method.networks.networks) network.absent = true;
   declare_flow_actor(settings, dimensions, method.networks);

@@ -11,7 +11,8 @@ namespace r2pac {
 
 inline constexpr char kMean[] = "mean", kLogDeviation[] = "log_deviation";
 
-/// Declares the mean, of at most three hidden layers, and the deviations, which no state changes.
+/// Declares the network of the mean, with at most three hidden layers, and the deviations, which do not
+/// depend on the state.
 inline void declare_gaussian_actor(const Settings& settings, Dimensions dimensions,
                                    Declaration& declaration) {
   constexpr std::size_t kLayers = 3;
@@ -27,7 +28,7 @@ inline void declare_gaussian_actor(const Settings& settings, Dimensions dimensio
   declaration.tables.push_back({kLogDeviation, kMean, 1, dimensions.chunk(), TableStart::zero});
 }
 
-/// The likelihood of the batch's chunks, each as much as `weight` [1, B, 1] says.
+/// Records the negative log-likelihood of the batch's chunks as a loss, each times its `weight` [1, B, 1].
 template <class T>
 void learn_gaussian(Recorder<T>& r, Tensor<T> weight) {
   const Batch<T> batch = r.batch();

@@ -1,4 +1,5 @@
-// Implicit Q-learning of one signal, reward or cost: critics and a value function (PAPER.md, Q, V).
+// Implicit Q-learning of one signal, reward or cost: critics and a value function (PAPER.md, LOSS-Q, VALUE-R,
+// VALUE-C).
 #pragma once
 
 #include <string>
@@ -10,35 +11,35 @@
 
 namespace r2pac {
 
-/// Which networks learn a signal, and what they take for its value.
+/// Which networks learn a signal, and which of their answers count.
 struct Signal {
   const char *q, *v;  ///< critics (of observation and chunk) and value (of the observation)
-  Extreme believed;   ///< of several critics, for targets, labels and choices
-  Side side;          ///< whether V follows the best or the least of what the data contain
+  Extreme believed;   ///< which of several critics counts, for targets, labels and choices
+  Side side;          ///< whether V is an upper or a lower expectile of Q
 };
 inline constexpr Signal kReward{"q_r", "v_r", kBelievedReward, Side::upper};
 inline constexpr Signal kCost{"q_c", "v_c", kBelievedCost, Side::lower};
 
-/// The networks of both signals, in the order in which they lie beside each other.
+/// The networks of both signals, in the order in which they lie in memory.
 std::vector<Network> iql_networks(const Settings& settings, Dimensions dimensions);
 
-/// What the networks of one signal say of the batch. Tensors [1, B, 1] but for q.
+/// The answers of one signal's networks for the batch. Tensors are [1, B, 1] except q.
 template <class T>
 struct Estimate {
-  Tensor<T> q;          ///< [n, B, 1] the learning critics; null where the recording trains none
-  Tensor<T> believed;   ///< the believed follower's Q of the batch's chunks
-  Tensor<T> v, v_next;  ///< V of the states before and (null where nothing is trained) after the chunks
+  Tensor<T> q;          ///< [n, B, 1] of the learning critics; null where the recording trains none
+  Tensor<T> believed;   ///< Q of the batch's chunks by the follower that counts (Signal::believed)
+  Tensor<T> v, v_next;  ///< V of the states before and after the chunks; v_next is null where q is
 };
 template <class T>
 struct Estimates {
   Estimate<T> reward, cost;
 };
 
-/// What the learning networks say, once in a recording; gradients flow into q and v.
+/// The answers of the learning networks, recorded once. Gradients flow into q and v.
 template <class T>
 Estimates<T> learning_estimates(Recorder<T>& r);
-/// What is believed of the batch: the learning estimates where this recording has them, else of finished
-/// networks, as constants and without q and v_next.
+/// The learning estimates where this recording has them. Else those of finished networks, as constants and
+/// without q and v_next.
 template <class T>
 Estimates<T> believed_estimates(Recorder<T>& r);
 

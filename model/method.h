@@ -1,8 +1,8 @@
 // What a method is: the networks that it trains, the stages in which it trains them, and how it acts.
 //
-// A method is a file of this folder (r2pac.cpp, cloning.cpp) that composes parts: iql (critics and values of
-// one signal), region (what is safe), flow_actor. Everything else runs any method: training/, acting/, the
-// policy file.
+// A method is a file of this folder (r2pac.cpp, cloning.cpp). It is composed of parts: iql (critics and
+// values of one signal), region (what is safe), flow_actor, gaussian_actor. All other code, such as
+// training/, acting/ and the policy file, works for any method.
 #pragma once
 
 #include <functional>
@@ -17,23 +17,24 @@
 
 namespace r2pac {
 
-/// Some gradient steps that train some networks. The schedule decides whether stages follow each other or are
-/// one.
+/// A part of the training: gradient steps that train some of the networks. By the schedule, stages follow
+/// each other or are trained together in each step.
 template <class T>
 struct Stage {
   std::string name;                 ///< "critics", "actor"
-  std::vector<std::string> trains;  ///< networks; tables learn with their owners
+  std::vector<std::string> trains;  ///< networks; a table is trained with the network that owns it
   std::function<std::int64_t(const Settings&)> steps;
   std::function<void(Recorder<T>&)> record;
 };
 
-/// A number that training finds out beside the weights: the end of the safe region.
+/// A number that training finds besides the weights, such as the end of the safe region. While a stage
+/// trains, its steps update the number. Then it is computed from the whole data set.
 template <class T>
 struct Scalar {
   std::string name;
-  std::optional<double> fixed;            ///< known from the start; else steps update it, and
-  RecordColumn<T> column;                 ///< over the whole data set it is
-  std::function<T(std::span<T>)> reduce;  ///< this of that; may reorder what it is given
+  std::optional<double> fixed;            ///< set: the number is known from the start and stays
+  RecordColumn<T> column;                 ///< a value of each window of the data set, from which
+  std::function<T(std::span<T>)> reduce;  ///< computes the number; may reorder its argument
 };
 
 /// A method with its settings.
@@ -43,7 +44,7 @@ struct Method {
   Declaration networks;
   std::vector<Stage<T>> stages;
   std::vector<Scalar<T>> scalars;
-  /// What the finished networks say of each window: values by name, [1, B, 1].
+  /// The answers of the finished networks for each window: values by name, [1, B, 1].
   std::function<std::vector<std::pair<std::string, Tensor<T>>>(Recorder<T>&)> inspect;
   ActingNetworks acting;
 };

@@ -1,6 +1,6 @@
-// R2PAC (PAPER.md, Algorithm 3): chunked implicit Q-learning of reward and cost, in which chunks that leave
-// the safe region have their return replaced by a penalty, and a flow that imitates the chunks worth
-// imitating.
+// R2PAC (PAPER.md, Algorithm 3). Its critics learn reward and cost by chunked implicit Q-learning; for a
+// chunk that leaves the safe region, a penalty replaces the return. Its actor is a flow that imitates the
+// chunks that are worth imitating.
 #include "model/flow_actor.h"
 #include "model/gaussian_actor.h"
 #include "model/iql.h"
@@ -10,7 +10,7 @@
 namespace r2pac {
 namespace {
 
-/// Eq. 11 to 16: l from the batch, targets by l, critics and values by the targets.
+/// Eq. 11 to 16: l comes from the batch, targets from l, and critics and values learn the targets.
 template <class T>
 void learn_critics(Recorder<T>& r) {
   const auto [reward, cost] = learning_estimates(r);
@@ -37,13 +37,13 @@ void learn_actor(Recorder<T>& r) {
   learn_flow(r, r.per_window("label", optimality_label<T>, wanted));
 }
 
-/// Eq. 40: a Gaussian by regression on chunks weighed by their advantage.
+/// Eq. 40: a Gaussian learns the chunks by regression, each weighted by its advantage.
 template <class T>
 void learn_gaussian_actor(Recorder<T>& r) {
   learn_gaussian(r, r.per_window("weight", advantage_weight<T>));
 }
 
-/// Eq. 41: a flow without labels, of chunks weighed in the same way.
+/// Eq. 41: a flow without labels learns the chunks, weighted in the same way.
 template <class T>
 void learn_weighted_flow(Recorder<T>& r) {
   const Tensor<T> weight = r.per_window("weight", advantage_weight<T>);

@@ -1,4 +1,5 @@
-// What a method's stages record with: the batch, networks by name, and names for what comes out.
+// The interface with which a method's stages record a gradient step: the batch, the networks by name, and
+// names for the results.
 #pragma once
 
 #include <any>
@@ -17,7 +18,7 @@
 
 namespace r2pac {
 
-/// What a method may know of the data set as a whole. Rewards and costs are those of single steps, scaled.
+/// Facts about the whole data set that a method may use. Rewards and costs are those of single steps, scaled.
 template <class T>
 struct DataFacts {
   static constexpr T kAnything = std::numeric_limits<T>::infinity();
@@ -28,26 +29,26 @@ struct DataFacts {
 template <class T>
 class Recorder;
 
-/// Says one value [1, B, 1] of each window of the batch.
+/// Records one value [1, B, 1] for each window of the batch.
 template <class T>
 using RecordColumn = std::function<Tensor<T>(Recorder<T>&)>;
 
-/// What recordings work on. The pointees outlive the recording.
+/// What a recording reads and writes. The pointees outlive the recording.
 template <class T>
 struct RecorderInputs {
   const Settings* settings = nullptr;
   Networks<T>* networks = nullptr;
-  /// Where constant applications and followers come from: the networks themselves, unless a test wants to
-  /// hold targets still while it moves the weights.
+  /// The networks for constant applications and followers. They are `networks` itself, except in tests that
+  /// change weights while the targets stay.
   Networks<T>* reference = nullptr;
   WindowSource<T> source;
   DataFacts<T> facts;
   StepState* state = nullptr;
   unsigned long long first_step = 0;            ///< the state's step at which the stage began
-  const std::uint32_t* first_window = nullptr;  ///< set: not a drawn batch, but windows from here on in order
+  const std::uint32_t* first_window = nullptr;  ///< set: the batch is the windows from here on in order
   std::map<std::string, T*> scalars;            ///< by name, one value each, in the device's memory
-  bool with_earlier_stages = true;              ///< recorded together with the stages before
-  /// [windows] values in the device's memory, for stages that are recorded alone.
+  bool with_earlier_stages = true;              ///< whether stages before this one are recorded, too
+  /// For stages that are recorded alone: values [windows] in the device's memory.
   std::function<const T*(const std::string& name, const RecordColumn<T>& record)> column;
 };
 
@@ -73,18 +74,19 @@ class Recorder {
   unsigned long long first_step() const { return inputs_.first_step; }
   Networks<T>& networks() { return *inputs_.networks; }
 
-  /// The windows of this step; drawn once.
+  /// The windows of this step. They are drawn once.
   Batch<T> batch();
   /// Observations and actions side by side, [1, B, S + hA].
   Tensor<T> pairs();
-  /// The networks' outputs, as r2pac::apply. Constant applications and followers pass no gradient on.
+  /// The outputs of the networks, as of r2pac::apply. Constant applications and followers pass no gradient.
   std::vector<Tensor<T>> apply(const std::vector<Application<T>>& applications);
-  /// A number of the method that lasts from step to step, [1, 1, 1].
+  /// A number of the method (Scalar) that is kept from step to step, [1, 1, 1].
   Tensor<T> scalar(const std::string& name);
-  /// One value of each window: recorded here together with the stages that it depends on, or, in a stage of
-  /// its own, what they said at their end. `wanted` false: zeros, and nothing is computed.
+  /// One value of each window. If the stages that it depends on are part of this recording, it is recorded
+  /// here. Else it is what these stages gave at their end, or, if `wanted` is false, zero without any
+  /// computation.
   Tensor<T> per_window(const std::string& name, const RecordColumn<T>& record, bool wanted = true);
-  /// What `make` records, once for all who ask for it in this recording.
+  /// The result of `make`, which runs once in this recording, at the first call of this name.
   template <class Value>
   Value once(const std::string& name, const std::function<Value()>& make) {
     auto found = once_.find(name);
@@ -92,11 +94,11 @@ class Recorder {
     return std::any_cast<Value>(found->second);
   }
 
-  /// Adds a loss, a kept scalar.
+  /// Adds a loss: a scalar that is kept for reports.
   void loss(const std::string& name, Tensor<T> value) { losses_.emplace_back(name, value); }
   /// Reports the sum over nets of the batch mean of x [nets, B, 1], less `minus`.
   void mean(const std::string& name, Tensor<T> x, double minus = 0);
-  /// Names a value for traces; the first of a name stays.
+  /// Names a value for traces. If a name is used again, the first value stays.
   void trace(const std::string& name, Tensor<T> value);
 
   const Named& losses() const { return losses_; }

@@ -9,7 +9,7 @@
 namespace r2pac {
 namespace {
 
-/// What a discounted sum of steps in `steps` can be, of any length (BOUNDS).
+/// The range of discounted sums, of any length, of values within `steps` (BOUNDS).
 template <class T>
 Range<T> sums_of(const Range<T>& steps, double discount) {
   const auto horizon = static_cast<T>(1 / (1 - discount));

@@ -1,5 +1,5 @@
-// The safe region: where it ends, what leaving it does to the targets, and what is worth imitating within and
-// outside it (PAPER.md, REGION, TARGET-R, TARGET-C, LABEL).
+// The safe region: where it ends, how the targets of a chunk that leaves it change, and which chunks are
+// worth imitating inside and outside it (PAPER.md, REGION, TARGET-R, TARGET-C, LABEL).
 #pragma once
 
 #include "model/iql.h"
@@ -7,7 +7,7 @@
 
 namespace r2pac {
 
-/// The name of l, the greatest V_c of a safe state.
+/// The name of l, the greatest V_c that a safe state may have.
 inline constexpr char kRegionEnd[] = "threshold";
 
 /// l as the settings choose it: a quantile of V_c, the cost limit as a value, or zero.
@@ -18,7 +18,7 @@ Scalar<T> region_end(const Settings& settings, const DataFacts<T>& facts);
 /// kappa (1 - gamma^T) / ((1 - gamma) T).
 double limit_as_value(const Settings& settings, std::int64_t steps);
 
-/// Moves l to the batch's quantile of V_c [1, B, 1], where the settings want that, and returns it [1, 1, 1].
+/// Returns l [1, 1, 1]. If the settings say so, l first moves to the batch's quantile of V_c [1, B, 1].
 template <class T>
 Tensor<T> updated_region_end(Recorder<T>& r, Tensor<T> v_cost);
 
@@ -26,7 +26,7 @@ template <class T>
 struct Targets {
   Tensor<T> reward, cost, unsafe;  // [1, B, 1]
 };
-/// The critics' targets; chunks that leave the region have their return replaced by the penalty.
+/// The targets of the critics. For a chunk that leaves the region, the penalty replaces the return.
 template <class T>
 Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> v_cost_next,
                              Tensor<T> region_end);
@@ -35,7 +35,7 @@ Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> 
 template <class T>
 Tensor<T> optimality_label(Recorder<T>& r);
 
-/// How much each window weighs in regression, [1, B, 1].
+/// The weight of each window in advantage-weighted regression, [1, B, 1].
 template <class T>
 Tensor<T> advantage_weight(Recorder<T>& r);
 

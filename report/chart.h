@@ -16,7 +16,7 @@ struct BandPoint {
 };
 using Band = std::vector<BandPoint>;
 
-/// One diagram, of at least one point. The texts are ours: markup such as V_c acts.
+/// One diagram with at least one point. Its texts come from the program, so markup such as V_c is applied.
 struct Panel {
   std::string title, y_label;
   std::vector<Band> lines = {};   ///< one per entry of the chart's key; may be empty
@@ -41,7 +41,7 @@ bool has_points(const Panel& panel);
 /// point, and as draw_with_gnuplot().
 void draw_chart(const std::vector<std::string>& paths, const Chart& chart);
 
-/// Colour of line i, "#rrggbb": six that stay apart for colour-blind readers, over and over.
+/// Colour of line i, "#rrggbb". Six colours, which colour-blind readers can tell apart, are used in turn.
 std::string line_color(std::size_t i);
 
 /// What a picture has above its panels: the title on the left, below it the key, one entry a row.

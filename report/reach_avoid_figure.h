@@ -1,4 +1,4 @@
-// Pictures of the reach-avoid task: what policies did in the arena, and where they deem it safe.
+// Pictures of the reach-avoid task: what policies did in the arena, and where they estimate it to be safe.
 #pragma once
 
 #include <string>

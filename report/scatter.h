@@ -22,7 +22,7 @@ DataCloud data_cloud(const Dataset& dataset);
 /// One policy, or one method over seeds.
 struct ScatterMark {
   std::string name;      ///< in the key, any text
-  std::size_t look = 0;  ///< which line_color(), and which shape
+  std::size_t look = 0;  ///< number of its line_color() and its shape
   OverSeeds episode_cost, episode_return;
   std::vector<std::pair<double, double>> seeds = {};  ///< mean cost and mean return of each, drawn if several
 };

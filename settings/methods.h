@@ -1,4 +1,4 @@
-// The methods that can be trained, and which settings go with a choice. How each works: model/.
+// The methods that can be trained, and which settings go with a choice. The methods themselves are in model/.
 #pragma once
 
 #include <string_view>
@@ -12,14 +12,14 @@ struct MethodInfo {
 };
 const std::vector<MethodInfo>& method_list();
 
-/// A value that another setting takes with a choice, unless the user gives one; if `fixed`, no other is
-/// possible.
+/// A value that a setting takes with a choice of another one, unless the user gives a value. If `fixed`, no
+/// other value is possible.
 struct Companion {
   std::string_view key, value;
   bool fixed = false;
 };
 
-/// What goes with `key` = `value`.
+/// The values that go with `key` = `value`.
 struct Companions {
   std::string_view key, value;
   std::vector<Companion> settings;

@@ -1,4 +1,4 @@
-// Every hyper-parameter of a run: one structure, one table that describes it, one order of precedence.
+// All settings of a run: the structure that holds them, their description, and where their values come from.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +35,10 @@ enum class Threshold {
   zero,
 };
 
-/// What the end of an episode by its time limit means.
+/// What it means that an episode ends by its time limit.
 enum class Timeouts {
-  bootstrap,  ///< the episode could have gone on: targets look beyond
-  terminal,   ///< it ended
+  bootstrap,  ///< the episode could have gone on, so targets use the value of the next state
+  terminal,   ///< it ended, so they do not
 };
 
 /// What acts, and how it learns from the data.
@@ -48,7 +48,7 @@ enum class ActorKind {
   weighted_flow,  ///< a flow without labels, by the same weights (Eq. 41)
 };
 
-/// What the flow follows when it acts.
+/// Which velocity the flow follows when it acts.
 enum class ActingLabel { good, null };
 
 /// Meaning, unit and range of each member: settings_fields(), printed by `r2pac config show`.
@@ -107,7 +107,7 @@ struct Settings {
   std::int64_t resolved_critic_steps() const { return critic_steps < 0 ? steps : critic_steps; }
 };
 
-/// What a setting changes first: everything from there on depends on it.
+/// The first stage that a setting changes. All later ones depend on it, too.
 enum class SettingStage { data, critics, actor, acting, scoring, logging };
 
 /// What the table says about one setting.
@@ -119,7 +119,7 @@ struct SettingInfo {
   bool per_task = false;  ///< tasks have a value of their own
   /// Whether a run that is resumed must have the same value: trained numbers depend on it.
   bool trains() const { return stage <= SettingStage::actor; }
-  /// Whether critics that were trained with another value are others.
+  /// Whether trained critics depend on it.
   bool shapes_critics() const { return stage <= SettingStage::critics; }
 };
 
@@ -158,13 +158,13 @@ ResolvedSettings resolve_settings(const SettingsRequest& request);
 /// Names of earlier versions are understood. Throws Error(ExitCode::settings).
 Settings read_settings(const std::string& path);
 
-/// The same from TOML text, as a policy or checkpoint carries it; `where` names it in errors.
+/// The same from TOML text, as a policy or checkpoint stores it; `where` names it in errors.
 Settings parse_settings(std::string_view toml, const std::string& where);
 
-/// Changes settings of the stage `acting`, given as `key=value`, as a trained policy is to use them. Throws
-/// Error: usage for what is no `key=value`, settings for another key or a value out of range.
+/// Changes settings of the stage `acting` for a trained policy. They are given as `key=value`. Throws Error:
+/// usage for a text of another form, settings for another key or a value out of range.
 void change_acting(Settings& settings, const std::vector<std::string>& overrides);
-/// The same for one setting that was given otherwise; `where` and `code` are those of its errors.
+/// The same for one setting that was given in another form; its errors have `where` and `code`.
 void change_acting(Settings& settings, std::string_view key, std::string_view text, const std::string& where,
                    ExitCode code);
 
@@ -172,7 +172,7 @@ void change_acting(Settings& settings, std::string_view key, std::string_view te
 /// its origin. read_settings() gives the same values back.
 void write_settings(std::ostream& out, const ResolvedSettings& resolved);
 
-/// The same as text, as checkpoints, policies and traces carry it.
+/// The same as text, as checkpoints, policies and traces store it.
 std::string settings_toml(const ResolvedSettings& resolved);
 
 struct SettingDifference {

@@ -1,4 +1,4 @@
-// The table of settings: one entry says all that is special about one setting.
+// The table of settings. It has one entry for each, which says all that is special about it.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace r2pac {
 
-/// What a TOML file has to give.
+/// The type that a value must have in a TOML file.
 enum class Kind { boolean, integer, real, text, integers, real_or_text };
 /// A member, its description, and how text becomes its value. The text is what TOML has after `key =`,
 /// strings without quotes.

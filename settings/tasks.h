@@ -8,7 +8,7 @@
 namespace r2pac {
 
 /// One task of the DSRL benchmark, or the built-in robot.
-/// The dimensions are the published ones; a data set's own widths win over them.
+/// The dimensions are the published ones. Where a data set has other widths, those of the data set count.
 struct Task {
   std::string_view env_id;                 ///< name of the environment, `OfflineBallRun-v0`
   std::string_view dataset_stem;           ///< published file name without `.hdf5`, `SafetyBallRun-v0-80-940`

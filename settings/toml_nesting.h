@@ -1,4 +1,4 @@
-// A guard in front of the TOML parser, which turns a key of many dots into as many nested tables.
+// A check before the TOML parser, which makes a nested table for each dot in a key.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// How a policy acts where it is not to be as trained: --set, and the flags that stand for settings of that
-// kind.
+// The flags by which a policy acts with other settings than it was trained with: --set, and those that name
+// one setting each.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What the command line of a verb is made of.
+// The parts of which the command line of a verb is built.
 #pragma once
 
 #include <CLI/CLI.hpp>

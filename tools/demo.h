@@ -1,4 +1,4 @@
-// `r2pac demo`: the whole way on the built-in robot.
+// `r2pac demo`: data, training, scores and a picture on the built-in robot.
 #pragma once
 
 #include <string>

@@ -34,7 +34,7 @@ class SpreadMeter {
 BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions, std::uint64_t seed,
                           SpreadMeter* spread = nullptr);
 
-/// Everything that is said about some episodes.
+/// All results of some episodes.
 struct Scores {
   Evaluation summary;
   EvaluationResult result;

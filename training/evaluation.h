@@ -1,4 +1,4 @@
-// What scoring a policy during training says, and which of several policies a safe user would keep.
+// The score of a policy during training, and which of two policies is the better one to keep.
 #pragma once
 
 #include <cstdint>
@@ -30,14 +30,14 @@ struct Evaluation {
   bool operator==(const Evaluation&) const = default;
 };
 
-/// Whether `a` is the better policy to keep: within the cost limit (normalised cost at most 1) before
-/// beyond it; within, the higher return; beyond, the lower cost. Equal ones are not better.
+/// Whether `a` is the better policy to keep. One within the cost limit (normalised cost at most 1) is better
+/// than one beyond it. Of two within it, the higher return is better; of two beyond it, the lower cost.
 bool safer_and_better(const Evaluation& a, const Evaluation& b);
 
-/// One JSON object in one line. safe_best  whether it became the best so far
+/// One JSON object in one line. safe_best: whether the policy became the best so far.
 std::string evaluation_line(const Evaluation& evaluation, bool safe_best);
 
-/// The reverse, without `safe_best`; nothing for a line that is no evaluation.
+/// The evaluation of such a line, without `safe_best`. Nothing if the line is no evaluation.
 std::optional<Evaluation> parse_evaluation_line(std::string_view line);
 
 }  // namespace r2pac

@@ -1,4 +1,4 @@
-// The learner: a method's networks, optimiser state and stages, advanced one gradient step at a time.
+// The learner has a method's networks, optimiser state and stages. It takes one gradient step at a time.
 #pragma once
 
 #include <deque>
@@ -15,13 +15,13 @@
 
 namespace r2pac {
 
-/// The checkpoints' format, their metadata `format`; those of the format before are read, too.
+/// The `format` in the metadata of checkpoints. Checkpoints of the earlier format are read, too.
 inline constexpr char kCheckpointFormat[] = "r2pac-checkpoint-2";
 inline bool is_checkpoint_format(std::string_view format) {
   return format == kCheckpointFormat || format == "r2pac-checkpoint-1";
 }
 
-/// Arrays on their way into a file; the writer refers to them, so they stay together.
+/// The writer of a file, and the arrays that it refers to.
 template <class T>
 struct Snapshot {
   std::deque<std::vector<T>> arrays;
@@ -43,20 +43,21 @@ class Learner {
   bool finished() const { return step() >= total_steps(); }
   /// The stage that the step last taken belongs to, or "joint".
   const std::string& stage() const;
-  /// Whether the step last taken belongs to the last stage, which trains what acts.
+  /// Whether the step last taken belongs to the last stage, which trains the actor.
   bool trains_last_stage() const { return step() > segments_.back().begin; }
 
-  /// The networks of the first stage from other ones of the same shape, before the first step. Where there
-  /// are followers, those are taken for both, since labels and acting look at nothing else. Throws
-  /// InvalidArgument when the shapes differ.
+  /// Takes the networks of the first stage from another run, before the first step. Where a network
+  /// has a follower, both get the weights of the other run's follower, since labels and acting use only
+  /// followers. Throws InvalidArgument when the shapes differ.
   void take_first_stage(const Networks<T>& from);
 
-  /// Takes one step. `stop` is asked while a new stage looks at the whole data set; once true, no step is
-  /// taken. Throws Error(diverged) naming step and term if a loss or gradient is not finite; a device that
-  /// would have to be waited for is asked every check_interval() steps and by report() and save().
+  /// Takes one step. A new stage first goes through the whole data set; meanwhile it calls `stop`, and if
+  /// that returns true, no step is taken. Throws Error(diverged) naming step and term if a loss or gradient
+  /// is not finite. A device whose answers take waiting is checked only every check_interval() steps, and by
+  /// report() and save().
   void advance(const std::function<bool()>& stop = {});
 
-  /// Settles the scalars over the whole data set, once training is over.
+  /// Computes the scalars from the whole data set, after the last step.
   /// Returns false if `stop` ended it early.
   bool finish(const std::function<bool()>& stop = {});
 
@@ -65,13 +66,13 @@ class Learner {
 
   /// All tensors that a later step depends on. Names: see docs/formats.md.
   void save(Snapshot<T>& snapshot) const;
-  /// The reverse. Throws Error(checkpoint) when a tensor is missing or has another shape.
+  /// Reads what save() wrote. Throws Error(checkpoint) when a tensor is missing or has another shape.
   void load(const SafetensorsFile& file);
 
-  /// As the last step left them.
+  /// The scalars after the last step.
   Scalars scalars() const;
-  /// What finish() would make of them now; computed once a step, and the networks stay as they are. None if
-  /// `stop` ended it early.
+  /// The scalars that finish() would compute now. They are computed once a step, and no network changes. None
+  /// if `stop` ended it early.
   std::optional<Scalars> scalars_over_data(const std::function<bool()>& stop = {});
   const Method<T>& method() const { return method_; }
   Networks<T>& networks() { return networks_; }
@@ -81,11 +82,12 @@ class Learner {
   const std::shared_ptr<Device>& device() const { return device_; }
   /// Records values of each step for a trace; before the first step.
   void trace() { options_.trace = true; }
-  /// Called with the name of a value before it is computed for all windows, which takes a while.
+  /// Sets a function that is called with the name of a value before this is computed for all windows, which
+  /// may take a while.
   void on_survey(std::function<void(const std::string&)> note) { note_ = std::move(note); }
 
  private:
-  /// Steps begin .. end of the run, in which some neighbouring stages learn together.
+  /// The steps begin .. end of the run, in which one or more stages learn together.
   struct Segment {
     std::string name;
     std::uint64_t begin, end;
@@ -118,8 +120,8 @@ class Learner {
   std::unique_ptr<Step<T>> step_;
 };
 
-/// Copies of the networks' tensors under public names, prefix + name: from an arena of `parameters`, which
-/// are the networks' own or their followers.
+/// Adds copies of the networks' tensors to the snapshot, each under prefix + its public name. They are read
+/// from `arena`, the memory of `parameters`, which are the networks' own or their followers'.
 template <class T>
 void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,
                    const std::string& prefix, Snapshot<T>& snapshot);

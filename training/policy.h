@@ -1,4 +1,5 @@
-// A trained policy in one file: everything that acting needs, and an example that proves a loader right.
+// A trained policy in one file: everything that acting needs, and an example by which a loader can be
+// checked.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ class Policy {
   /// policy file must reproduce its own example on the CPU. Throws Error(checkpoint).
   static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
 
-  /// What the learner would act like now, in memory of its own. Critics are their Polyak targets, which
-  /// acting uses. scalars  of the method, over the whole data set
+  /// The policy of the learner as it is now, in memory of its own. Its critics are the Polyak averages, which
+  /// acting uses. scalars: those of the method, over the whole data set.
   static Policy of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars);
 
   /// Writes the policy file, atomically. Throws Error(disk).
@@ -38,8 +39,8 @@ class Policy {
   const Scalars& scalars() const { return scalars_; }
   /// The end l of the safe region: a state is safe where V_c <= l. None for a method without a region.
   std::optional<double> region_end() const;
-  /// What a choice by region calls safe where the settings say nothing: the lesser of l and the cost limit as
-  /// a value (Eq. 42), which early versions did not know.
+  /// The bound of a choice by region, unless the settings give another: the lesser of l and the cost limit as
+  /// a value (Eq. 42). Files of early versions have no such limit.
   double region_bound() const;
   Networks<float>& networks() const { return *networks_; }
   const Normalization<float>& normalization() const { return normalization_; }
@@ -78,12 +79,12 @@ class Policy {
   std::unique_ptr<Networks<float>> networks_;
 };
 
-/// What the policy's method says of every window of the data, which were loaded without normalisation of
-/// their own observations: values by name, each one entry per window. Empty for a method that says nothing of
-/// windows.
+/// The answers of the policy's method for every window of the data: values by name, with one entry per
+/// window. The data must have been loaded without normalisation of observations. Empty if the method has no
+/// such values.
 WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data);
 
-/// What every file says of its method: version, method, networks and settings, as metadata.
+/// Adds the metadata that describe the method: version, method, networks and settings.
 void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks);
 
 /// A method's networks as files describe them: one line each, name: inputs with widths -> outputs, and count.

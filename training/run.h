@@ -1,4 +1,5 @@
-// A training run in a folder: settings, metrics, checkpoints, policy; stopped and resumed without a trace.
+// A training run in a folder: settings, metrics, checkpoints, policy. A run that was stopped and resumed
+// has the same metrics and policy as one that was not.
 #pragma once
 
 #include <atomic>
@@ -27,11 +28,12 @@ struct RunOptions {
   /// "auto": continue the folder's newest checkpoint if there is one. "never": refuse a folder that holds a
   /// run. Else a checkpoint file or run folder to start from.
   std::string resume = "auto";
-  /// A policy, checkpoint or run folder of the same data whose finished critics are taken over; only the
-  /// actor is trained then, which needs the sequential schedule with critic_steps = 0.
+  /// A policy, checkpoint or run folder of the same data, whose finished critics are taken over. Then only
+  /// the actor is trained. This needs the sequential schedule with critic_steps = 0.
   std::filesystem::path critics;
-  /// Scores a policy; none if the run was asked to stop meanwhile. Called every `evaluate_every` steps in
-  /// which the last stage was trained, and at the end. What it throws ends the run, with a checkpoint.
+  /// Scores a policy. It returns nothing if the run was asked to stop meanwhile. It is called at the end, and
+  /// every `evaluate_every` steps in which the last stage is trained. If it throws, the run saves a
+  /// checkpoint and ends.
   std::function<std::optional<Evaluation>(const Policy&)> evaluate;
   std::uint64_t evaluate_every = 0;  ///< 0: at the end only
   std::shared_ptr<Device> device;
@@ -46,7 +48,7 @@ struct Interval {
   double steps_per_second = 0, eta_seconds = 0;
 };
 
-/// How a run speaks and listens. The flags may be set by a signal handler.
+/// Functions that a run calls, and flags that it reads. A signal handler may set the flags.
 struct RunCallbacks {
   std::function<void(const std::string&)> note;  ///< a sentence for the user
   std::function<void(const std::string&)> warn;

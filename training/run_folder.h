@@ -1,5 +1,4 @@
-// What a run's folder holds: settings, metrics, scores, checkpoints, a manifest (docs/formats.md, "Run
-// folders").
+// The folder of a run: settings, metrics, scores, checkpoints, a manifest (docs/formats.md, "Run folder").
 #pragma once
 
 #include <filesystem>
@@ -19,7 +18,7 @@ namespace r2pac {
 
 class RunFolder {
  public:
-  /// Makes the folder and opens its logs; `scored`: also that of evaluations. Throws Error(disk).
+  /// Makes the folder and opens its logs, with `scored` also the log of evaluations. Throws Error(disk).
   RunFolder(std::filesystem::path folder, bool scored);
   ~RunFolder();
 
@@ -32,12 +31,12 @@ class RunFolder {
   /// holds a run must be new, checkpoint where the named place holds none.
   std::optional<SafetensorsFile> find_checkpoint(const std::string& resume,
                                                  const std::function<void(const std::string&)>& warn);
-  /// Cuts the metrics that were written after the checkpoint; takes them from the checkpoint's own run if
-  /// that has another folder. Throws Error(checkpoint).
+  /// Removes the metrics that were written after the checkpoint. If the checkpoint is of another folder, its
+  /// metrics are copied from there first. Throws Error(checkpoint).
   void continue_from(const SafetensorsFile& checkpoint);
-  /// Cuts all metrics, as after a kill before the first checkpoint.
+  /// Removes all metrics, as is needed after a kill before the first checkpoint.
   void begin_anew();
-  /// The best of the scores up to `step`, and the step of the last; cuts later ones.
+  /// The best of the scores up to `step`, and the step of the last. Removes later ones.
   struct PastEvaluations {
     std::optional<Evaluation> best;
     std::optional<std::uint64_t> last_step;
@@ -49,7 +48,7 @@ class RunFolder {
   void add(const Evaluation& evaluation, bool safe_best);
   /// Writes a checkpoint with the size of the metrics so far. Throws Error(disk).
   void save_checkpoint(std::uint64_t step, SafetensorsWriter& writer, int keep);
-  /// Adds a line of history to what is known of the run, and writes both.
+  /// Adds an entry to the history of the run, and writes it with `facts`.
   void write_manifest(nlohmann::ordered_json facts, const char* status, std::uint64_t step);
 
  private:

@@ -1,4 +1,4 @@
-// A gradient step of one or more of a method's stages as one recording.
+// A gradient step of one or more of a method's stages, recorded once and run many times.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,7 @@ class Step {
   void run() { program_.run(); }
 
   using Numbers = std::vector<std::pair<std::string, double>>;
-  /// Name and value of each loss, by which a run that diverges names the term.
+  /// Name and value of each loss. A run that diverges names the term by them.
   Numbers losses() const { return read(losses_); }
   /// Batch means that the stages report.
   Numbers means() const { return read(means_); }
@@ -48,7 +48,7 @@ class Step {
   typename Recorder<T>::Named traced_;
   std::vector<typename Recorder<T>::Mean> losses_, means_;
   Tensor<T> squares_ = nullptr;
-  std::vector<std::string> owners_;  // of each piece of the optimiser, the network that it belongs to
+  std::vector<std::string> owners_;  // the network of each piece of the optimiser
   Program program_;
 };
 

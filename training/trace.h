@@ -1,4 +1,4 @@
-// A trace: everything needed to redo some gradient steps with another program, and what came of them here.
+// A trace: all inputs of some gradient steps, so that another program can redo them, and their results here.
 #pragma once
 
 #include <filesystem>

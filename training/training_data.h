@@ -1,4 +1,4 @@
-// A data set as the learner sees it: scaled, uploaded, with the starts of its windows.
+// A data set as the learner uses it: scaled, in the memory of the device, with the starts of its windows.
 #pragma once
 
 #include <optional>
@@ -42,7 +42,7 @@ class TrainingData {
   Normalization<T> normalization_;
 };
 
-/// Rows behind each episode that windows of these settings may run into.
+/// How many rows after each episode the windows of these settings may reach into.
 int closing_rows(const Settings& settings);
 /// The data of a file with as many closing rows as the settings need. Throws as load_dataset does.
 Dataset load_training_dataset(const std::string& path, const Settings& settings);

@@ -1,5 +1,5 @@
-// What finished networks say of every window of a data set: for labels, for the end of the region, for `r2pac
-// values`.
+// The answers of finished networks for every window of a data set. Labels, the end of the region and
+// `r2pac values` use them.
 #pragma once
 
 #include <functional>
@@ -16,12 +16,12 @@ namespace r2pac {
 template <class T>
 using WindowColumns = std::vector<std::pair<std::string, std::vector<T>>>;
 
-/// Records what is wanted of a batch, [1, B, 1] each, by name.
+/// Records the wanted values of a batch by name, each [1, B, 1].
 template <class T>
 using RecordColumns = std::function<std::vector<std::pair<std::string, Tensor<T>>>(Recorder<T>&)>;
 
-/// Evaluates all windows of the inputs' source, `settings.batch` at a time. `stop` is asked between batches;
-/// true ends early, and nothing is returned.
+/// Evaluates all windows of the inputs' source, `settings.batch` at a time. Calls `stop` between batches; if
+/// that returns true, nothing is returned.
 template <class T>
 WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Device> device,
                                   const RecordColumns<T>& record, const std::function<bool()>& stop = {});
