@@ -16,7 +16,6 @@ struct ActorSpec {
   FlowOptions flow;
   int candidates = 16;  ///< per observation, >= 1
   Selection selection = Selection::least_cost;
-  T threshold = 0;  ///< l, of Selection::region
 };
 
 template <class T>

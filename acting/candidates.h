@@ -73,6 +73,7 @@ struct ActionWeights {
 template <class T>
 struct ActionBuffers {
   const T* observations = nullptr;  ///< [n, S], normalised
+  const T* bounds = nullptr;        ///< [n] greatest V_c and Q_c that a choice by region calls safe
   T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after
   T* costs = nullptr;               ///< [n, candidates] greatest cost critic's value, if scored
   T* rewards = nullptr;             ///< [n, candidates] least reward critic's value, if rewards are wanted

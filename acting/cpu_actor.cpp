@@ -119,7 +119,7 @@ class CpuActor final : public Actor<T> {
     const T *costs = buffers_.costs + first, *rewards = buffers_.rewards + first;
     int best = 0;
     if (by_region)
-      best = best_by_region(costs, rewards, spec_.candidates, buffers_.v_cost[row], spec_.threshold);
+      best = best_by_region(costs, rewards, spec_.candidates, buffers_.v_cost[row], buffers_.bounds[row]);
     else if (request_.score)
       best = least_cost(costs, spec_.candidates);
     std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);

@@ -89,22 +89,17 @@ struct Opinions {
   }
 };
 
-/// How a choice is made.
-struct Rule {
-  bool by_region;
-  float threshold;
-};
-
-/// For each observation: costs and rewards [candidates], where the critics were asked, and the chunk that the
-/// rule chooses; without costs the first chunk. One block an observation; one thread compares, for the
-/// candidates are few.
+/// For each observation: costs and rewards [candidates], where the critics were asked, and the chosen chunk,
+/// by region or of least cost; without costs the first chunk. One block an observation; one thread compares,
+/// for the candidates are few.
 __global__ void __launch_bounds__(kThreads)
-    choose_kernel(Opinions cost, Opinions reward, Rule rule, int candidates, int chunk_dim,
+    choose_kernel(Opinions cost, Opinions reward, bool by_region, int candidates, int chunk_dim,
                   ActionBuffers<float> buffers) {
   __shared__ int chosen;
   const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
   if (threadIdx.x == 0) {
-    const bool safe = rule.by_region && buffers.v_cost[row] <= rule.threshold;
+    const float bound = by_region ? buffers.bounds[row] : 0;
+    const bool safe = by_region && buffers.v_cost[row] <= bound;
     int best = 0;
     CandidateScore<float> of_best{};
     for (int c = 0; c < candidates; ++c) {
@@ -113,7 +108,7 @@ __global__ void __launch_bounds__(kThreads)
         buffers.costs[first + c] = score.cost = cost.extreme(first + c, pairs, kBelievedCost);
       if (reward.critics > 0)
         buffers.rewards[first + c] = score.reward = reward.extreme(first + c, pairs, kBelievedReward);
-      if (c == 0 || (safe ? formula::beats_in_region(score, of_best, rule.threshold)
+      if (c == 0 || (safe ? formula::beats_in_region(score, of_best, bound)
                           : formula::beats(score.cost, of_best.cost))) {
         best = c;
         of_best = score;
@@ -270,7 +265,7 @@ void LayeredAction::enqueue(const Call& call) {
   const ActionBuffers<float>& buffers = call.buffers;
   const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
-  const Rule rule{spec_.selection == Selection::region && request.score, spec_.threshold};
+  const bool by_region = spec_.selection == Selection::region && request.score;
   const auto opinions = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
                            bool asked) {
     return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
@@ -286,12 +281,12 @@ void LayeredAction::enqueue(const Call& call) {
   }
   if (request.score || request.rewards) score(call);
   if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
-  if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
+  if (request.values || by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
                  call.only_rewards && request.score ? Opinions{buffers.costs, 1}
                                                     : opinions(room_->q_cost, w.cost_critics, request.score),
-                 opinions(room_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
+                 opinions(room_->q_reward, w.reward_critics, request.rewards), by_region, spec_.candidates,
                  w.flow.chunk_dim, buffers);
   });
 }

@@ -54,8 +54,7 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
     weights_.v_cost = weights(networks.online, acting.v_cost, 0);
   }
   if (options.num_candidates == 1) options_.selection = Selection::least_cost;  // there is nothing to choose
-  actor_ = make_actor<T>(*device_, {weights_, options.flow, options.num_candidates, options_.selection,
-                                    static_cast<T>(options.threshold)});
+  actor_ = make_actor<T>(*device_, {weights_, options.flow, options.num_candidates, options_.selection});
   version_ = networks.online.version() + networks.follower.version();
 }
 
@@ -162,6 +161,8 @@ void Sampler<T>::reserve(std::size_t rows) {
   Memory& memory = device_->memory();
   normalized_.resize(rows * s);
   observations_ = Buffer<T>(rows * s, memory);
+  bounds_ = Buffer<T>(rows, memory);
+  bounds_on_host_.clear();
   candidates_ = Buffer<T>(rows * many * chunk, memory);
   costs_ = Buffer<T>(rows * many, memory);
   rewards_ = Buffer<T>(rows * many, memory);
@@ -182,6 +183,21 @@ void Sampler<T>::see(std::span<const T> observations) {
   observations_.copy_in(normalized_.data(), observations.size());
 }
 
+/// Gives the device what each row's choice calls safe, where that has changed.
+template <class T>
+void Sampler<T>::set_bounds(std::size_t rows, std::span<const double> spent) {
+  if (options_.selection != Selection::region) return;
+  bool changed = bounds_on_host_.size() < rows;
+  if (changed) bounds_on_host_.resize(rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto bound = static_cast<T>(bound_within(options_.budget, options_.threshold,
+                                                   spent.empty() ? std::nullopt : std::optional(spent[i])));
+    changed |= bound != bounds_on_host_[i];
+    bounds_on_host_[i] = bound;
+  }
+  if (changed) bounds_.copy_in(bounds_on_host_.data(), rows);
+}
+
 template <class T>
 void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   if (const std::uint64_t version = networks_.online.version() + networks_.follower.version();
@@ -191,6 +207,7 @@ void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
     version_ = version;
   }
   actor.act({.observations = observations_.data(),
+             .bounds = bounds_.data(),
              .candidates = candidates_.data(),
              .costs = costs_.data(),
              .rewards = rewards_.data(),
@@ -209,11 +226,14 @@ void Sampler<T>::require_critics(bool wanted) const {
 
 template <class T>
 void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
-                        const SampleOutputs<T>& out) {
+                        const SampleOutputs<T>& out, std::span<const double> spent) {
   const std::size_t s = size(weights_.flow.observation_dim), chunk = size(weights_.flow.chunk_dim),
                     n = observations.size() / s, many = n * size(options_.num_candidates);
   require_length("observations", n * s, observations.size());
   require_length("noise", many * chunk, noise.size());
+  require_length_or_none("spent", n, spent.size());
+  for (const double cost : spent)
+    if (!std::isfinite(cost)) throw InvalidArgument("Sampler: `spent` holds a number that is not finite");
   require_length("chunk", n * chunk, out.chunk.size());
   require_length_or_none("cost", n, out.cost.size());
   for (const auto& values : {out.v_reward, out.v_cost})
@@ -226,6 +246,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
                   !out.candidate_costs.empty() || !out.candidate_rewards.empty());
   if (n == 0) return;
   see(observations);
+  set_bounds(n, spent);
   candidates_.copy_in(noise.data(), noise.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);

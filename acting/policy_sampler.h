@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "acting/actor.h"
+#include "acting/budget.h"
 #include "engine/networks.h"
 
 namespace r2pac {
@@ -34,6 +35,7 @@ struct SamplerOptions {
   int num_candidates = 16;  ///< with 1 the critics are computed only if their values are wanted
   Selection selection = Selection::least_cost;
   double threshold = 0;  ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
+  Budget budget = {};    ///< may leave less
 };
 
 /// Where Sampler::sample writes its results for n observations.
@@ -58,8 +60,10 @@ class Sampler {
           const SamplerOptions& options, std::shared_ptr<Device> device);
 
   /// Chunks for observations [n, S] (not yet normalised) from noise [n, candidates, hA]. A row's result
-  /// depends on that row alone. Throws InvalidArgument when a length does not fit.
-  void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs);
+  /// depends on that row alone. spent [n]: undiscounted cost of each row's episode so far, for the budget;
+  /// empty if nobody counts it. Throws InvalidArgument when a length does not fit.
+  void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs,
+              std::span<const double> spent = {});
 
   /// Scores given chunks [n, hA] in observations [n, S] (not yet normalised): least target Q_r and greatest
   /// target Q_c of the chunks, and V_r and V_c of the observations, each [n] or empty.
@@ -83,6 +87,7 @@ class Sampler {
  private:
   void reserve(std::size_t rows);
   void see(std::span<const T> observations);
+  void set_bounds(std::size_t rows, std::span<const double> spent);
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
@@ -96,11 +101,11 @@ class Sampler {
   SamplerOptions options_;
   std::shared_ptr<Device> device_;
   ActionWeights<T> weights_;
-  std::unique_ptr<Actor<T>> actor_, scorer_;  // the latter, of one given chunk, when it is first asked for
-  std::uint64_t version_ = 0;                 // of the weights that the actor has seen
-  std::vector<T> normalized_;                 // [n, S] on the host
-  Buffer<T> observations_, candidates_, costs_, rewards_, chosen_, chosen_cost_, chosen_reward_, values_r_,
-      values_c_;
+  std::unique_ptr<Actor<T>> actor_, scorer_;    // the latter, of one given chunk, when it is first asked for
+  std::uint64_t version_ = 0;                   // of the weights that the actor has seen
+  std::vector<T> normalized_, bounds_on_host_;  // [n, S], [n]
+  Buffer<T> observations_, bounds_, candidates_, costs_, rewards_, chosen_, chosen_cost_, chosen_reward_,
+      values_r_, values_c_;
 };
 
 }  // namespace r2pac

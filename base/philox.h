@@ -26,6 +26,7 @@ enum class Purpose : std::uint32_t {
   test = 8,
   resampling = 9,
   dropout = 10,
+  hold_out = 11,
 };
 
 struct Words4 {

@@ -1,9 +1,11 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/philox.h"
 #include "data/episodes.h"
 #include "data/load.h"
 
@@ -90,7 +92,25 @@ Dataset load_dataset(const std::string& path, int closing_rows, const ReadLimits
   return build(loaded.view, path, closing_rows, [&](std::size_t index) { loaded.release(index); });
 }
 
+std::vector<bool> held_out_episodes(std::size_t episodes, double share) {
+  std::vector<bool> held(episodes, false);
+  if (share <= 0 || episodes < 2) return held;
+  const auto wanted =
+      std::max(std::size_t{1}, static_cast<std::size_t>(std::lround(share * static_cast<double>(episodes))));
+  std::vector<std::pair<float, std::size_t>> order(episodes);
+  for (std::size_t e = 0; e < episodes; ++e)
+    order[e] = {random_uniform(0, Purpose::hold_out, 0, static_cast<std::uint32_t>(e), 0), e};
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 0; i < wanted; ++i) held[order[i].second] = true;
+  return held;
+}
+
 std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length, bool pad_terminals) {
+  return window_starts(dataset, dataset.episodes, chunk_length, pad_terminals);
+}
+
+std::vector<std::uint32_t> window_starts(const Dataset& dataset, std::span<const Episode> episodes,
+                                         int chunk_length, bool pad_terminals) {
   if (chunk_length < 1)
     throw InvalidArgument("window_starts: chunk_length is " + std::to_string(chunk_length) +
                           ", expected 1 or more");
@@ -100,13 +120,13 @@ std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_lengt
   if (dataset.stored_rows >= std::int64_t{1} << 32)
     throw InvalidArgument("window_starts: 2^32 stored rows or more");
   std::vector<std::uint32_t> starts;
-  for (const Episode& episode : dataset.episodes) {
+  for (const Episode& episode : episodes) {
     const std::int64_t count =
         pad_terminals && episode.terminal ? episode.length : episode.length - chunk_length + 1;
     for (std::int64_t t = 0; t < count; ++t) starts.push_back(static_cast<std::uint32_t>(episode.first + t));
   }
   if (starts.empty())
-    throw Error(ExitCode::data, no_windows(dataset.episodes, chunk_length), dataset.path,
+    throw Error(ExitCode::data, no_windows({episodes.begin(), episodes.end()}, chunk_length), dataset.path,
                 "choose a chunk length no longer than the longest episode");
   return starts;
 }

@@ -51,6 +51,10 @@ Dataset make_dataset(const DsrlColumns& columns, std::string path, int closing_r
 /// The same from a file, without a copy of it in between. Throws as read_dsrl does, too.
 Dataset load_dataset(const std::string& path, int closing_rows = 1, const ReadLimits& limits = {});
 
+/// For each episode whether it is kept aside: the same ones whatever else is trained on the others. `share`
+/// of them, rounded, but at least one of two or more; none where the share is 0. share in [0, 0.9]
+std::vector<bool> held_out_episodes(std::size_t episodes, double share);
+
 /// Every stored row t such that rows t .. t + chunk_length - 1 lie in one episode; ascending. The state
 /// after the window is stored row t + chunk_length.
 /// pad_terminals  also the last chunk_length - 1 rows of episodes that ended genuinely, whose windows run
@@ -58,5 +62,8 @@ Dataset load_dataset(const std::string& path, int closing_rows = 1, const ReadLi
 /// Throws Error(ExitCode::data) when there is no window at all.
 std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_length,
                                          bool pad_terminals = false);
+/// The same of some of the data set's episodes.
+std::vector<std::uint32_t> window_starts(const Dataset& dataset, std::span<const Episode> episodes,
+                                         int chunk_length, bool pad_terminals);
 
 }  // namespace r2pac

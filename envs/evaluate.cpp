@@ -34,6 +34,7 @@ void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, 
   std::vector<float> actions(static_cast<std::size_t>(environment.count()) * action_width);
   std::vector<std::int64_t> episode;
   std::vector<int> step;
+  std::vector<double> spent;
   const auto keep = [&](std::size_t copy) {
     const auto seen = environment.observations().subspan(copy * width, width);
     results[copy].observations.insert(results[copy].observations.end(), seen.begin(), seen.end());
@@ -44,13 +45,15 @@ void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, 
     gather_rows(environment.observations(), running, width, observations);
     episode.clear();
     step.clear();
+    spent.clear();
     for (const std::size_t copy : running) {
       episode.push_back(results[copy].episode);
       step.push_back(results[copy].length);
+      spent.push_back(results[copy].episode_cost);
     }
     // A policy that forgets a row is found out by the NaN it leaves.
     chosen.assign(running.size() * action_width, std::numeric_limits<float>::quiet_NaN());
-    policy(observations, episode, step, chosen);
+    policy(observations, episode, step, spent, chosen);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       if (!std::isfinite(chosen[i]))
         throw InvalidArgument("evaluate: the policy's action " + std::to_string(i % action_width) +

@@ -11,12 +11,13 @@
 namespace r2pac {
 
 /// Chooses actions for n unfinished episodes at once.
-/// observations [n, S], episode [n] (ascending) and step [n] (from 0) tell which decision each row is; the
-/// policy writes every value of actions [n, A]. For an episode's result not to depend on its neighbours, a
-/// policy must treat rows alone and take its random numbers from (episode, step).
+/// observations [n, S], episode [n] (ascending) and step [n] (from 0) tell which decision each row is, spent
+/// [n] what the episode has cost so far; the policy writes every value of actions [n, A]. For an episode's
+/// result not to depend on its neighbours, a policy must treat rows alone and take its random numbers from
+/// (episode, step).
 using BatchPolicy =
     std::function<void(std::span<const float> observations, std::span<const std::int64_t> episode,
-                       std::span<const int> step, std::span<float> actions)>;
+                       std::span<const int> step, std::span<const double> spent, std::span<float> actions)>;
 
 struct EpisodeResult {
   std::int64_t episode = 0;

@@ -28,6 +28,7 @@ enum class LabelRule {
   regions,  ///< within the safe region those of no reward disadvantage, outside it those of no cost
             ///< disadvantage
   reward,   ///< everywhere those of no reward disadvantage: the ablation "without V_c"
+  allowed,  ///< as `regions`, but within the region only those whose own cost stays within its limit
 };
 
 /// What discounted sums of rewards or costs can be at all.
@@ -116,15 +117,23 @@ R2_FORMULA T feasibility_target(const T* costs, int h, T mask, T next_value,
   return value;
 }
 
+/// Whether a chunk is allowed (ALLOWED): where V_c <= limit one of Q_c <= limit, so that the chunk's own cost
+/// stays within it; elsewhere one that recovers as well as the data do, Q_c <= V_c.
+template <class T>
+R2_FORMULA bool allowed(T q_cost, T v_cost, T limit) {
+  return v_cost <= limit ? q_cost <= limit : q_cost <= v_cost;
+}
+
 /// 1 for a chunk worth imitating (LABEL): in the safe region one with a reward advantage >= 0, outside it
-/// one with a cost advantage <= 0; by LabelRule::reward one with a reward advantage >= 0 wherever it is.
-/// q_reward is the least, q_cost the greatest of the target critics.
+/// one with a cost advantage <= 0; by LabelRule::reward one with a reward advantage >= 0 wherever it is; by
+/// LabelRule::allowed as by regions, if it is allowed. q_reward is the least, q_cost the greatest of the
+/// target critics.
 template <class T>
 R2_FORMULA T optimality_label(T q_reward, T v_reward, T q_cost, T v_cost, T threshold,
                               LabelRule rule = LabelRule::regions) {
   const bool good = rule == LabelRule::reward || v_cost <= threshold ? q_reward - v_reward >= T(0)
                                                                      : q_cost - v_cost <= T(0);
-  return good ? T(1) : T(0);
+  return good && (rule != LabelRule::allowed || allowed(q_cost, v_cost, threshold)) ? T(1) : T(0);
 }
 
 /// exp(temperature * advantage), at most exp(log_cap); never infinite.
@@ -264,6 +273,18 @@ struct OptimalityLabels {
     const T good = formula::optimality_label(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
                                              v_cost.row(r)[0], *threshold, rule);
     label.row(r)[0] = good != T(0) ? T(kLabelGood) : T(kLabelBad);
+  }
+};
+
+/// allowed(r) = 1 where the chunk is allowed, else 0.
+template <class T>
+struct AllowedChunks {
+  View<T> q_cost, v_cost;
+  const T* threshold;
+  View<T> allowed;
+  R2_FORMULA void row(int r, int lane, int) const {
+    if (lane == 0)
+      allowed.row(r)[0] = formula::allowed(q_cost.row(r)[0], v_cost.row(r)[0], *threshold) ? T(1) : T(0);
   }
 };
 

@@ -22,8 +22,8 @@ using RowOperation =
                  GatherWindowsInOrder<T>, GatherColumn<T>, GatherSteps<T>, CriticTargets<T>,
                  FeasibilityTargets<T>, SquaredError<T>, SquaredErrorGradient<T>, ExpectileLoss<T>,
                  ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, AdvantageWeights<T>,
-                 LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>, FlowLossGradient<T>, GaussianLoss<T>,
-                 GaussianGradient<T>>;
+                 AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>,
+                 FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>>;
 
 /// The CPU's schedule: rows 0 .. rows - 1, one after the other.
 template <class T>

@@ -51,7 +51,7 @@ void declare_flow_actor(const Settings& settings, Dimensions dimensions, Declara
                      {"chunk", dimensions.chunk()},
                      {"time", 1}};
   velocity.outputs = dimensions.chunk();
-  velocity.hidden = settings.hidden;
+  velocity.hidden = settings.resolved_actor_hidden();
   velocity.activation = settings.activation;
   declaration.networks.push_back(velocity);
   declaration.tables.push_back({kLabelTable, kVelocity, 3, settings.label_dim, TableStart::normal});

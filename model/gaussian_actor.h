@@ -20,9 +20,8 @@ inline void declare_gaussian_actor(const Settings& settings, Dimensions dimensio
   mean.name = kMean;
   mean.inputs = {{"observation", dimensions.observation}};
   mean.outputs = dimensions.chunk();
-  mean.hidden.assign(
-      settings.hidden.begin(),
-      settings.hidden.begin() + static_cast<std::ptrdiff_t>(std::min(kLayers, settings.hidden.size())));
+  mean.hidden = settings.resolved_actor_hidden();
+  mean.hidden.resize(std::min(kLayers, mean.hidden.size()));
   mean.activation = settings.activation;
   declaration.networks.push_back(mean);
   declaration.tables.push_back({kLogDeviation, kMean, 1, dimensions.chunk(), TableStart::zero});

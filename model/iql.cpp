@@ -64,19 +64,38 @@ Estimates<T> believed_estimates(Recorder<T>& r) {
 }
 
 template <class T>
-void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target) {
+void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target,
+           Tensor<T> value_weights) {
   const std::string q = signal.q, v = signal.v;
+  const double expectile =
+      signal.side == Side::upper ? r.settings().expectile : r.settings().resolved_cost_expectile();
   r.loss(q, squared_error_loss(r.tape(), "loss " + q, estimate.q, target));
-  r.loss(v, expectile_loss(r.tape(), "loss " + v, estimate.v, estimate.believed, r.settings().expectile,
-                           signal.side));
+  r.loss(v, expectile_loss(r.tape(), "loss " + v, estimate.v, estimate.believed, expectile, signal.side,
+                           value_weights));
   r.mean(q, estimate.believed);
   r.mean(v, estimate.v);
 }
 
-#define R2_INSTANTIATE(T)                                 \
-  template Estimates<T> learning_estimates(Recorder<T>&); \
-  template Estimates<T> believed_estimates(Recorder<T>&); \
-  template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>);
+template <class T>
+void trace_learning(Recorder<T>& r) {
+  const auto [reward, cost] = learning_estimates(r);
+  const Batch<T> b = r.batch();
+  for (const auto& [name, value] : {std::pair{"observations", b.observations},
+                                    {"actions", b.actions},
+                                    {"next_observations", b.next_observations},
+                                    {"rewards", b.rewards},
+                                    {"costs", b.costs},
+                                    {"mask", b.mask},
+                                    {"q_reward", reward.believed},
+                                    {"q_cost", cost.believed}})
+    r.trace(name, value);
+}
+
+#define R2_INSTANTIATE(T)                                                                     \
+  template Estimates<T> learning_estimates(Recorder<T>&);                                     \
+  template Estimates<T> believed_estimates(Recorder<T>&);                                     \
+  template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>, Tensor<T>); \
+  template void trace_learning(Recorder<T>&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

@@ -43,8 +43,14 @@ Estimates<T> learning_estimates(Recorder<T>& r);
 template <class T>
 Estimates<T> believed_estimates(Recorder<T>& r);
 
-/// The losses of one signal's critics and value for `target` [1, B, 1].
+/// The losses of one signal's critics and value for `target` [1, B, 1]; the value's loss of each window times
+/// its weight [1, B, 1], if there are weights.
 template <class T>
-void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target);
+void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target,
+           Tensor<T> value_weights = nullptr);
+
+/// Names for traces what critics and values learn from.
+template <class T>
+void trace_learning(Recorder<T>& r);
 
 }  // namespace r2pac

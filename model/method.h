@@ -62,6 +62,8 @@ Method<T> make_method(const Settings& settings, Dimensions dimensions) {
 template <class T>
 Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
 template <class T>
+Method<T> safe_chunks_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
 Method<T> cloning_method(const Settings& settings, Dimensions dimensions);
 
 }  // namespace r2pac

@@ -18,16 +18,7 @@ void learn_critics(Recorder<T>& r) {
   const Targets<T> target = penalized_targets(r, reward.v_next, cost.v_next, l);
   learn(r, kReward, reward, target.reward);
   learn(r, kCost, cost, target.cost);
-  const Batch<T> b = r.batch();
-  for (const auto& [name, value] : {std::pair{"observations", b.observations},
-                                    {"actions", b.actions},
-                                    {"next_observations", b.next_observations},
-                                    {"rewards", b.rewards},
-                                    {"costs", b.costs},
-                                    {"mask", b.mask},
-                                    {"q_reward", reward.believed},
-                                    {"q_cost", cost.believed}})
-    r.trace(name, value);
+  trace_learning(r);
 }
 
 /// Eq. 18 and 19: the flow imitates chunks under their label.
@@ -50,17 +41,6 @@ void learn_weighted_flow(Recorder<T>& r) {
   learn_flow(r, r.per_window("label", {}, false), weight);
   r.mean("weight", weight);
   r.trace("weight", weight);
-}
-
-template <class T>
-std::vector<std::pair<std::string, Tensor<T>>> inspect(Recorder<T>& r) {
-  const auto [reward, cost] = believed_estimates(r);
-  return {{"v_r", reward.v},
-          {"v_c", cost.v},
-          {"q_r", reward.believed},
-          {"q_c", cost.believed},
-          {"label", optimality_label(r)},
-          {"safe", safe_states(r)}};
 }
 
 }  // namespace
@@ -86,7 +66,7 @@ Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const Da
                     gaussian                                     ? learn_gaussian_actor<T>
                     : settings.actor == ActorKind::weighted_flow ? learn_weighted_flow<T>
                                                                  : learn_actor<T>}};
-  method.inspect = inspect<T>;
+  method.inspect = inspect_region<T>;
   method.acting = {.q_reward = kReward.q, .v_reward = kReward.v, .q_cost = kCost.q, .v_cost = kCost.v};
   if (gaussian)
     method.acting.mean = kMean;

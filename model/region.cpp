@@ -193,6 +193,29 @@ Tensor<T> safe_states(Recorder<T>& r) {
   return safe;
 }
 
+template <class T>
+Tensor<T> allowed_chunks(Recorder<T>& r) {
+  const Estimate<T> cost = believed_estimates(r).cost;
+  const Tensor<T> end = r.scalar(kRegionEnd), allowed = r.tape().value("allowed", cost.v->shape);
+  r.tape().row_operation("allowed chunks", cost.v->shape.rows, {cost.believed, cost.v, end}, {allowed},
+                         [=](const Slice& slice) {
+                           return AllowedChunks<T>{cost.believed->view(slice), cost.v->view(slice),
+                                                   end->whole().data, allowed->view(slice)};
+                         });
+  return allowed;
+}
+
+template <class T>
+std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
+  const auto [reward, cost] = believed_estimates(r);
+  return {{"v_r", reward.v},
+          {"v_c", cost.v},
+          {"q_r", reward.believed},
+          {"q_c", cost.believed},
+          {"label", optimality_label(r)},
+          {"safe", safe_states(r)}};
+}
+
 #define R2_INSTANTIATE(T)                                                                        \
   template Scalar<T> region_end(const Settings&, const DataFacts<T>&);                           \
   template Tensor<T> updated_region_end(Recorder<T>&, Tensor<T>);                                \
@@ -200,6 +223,8 @@ Tensor<T> safe_states(Recorder<T>& r) {
   template Tensor<T> optimality_label(Recorder<T>&);                                             \
   template Tensor<T> advantage_weight(Recorder<T>&);                                             \
   template Tensor<T> safe_states(Recorder<T>&);                                                  \
+  template Tensor<T> allowed_chunks(Recorder<T>&);                                               \
+  template std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>&);          \
   template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>, \
                                      const TargetConstants<T>&);                                 \
   template Tensor<T> optimality_labels(Tape<T>&, const Estimates<T>&, Tensor<T>, LabelRule);

@@ -43,6 +43,14 @@ Tensor<T> advantage_weight(Recorder<T>& r);
 template <class T>
 Tensor<T> safe_states(Recorder<T>& r);
 
+/// Whether each window's chunk is allowed: 1 or 0, [1, B, 1].
+template <class T>
+Tensor<T> allowed_chunks(Recorder<T>& r);
+
+/// What finished critics and the region say of windows: values, labels, safe states (Method::inspect).
+template <class T>
+std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r);
+
 /// The same as operations of the tape alone. `region_end` is [1, 1, 1], everything else [1, B, 1].
 template <class T>
 Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_reward_next,

@@ -6,6 +6,8 @@ const std::vector<MethodInfo>& method_list() {
   static const std::vector<MethodInfo> methods = {
       {"r2pac", "critics of reward and cost, a penalty for leaving the safe region, a guided flow",
        "Region-Based Reward Penalty over Action Chunks, Algorithm 3"},
+      {"safe-chunks", "critics of reward and cost, values of reward over allowed chunks alone, a guided flow",
+       "this program's own, see model/SAFE_CHUNKS.md"},
       {"cloning", "the flow alone, which imitates the data as they are",
        "behaviour cloning by flow matching"},
   };
@@ -20,8 +22,33 @@ const std::vector<Companions>& companions() {
         {"label", "null", true},
         {"num_candidates", "1", true},
         {"guidance_scale", "1"}}},
+      {"method",
+       "safe-chunks",
+       {{"penalty_reading", "none", true},
+        {"actor", "flow", true},
+        {"threshold", "limit"},
+        {"label_rule", "allowed"},
+        {"layer_norm", "true"},
+        {"normalize_observations", "true"},
+        {"selection", "region"},
+        {"budget", "half"}}},
       {"actor", "weighted-flow", {{"label", "null", true}}},
       {"backup", "feasibility", {{"threshold", "zero", true}}},
+  };
+  return all;
+}
+
+const std::vector<RunPreset>& run_presets() {
+  static const std::vector<RunPreset> all = {
+      {"quick",
+       "small networks, some minutes on one core",
+       {{"schedule", "sequential"},
+        {"hidden", "128,128,128"},
+        {"actor_hidden", "256,256,256"},
+        {"batch", "128"},
+        {"critic_steps", "14000"},
+        {"steps", "20000"},
+        {"log_every", "2000"}}},
   };
   return all;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace r2pac {
@@ -25,5 +26,12 @@ struct Companions {
   std::vector<Companion> settings;
 };
 const std::vector<Companions>& companions();
+
+/// Sizes and steps for a purpose, of any method; --preset.
+struct RunPreset {
+  std::string_view name, description;
+  std::vector<std::pair<std::string_view, std::string_view>> settings;
+};
+const std::vector<RunPreset>& run_presets();
 
 }  // namespace r2pac

@@ -179,6 +179,16 @@ Settings preset(const Task& task) {
   return settings;
 }
 
+const RunPreset& run_preset(std::string_view name) {
+  std::vector<std::string> names;
+  for (const RunPreset& preset : run_presets()) {
+    if (preset.name == name) return preset;
+    names.emplace_back(preset.name);
+  }
+  throw Error(ExitCode::usage, "there is no preset `" + std::string(name) + "`", "--preset",
+              did_you_mean(std::string(name), names));
+}
+
 ResolvedSettings resolve_settings(const SettingsRequest& request) {
   std::vector<Assignment> assignments;
   if (!request.config_file.empty())
@@ -208,6 +218,13 @@ ResolvedSettings resolve_settings(const SettingsRequest& request) {
     resolved.values = preset(*task);
     for (const Field& field : settings_table())
       if (field.preset) resolved.origin[std::string(field.key)] = "preset " + std::string(task->alias);
+  }
+  if (!request.preset.empty()) {
+    const RunPreset& preset = run_preset(request.preset);
+    for (const auto& [key, value] : preset.settings) {
+      assign(resolved.values, key, value, "--preset", ExitCode::usage);
+      resolved.origin[std::string(key)] = "preset " + request.preset;
+    }
   }
   for (const Companions& choice : companions()) {
     const Assignment* a = last_of(assignments, choice.key);

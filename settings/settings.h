@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "acting/budget.h"
 #include "acting/select.h"
 #include "base/error.h"
 #include "engine/parameters.h"
@@ -60,10 +61,12 @@ struct Settings {
   std::int64_t steps = 600000;
   std::int64_t critic_steps = -1;
   std::vector<int> hidden = {512, 512, 512, 512};
+  std::vector<int> actor_hidden;
   int batch = 1024;
   int chunk_length = 5;
   double discount = 0.99;
   double expectile = 0.9;
+  std::optional<double> cost_expectile;
   double alpha = 0.9;
   double penalty = 1;
   PenaltyReading penalty_reading = PenaltyReading::absorbing;
@@ -75,6 +78,7 @@ struct Settings {
   Backup backup = Backup::discounted;
   double feasibility_scale = 25;
   Threshold threshold = Threshold::quantile;
+  double hold_out = 0;
   Timeouts timeouts = Timeouts::bootstrap;
   bool pad_terminals = false;
   bool normalize_observations = false;
@@ -99,12 +103,20 @@ struct Settings {
   Selection selection = Selection::least_cost;
   ActingLabel label = ActingLabel::good;
   std::optional<double> region_bound;
+  double bound_scale = 1;
+  BudgetRule budget = BudgetRule::none;
   std::int64_t log_every = 1000;
   std::int64_t checkpoint_every = 10000;
   int keep_checkpoints = 2;
 
   /// Steps of the critics: `critic_steps`, or `steps` where that is -1.
   std::int64_t resolved_critic_steps() const { return critic_steps < 0 ? steps : critic_steps; }
+  /// Widths of the actor's hidden layers: `actor_hidden`, or `hidden` where that is empty.
+  const std::vector<int>& resolved_actor_hidden() const {
+    return actor_hidden.empty() ? hidden : actor_hidden;
+  }
+  /// tau of V_c: `cost_expectile`, or `expectile` where there is none.
+  double resolved_cost_expectile() const { return cost_expectile.value_or(expectile); }
 };
 
 /// The first stage that a setting changes. All later ones depend on it, too.
@@ -132,21 +144,26 @@ std::string setting_text(const Settings& settings, std::string_view key);
 /// Defaults with the task's own values of the settings that are per task.
 Settings preset(const Task& task);
 
-/// Where the values of a run come from. Later members of this list win: defaults, the task's preset, what
-/// goes with other settings (a method's own), the file, `overrides`, `flags`.
+/// Where the values of a run come from. Later members of this list win: defaults, the task's preset,
+/// `preset`, what goes with other settings (a method's own), the file, `overrides`, `flags`.
 struct SettingsRequest {
   std::string data_file;                                   ///< tells the task where nothing else does
   std::string config_file;                                 ///< TOML; "" for none
   std::vector<std::string> overrides;                      ///< `key=value` texts of `--set`
   std::vector<std::pair<std::string, std::string>> flags;  ///< key and text of flags such as `--seed`
+  std::string preset;                                      ///< a name of run_presets(), or "" for none
 };
 
 struct ResolvedSettings {
   Settings values;
-  /// Per key: "default", "preset BallRun", "method=cloning", "run.toml:7:1", "--set", "--seed" or "file
-  /// name".
+  /// Per key: "default", "preset BallRun", "preset quick", "method=cloning", "run.toml:7:1", "--set",
+  /// "--seed" or "file name".
   std::map<std::string, std::string> origin;
 };
+
+struct RunPreset;
+/// The preset of that name. Throws Error(usage) where there is none.
+const RunPreset& run_preset(std::string_view name);
 
 /// Puts the layers of `request` together. The task is resolved first and names the preset; `task` becomes
 /// its alias, or stays empty when nothing names one. Throws Error: usage for a bad flag, settings for a

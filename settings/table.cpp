@@ -80,22 +80,22 @@ Field choice(SettingStage stage, std::string_view key, E Settings::*member,
 
 /// The widths of the hidden layers: `512,512` on the command line, `[512, 512]` in TOML.
 Field widths(SettingStage stage, std::string_view key, std::vector<int> Settings::*member,
-             std::string_view doc) {
+             std::string_view doc, bool may_be_empty = false) {
   return {Kind::integers,
           key,
           doc,
-          "1 to 16 widths, each in [1, 16384]",
+          std::string(may_be_empty ? "0" : "1") + " to 16 widths, each in [1, 16384]",
           stage,
           [member](const Settings& s) {
             std::string text;
             for (const int width : s.*member) text += (text.empty() ? "" : ", ") + std::to_string(width);
             return "[" + text + "]";
           },
-          [member](Settings& s, std::string_view text) {
+          [member, may_be_empty](Settings& s, std::string_view text) {
             if (text.size() >= 2 && text.front() == '[' && text.back() == ']')
               text = text.substr(1, text.size() - 2);
             std::vector<int> result;
-            while (true) {
+            while (!(text.empty() && may_be_empty)) {
               const std::size_t comma = text.find(',');
               std::string_view item = text.substr(0, comma);
               while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
@@ -113,11 +113,13 @@ Field widths(SettingStage stage, std::string_view key, std::vector<int> Settings
 
 /// A number, or what the policy found out itself: "auto".
 Field number_or_auto(SettingStage stage, std::string_view key, std::optional<double> Settings::*member,
-                     double low, double high, std::string_view doc) {
+                     double low, double high, std::string_view doc, Open open = Open::none) {
+  const bool open_ends = open == Open::both;
   return {Kind::real_or_text,
           key,
           doc,
-          "auto, or [" + format_number(low) + ", " + format_number(high) + "]",
+          std::string("auto, or ") + (open_ends ? "(" : "[") + format_number(low) + ", " +
+              format_number(high) + (open_ends ? ")" : "]"),
           stage,
           [member](const Settings& s) {
             return (s.*member).has_value() ? real_text(*(s.*member)) : std::string("\"auto\"");
@@ -125,6 +127,7 @@ Field number_or_auto(SettingStage stage, std::string_view key, std::optional<dou
           [=](Settings& s, std::string_view text) {
             const auto value = parse_number<double>(text);
             if (text != "auto" && (!value || !(*value >= low && *value <= high))) return false;
+            if (value && open_ends && (*value == low || *value == high)) return false;
             s.*member = text == "auto" ? std::nullopt : value;
             return true;
           }};
@@ -189,11 +192,14 @@ const std::vector<Field>& settings_table() {
       number<std::int64_t>(actor, "critic_steps", &S::critic_steps, -1, kManySteps,
                            "steps of the critics' stage if not as many as `steps` (-1)"),
       widths(critics, "hidden", &S::hidden, "widths of the hidden layers of all nets"),
+      widths(actor, "actor_hidden", &S::actor_hidden, "of the actor's, if others ([]: as `hidden`)", true),
       number<int>(critics, "batch", &S::batch, 1, 65536, "windows per step"),
       per_task(number<int>(data, "chunk_length", &S::chunk_length, 1, 1000, "actions per chunk, h"),
                [](S& s, const Task& task) { s.chunk_length = task.chunk_length; }),
       number<double>(critics, "discount", &S::discount, 0, 1, "gamma", Open::both),
       number<double>(critics, "expectile", &S::expectile, 0, 1, "tau of both value functions", Open::both),
+      number_or_auto(critics, "cost_expectile", &S::cost_expectile, 0, 1, "tau of V_c; auto: as `expectile`",
+                     Open::both),
       per_task(
           number<double>(critics, "alpha", &S::alpha, 0, 1, "quantile of V_c that bounds the safe region"),
           [](S& s, const Task& task) { s.alpha = task.alpha; }),
@@ -226,6 +232,8 @@ const std::vector<Field>& settings_table() {
           critics, "threshold", &S::threshold,
           {{"quantile", Threshold::quantile}, {"limit", Threshold::limit}, {"zero", Threshold::zero}},
           "where the safe region ends: alpha-quantile of V_c, cost limit as a value (Eq. 42), 0"),
+      number<double>(data, "hold_out", &S::hold_out, 0, 0.9,
+                     "share of the episodes that is kept aside, to judge values by"),
       choice<Timeouts>(data, "timeouts", &S::timeouts,
                        {{"bootstrap", Timeouts::bootstrap}, {"terminal", Timeouts::terminal}},
                        "whether targets look beyond the time limit of an episode, or it ended there"),
@@ -259,8 +267,9 @@ const std::vector<Field>& settings_table() {
                      "greatest weight of a window in regression", Open::low),
       choice<LabelRule>(
           actor, "label_rule", &S::label_rule,
-          {{"regions", LabelRule::regions}, {"reward", LabelRule::reward}},
-          "chunks worth imitating: by reward where safe and by cost elsewhere, or by reward alone"),
+          {{"regions", LabelRule::regions}, {"reward", LabelRule::reward}, {"allowed", LabelRule::allowed}},
+          "chunks worth imitating: by reward where safe and by cost elsewhere, by reward alone, or as the "
+          "first, but where safe only those that stay within the region"),
       number<double>(actor, "label_dropout", &S::label_dropout, 0, 1, "share of labels replaced by null"),
       number<int>(actor, "label_dim", &S::label_dim, 1, 4096, "columns of the label table"),
       number<double>(acting, "guidance_scale", &S::guidance_scale, 0, 1e3, "omega of the acting policy"),
@@ -276,6 +285,13 @@ const std::vector<Field>& settings_table() {
                           "what the flow follows: 1 acts well, null imitates the data"),
       number_or_auto(acting, "region_bound", &S::region_bound, -1e12, 1e12,
                      "greatest V_c and Q_c that region calls safe; auto: l, but at most what Eq. 42 allows"),
+      number<double>(acting, "bound_scale", &S::bound_scale, 0, 1e9, "factor on what region calls safe",
+                     Open::low),
+      choice<BudgetRule>(
+          acting, "budget", &S::budget,
+          {{"none", BudgetRule::none}, {"remaining", BudgetRule::remaining}, {"half", BudgetRule::half}},
+          "region calls safe at most what is left of the cost limit, or half of that; a fifth of its bound "
+          "where the episode's cost is not counted"),
       number<std::int64_t>(logging, "log_every", &S::log_every, 1, kManySteps,
                            "steps between lines of metrics"),
       number<std::int64_t>(logging, "checkpoint_every", &S::checkpoint_every, 1, kManySteps,

@@ -157,7 +157,8 @@ TEST_CASE("copies in one or several children go through their episodes") {
 
 TEST_CASE("evaluation gives the same episodes for any number of copies and children") {
   const Nothing remains;
-  const BatchPolicy policy = [](std::span<const float> observations, auto, auto, std::span<float> actions) {
+  const BatchPolicy policy = [](std::span<const float> observations, auto, auto, auto,
+                                std::span<float> actions) {
     for (std::size_t i = 0; i < actions.size(); ++i) actions[i] = 0.1f * observations[3 * (i / 2) + 1] - 0.2f;
   };
   std::vector<double> returns;

@@ -167,7 +167,11 @@ TEST_CASE("row operations give the CPU's values") {
     const auto scalar = [&] { return a.array(1, rows, 1); };
     return AdvantageWeights<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, T(2), T(3), scalar()};
   }));
-  for (const LabelRule rule : {LabelRule::regions, LabelRule::reward})
+  check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
+    const auto scalar = [&] { return a.array(1, rows, 1); };
+    return AllowedChunks<T>{scalar(), scalar(), scalar().data, scalar()};
+  }));
+  for (const LabelRule rule : {LabelRule::regions, LabelRule::reward, LabelRule::allowed})
     check_exact(row_operation(rows, [=]<class T>(Arrays<T>& a) {
       const auto scalar = [&] { return a.array(1, rows, 1); };
       return OptimalityLabels<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, scalar(), rule};

@@ -23,7 +23,7 @@ float noise(std::uint64_t episode, int step, std::uint32_t lane) {
 
 // Acts on its own row, episode and step alone, as a batched policy should.
 void wobbly_policy(std::span<const float> observations, std::span<const std::int64_t> episode,
-                   std::span<const int> step, std::span<float> actions) {
+                   std::span<const int> step, std::span<const double>, std::span<float> actions) {
   for (std::size_t i = 0; i < episode.size(); ++i)
     for (std::uint32_t axis = 0; axis < 2; ++axis)
       actions[2 * i + axis] = 0.5f - 0.3f * observations[7 * i + axis] +
@@ -278,8 +278,9 @@ TEST_CASE("an episode's result does not depend on the episodes beside it") {
 TEST_CASE("evaluation passes on only unfinished episodes and counts each to its own end") {
   Countdown environment;
   std::vector<std::size_t> sizes;
-  const BatchPolicy policy = [&](auto, auto episode, auto, std::span<float> actions) {
+  const BatchPolicy policy = [&](auto, auto episode, auto step, auto spent, std::span<float> actions) {
     sizes.push_back(episode.size());
+    for (std::size_t i = 0; i < spent.size(); ++i) CHECK(spent[i] == step[i]);  // each step costs 1
     for (std::size_t i = 0; i < actions.size(); ++i) actions[i] = static_cast<float>(episode[i] + 1);
   };
   const EvaluationResult result = evaluate(environment, 3, 0, policy);
@@ -300,6 +301,6 @@ TEST_CASE("evaluation passes on only unfinished episodes and counts each to its 
 TEST_CASE("evaluation refuses no episodes and a policy that leaves a row out") {
   ReachAvoid environment(2);
   CHECK_THROWS_AS(evaluate(environment, 0, 0, wobbly_policy), InvalidArgument);
-  const BatchPolicy forgetful = [](auto, auto, auto, std::span<float> a) { a[0] = a[1] = 0; };
+  const BatchPolicy forgetful = [](auto, auto, auto, auto, std::span<float> a) { a[0] = a[1] = 0; };
   CHECK_THROWS_WITH(evaluate(environment, 2, 0, forgetful), Catch::Contains("episode 1 at step 0"));
 }

@@ -246,6 +246,25 @@ TEST_CASE("a label by reward alone is that of the region wherever a state is saf
       }
 }
 
+TEST_CASE("a chunk is allowed within the limit, and beyond it where it recovers as well as the data") {
+  const double limit = 1.5;
+  CHECK(formula::allowed(1.5, 1.5, limit));
+  CHECK_FALSE(formula::allowed(std::nextafter(1.5, 2), 0.0, limit));
+  const double beyond = std::nextafter(1.5, 2);
+  CHECK(formula::allowed(beyond, beyond, limit));
+  CHECK_FALSE(formula::allowed(std::nextafter(3, 4), 3.0, limit));
+  CHECK_FALSE(formula::allowed(static_cast<double>(kNan), 1.0, limit));
+  for (const double q_r : {4.0, 5.0, 6.0})
+    for (const double q_c : {0.5, 1.5, 2.0, 3.0})
+      for (const double v_c : {0.5, 1.5, 2.0}) {
+        const auto label = [&](LabelRule rule) {
+          return formula::optimality_label(q_r, 5.0, q_c, v_c, limit, rule);
+        };
+        CHECK(label(LabelRule::allowed) ==
+              (formula::allowed(q_c, v_c, limit) ? label(LabelRule::regions) : 0));
+      }
+}
+
 TEST_CASE("a weight follows the advantage that counts in its region, and never leaves its cap") {
   const double cap = std::log(100.0);
   const auto weight = [&](double q_r, double q_c, double v_c) {

@@ -173,6 +173,45 @@ TEST_CASE("behaviour cloning is the flow beside critics that nothing trains, bit
   }
 }
 
+TEST_CASE("safe chunks under a limit that nothing exceeds is R2PAC without a penalty, bit for bit") {
+  Settings settings = small_settings();
+  settings.penalty_reading = PenaltyReading::none;
+  settings.threshold = Threshold::limit;
+  settings.label_rule = LabelRule::allowed;
+  const Dataset dataset = robot_data(4);
+  for (const Schedule schedule : {Schedule::sequential, Schedule::joint})
+    for (const double limit : {1e9, 2.0}) {
+      settings.schedule = schedule;
+      settings.cost_limit = limit;
+      const TrainingData<float> data(dataset, settings, *on_cpu());
+      const auto trained = [&](const char* method) {
+        settings.method = method;
+        Learner<float> learner(settings, data, on_cpu());
+        while (!learner.finished()) learner.advance();
+        return values_of(learner.networks().online);
+      };
+      CHECK((trained("safe-chunks") == trained("r2pac")) == (limit == 1e9));
+    }
+}
+
+TEST_CASE("the cost's value has an expectile of its own") {
+  Settings settings = small_settings();
+  const Dataset dataset = robot_data(4);
+  const TrainingData<float> data(dataset, settings, *on_cpu());
+  const auto value_after = [&](const char* net, std::optional<double> cost_expectile) {
+    settings.cost_expectile = cost_expectile;
+    Learner<float> learner(settings, data, on_cpu());
+    for (int step = 0; step < 5; ++step) learner.advance();
+    const auto members = learner.networks().members(net);
+    const Parameters<float>& online = learner.networks().online;
+    const std::vector<float> all = entry_values(online, online.values(), members.group->layers.back().bias);
+    return all.at(static_cast<std::size_t>(members.first));
+  };
+  CHECK(value_after("v_c", settings.expectile) == value_after("v_c", std::nullopt));
+  CHECK(value_after("v_c", 0.99) != value_after("v_c", std::nullopt));
+  CHECK(value_after("v_c", 0.99) < value_after("v_c", 0.01));  // nearer to the least cost
+}
+
 TEST_CASE("a weighted flow whose weights are one is the cloning run, bit for bit") {
   Settings settings = small_settings();
   settings.method = "cloning";

@@ -144,6 +144,16 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
       {"gaussian", [](Settings& s) { s.actor = ActorKind::gaussian; }},
       {"weighted", [](Settings& s) { s.actor = ActorKind::weighted_flow; }},
       {"feasibility", [](Settings& s) { s.backup = Backup::feasibility, s.threshold = Threshold::zero; }},
+      {"safe",
+       [](Settings& s) {
+         s.method = "safe-chunks";
+         s.penalty_reading = PenaltyReading::none;
+         s.threshold = Threshold::limit;
+         s.label_rule = LabelRule::allowed;
+         s.layer_norm = s.normalize_observations = true;
+         s.actor_hidden = {12, 8, 8};
+         s.cost_expectile = 0.97;
+       }},
       {"cloning", [](Settings& s) { s.method = "cloning", s.num_candidates = 1; }},
   };
   for (const auto& [name, change] : variants)

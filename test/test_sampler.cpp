@@ -352,6 +352,54 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
         sampler_of(*networks, {flow, 2}, on_cpu()).multiply_adds());
 }
 
+TEST_CASE("what an episode has spent leaves its share of the bound, row by row") {
+  constexpr double kNothing = -std::numeric_limits<double>::infinity();
+  CHECK(bound_within({}, 3, 1e9) == 3);
+  const Budget remaining{BudgetRule::remaining, 10, 0.5}, half{BudgetRule::half, 10, 0.5};
+  CHECK(bound_within(remaining, 3, 0.0) == 3);  // 5 are left
+  CHECK(bound_within(remaining, 3, 6.0) == 2);
+  CHECK(bound_within(half, 3, 0.0) == 2.5);
+  CHECK(bound_within(half, 3, 6.0) == 1);
+  CHECK(bound_within(half, 3, 10.0) == 0);
+  CHECK(bound_within(half, 3, std::nextafter(10, 11)) == kNothing);
+  CHECK(bound_within(half, 3, std::nullopt) == kUncountedShare * 3);
+
+  // Rows of other budgets beside each other are what each is alone under its own bound.
+  const auto networks = make_networks<float>(small_settings(false));
+  constexpr std::size_t n = 12, many = 16;
+  const FlowOptions flow{6, 2.0, kLabelGood};
+  const auto observations = normals<float>(n * kObservation, 90),
+             noise = normals<float>(n * many * kChunk, 91);
+  std::vector<double> spent(n);
+  for (std::size_t i = 0; i < n; ++i) spent[i] = static_cast<double>(i);
+  const SamplerOptions budgeted{flow, many, Selection::region, 3, half};
+  Sampler<float> sampler = sampler_of(*networks, budgeted, cpu_device(2));
+  std::vector<float> chunks(n * kChunk), uncounted(n * kChunk);
+  for (int call = 0; call < 2; ++call) {  // the second time with bounds that are there already
+    sampler.sample(observations, noise, {uncounted, {}, {}, {}});
+    sampler.sample(observations, noise, {chunks, {}, {}, {}}, spent);
+  }
+  CHECK(chunks != uncounted);
+  for (std::size_t i = 0; i < n; ++i)
+    for (const bool counted : {true, false}) {
+      const auto part = [&](const std::vector<float>& of, std::size_t size) {
+        return std::span(of).subspan(i * size, size);
+      };
+      SamplerOptions own{flow, many, Selection::region,
+                         bound_within(half, 3, counted ? std::optional(spent[i]) : std::nullopt)};
+      own.threshold = std::max(own.threshold, -1e30);
+      std::vector<float> alone(kChunk);
+      sampler_of(*networks, own, on_cpu())
+          .sample(part(observations, kObservation), part(noise, many * kChunk), {alone, {}, {}, {}});
+      CHECK(std::ranges::equal(alone, part(counted ? chunks : uncounted, kChunk)));
+    }
+  CHECK_THROWS_WITH(sampler.sample(observations, noise, {chunks, {}, {}, {}}, std::span(spent).first(3)),
+                    Catch::Contains("`spent`"));
+  spent[5] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH(sampler.sample(observations, noise, {chunks, {}, {}, {}}, spent),
+                    Catch::Contains("`spent`"));
+}
+
 TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
   constexpr std::size_t n = 9;
   const auto networks = make_networks<double>(small_settings(true));

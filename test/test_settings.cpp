@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "failure.h"
 #include "scratch_folder.h"
+#include "settings/methods.h"
 #include "settings/settings.h"
 
 using namespace r2pac;
@@ -24,10 +25,12 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"steps", "12"},
                                                          {"critic_steps", "7"},
                                                          {"hidden", "3,1,4"},
+                                                         {"actor_hidden", "5"},
                                                          {"batch", "9"},
                                                          {"chunk_length", "2"},
                                                          {"discount", "0.1"},
                                                          {"expectile", "0.30000000000000004"},
+                                                         {"cost_expectile", "0.97"},
                                                          {"alpha", "1"},
                                                          {"penalty", "1e-300"},
                                                          {"penalty_reading", "direct"},
@@ -63,6 +66,8 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"selection", "region"},
                                                          {"label", "null"},
                                                          {"region_bound", "0.5"},
+                                                         {"bound_scale", "0.15"},
+                                                         {"budget", "half"},
                                                          {"log_every", "3"},
                                                          {"checkpoint_every", "5"},
                                                          {"keep_checkpoints", "3"}};
@@ -174,10 +179,38 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
   }
   CHECK(with({"label_dropout=1.0", "method=cloning"}).values.label_dropout == 1);
 
+  const ResolvedSettings safe = with({"method=safe-chunks"});
+  CHECK(safe.values.threshold == Threshold::limit);
+  CHECK(safe.values.penalty_reading == PenaltyReading::none);
+  CHECK(safe.values.label_rule == LabelRule::allowed);
+  CHECK(safe.values.layer_norm);
+  CHECK(safe.values.normalize_observations);
+  CHECK(safe.values.selection == Selection::region);
+  CHECK(safe.values.budget == BudgetRule::half);
+  CHECK(with({"method=safe-chunks", "budget=none"}).values.budget == BudgetRule::none);
+  CHECK_THROWS_WITH(with({"method=safe-chunks", "penalty_reading=direct"}),
+                    Catch::Contains("penalty_reading"));
+
   CHECK(with({"backup=feasibility"}).values.threshold == Threshold::zero);
   CHECK(with({"threshold=zero", "backup=feasibility"}).values.threshold == Threshold::zero);
   CHECK_THROWS_WITH(with({"backup=feasibility", "threshold=quantile"}),
                     Catch::Contains("threshold") && Catch::Contains("quantile") && Catch::Contains("backup"));
+}
+
+TEST_CASE("a preset of sizes comes after the task's and before everything that is given") {
+  SettingsRequest request;
+  request.preset = "quick";
+  request.overrides = {"task=BallRun", "batch=64", "method=safe-chunks"};
+  const ResolvedSettings r = resolve_settings(request);
+  CHECK(r.values.hidden == std::vector<int>{128, 128, 128});
+  CHECK(r.origin.at("hidden") == "preset quick");
+  CHECK(r.values.batch == 64);
+  CHECK(r.origin.at("batch") == "--set");
+  CHECK(r.origin.at("alpha") == "preset BallRun");
+  CHECK(r.values.layer_norm);
+  for (const RunPreset& preset : run_presets()) CHECK_FALSE(preset.description.empty());
+  request.preset = "quik";
+  CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("quick"));
 }
 
 TEST_CASE("acting is what a trained policy may change") {

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "failure.h"
+#include "scratch_folder.h"
 #include "settings/settings.h"
 #include "settings/text_value.h"
-#include "scratch_folder.h"
 
 using namespace r2pac;
 
@@ -58,6 +58,7 @@ TEST_CASE("every number is accepted up to its bounds and refused beyond them") {
                         {"polyak", true, 0, 1, true},
                         {"advantage_temperature", true, 0, 1e6},
                         {"weight_cap", true, 0, 1e30, true},
+                        {"bound_scale", true, 0, 1e9, true},
                         {"label_dropout", true, 0, 1},
                         {"label_dim", false, 1, 4096},
                         {"guidance_scale", true, 0, 1e3},

@@ -120,13 +120,13 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
 int run_eval(const EvalOptions& options) {
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
-  const Settings settings = acting_settings(policy, options.acting);
+  Settings settings = acting_settings(policy, options.acting);
+  settings.cost_limit = options.cost_limit.value_or(settings.cost_limit);
   const SamplerOptions acting = policy.sampler_options(settings);
   const TaskEnvironment opened =
       open_environment(options.environment, policy.settings().task, options.episodes);
-  const double cost_limit = options.cost_limit.value_or(policy.settings().cost_limit);
   const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task,
-                                      cost_limit, options.episodes, options.seed);
+                                      settings.cost_limit, options.episodes, options.seed);
   const Json json = to_json(options, policy, settings, acting, scores, *opened.environment);
   const fs::path out = !options.out.empty()               ? fs::path(options.out)
                        : fs::is_directory(options.policy) ? fs::path(options.policy) / "eval.json"

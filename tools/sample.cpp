@@ -2,6 +2,7 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "settings/text_value.h"
@@ -16,8 +17,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// One line: an array of numbers, or an object with such an array under "observation".
-std::vector<float> parse_observation(const std::string& line, int width, const std::string& where) {
+struct Question {
+  std::vector<float> observation;
+  std::optional<double> spent;  ///< cost of the episode so far
+};
+
+/// One line: an array of numbers, or an object with such an array under "observation" and, if it is counted,
+/// the episode's cost so far under "spent".
+Question parse_question(const std::string& line, int width, const std::string& where) {
   constexpr std::size_t kLongestLine = std::size_t{1} << 20;
   const auto refuse = [&](const std::string& what) -> Error {
     return Error(ExitCode::data, what, where,
@@ -25,18 +32,24 @@ std::vector<float> parse_observation(const std::string& line, int width, const s
   };
   if (line.size() > kLongestLine) throw refuse("the line is longer than a mebibyte");
   Json json = Json::parse(line, nullptr, false);
+  Question question;
+  if (json.is_object() && json.contains("spent")) {
+    if (!json["spent"].is_number()) throw refuse("`spent` is not a number");
+    question.spent = json["spent"].get<double>();
+    if (!std::isfinite(*question.spent)) throw refuse("`spent` is not finite");
+  }
   if (json.is_object() && json.contains("observation")) json = json["observation"];
   if (!json.is_array()) throw refuse("the line is no JSON array");
   if (json.size() != static_cast<std::size_t>(width))
     throw refuse("the observation has " + std::to_string(json.size()) + " numbers, the policy wants " +
                  std::to_string(width));
-  std::vector<float> observation;
+  std::vector<float>& observation = question.observation;
   for (const Json& value : json) {
     if (!value.is_number()) throw refuse("the observation holds something that is not a number");
     observation.push_back(value.get<float>());
     if (!std::isfinite(observation.back())) throw refuse("the observation holds a number that is not finite");
   }
-  return observation;
+  return question;
 }
 
 /// The number with as many digits as single precision has.
@@ -80,7 +93,7 @@ int run_sample(const SampleOptions& options) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = (options.observations == "-" ? "standard input" : options.observations) +
                               ", line " + std::to_string(number + 1);
-    const std::vector<float> observation = parse_observation(line, dim.observation, where);
+    const Question question = parse_question(line, dim.observation, where);
     sampler.draw_noise(options.seed, number, 0, noise);
     SampleOutputs<float> out;
     out.chunk = chunk;
@@ -90,7 +103,8 @@ int run_sample(const SampleOptions& options) {
       out.v_reward = v_r;
       out.v_cost = v_c;
     }
-    sampler.sample(observation, noise, out);
+    sampler.sample(question.observation, noise, out,
+                   question.spent ? std::span(&*question.spent, 1) : std::span<const double>());
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)
       steps.push_back(numbers(std::span(chunk).subspan(static_cast<std::size_t>(k * dim.action),

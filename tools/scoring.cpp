@@ -73,7 +73,7 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
   return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>(),
           candidates = std::vector<float>(), costs = std::vector<float>()](
              std::span<const float> observations, std::span<const std::int64_t> episode,
-             std::span<const int> step, std::span<float> actions) mutable {
+             std::span<const int> step, std::span<const double> spent, std::span<float> actions) mutable {
     const std::size_t n = episode.size();
     noise.resize(n * noise_size);
     chunks.resize(n * chunk);
@@ -88,7 +88,7 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
       out.candidates = candidates;
       out.candidate_costs = costs;
     }
-    sampler.sample(observations, noise, out);
+    sampler.sample(observations, noise, out, spent);
     if (measure) spread->add(candidates, costs, count, chunk, a);
     for (std::size_t i = 0; i < n; ++i)
       std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a,

@@ -1,7 +1,9 @@
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 
 #include "base/error.h"
+#include "settings/methods.h"
 #include "tools/command_line.h"
 #include "tools/console.h"
 #include "tools/device.h"
@@ -79,6 +81,14 @@ int run_train(const TrainOptions& options) {
     console.warn(
         "the file's name tells no task, so general settings apply; name one with --task, or see `r2pac "
         "config show`");
+  if (!training.preset.empty()) {
+    const RunPreset& preset = run_preset(training.preset);
+    std::string sets;
+    for (const auto& [key, value] : preset.settings)
+      sets += (sets.empty() ? "" : " ") + std::string(key) + "=" + std::string(value);
+    console.note("preset " + training.preset + ", " + std::string(preset.description) + ": " + sets);
+  }
+  const auto start = std::chrono::steady_clock::now();
   TaskEnvironment opened;  // before the first step, so that a mistake shows at once
   if (!options.environment.env.empty()) {
     opened = open_environment(options.environment, settings.task, options.eval_episodes);
@@ -104,7 +114,9 @@ int run_train(const TrainOptions& options) {
   callbacks.stop = &stop_requested;
   callbacks.checkpoint = &checkpoint_requested;
   if (run_training(run, callbacks) == RunEnd::stopped) return static_cast<int>(ExitCode::resumable);
-  console.finish("finished: " + (run.folder / "policy.safetensors").string());
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  console.finish("finished in " + duration_text(elapsed.count()) + ": " +
+                 (run.folder / "policy.safetensors").string());
   return static_cast<int>(ExitCode::ok);
 }
 

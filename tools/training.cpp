@@ -16,9 +16,12 @@ void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_step
         description);
   };
   setting("--task", "task", "Task, if the file's name does not tell");
-  setting("--method", "method", "What to train: r2pac or cloning (`r2pac methods`)");
+  setting("--method", "method", "What to train: r2pac, safe-chunks or cloning (`r2pac methods`)");
+  verb.add_option("--preset", request.preset,
+                  "Sizes and steps for a purpose: quick (small networks, some minutes on one core)");
   setting("--seed", "seed", "Seed of all random numbers");
   if (with_steps) setting("--steps", "steps", "Gradient steps (sequential schedule: of each phase)");
+  setting("--hold-out", "hold_out", "Share of the episodes to keep aside, for `r2pac diagnose`");
   setting("--schedule", "schedule", "sequential or joint");
   setting("--hidden", "hidden", "Widths of the hidden layers, as 512,512,512,512");
   setting("--batch", "batch", "Windows per step");

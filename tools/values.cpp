@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <sstream>
@@ -24,27 +25,7 @@ int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   const Settings& settings = policy.settings();
   const Dataset dataset = load_training_dataset(options.data, settings);
-  if (dataset.observation_dim != policy.dimensions().observation ||
-      dataset.action_dim != policy.dimensions().action)
-    throw Error(ExitCode::data,
-                "the data have observations of " + std::to_string(dataset.observation_dim) +
-                    " and actions of " + std::to_string(dataset.action_dim) + " numbers, the policy " +
-                    std::to_string(policy.dimensions().observation) + " and " +
-                    std::to_string(policy.dimensions().action),
-                options.data, "give data of the policy's task");
-  // The policy's own normalisation applies, whatever the statistics of these data.
-  Settings plain = settings;
-  plain.normalize_observations = false;
-  Dataset seen = dataset;
-  const auto s = static_cast<std::size_t>(dataset.observation_dim);
-  for (std::size_t i = 0; i < seen.observations.size(); ++i)
-    seen.observations[i] =
-        (seen.observations[i] - policy.normalization().mean[i % s]) * policy.normalization().scale[i % s];
-  const TrainingData<float> data(seen, plain, *policy.device());
-  const WindowColumns<float> columns = inspect_windows(policy, data);
-  if (columns.empty())
-    throw Error(ExitCode::usage, "method `" + settings.method + "` has no values of states and chunks",
-                policy.path().string(), "give a policy whose method has critics");
+  const WindowColumns<float> columns = inspect_windows(policy, dataset);
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);
 
@@ -71,7 +52,8 @@ int run_values(const ValuesOptions& options) {
   std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
               100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
               100 * share["label"], options.out.c_str());
-  const std::int64_t longest = data.facts().longest_episode;
+  std::int64_t longest = 0;
+  for (const Episode& e : dataset.episodes) longest = std::max(longest, e.length);
   std::printf("kappa %s in episodes of %lld steps is a value of %.3g (Eq. 42)\n",
               format_number(settings.cost_limit).c_str(), static_cast<long long>(longest),
               limit_as_value(settings, longest));

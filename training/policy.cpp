@@ -126,8 +126,21 @@ void describe(SafetensorsWriter& writer, const Settings& settings, const Declara
   writer.metadata("settings", settings_toml({settings, {}}));
 }
 
-WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data) {
-  if (!policy.method().inspect) return {};
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset) {
+  const Dimensions& dim = policy.dimensions();
+  if (!policy.method().inspect)
+    throw Error(ExitCode::usage,
+                "method `" + policy.settings().method + "` has no values of states and chunks",
+                policy.path().string(), "give a policy whose method has critics");
+  if (dataset.observation_dim != dim.observation || dataset.action_dim != dim.action)
+    throw Error(ExitCode::data,
+                "the data have observations of " + std::to_string(dataset.observation_dim) +
+                    " and actions of " + std::to_string(dataset.action_dim) + " numbers, the policy " +
+                    std::to_string(dim.observation) + " and " + std::to_string(dim.action),
+                dataset.path, "give data of the policy's task");
+  Settings settings = policy.settings();
+  settings.hold_out = 0;
+  const TrainingData<float> data(dataset, settings, *policy.device(), &policy.normalization());
   RecorderInputs<float> inputs;
   inputs.settings = &policy.settings();
   inputs.networks = &policy.networks();
@@ -153,6 +166,9 @@ double Policy::region_bound() const {
 }
 
 SamplerOptions Policy::sampler_options(const Settings& settings) const {
+  // Eq. 42 is linear in the cost limit, so that a region by it serves any limit.
+  const bool scales = settings_.threshold == Threshold::limit && settings_.cost_limit > 0;
+  const double bound = region_bound() * (scales ? settings.cost_limit / settings_.cost_limit : 1);
   if (settings.num_candidates > 1 && !has_critics())
     throw Error(ExitCode::settings,
                 "method `" + settings.method + "` has no critics that could choose among " +
@@ -162,7 +178,8 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
            settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
           method_.acting.mean.empty() ? settings.num_candidates : 1,  // a deterministic actor has one chunk
           settings.selection,
-          settings.region_bound.value_or(region_bound())};
+          settings.region_bound.value_or(bound) * settings.bound_scale,
+          {settings.budget, settings.cost_limit, settings.cost_scale}};
 }
 
 Sampler<float> Policy::sampler(const SamplerOptions& options) const {

@@ -50,7 +50,8 @@ class Policy {
   /// Of the data that it was trained on.
   const std::string& data_fingerprint() const { return data_fingerprint_; }
 
-  /// How the policy acts with these settings, its own ones with other values of the stage `acting`.
+  /// How the policy acts with these settings, its own ones with other values of the stage `acting`, and
+  /// another cost limit where its region goes by the limit.
   /// Throws Error(settings) for what its method cannot do.
   SamplerOptions sampler_options(const Settings& settings) const;
   SamplerOptions sampler_options() const { return sampler_options(settings_); }
@@ -79,10 +80,10 @@ class Policy {
   std::unique_ptr<Networks<float>> networks_;
 };
 
-/// The answers of the policy's method for every window of the data: values by name, with one entry per
-/// window. The data must have been loaded without normalisation of observations. Empty if the method has no
-/// such values.
-WindowColumns<float> inspect_windows(const Policy& policy, const TrainingData<float>& data);
+/// What the policy's method says of every window of the data, held out or not, in the order of
+/// window_starts(): values by name, each one entry per window. The policy's own normalisation applies. Throws
+/// Error: data where widths differ, usage for a method that says nothing of windows.
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset);
 
 /// Adds the metadata that describe the method: version, method, networks and settings.
 void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks);

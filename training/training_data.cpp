@@ -27,20 +27,26 @@ Range<T> range_of(const std::vector<float>& values, double scale) {
 }  // namespace
 
 template <class T>
-TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, Device& device)
+TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, Device& device,
+                              const Normalization<T>* given)
     : actions_(upload<T>(device, dataset.actions)),
       rewards_(upload<T>(device, dataset.rewards, settings.reward_scale)),
       costs_(upload<T>(device, dataset.costs, settings.cost_scale)),
       fingerprint_(dataset.fingerprint),
       facts_{range_of<T>(dataset.rewards, settings.reward_scale),
              range_of<T>(dataset.costs, settings.cost_scale), 0} {
+  const std::vector<Episode> episodes = training_episodes(dataset, settings);
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
   std::vector<T>&mean_of = normalization_.mean, &scale_of = normalization_.scale;
   mean_of.assign(s, T(0));
   scale_of.assign(s, T(1));
-  if (settings.normalize_observations) {  // over the states in which an action was taken
+  if (given != nullptr) {
+    normalization_ = *given;
+  } else if (settings.normalize_observations) {  // over the states in which an action was taken
     std::vector<double> sum(s), squares(s);
-    for (const Episode& episode : dataset.episodes)
+    std::int64_t rows = 0;
+    for (const Episode& episode : episodes) rows += episode.length;
+    for (const Episode& episode : episodes)
       for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
         for (std::size_t j = 0; j < s; ++j) {
           const double x = dataset.observations[static_cast<std::size_t>(row) * s + j];
@@ -48,7 +54,7 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
           squares[j] += x * x;
         }
     for (std::size_t j = 0; j < s; ++j) {
-      const double n = static_cast<double>(dataset.rows), mean = sum[j] / n;
+      const double n = static_cast<double>(rows), mean = sum[j] / n;
       mean_of[j] = static_cast<T>(mean);
       scale_of[j] = static_cast<T>(1 / (std::sqrt(std::max(0.0, squares[j] / n - mean * mean)) + 1e-3));
     }
@@ -71,7 +77,7 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
   continues_.copy_in(continues.data(), continues.size());
 
   const std::vector<std::uint32_t> starts =
-      window_starts(dataset, settings.chunk_length, settings.pad_terminals);
+      window_starts(dataset, episodes, settings.chunk_length, settings.pad_terminals);
   starts_ = Buffer<std::uint32_t>(starts.size(), device.memory());
   starts_.copy_in(starts.data(), starts.size());
 
@@ -97,6 +103,14 @@ std::vector<T> TrainingData<T>::first_observation() const {
   observations_.copy_out(observation.data(), observation.size(), start * observation.size());
   for (std::size_t i = 0; i < observation.size(); ++i) observation[i] = observation[i] / scale[i] + mean[i];
   return observation;
+}
+
+std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& settings) {
+  const std::vector<bool> held = held_out_episodes(dataset.episodes.size(), settings.hold_out);
+  std::vector<Episode> kept;
+  for (std::size_t e = 0; e < held.size(); ++e)
+    if (!held[e]) kept.push_back(dataset.episodes[e]);
+  return kept;
 }
 
 int closing_rows(const Settings& settings) { return settings.pad_terminals ? settings.chunk_length : 1; }

@@ -17,10 +17,11 @@ namespace r2pac {
 template <class T>
 class TrainingData {
  public:
-  /// Scales rewards and costs, normalises observations if the settings say so, and copies everything into
-  /// the memory of the device, which outlives them; the data set is not needed afterwards.
+  /// Scales rewards and costs, normalises observations if the settings say so, or as given, and copies
+  /// everything into the memory of the device, which outlives them; the data set is not needed afterwards.
   /// Throws Error(data) when there is no window of chunk_length rows.
-  TrainingData(const Dataset& dataset, const Settings& settings, Device& device);
+  TrainingData(const Dataset& dataset, const Settings& settings, Device& device,
+               const Normalization<T>* given = nullptr);
 
   const WindowSource<T>& source() const { return source_; }
   /// The first window's state as the data file holds it, [S].
@@ -41,6 +42,9 @@ class TrainingData {
   DataFacts<T> facts_;
   Normalization<T> normalization_;
 };
+
+/// The episodes that are trained on: all that the settings do not keep aside.
+std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& settings);
 
 /// How many rows after each episode the windows of these settings may reach into.
 int closing_rows(const Settings& settings);

@@ -1,0 +1,59 @@
+// Safe chunks (SAFE_CHUNKS.md): the value of reward is learned from allowed chunks alone, those whose own
+// cost stays within the limit, instead of charging a penalty for the others; a flow imitates the best of
+// them.
+#include "model/flow_actor.h"
+#include "model/iql.h"
+#include "model/method.h"
+#include "model/region.h"
+
+namespace r2pac {
+namespace {
+
+/// Chunks' values by plain targets; V_r follows the best of what is allowed, V_c the least of what is there.
+template <class T>
+void learn_critics(Recorder<T>& r) {
+  const auto [reward, cost] = learning_estimates(r);
+  const Tensor<T> m = updated_region_end(r, cost.v);
+  const Targets<T> target = penalized_targets(r, reward.v_next, cost.v_next, m);  // of no penalty
+  const Tensor<T> allowed = allowed_chunks(r);
+  learn(r, kReward, reward, target.reward, allowed);
+  learn(r, kCost, cost, target.cost);
+  r.mean("allowed", allowed);
+  r.trace("allowed", allowed);
+  trace_learning(r);
+}
+
+/// The flow imitates chunks under their label.
+template <class T>
+void learn_actor(Recorder<T>& r) {
+  learn_flow(r, r.per_window("label", optimality_label<T>));
+}
+
+}  // namespace
+
+template <class T>
+Method<T> safe_chunks_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts) {
+  Method<T> method;
+  method.name = "safe-chunks";
+  method.networks.networks = iql_networks(settings, dimensions);
+  declare_flow_actor(settings, dimensions, method.networks);
+  method.scalars = {region_end(settings, facts)};
+  method.stages = {{"critics",
+                    {kReward.q, kCost.q, kReward.v, kCost.v},
+                    [](const Settings& s) { return s.resolved_critic_steps(); },
+                    learn_critics<T>},
+                   {"actor", {kVelocity}, [](const Settings& s) { return s.steps; }, learn_actor<T>}};
+  method.inspect = inspect_region<T>;
+  method.acting = {.velocity = kVelocity,
+                   .label_table = kLabelTable,
+                   .q_reward = kReward.q,
+                   .v_reward = kReward.v,
+                   .q_cost = kCost.q,
+                   .v_cost = kCost.v};
+  return method;
+}
+
+template Method<float> safe_chunks_method(const Settings&, Dimensions, const DataFacts<float>&);
+template Method<double> safe_chunks_method(const Settings&, Dimensions, const DataFacts<double>&);
+
+}  // namespace r2pac
