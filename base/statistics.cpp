@@ -26,6 +26,16 @@ double mean(std::span<const double> values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
+double correlation(std::span<const double> a, std::span<const double> b) {
+  const double mean_a = mean(a), mean_b = mean(b);
+  double aa = 0, bb = 0, ab = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i] - mean_a, y = b[i] - mean_b;
+    aa += x * x, bb += y * y, ab += x * y;
+  }
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
 double standard_deviation(std::span<const double> values) {
   if (values.size() < 2) return 0;
   const double center = mean(values);

@@ -12,6 +12,9 @@ double mean(std::span<const double> values);
 /// Sample standard deviation (divisor n - 1); 0 for fewer than two values.
 double standard_deviation(std::span<const double> values);
 
+/// Pearson's correlation of two series of equal length; 0 where one does not vary.
+double correlation(std::span<const double> a, std::span<const double> b);
+
 struct ConfidenceInterval {
   double low = 0, high = 0;
 };

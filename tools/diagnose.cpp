@@ -1,0 +1,49 @@
+#include <cstdio>
+
+#include "report/diagnosis.h"
+#include "storage/atomic_file.h"
+#include "tools/command_line.h"
+#include "tools/device.h"
+#include "tools/verbs.h"
+#include "training/training_data.h"
+
+namespace r2pac {
+namespace {
+
+struct DiagnoseOptions {
+  std::string policy, data;
+  std::string out, picture;  ///< "" writes none
+  DeviceFlags device;
+  bool json = false;
+};
+
+int run_diagnose(const DiagnoseOptions& options) {
+  const Policy policy = Policy::load(options.policy, open_device(options.device));
+  const Dataset dataset = load_training_dataset(options.data, policy.settings());
+  const Diagnosis diagnosis = diagnose(policy, dataset);
+  const std::string json = diagnosis_json(diagnosis, policy);
+  if (!options.out.empty()) write_file_atomically(options.out, json);
+  if (!options.picture.empty())
+    draw_diagnosis(
+        {options.picture}, diagnosis,
+        policy.settings().method + (policy.settings().task.empty() ? "" : ", ") + policy.settings().task);
+  std::fputs(options.json ? json.c_str() : diagnosis_text(diagnosis).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+void add_diagnose(CLI::App& app, Action& action) {
+  const auto [verb, options] =
+      add_verb(app, action, run_diagnose, "diagnose",
+               "Say why a policy earns what it earns: its critics and labels against the data",
+               "r2pac diagnose runs/ball --data FILE.hdf5 --picture ball.png");
+  verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
+  verb->add_option("--data", options->data, "DSRL file (HDF5) that it was trained on")->required();
+  verb->add_option("-o,--out", options->out, "File for all numbers (JSON)");
+  verb->add_option("--picture", options->picture, "Picture to draw, .png or .pdf");
+  add_device_flags(*verb, options->device);
+  verb->add_flag("--json", options->json, "Print one JSON object");
+}
+
+}  // namespace r2pac
