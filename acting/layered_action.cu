@@ -164,7 +164,7 @@ LayeredAction::Room LayeredAction::make_room(int rows) const {
 }
 
 LayeredAction::LayeredAction(const ActorSpec<float>& spec, Queue& queue)
-    : spec_(spec), queue_(queue), schedules_(queue), branches_(flow_branches(spec.flow)) {}
+    : spec_(spec), queue_(queue), backend_(queue), branches_(flow_branches(spec.flow)) {}
 
 std::string LayeredAction::description() const {
   return std::string("a graph of library products, ") + precision_name(queue_.precision());
@@ -196,9 +196,9 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.out = a.out;
     weights.head = last;
     queue_.begin_call(Work::after_everything("layer"));
-    schedules_.dense({in, weights, last ? first.output : first.activation, y, {}});
+    backend_.dense({in, weights, last ? first.output : first.activation, y, {}});
     if (a.gain != nullptr)
-      schedules_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
+      backend_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
     in = y;
   }
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "acting/actor.h"
-#include "kernels/cuda_schedules.cuh"
+#include "kernels/cuda_backend.cuh"
 
 namespace r2pac::cuda {
 
@@ -54,7 +54,7 @@ class LayeredAction final : public Actor<float> {
 
   ActorSpec<float> spec_;
   Queue& queue_;
-  CudaSchedules schedules_;
+  CudaBackend backend_;
   FlowBranches branches_;
   std::unique_ptr<Room> room_;
   std::vector<Captured> calls_;

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "cuda/cuda.cuh"
 #include "engine/cuda_device.cuh"
-#include "kernels/cuda_schedules.cuh"
+#include "kernels/cuda_backend.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/random.cuh"
 
@@ -80,7 +80,7 @@ class CudaRecording final : public Recording {
 class QueuedDevice final : public CudaDevice {
  public:
   QueuedDevice(int ordinal, Precision precision)
-      : ordinal_(ordinal), queue_(precision), schedules_(queue_), memory_(queue_) {
+      : ordinal_(ordinal), queue_(precision), backend_(queue_), memory_(queue_) {
     R2_CUDA(cudaGetDeviceProperties(&properties_, ordinal));
     probe();
   }
@@ -91,8 +91,8 @@ class QueuedDevice final : public CudaDevice {
            precision_name(queue_.precision());
   }
   Memory& memory() override { return memory_; }
-  const Schedules<float>& schedules(float) const override { return schedules_; }
-  const Schedules<double>& schedules(double) const override {
+  const Backend<float>& backend(float) const override { return backend_; }
+  const Backend<double>& backend(double) const override {
     throw InvalidArgument("a CUDA device computes in single precision; use the CPU for double");
   }
   Precision precision() const override { return queue_.precision(); }
@@ -145,7 +145,7 @@ class QueuedDevice final : public CudaDevice {
   int ordinal_;
   cudaDeviceProp properties_{};
   cuda::Queue queue_;
-  cuda::CudaSchedules schedules_;
+  cuda::CudaBackend backend_;
   CudaMemory memory_;
 };
 

@@ -132,8 +132,8 @@ template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x) {
   require_shape("sum_of_means", name.c_str(), {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> mean = tape.kept(name, {1, 1, 1});
-  tape.deferred_tasks(name, 1, {x}, {mean}, [=, &schedules = tape.schedules()](int, int, std::byte*) {
-    schedules.sum_of_means(x->whole(), mean->whole().data);
+  tape.deferred_tasks(name, 1, {x}, {mean}, [=, &backend = tape.backend()](int, int, std::byte*) {
+    backend.sum_of_means(x->whole(), mean->whole().data);
   });
   return mean;
 }

@@ -65,7 +65,7 @@ class Tape {
   explicit Tape(std::shared_ptr<Device> device);
 
   Device& device() const { return *device_; }
-  const Schedules<T>& schedules() const { return device_->template schedules<T>(); }
+  const Backend<T>& backend() const { return device_->template backend<T>(); }
 
   /// A new value, its storage decided by `finish`.
   Tensor<T> value(std::string name, Shape shape, bool requires_gradient = false);
@@ -84,8 +84,8 @@ class Tape {
   void row_operation(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
                      Make make) {
     this->rows(std::move(name), rows, std::move(reads), std::move(writes),
-               [make, &schedules = schedules()](const Slice& slice) {
-                 schedules.rows(RowOperation<T>(make(slice)), slice.count);
+               [make, &backend = backend()](const Slice& slice) {
+                 backend.rows(RowOperation<T>(make(slice)), slice.count);
                });
   }
   /// Appends a task call. `joins`: the tasks do not depend on those of the task call before it, and may
