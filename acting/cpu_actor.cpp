@@ -38,8 +38,8 @@ class CpuActor final : public Actor<T> {
       scratch_.emplace_back(scratch);
       scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
     }
-    parts_phase_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
-    choice_phase_.run = [this](int task, std::byte* memory) {
+    part_tasks_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
+    choice_tasks_.run = [this](int task, std::byte* memory) {
       run_choice(size(task), reinterpret_cast<T*>(memory));
     };
   }
@@ -51,10 +51,10 @@ class CpuActor final : public Actor<T> {
     const int threads = pool_.threads();
     parts_ = request.rows >= threads ? 1 : std::min(spec_.candidates, threads);
     per_part_ = (spec_.candidates + parts_ - 1) / parts_;
-    parts_phase_.tasks = request.rows * parts_;
-    choice_phase_.tasks = request.rows;
-    pool_.run(parts_phase_, scratch_pointers_);
-    pool_.run(choice_phase_, scratch_pointers_);
+    part_tasks_.tasks = request.rows * parts_;
+    choice_tasks_.tasks = request.rows;
+    pool_.run(part_tasks_, scratch_pointers_);
+    pool_.run(choice_tasks_, scratch_pointers_);
   }
 
   void renew_weights() override {
@@ -137,7 +137,7 @@ class CpuActor final : public Actor<T> {
   ActionBuffers<T> buffers_;
   ActionRequest request_;
   int parts_ = 1, per_part_ = 1;
-  Phase parts_phase_, choice_phase_;
+  TaskGroup part_tasks_, choice_tasks_;
 };
 
 }  // namespace

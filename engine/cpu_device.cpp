@@ -29,7 +29,7 @@ class CpuDevice final : public Device {
   Precision precision() const override { return precision_; }
   ThreadPool* pool() override { return &pool_; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>&) override {
-    throw InvalidArgument("Device::record: the CPU replays phases of tiles");
+    throw InvalidArgument("Device::record: the CPU replays groups of tasks");
   }
   void require_training() override {
     if (precision_ != Precision::fp32)

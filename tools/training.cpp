@@ -18,7 +18,7 @@ void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_step
   setting("--task", "task", "Task, if the file's name does not tell");
   setting("--method", "method", "What to train: r2pac or cloning (`r2pac methods`)");
   setting("--seed", "seed", "Seed of all random numbers");
-  if (with_steps) setting("--steps", "steps", "Gradient steps (sequential schedule: of each phase)");
+  if (with_steps) setting("--steps", "steps", "Gradient steps (sequential schedule: of each stage)");
   setting("--schedule", "schedule", "sequential or joint");
   setting("--hidden", "hidden", "Widths of the hidden layers, as 512,512,512,512");
   setting("--batch", "batch", "Windows per step");
