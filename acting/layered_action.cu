@@ -10,7 +10,7 @@ namespace r2pac::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr std::size_t kKeptGraphs = 8;
+constexpr std::size_t kKeptGraphs = 8;  // unmeasured: other numbers were not tried
 
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
 int blocks(std::size_t items) { return static_cast<int>((items + kThreads - 1) / kThreads); }
@@ -73,10 +73,10 @@ __global__ void __launch_bounds__(kThreads)
                   : chunks[pair * chunk_dim + column - observation_dim];
 }
 
-/// What several critics say of all pairs: q [critics, pairs].
-struct Opinions {
+/// The values of several critics for all pairs: q [critics, pairs].
+struct CriticValues {
   const float* q;
-  int critics;  ///< 0: they were not asked
+  int critics;  ///< 0: their values are not wanted
 
   __device__ float extreme(std::size_t pair, std::size_t pairs, Extreme which) const {
     float value = q[pair];
@@ -95,11 +95,11 @@ struct Rule {
   float threshold;
 };
 
-/// For each observation: costs and rewards [candidates], where the critics were asked, and the chunk that the
+/// For each observation: costs and rewards [candidates], where they are wanted, and the chunk that the
 /// rule chooses; without costs the first chunk. One block an observation; one thread compares, for the
 /// candidates are few.
 __global__ void __launch_bounds__(kThreads)
-    choose_kernel(Opinions cost, Opinions reward, Rule rule, int candidates, int chunk_dim,
+    choose_kernel(CriticValues cost, CriticValues reward, Rule rule, int candidates, int chunk_dim,
                   ActionBuffers<float> buffers) {
   __shared__ int chosen;
   const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
@@ -142,7 +142,7 @@ std::size_t stride(const float* first, const float* second) {
 
 }  // namespace
 
-LayeredAction::Room LayeredAction::make_room(int rows) const {
+LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
   const ActionWeights<float>& w = spec_.weights;
   const std::size_t n = size(rows), chunks = n * size(spec_.candidates), branches = size(branches_.count),
                     first = size(w.flow.first_width),
@@ -209,35 +209,35 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   const std::size_t hidden = size(branches_.count) * size(many) * size(d);
   queue_.begin_call(Work::after_everything("observation part of the first layer"));
   multiply(queue_, {buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
-           flow.observation_dim, d, room_->first.data(), 0, 1, false);
+           flow.observation_dim, d, workspace_->first.data(), 0, 1, false);
   launch("observation and label", [&](cudaStream_t stream) {
     cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
-                 room_->first.data(),
+                 workspace_->first.data(),
                  LabelPart{flow.bias, flow.label, flow.label_table, flow.label_dim, d, branches_.label[0],
                            branches_.label[1]},
-                 branches_.count, rows, room_->constant.data());
+                 branches_.count, rows, workspace_->constant.data());
   });
   const float dt = 1.0f / static_cast<float>(spec_.flow.flow_steps);
   for (int n = 0; n < spec_.flow.flow_steps; ++n) {
     queue_.begin_call(Work::after_everything("chunk part of the first layer"));
     multiply(queue_, {buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
-             room_->first.data(), 0, 1, false);
+             workspace_->first.data(), 0, 1, false);
     launch("first layer", [&](cudaStream_t stream) {
       const auto kernel = flow.rest.activation == Activation::gelu_erf
                               ? first_layer_kernel<Activation::gelu_erf>
                               : first_layer_kernel<Activation::gelu_tanh>;
-      cuda::launch(kernel, blocks(hidden), kThreads, 0, stream, room_->first.data(), room_->constant.data(),
-                   flow.time, static_cast<float>(n) * dt, branches_.count, rows, spec_.candidates, d,
-                   room_->hidden[1].data());
+      cuda::launch(kernel, blocks(hidden), kThreads, 0, stream, workspace_->first.data(),
+                   workspace_->constant.data(), flow.time, static_cast<float>(n) * dt, branches_.count, rows,
+                   spec_.candidates, d, workspace_->hidden[1].data());
     });
-    float* const both[2] = {room_->hidden[0].data(), room_->hidden[1].data()};
-    forward({&flow.rest}, {room_->hidden[1].data(), 0, 1, branches_.count * many, d}, both,
-            room_->velocity.data());
+    float* const both[2] = {workspace_->hidden[0].data(), workspace_->hidden[1].data()};
+    forward({&flow.rest}, {workspace_->hidden[1].data(), 0, 1, branches_.count * many, d}, both,
+            workspace_->velocity.data());
     launch("Euler step", [&](cudaStream_t stream) {
       const std::size_t values = size(many) * size(flow.chunk_dim);
-      cuda::launch(euler_kernel, blocks(values), kThreads, 0, stream, room_->velocity.data(), branches_.count,
-                   values, static_cast<float>(spec_.flow.guidance_scale), dt, n + 1 == spec_.flow.flow_steps,
-                   buffers.candidates);
+      cuda::launch(euler_kernel, blocks(values), kThreads, 0, stream, workspace_->velocity.data(),
+                   branches_.count, values, static_cast<float>(spec_.flow.guidance_scale), dt,
+                   n + 1 == spec_.flow.flow_steps, buffers.candidates);
     });
   }
 }
@@ -250,16 +250,16 @@ void LayeredAction::score(const Call& call) {
   launch("pairs", [&](cudaStream_t stream) {
     cuda::launch(pairs_kernel, blocks(size(many) * size(pair)), kThreads, 0, stream, buffers.observations,
                  buffers.candidates, rows, spec_.candidates, flow.observation_dim, flow.chunk_dim,
-                 room_->pairs.data());
+                 workspace_->pairs.data());
   });
-  const auto ask = [&](const std::vector<MlpWeights<float>>& nets, float* q) {
+  const auto evaluate = [&](const std::vector<MlpWeights<float>>& nets, float* q) {
     std::vector<const MlpWeights<float>*> critics;
     for (const MlpWeights<float>& critic : nets) critics.push_back(&critic);
-    float* const both[2] = {room_->critics[0].data(), room_->critics[1].data()};
-    forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, q);
+    float* const both[2] = {workspace_->critics[0].data(), workspace_->critics[1].data()};
+    forward(critics, {workspace_->pairs.data(), 0, 1, many, pair}, both, q);
   };
-  if (request.score && !call.only_rewards) ask(spec_.weights.cost_critics, room_->q_cost.data());
-  if (request.rewards) ask(spec_.weights.reward_critics, room_->q_reward.data());
+  if (request.score && !call.only_rewards) evaluate(spec_.weights.cost_critics, workspace_->q_cost.data());
+  if (request.rewards) evaluate(spec_.weights.reward_critics, workspace_->q_reward.data());
 }
 
 Graph LayeredAction::record(const Call& call) {
@@ -271,11 +271,11 @@ void LayeredAction::enqueue(const Call& call) {
   const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
   const Rule rule{spec_.selection == Selection::region && request.score, spec_.threshold};
-  const auto opinions = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
-                           bool asked) {
-    return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
+  const auto values_of = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
+                            bool wanted) {
+    return CriticValues{q.data(), wanted ? static_cast<int>(critics.size()) : 0};
   };
-  float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
+  float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
   if (spec_.flow.flow_steps > 0 && !call.only_rewards) {
@@ -289,9 +289,10 @@ void LayeredAction::enqueue(const Call& call) {
   if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
-                 call.only_rewards && request.score ? Opinions{buffers.costs, 1}
-                                                    : opinions(room_->q_cost, w.cost_critics, request.score),
-                 opinions(room_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
+                 call.only_rewards && request.score
+                     ? CriticValues{buffers.costs, 1}
+                     : values_of(workspace_->q_cost, w.cost_critics, request.score),
+                 values_of(workspace_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
                  w.flow.chunk_dim, buffers);
   });
 }
@@ -314,9 +315,9 @@ void LayeredAction::run(const Call& call) {
                                   [&](const Captured& captured) { return captured.call == call; });
   if (known != calls_.end()) return known->graph.run();
   const int rows = call.request.rows;
-  const bool fits = room_ != nullptr && rows <= room_->rows;
+  const bool fits = workspace_ != nullptr && rows <= workspace_->rows;
   if (!fits || calls_.size() == kKeptGraphs) calls_.clear();
-  if (!fits) room_ = std::make_unique<Room>(make_room(rows));
+  if (!fits) workspace_ = std::make_unique<Workspace>(make_workspace(rows));
   calls_.push_back({call, record(call)});
   calls_.back().graph.run();
 }

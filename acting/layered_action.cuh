@@ -38,11 +38,11 @@ class LayeredAction final : public Actor<float> {
     Graph graph;
   };
   /// Working memory for some number of observations.
-  struct Room {
+  struct Workspace {
     DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q_reward, q_cost, values[2];
     int rows;
   };
-  Room make_room(int rows) const;
+  Workspace make_workspace(int rows) const;
   void run(const Call& call);
   Graph record(const Call& call);
   void enqueue(const Call& call);
@@ -56,7 +56,7 @@ class LayeredAction final : public Actor<float> {
   Queue& queue_;
   CudaBackend backend_;
   FlowBranches branches_;
-  std::unique_ptr<Room> room_;
+  std::unique_ptr<Workspace> workspace_;
   std::vector<Captured> calls_;
 };
 

@@ -174,7 +174,7 @@ void Sampler<T>::reserve(std::size_t rows) {
 
 /// Makes room for the observations and gives them, normalised, to the device.
 template <class T>
-void Sampler<T>::see(std::span<const T> observations) {
+void Sampler<T>::load_observations(std::span<const T> observations) {
   const std::size_t s = size(weights_.flow.observation_dim);
   reserve(observations.size() / s);
   for (std::size_t i = 0; i < observations.size(); ++i)
@@ -225,7 +225,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   require_critics(!out.cost.empty() || !out.v_cost.empty() || !out.reward.empty() ||
                   !out.candidate_costs.empty() || !out.candidate_rewards.empty());
   if (n == 0) return;
-  see(observations);
+  load_observations(observations);
   candidates_.copy_in(noise.data(), noise.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);
@@ -262,7 +262,7 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
     given.flow_steps = 0;
     scorer_ = make_actor<T>(*device_, {weights_, given, 1});
   }
-  see(observations);
+  load_observations(observations);
   candidates_.copy_in(chunks.data(), chunks.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);

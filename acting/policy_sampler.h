@@ -82,7 +82,7 @@ class Sampler {
 
  private:
   void reserve(std::size_t rows);
-  void see(std::span<const T> observations);
+  void load_observations(std::span<const T> observations);
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
