@@ -63,9 +63,8 @@ template <class T>
 struct ActionWeights {
   FlowWeights<T> flow;  ///< of a deterministic actor only the widths
   MlpWeights<T> mean;   ///< set: a deterministic actor, whose one chunk this network says
-  std::vector<MlpWeights<T>> reward_critics,
-      cost_critics;                ///< of pairs (observation, chunk); one output each
-  MlpWeights<T> v_reward, v_cost;  ///< of observations; one output each
+  std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (observation, chunk); one output each
+  MlpWeights<T> v_reward, v_cost;               ///< of observations; one output each
 };
 
 /// What one call works on: n observations, `candidates` chunks each. All in kernel memory.
@@ -73,11 +72,11 @@ template <class T>
 struct ActionBuffers {
   const T* observations = nullptr;  ///< [n, S], normalised
   T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after
-  T* costs = nullptr;               ///< [n, candidates] greatest cost critic's value, if scored
-  T* rewards = nullptr;             ///< [n, candidates] least reward critic's value, if rewards are wanted
+  T* q_cost = nullptr;              ///< [n, candidates] greatest cost critic's value, if scored
+  T* q_reward = nullptr;            ///< [n, candidates] least reward critic's value, if Q_r is wanted
   T* chosen = nullptr;              ///< [n, hA] the chosen candidate, or the first if not scored
-  T* chosen_cost = nullptr;         ///< [n], if scored
-  T* chosen_reward = nullptr;       ///< [n], if rewards are wanted
+  T* chosen_q_cost = nullptr;       ///< [n], if scored
+  T* chosen_q_reward = nullptr;     ///< [n], if Q_r is wanted
   T* v_reward = nullptr;            ///< [n], if values are wanted
   T* v_cost = nullptr;              ///< [n], if values are wanted or the choice goes by region
 
@@ -86,10 +85,10 @@ struct ActionBuffers {
 
 /// How much of it is wanted.
 struct ActionRequest {
-  int rows = 0;          ///< n >= 1
-  bool score = true;     ///< false: one candidate, and nobody asks for its cost
-  bool values = false;   ///< V_r and V_c of the observations
-  bool rewards = false;  ///< Q_r of the candidates; a choice by region needs them and the score
+  int rows = 0;           ///< n >= 1
+  bool score = true;      ///< false: one candidate, and nobody asks for its Q_c
+  bool values = false;    ///< V_r and V_c of the observations
+  bool q_reward = false;  ///< Q_r of the candidates; a choice by region needs them and the score
 
   bool operator==(const ActionRequest&) const = default;
 };

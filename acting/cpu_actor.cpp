@@ -25,14 +25,14 @@ class CpuActor final : public Actor<T> {
       if (precision == Precision::bf16) {
         round_between_hidden(w.flow.rest, 0);
         round_between_hidden(w.mean, 1);
-        for (auto* critics : {&w.reward_critics, &w.cost_critics})
+        for (auto* critics : {&w.q_reward, &w.q_cost})
           for (MlpWeights<float>& critic : *critics) round_between_hidden(critic, 1);
         for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
         CpuActor::renew_weights();
       }
     std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates),
                                    2 * size(std::max(w.v_cost.width(), w.mean.width())));
-    for (const auto* critics : {&w.reward_critics, &w.cost_critics})
+    for (const auto* critics : {&w.q_reward, &w.q_cost})
       if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
     for (int t = 0; t < pool_.threads(); ++t) {
       scratch_.emplace_back(scratch);
@@ -102,8 +102,8 @@ class CpuActor final : public Actor<T> {
       extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
                     scores + candidate, scratch);
     };
-    if (request_.score) score(spec_.weights.cost_critics, kBelievedCost, buffers_.costs);
-    if (request_.rewards) score(spec_.weights.reward_critics, kBelievedReward, buffers_.rewards);
+    if (request_.score) score(spec_.weights.q_cost, kBelievedCost, buffers_.q_cost);
+    if (request_.q_reward) score(spec_.weights.q_reward, kBelievedReward, buffers_.q_reward);
   }
 
   /// The observation's values, and the chosen one of its candidates.
@@ -116,15 +116,15 @@ class CpuActor final : public Actor<T> {
       mlp_forward(spec_.weights.v_cost, observation, 1, buffers_.v_cost + row, scratch);
 
     const std::size_t chunk = size(spec_.weights.flow.chunk_dim), first = row * size(spec_.candidates);
-    const T *costs = buffers_.costs + first, *rewards = buffers_.rewards + first;
+    const T *q_cost = buffers_.q_cost + first, *q_reward = buffers_.q_reward + first;
     int best = 0;
     if (by_region)
-      best = best_by_region(costs, rewards, spec_.candidates, buffers_.v_cost[row], spec_.threshold);
+      best = best_by_region(q_cost, q_reward, spec_.candidates, buffers_.v_cost[row], spec_.threshold);
     else if (request_.score)
-      best = least_cost(costs, spec_.candidates);
+      best = least_cost(q_cost, spec_.candidates);
     std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);
-    if (request_.score) buffers_.chosen_cost[row] = costs[best];
-    if (request_.rewards) buffers_.chosen_reward[row] = rewards[best];
+    if (request_.score) buffers_.chosen_q_cost[row] = q_cost[best];
+    if (request_.q_reward) buffers_.chosen_q_reward[row] = q_reward[best];
   }
 
   ActorSpec<T> spec_;

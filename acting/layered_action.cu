@@ -95,11 +95,11 @@ struct Rule {
   float threshold;
 };
 
-/// For each observation: costs and rewards [candidates], where they are wanted, and the chunk that the
-/// rule chooses; without costs the first chunk. One block an observation; one thread compares, for the
+/// For each observation: Q_c and Q_r [candidates], where they are wanted, and the chunk that the
+/// rule chooses; without Q_c the first chunk. One block an observation; one thread compares, for the
 /// candidates are few.
 __global__ void __launch_bounds__(kThreads)
-    choose_kernel(CriticValues cost, CriticValues reward, Rule rule, int candidates, int chunk_dim,
+    choose_kernel(CriticValues q_cost, CriticValues q_reward, Rule rule, int candidates, int chunk_dim,
                   ActionBuffers<float> buffers) {
   __shared__ int chosen;
   const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
@@ -109,18 +109,18 @@ __global__ void __launch_bounds__(kThreads)
     CandidateScore<float> of_best{};
     for (int c = 0; c < candidates; ++c) {
       CandidateScore<float> score{};
-      if (cost.critics > 0)
-        buffers.costs[first + c] = score.cost = cost.extreme(first + c, pairs, kBelievedCost);
-      if (reward.critics > 0)
-        buffers.rewards[first + c] = score.reward = reward.extreme(first + c, pairs, kBelievedReward);
+      if (q_cost.critics > 0)
+        buffers.q_cost[first + c] = score.q_cost = q_cost.extreme(first + c, pairs, kBelievedCost);
+      if (q_reward.critics > 0)
+        buffers.q_reward[first + c] = score.q_reward = q_reward.extreme(first + c, pairs, kBelievedReward);
       if (c == 0 || (safe ? formula::beats_in_region(score, of_best, rule.threshold)
-                          : formula::beats(score.cost, of_best.cost))) {
+                          : formula::beats(score.q_cost, of_best.q_cost))) {
         best = c;
         of_best = score;
       }
     }
-    if (cost.critics > 0) buffers.chosen_cost[row] = of_best.cost;
-    if (reward.critics > 0) buffers.chosen_reward[row] = of_best.reward;
+    if (q_cost.critics > 0) buffers.chosen_q_cost[row] = of_best.q_cost;
+    if (q_reward.critics > 0) buffers.chosen_q_reward[row] = of_best.q_reward;
     chosen = best;
   }
   __syncthreads();
@@ -147,8 +147,7 @@ LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
   const std::size_t n = size(rows), chunks = n * size(spec_.candidates), branches = size(branches_.count),
                     first = size(w.flow.first_width),
                     hidden = branches * chunks * std::max(first, size(w.flow.rest.width())),
-                    scored =
-                        std::max(buffer_size(w.reward_critics, chunks), buffer_size(w.cost_critics, chunks)),
+                    scored = std::max(buffer_size(w.q_reward, chunks), buffer_size(w.q_cost, chunks)),
                     valued = n * size(std::max(w.v_cost.width(), w.mean.width()));
   const auto floats = [](std::size_t count) { return DeviceArray<float>(count); };
   return {floats(branches * n * first),
@@ -157,8 +156,8 @@ LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
           floats(branches * chunks * size(w.flow.chunk_dim)),
           floats(chunks * size(w.flow.observation_dim + w.flow.chunk_dim)),
           {floats(scored), floats(scored)},
-          floats(w.reward_critics.size() * chunks),
-          floats(w.cost_critics.size() * chunks),
+          floats(w.q_reward.size() * chunks),
+          floats(w.q_cost.size() * chunks),
           {floats(valued), floats(valued)},
           rows};
 }
@@ -258,8 +257,8 @@ void LayeredAction::score(const Call& call) {
     float* const both[2] = {workspace_->critics[0].data(), workspace_->critics[1].data()};
     forward(critics, {workspace_->pairs.data(), 0, 1, many, pair}, both, q);
   };
-  if (request.score && !call.only_rewards) evaluate(spec_.weights.cost_critics, workspace_->q_cost.data());
-  if (request.rewards) evaluate(spec_.weights.reward_critics, workspace_->q_reward.data());
+  if (request.score && !call.only_q_reward) evaluate(spec_.weights.q_cost, workspace_->q_cost.data());
+  if (request.q_reward) evaluate(spec_.weights.q_reward, workspace_->q_reward.data());
 }
 
 Graph LayeredAction::record(const Call& call) {
@@ -278,21 +277,20 @@ void LayeredAction::enqueue(const Call& call) {
   float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
-  if (spec_.flow.flow_steps > 0 && !call.only_rewards) {
+  if (spec_.flow.flow_steps > 0 && !call.only_q_reward) {
     if (w.mean.layers.empty())
       integrate(buffers, request.rows);
     else  // within [-1, 1], for the last layer ends in tanh
       forward({&w.mean}, observations, both, buffers.candidates);
   }
-  if (request.score || request.rewards) score(call);
+  if (request.score || request.q_reward) score(call);
   if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
   if (request.values || rule.by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
-                 call.only_rewards && request.score
-                     ? CriticValues{buffers.costs, 1}
-                     : values_of(workspace_->q_cost, w.cost_critics, request.score),
-                 values_of(workspace_->q_reward, w.reward_critics, request.rewards), rule, spec_.candidates,
+                 call.only_q_reward && request.score ? CriticValues{buffers.q_cost, 1}
+                                                     : values_of(workspace_->q_cost, w.q_cost, request.score),
+                 values_of(workspace_->q_reward, w.q_reward, request.q_reward), rule, spec_.candidates,
                  w.flow.chunk_dim, buffers);
   });
 }
@@ -301,11 +299,11 @@ void LayeredAction::act(const ActionBuffers<float>& buffers, const ActionRequest
   run({buffers, request, false});
 }
 
-void LayeredAction::reward(const ActionBuffers<float>& buffers, int rows, bool scored) {
+void LayeredAction::evaluate_q_reward(const ActionBuffers<float>& buffers, int rows, bool scored) {
   ActionRequest request;
   request.rows = rows;
   request.score = scored;
-  request.rewards = true;
+  request.q_reward = true;
   run({buffers, request, true});
 }
 

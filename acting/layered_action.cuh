@@ -18,18 +18,18 @@ class LayeredAction final : public Actor<float> {
   LayeredAction(const ActorSpec<float>& spec, Queue& queue);
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
-  /// Only Q_r, of chunks that another sampler drew and of the one that it chose by least cost: `rewards` and
-  /// `chosen_reward`. scored: `costs` hold what it chose by; else it took the first chunk.
-  void reward(const ActionBuffers<float>& buffers, int rows, bool scored);
+  /// Only Q_r, of chunks that another sampler drew and of the one that it chose by least cost: `q_reward` and
+  /// `chosen_q_reward`. scored: `q_cost` holds what it chose by; else it took the first chunk.
+  void evaluate_q_reward(const ActionBuffers<float>& buffers, int rows, bool scored);
   std::string description() const override;
   int launches() const override { return calls_.empty() ? 0 : calls_.back().graph.size().launches; }
 
  private:
-  /// What a captured call does: all of a request, or only its rewards.
+  /// What a captured call does: all of a request, or only its Q_r.
   struct Call {
     ActionBuffers<float> buffers;
     ActionRequest request;
-    bool only_rewards;
+    bool only_q_reward;
 
     bool operator==(const Call&) const = default;
   };

@@ -40,12 +40,12 @@ struct SamplerOptions {
 template <class T>
 struct SampleOutputs {
   std::span<T> chunk;             ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
-  std::span<T> cost;              ///< [n] greatest target Q_c of the chosen chunk; may be empty
+  std::span<T> q_cost;            ///< [n] greatest target Q_c of the chosen chunk; may be empty
   std::span<T> v_reward, v_cost;  ///< [n]; both empty or neither
-  std::span<T> reward = {};       ///< [n] least target Q_r of the chosen chunk; may be empty
+  std::span<T> q_reward = {};     ///< [n] least target Q_r of the chosen chunk; may be empty
   /// All candidates: chunks [n, candidates, hA], greatest target Q_c and least target Q_r [n, candidates].
   /// Each may be empty.
-  std::span<T> candidates = {}, candidate_costs = {}, candidate_rewards = {};
+  std::span<T> candidates = {}, candidate_q_cost = {}, candidate_q_reward = {};
 };
 
 template <class T>
@@ -64,8 +64,8 @@ class Sampler {
   /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
   /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty.
   /// Throws InvalidArgument when a length does not fit.
-  void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r, std::span<T> q_c,
-             std::span<T> v_r, std::span<T> v_c);
+  void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
+             std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost);
 
   /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
@@ -99,8 +99,8 @@ class Sampler {
   std::unique_ptr<Actor<T>> actor_, scorer_;  // the latter, of one given chunk, when it is first asked for
   std::uint64_t version_ = 0;                 // of the weights that the actor has seen
   std::vector<T> normalized_;                 // [n, S] on the host
-  Buffer<T> observations_, candidates_, costs_, rewards_, chosen_, chosen_cost_, chosen_reward_, values_r_,
-      values_c_;
+  Buffer<T> observations_, candidates_, q_cost_, q_reward_, chosen_, chosen_q_cost_, chosen_q_reward_,
+      v_reward_, v_cost_;
 };
 
 }  // namespace r2pac
