@@ -16,7 +16,8 @@ struct ActorSpec {
   FlowOptions flow;
   int candidates = 16;  ///< per observation, >= 1
   Selection selection = Selection::least_cost;
-  T threshold = 0;  ///< l, of Selection::region
+  T threshold = 0;                ///< l, of Selection::region
+  bool chunks_are_given = false;  ///< the candidates are chunks, not noise, and are left as they are
 };
 
 template <class T>

@@ -52,7 +52,7 @@ struct FlowWeights {
 };
 
 struct FlowOptions {
-  int flow_steps = 32;  ///< 0: the candidates are chunks already, which are left as they are
+  int flow_steps = 32;  ///< >= 1
   double guidance_scale = 2;
   int label = 2;  ///< row of the label table to follow; kLabelNull follows the unconditional field
 };
@@ -71,7 +71,7 @@ struct ActionWeights {
 template <class T>
 struct ActionBuffers {
   const T* observations = nullptr;  ///< [n, S], normalised
-  T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after
+  T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after; or given chunks
   T* q_cost = nullptr;              ///< [n, candidates] greatest cost critic's value, if scored
   T* q_reward = nullptr;            ///< [n, candidates] least reward critic's value, if Q_r is wanted
   T* chosen = nullptr;              ///< [n, hA] the chosen candidate, or the first if not scored

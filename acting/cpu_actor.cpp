@@ -92,10 +92,10 @@ class CpuActor final : public Actor<T> {
     const T* observation = buffers_.observations + row * size(flow.observation_dim);
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
     const MlpWeights<T>& mean = spec_.weights.mean;
-    if (spec_.flow.flow_steps > 0 && !mean.layers.empty()) {
+    if (!spec_.chunks_are_given && !mean.layers.empty()) {
       mlp_forward(mean, observation, 1, chunks, scratch);
       clip_actions(size(flow.chunk_dim), chunks);
-    } else if (spec_.flow.flow_steps > 0) {
+    } else if (!spec_.chunks_are_given) {
       integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
     }
     const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {

@@ -51,7 +51,7 @@ std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, CudaDevic
   if (!wanted.empty() && wanted != "fused" && wanted != "layered")
     throw Error(ExitCode::settings, "unknown sampler `" + wanted + "`", "R2PAC_CUDA_SAMPLER",
                 did_you_mean(wanted, {"fused", "layered"}));
-  if (wanted == "layered" || spec.flow.flow_steps == 0) return std::make_unique<LayeredAction>(spec, queue);
+  if (wanted == "layered" || spec.chunks_are_given) return std::make_unique<LayeredAction>(spec, queue);
   const std::string misfit = spec.selection != Selection::least_cost
                                  ? "the kernel chooses by least cost only"
                                  : FusedAction::misfit(spec.weights, spec.flow, spec.candidates,

@@ -183,6 +183,7 @@ Table table_of(const ActionWeights<float>& weights) {
   net.bias = flow.bias;
   net.width = flow.first_width;
   add(net, flow.rest, 0);
+  constexpr bool kObservationAlone = false, kWithChunk = true;
   const auto add_mlp = [&](const MlpWeights<float>& mlp, bool with_chunk) {
     const LayerWeights<float>& first = mlp.layers.front();
     Net plain{};
@@ -192,9 +193,9 @@ Table table_of(const ActionWeights<float>& weights) {
     if (with_chunk) plain.chunk = first.weight + flow.observation_dim * first.out;
     add(plain, mlp, 1);
   };
-  for (const MlpWeights<float>& critic : weights.q_cost) add_mlp(critic, true);
+  for (const MlpWeights<float>& critic : weights.q_cost) add_mlp(critic, kWithChunk);
   for (const MlpWeights<float>* value : {&weights.v_reward, &weights.v_cost})
-    if (!value->layers.empty()) add_mlp(*value, false);
+    if (!value->layers.empty()) add_mlp(*value, kObservationAlone);
   return table;
 }
 

@@ -10,6 +10,7 @@ namespace r2pac::cuda {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr bool kOverwrite = false;      // `accumulate` of a product
 constexpr std::size_t kKeptGraphs = 8;  // unmeasured: other numbers were not tried
 
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
@@ -208,7 +209,7 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   const std::size_t hidden = size(branches_.count) * size(many) * size(d);
   queue_.begin_call(Work::after_everything("observation part of the first layer"));
   multiply(queue_, {buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
-           flow.observation_dim, d, workspace_->first.data(), 0, 1, false);
+           flow.observation_dim, d, workspace_->first.data(), 0, 1, kOverwrite);
   launch("observation and label", [&](cudaStream_t stream) {
     cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
                  workspace_->first.data(),
@@ -220,7 +221,7 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   for (int n = 0; n < spec_.flow.flow_steps; ++n) {
     queue_.begin_call(Work::after_everything("chunk part of the first layer"));
     multiply(queue_, {buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
-             workspace_->first.data(), 0, 1, false);
+             workspace_->first.data(), 0, 1, kOverwrite);
     launch("first layer", [&](cudaStream_t stream) {
       const auto kernel = flow.rest.activation == Activation::gelu_erf
                               ? first_layer_kernel<Activation::gelu_erf>
@@ -277,7 +278,7 @@ void LayeredAction::enqueue(const Call& call) {
   float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
-  if (spec_.flow.flow_steps > 0 && !call.only_q_reward) {
+  if (!spec_.chunks_are_given && !call.only_q_reward) {
     if (w.mean.layers.empty())
       integrate(buffers, request.rows);
     else  // within [-1, 1], for the last layer ends in tanh

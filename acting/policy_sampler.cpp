@@ -71,7 +71,7 @@ FlowWeights<T> Sampler<T>::flow_weights() {
     const int first_row = velocity.column(input);
     for (const Columns& columns : velocity.inputs)
       if (columns.name == input) width = columns.width;
-    const auto* pack = online.pack(first.weight, first_row, width, false);
+    const auto* pack = online.pack(first.weight, first_row, width, PackLayout::plain);
     return pack != nullptr ? pack->net(0)
                            : online.value(first.weight) + size(first_row) * size(flow.first_width);
   };
@@ -118,7 +118,8 @@ MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& 
     w.out = layer.out;
     w.weight = parameters.value(layer.weight, net);
     w.bias = parameters.value(layer.bias, net);
-    if (const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr)
+    if (const auto* pack =
+            layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, PackLayout::plain) : nullptr)
       w.packed = pack->net(net);
     if (i < mlp.norms.size()) {
       w.gain = parameters.value(mlp.norms[i].gain, net);
@@ -258,9 +259,9 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
   require_critics(true);
   if (n == 0) return;
   if (scorer_ == nullptr) {
-    FlowOptions given;
-    given.flow_steps = 0;
-    scorer_ = make_actor<T>(*device_, {weights_, given, 1});
+    ActorSpec<T> scorer{weights_, {}, 1};
+    scorer.chunks_are_given = true;
+    scorer_ = make_actor<T>(*device_, scorer);
   }
   load_observations(observations);
   candidates_.copy_in(chunks.data(), chunks.size());

@@ -117,13 +117,14 @@ class QueuedDevice final : public CudaDevice {
   /// A kernel of ours and a product in a graph, so that a device that cannot run them is found at once.
   void probe() {
     constexpr int n = 16;
+    constexpr bool kOverwrite = false, kInFp32 = true;
     Buffer<float> a(n * n, memory_), c(n * n, memory_);
     const cuda::Matrix square{a.data(), n, 0};
     const auto both = [&] {
       queue_.launch(1, [&](const cuda::Stream& stream) {
         cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), stream.get());
       });
-      cuda::multiply(queue_, square, square, n, n, n, c.data(), 0, 1, false, true);
+      cuda::multiply(queue_, square, square, n, n, n, c.data(), 0, 1, kOverwrite, kInFp32);
     };
     record({{"the first test of the device", {}, {}, true, both}})->run();
     std::vector<float> x(n * n), y(n * n);

@@ -87,7 +87,8 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
     const Tensor<T> d_x = tape.gradient(x);
     const bool add = !tape.first_contribution(x);
     const int first_row = x->gradient_begin, wanted = x->gradient_end - x->gradient_begin;
-    const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, first_row, wanted, true) : nullptr;
+    const auto* pack =
+        layer.out > 1 ? parameters.pack(layer.weight, first_row, wanted, PackLayout::transposed) : nullptr;
     tape.rows("dense backward", rows, {d_sum, d_x}, {d_x}, [=, &backend, &parameters](const Slice& slice) {
       backend.dense_input_gradient(
           {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
@@ -132,7 +133,7 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
   const Tensor<T> slope = wants && activation != Activation::identity
                               ? tape.value("slope", {y->gradient_nets, y->gradient_rows, layer.out})
                               : nullptr;
-  const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr;
+  const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, PackLayout::plain) : nullptr;
   std::vector<Tensor<T>> writes = {y};
   if (slope != nullptr) writes.push_back(slope);
   const Backend<T>& backend = tape.backend();
@@ -348,6 +349,8 @@ Tensor<T> free_vector(Tape<T>& tape, Parameters<T>& parameters, int entry, int r
 
 namespace {
 
+constexpr bool kMinimum = false, kMaximum = true;
+
 template <class T>
 Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
   const char* name = maximum ? "ensemble_max" : "ensemble_min";
@@ -376,12 +379,12 @@ Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
 
 template <class T>
 Tensor<T> ensemble_min(Tape<T>& tape, Tensor<T> x) {
-  return ensemble_reduction(tape, x, false);
+  return ensemble_reduction(tape, x, kMinimum);
 }
 
 template <class T>
 Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x) {
-  return ensemble_reduction(tape, x, true);
+  return ensemble_reduction(tape, x, kMaximum);
 }
 
 template <class T>

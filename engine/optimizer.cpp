@@ -60,7 +60,7 @@ void Optimizer<T>::update(std::size_t index) {
   };
   const Backend<T>& backend = tape_.backend();
   const auto record = [&](const char* name, int tasks, typename Tape<T>::TaskFunction run) {
-    tape_.tasks(name, tasks, {}, {squares_}, std::move(run), 0, false, true);
+    tape_.tasks_after_all(name, tasks, {}, {squares_}, std::move(run));
   };
   if (group.step->gradient_scale != nullptr) {
     record("squared gradients", count,
@@ -92,7 +92,7 @@ void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
   }
   std::vector<Tensor<T>> reads = losses;
   reads.push_back(squares_);
-  tape_.tasks(
+  tape_.tasks_after_all(
       "finish step", 1, reads, {},
       [=, squares = squares_, working = working_, &backend = tape_.backend(),
        scalars = std::vector<const T*>(losses.size()),
@@ -100,8 +100,7 @@ void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
         for (std::size_t i = 0; i < losses.size(); ++i) scalars[i] = losses[i]->whole().data;
         for (std::size_t i = 0; i < steps.size(); ++i) groups[i] = steps[i].get();
         backend.finish_step(groups, squares->whole().data, scalars);
-      },
-      0, false, true);
+      });
 }
 
 template class Optimizer<float>;

@@ -79,11 +79,9 @@ void Tape<T>::rows(std::string name, int rows, std::vector<Tensor<T>> reads, std
 
 template <class T>
 void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
-                    TaskFunction run, std::size_t scratch_bytes, bool joins, bool after_all) {
+                    TaskFunction run, std::size_t scratch_bytes) {
   Call& call = calls_.emplace_back();
   call.name = std::move(name);
-  call.joins = joins;
-  call.after_all = after_all;
   call.count = count;
   call.reads = std::move(reads);
   call.writes = std::move(writes);
@@ -92,9 +90,17 @@ void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> reads, s
 }
 
 template <class T>
+void Tape<T>::tasks_after_all(std::string name, int count, std::vector<Tensor<T>> reads,
+                              std::vector<Tensor<T>> writes, TaskFunction run) {
+  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run));
+  calls_.back().after_all = true;
+}
+
+template <class T>
 void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
                              std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes) {
-  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes, true);
+  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes);
+  calls_.back().joins = true;
   if (device_->whole_batches()) return;  // there it may run beside the row calls that follow
   Call call = std::move(calls_.back());
   calls_.pop_back();

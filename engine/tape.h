@@ -88,10 +88,12 @@ class Tape {
                  backend.rows(RowOperation<T>(make(slice)), slice.count);
                });
   }
-  /// Appends a task call. `joins`: the tasks do not depend on those of the task call before it, and may
-  /// share its group. `after_all`: they depend on everything before, named or not.
+  /// Appends a task call.
   void tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
-             TaskFunction run, std::size_t scratch_bytes = 0, bool joins = false, bool after_all = false);
+             TaskFunction run, std::size_t scratch_bytes = 0);
+  /// The same, of tasks that depend on everything before, named or not.
+  void tasks_after_all(std::string name, int count, std::vector<Tensor<T>> reads,
+                       std::vector<Tensor<T>> writes, TaskFunction run);
   /// While backward runs: appends a task call that nothing but the optimiser and other such calls wait for.
   /// Where threads share out groups it comes after all row calls of the gradient; those that write the same
   /// tensor follow each other in the order of recording.
@@ -140,7 +142,9 @@ class Tape {
  private:
   struct Call {
     std::string name;
-    bool by_rows = false, joins = false, after_all = false;
+    bool by_rows = false;
+    bool joins = false;      // tasks that do not depend on those of the task call before: may share its group
+    bool after_all = false;  // depends on everything before, named or not
     int rows = 0, count = 0;
     std::vector<Tensor<T>> reads, writes;
     RowFunction run_rows;

@@ -21,9 +21,10 @@ void CudaBackend::rows(const RowOperation<float>& operation, int rows) const { q
 
 void CudaBackend::dense(const DenseForward<float>& call) const {
   const DenseWeights<float>& w = call.weights;
+  constexpr bool kOverwrite = false;  // `accumulate` of the product
   if (w.out == 1) return queue_.launch(1, [&](const Stream& stream) { head(call, stream.get()); });
   multiply(queue_, operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
-           call.y.net_stride, call.y.nets, false, w.head);
+           call.y.net_stride, call.y.nets, kOverwrite, w.head);
   queue_.launch(1, [&](const Stream& stream) {
     bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, stream.get());
   });
