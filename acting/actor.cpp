@@ -10,7 +10,7 @@ namespace r2pac {
 
 template <class T>
 std::unique_ptr<Actor<T>> make_actor(Device& device, const ActorSpec<T>& spec) {
-  device.schedules<T>();  // throws where the device does not compute in T
+  device.backend<T>();  // throws where the device does not compute in T
 #ifdef R2PAC_WITH_CUDA
   if constexpr (std::is_same_v<T, float>)
     if (auto* const cuda = dynamic_cast<CudaDevice*>(&device)) return cuda::make_actor(spec, *cuda);

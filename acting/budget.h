@@ -14,7 +14,7 @@ enum class BudgetRule {
   half,       ///< half of it
 };
 
-struct Budget {
+struct EpisodeBudget {
   BudgetRule rule = BudgetRule::none;
   double limit = 0;       ///< kappa: cost that an episode may have, undiscounted
   double cost_scale = 1;  ///< of V_c and Q_c to costs
@@ -26,7 +26,7 @@ inline constexpr double kUncountedShare = 0.2;
 /// The greatest V_c and Q_c that a choice by region calls safe in an episode that has cost `spent` so far:
 /// m_t = min(bound, cost_scale (kappa - spent)), or half of the latter; minus infinity, so that the least
 /// cost is chosen, where more than kappa was spent. `spent` none: see kUncountedShare.
-inline double bound_within(const Budget& budget, double bound, std::optional<double> spent) {
+inline double bound_within(const EpisodeBudget& budget, double bound, std::optional<double> spent) {
   if (budget.rule == BudgetRule::none) return bound;
   if (!spent) return kUncountedShare * bound;
   const double left = budget.cost_scale * (budget.limit - *spent);

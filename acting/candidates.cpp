@@ -12,6 +12,8 @@
 namespace r2pac {
 namespace {
 
+constexpr bool kOverwrite = false, kAdd = true;  // `accumulate` of a product
+
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
 template <class T>
@@ -28,7 +30,7 @@ void multiply(const LayerWeights<T>& layer, const T* x, int rows, T* y) {
     vector_kernels<T>().dot(x, size(layer.in), rows, layer.in, layer.weight, T(0), y, 1);
   else
     dense<T>().multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out),
-                        false);
+                        kOverwrite);
 }
 
 /// One layer from x [rows, in] into y [rows, out].
@@ -90,15 +92,15 @@ void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, cons
     T* row = constant + size(b) * size(d);
     std::copy_n(flow.bias, d, row);
     dense<T>().multiply(observation, size(flow.observation_dim), 1, flow.observation_dim, flow.observation, d,
-                        row, size(d), true);
+                        row, size(d), kAdd);
     dense<T>().multiply(flow.label_table + size(branch.label[b]) * size(flow.label_dim), size(flow.label_dim),
-                        1, flow.label_dim, flow.label, d, row, size(d), true);
+                        1, flow.label_dim, flow.label, d, row, size(d), kAdd);
   }
   const T dt = T(1) / static_cast<T>(options.flow_steps);
   for (int n = 0; n < options.flow_steps; ++n) {
     const T time = static_cast<T>(n) * dt;
     dense<T>().multiply(x, size(flow.chunk_dim), candidates, flow.chunk_dim, flow.chunk, d, first, size(d),
-                        false);
+                        kOverwrite);
     for (int b = branch.count - 1; b >= 0; --b) {  // branch 0 last, for its place holds the common part
       T* y = first + size(b) * size(candidates) * size(d);
       if (b > 0) std::copy_n(first, size(candidates) * size(d), y);

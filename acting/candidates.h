@@ -1,8 +1,7 @@
-// What acting reads and writes, and its functions for the CPU: candidate chunks by guided flow, their scores,
-// and plain forward passes.
+// Acting: guided flow integration of candidate chunks, their scores, and plain forward passes.
 //
-// The functions work on one observation, so a policy's answer has the same bits alone or among others. No
-// activation is kept: two buffers hold the candidates' rows, one before and one after a layer.
+// Everything is per observation, so that a policy's answer has the same bits alone or among others. No
+// activation is stored: two row buffers carry the candidates through the layers.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +12,7 @@
 
 namespace r2pac {
 
-/// The weights of one layer in the forms that inference reads.
+/// One layer's weights as inference wants them.
 template <class T>
 struct LayerWeights {
   const T* packed = nullptr;            ///< from Dense::pack; unused where out == 1
@@ -38,8 +37,8 @@ struct MlpWeights {
 template <class T>
 void mlp_forward(const MlpWeights<T>& mlp, const T* x, int rows, T* out, T* buffers);
 
-/// The velocity field with its first layer split by input. The part that does not change over the flow steps
-/// is computed once per observation.
+/// The velocity field with its first layer taken apart: what does not change over the flow steps is
+/// computed once per observation.
 template <class T>
 struct FlowWeights {
   const T* observation = nullptr;  ///< packed rows of the first weight that the observation meets, [S, D]
@@ -53,51 +52,49 @@ struct FlowWeights {
 };
 
 struct FlowOptions {
-  int flow_steps = 32;  ///< 0: the candidates are chunks already, which are left as they are
+  int flow_steps = 32;  ///< >= 1
   double guidance_scale = 2;
   int label = 2;  ///< row of the label table to follow; kLabelNull follows the unconditional field
 };
 
-/// All weights that acting reads. On a CUDA device the `packed` pointers are null, and the parts of
-/// FlowWeights point to rows of the first weight that are not packed.
+/// Everything that acting reads. On a CUDA device the `packed` pointers are null and FlowWeights' parts point
+/// at plain rows of the first weight.
 template <class T>
 struct ActionWeights {
   FlowWeights<T> flow;  ///< of a deterministic actor only the widths
-  MlpWeights<T> mean;   ///< set: a deterministic actor; this network computes its one chunk
-  std::vector<MlpWeights<T>> reward_critics,
-      cost_critics;                ///< of pairs (observation, chunk); one output each
-  MlpWeights<T> v_reward, v_cost;  ///< of observations; one output each
+  MlpWeights<T> mean;   ///< set: a deterministic actor, whose one chunk this network says
+  std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (observation, chunk); one output each
+  MlpWeights<T> v_reward, v_cost;               ///< of observations; one output each
 };
 
-/// The arrays of one call: n observations with `candidates` chunks each. All lie in kernel memory.
+/// What one call works on: n observations, `candidates` chunks each. All in kernel memory.
 template <class T>
 struct ActionBuffers {
   const T* observations = nullptr;  ///< [n, S], normalised
   const T* bounds = nullptr;        ///< [n] greatest V_c and Q_c that a choice by region calls safe
-  T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after
-  T* costs = nullptr;               ///< [n, candidates] greatest cost critic's value, if scored
-  T* rewards = nullptr;             ///< [n, candidates] least reward critic's value, if rewards are wanted
+  T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after; or given chunks
+  T* q_cost = nullptr;              ///< [n, candidates] greatest cost critic's value, if scored
+  T* q_reward = nullptr;            ///< [n, candidates] least reward critic's value, if Q_r is wanted
   T* chosen = nullptr;              ///< [n, hA] the chosen candidate, or the first if not scored
-  T* chosen_cost = nullptr;         ///< [n], if scored
-  T* chosen_reward = nullptr;       ///< [n], if rewards are wanted
+  T* chosen_q_cost = nullptr;       ///< [n], if scored
+  T* chosen_q_reward = nullptr;     ///< [n], if Q_r is wanted
   T* v_reward = nullptr;            ///< [n], if values are wanted
   T* v_cost = nullptr;              ///< [n], if values are wanted or the choice goes by region
 
   bool operator==(const ActionBuffers&) const = default;
 };
 
-/// Which of the results are wanted.
+/// How much of it is wanted.
 struct ActionRequest {
-  int rows = 0;          ///< n >= 1
-  bool score = true;     ///< false: there is one candidate, and its cost is not wanted
-  bool values = false;   ///< V_r and V_c of the observations
-  bool rewards = false;  ///< Q_r of the candidates; a choice by region needs them and the score
+  int rows = 0;           ///< n >= 1
+  bool score = true;      ///< false: one candidate, and nobody asks for its Q_c
+  bool values = false;    ///< V_r and V_c of the observations
+  bool q_reward = false;  ///< Q_r of the candidates; a choice by region needs them and the score
 
   bool operator==(const ActionRequest&) const = default;
 };
 
-/// The label rows whose velocities are needed. Guidance mixes two; at scale 0 or 1, or without a label, one
-/// is enough.
+/// The label rows whose velocities are needed: guidance mixes two, its extremes need one.
 struct FlowBranches {
   int count;     ///< 1 or 2
   int label[2];  ///< unconditional and conditional if two
@@ -113,7 +110,7 @@ template <class T>
 void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
                     int candidates, T* x, T* scratch);
 
-/// Which of several critics counts: of reward the least, of cost the greatest.
+/// Which of several critics is believed: of reward the least, of cost the greatest.
 enum class Extreme { least, greatest };
 inline constexpr Extreme kBelievedReward = Extreme::least, kBelievedCost = Extreme::greatest;
 

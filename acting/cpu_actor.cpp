@@ -25,21 +25,21 @@ class CpuActor final : public Actor<T> {
       if (precision == Precision::bf16) {
         round_between_hidden(w.flow.rest, 0);
         round_between_hidden(w.mean, 1);
-        for (auto* critics : {&w.reward_critics, &w.cost_critics})
+        for (auto* critics : {&w.q_reward, &w.q_cost})
           for (MlpWeights<float>& critic : *critics) round_between_hidden(critic, 1);
         for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
         CpuActor::renew_weights();
       }
     std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates),
                                    2 * size(std::max(w.v_cost.width(), w.mean.width())));
-    for (const auto* critics : {&w.reward_critics, &w.cost_critics})
+    for (const auto* critics : {&w.q_reward, &w.q_cost})
       if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
     for (int t = 0; t < pool_.threads(); ++t) {
       scratch_.emplace_back(scratch);
       scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
     }
-    parts_phase_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
-    choice_phase_.run = [this](int task, std::byte* memory) {
+    part_tasks_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
+    choice_tasks_.run = [this](int task, std::byte* memory) {
       run_choice(size(task), reinterpret_cast<T*>(memory));
     };
   }
@@ -51,10 +51,10 @@ class CpuActor final : public Actor<T> {
     const int threads = pool_.threads();
     parts_ = request.rows >= threads ? 1 : std::min(spec_.candidates, threads);
     per_part_ = (spec_.candidates + parts_ - 1) / parts_;
-    parts_phase_.tasks = request.rows * parts_;
-    choice_phase_.tasks = request.rows;
-    pool_.run(parts_phase_, scratch_pointers_);
-    pool_.run(choice_phase_, scratch_pointers_);
+    part_tasks_.tasks = request.rows * parts_;
+    choice_tasks_.tasks = request.rows;
+    pool_.run(part_tasks_, scratch_pointers_);
+    pool_.run(choice_tasks_, scratch_pointers_);
   }
 
   void renew_weights() override {
@@ -92,18 +92,18 @@ class CpuActor final : public Actor<T> {
     const T* observation = buffers_.observations + row * size(flow.observation_dim);
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
     const MlpWeights<T>& mean = spec_.weights.mean;
-    if (spec_.flow.flow_steps > 0 && !mean.layers.empty()) {
+    if (!spec_.chunks_are_given && !mean.layers.empty()) {
       mlp_forward(mean, observation, 1, chunks, scratch);
       clip_actions(size(flow.chunk_dim), chunks);
-    } else if (spec_.flow.flow_steps > 0) {
+    } else if (!spec_.chunks_are_given) {
       integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
     }
     const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {
       extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
                     scores + candidate, scratch);
     };
-    if (request_.score) score(spec_.weights.cost_critics, kBelievedCost, buffers_.costs);
-    if (request_.rewards) score(spec_.weights.reward_critics, kBelievedReward, buffers_.rewards);
+    if (request_.score) score(spec_.weights.q_cost, kBelievedCost, buffers_.q_cost);
+    if (request_.q_reward) score(spec_.weights.q_reward, kBelievedReward, buffers_.q_reward);
   }
 
   /// The observation's values, and the chosen one of its candidates.
@@ -116,15 +116,15 @@ class CpuActor final : public Actor<T> {
       mlp_forward(spec_.weights.v_cost, observation, 1, buffers_.v_cost + row, scratch);
 
     const std::size_t chunk = size(spec_.weights.flow.chunk_dim), first = row * size(spec_.candidates);
-    const T *costs = buffers_.costs + first, *rewards = buffers_.rewards + first;
+    const T *q_cost = buffers_.q_cost + first, *q_reward = buffers_.q_reward + first;
     int best = 0;
     if (by_region)
-      best = best_by_region(costs, rewards, spec_.candidates, buffers_.v_cost[row], buffers_.bounds[row]);
+      best = best_by_region(q_cost, q_reward, spec_.candidates, buffers_.v_cost[row], buffers_.bounds[row]);
     else if (request_.score)
-      best = least_cost(costs, spec_.candidates);
+      best = least_cost(q_cost, spec_.candidates);
     std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);
-    if (request_.score) buffers_.chosen_cost[row] = costs[best];
-    if (request_.rewards) buffers_.chosen_reward[row] = rewards[best];
+    if (request_.score) buffers_.chosen_q_cost[row] = q_cost[best];
+    if (request_.q_reward) buffers_.chosen_q_reward[row] = q_reward[best];
   }
 
   ActorSpec<T> spec_;
@@ -137,7 +137,7 @@ class CpuActor final : public Actor<T> {
   ActionBuffers<T> buffers_;
   ActionRequest request_;
   int parts_ = 1, per_part_ = 1;
-  Phase parts_phase_, choice_phase_;
+  TaskGroup part_tasks_, choice_tasks_;
 };
 
 }  // namespace

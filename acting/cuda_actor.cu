@@ -10,21 +10,21 @@ namespace r2pac::cuda {
 namespace {
 
 /// The fused kernel. It knows no reward critics: they are asked after it, by library products, so that its
-/// chunks do not depend on whether rewards are wanted.
+/// chunks do not depend on whether Q_r is wanted.
 class FusedActor final : public Actor<float> {
  public:
   FusedActor(const ActorSpec<float>& spec, Queue& queue)
       : queue_(queue),
         kernel_(spec.weights, spec.flow, spec.candidates, queue.precision()),
-        reward_critics_(spec, queue) {
+        q_reward_(spec, queue) {
     FusedActor::renew_weights();
   }
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override {
     ActionRequest drawn = request;
-    drawn.rewards = false;
+    drawn.q_reward = false;
     queue_.make_current();
     kernel_.run(buffers, drawn, queue_.stream());
-    if (request.rewards) reward_critics_.reward(buffers, request.rows, request.score);
+    if (request.q_reward) q_reward_.evaluate_q_reward(buffers, request.rows, request.score);
   }
   void renew_weights() override {
     queue_.make_current();
@@ -38,7 +38,7 @@ class FusedActor final : public Actor<float> {
  private:
   Queue& queue_;
   FusedAction kernel_;
-  LayeredAction reward_critics_;
+  LayeredAction q_reward_;
 };
 
 }  // namespace
@@ -51,7 +51,7 @@ std::unique_ptr<Actor<float>> make_actor(const ActorSpec<float>& spec, CudaDevic
   if (!wanted.empty() && wanted != "fused" && wanted != "layered")
     throw Error(ExitCode::settings, "unknown sampler `" + wanted + "`", "R2PAC_CUDA_SAMPLER",
                 did_you_mean(wanted, {"fused", "layered"}));
-  if (wanted == "layered" || spec.flow.flow_steps == 0) return std::make_unique<LayeredAction>(spec, queue);
+  if (wanted == "layered" || spec.chunks_are_given) return std::make_unique<LayeredAction>(spec, queue);
   const std::string misfit = spec.selection != Selection::least_cost
                                  ? "the kernel chooses by least cost only"
                                  : FusedAction::misfit(spec.weights, spec.flow, spec.candidates,

@@ -56,11 +56,11 @@ __device__ void integrate(const Table& table, const Run& run, const Shared& s, c
   __syncthreads();
 }
 
-/// The greatest critic's value of the candidates of s.x, to `costs` [count]. The thread 0 of the block keeps
+/// The greatest critic's value of the candidates of s.x, to `q_cost` [count]. The thread 0 of the block keeps
 /// the best of all groups so far: the least cost, of equal ones the first, NaN only if all are.
 template <Precision kPrecision>
 __device__ void score(const Table& table, const Run& run, const Shared& s, const float* observation,
-                      int first, int count, float* costs, float& best_cost) {
+                      int first, int count, float* q_cost, float& best_q_cost) {
   const int thread = static_cast<int>(threadIdx.x);
   float cost = 0;
   for (int k = 0; k < run.critics; ++k) {
@@ -70,12 +70,12 @@ __device__ void score(const Table& table, const Run& run, const Shared& s, const
     run_net<kPrecision>(table, critic, run, s, base, 1, run.candidate_tiles);
     if (thread < count) cost = k == 0 || cost < s.out[thread] ? s.out[thread] : cost;
   }
-  if (thread < count) s.cost[thread] = costs[thread] = cost;
+  if (thread < count) s.q_cost[thread] = q_cost[thread] = cost;
   __syncthreads();
   if (thread != 0) return;
   for (int c = 0; c < count; ++c) {
-    if (first + c > 0 && !formula::beats(s.cost[c], best_cost)) continue;
-    best_cost = s.cost[c];
+    if (first + c > 0 && !formula::beats(s.q_cost[c], best_q_cost)) continue;
+    best_q_cost = s.q_cost[c];
     *s.best = first + c;
   }
 }
@@ -93,20 +93,20 @@ __global__ void __launch_bounds__(kThreads)
   const float* observation = to.observations + n * static_cast<std::size_t>(run.observation_dim);
   float* const candidates = to.candidates + n * static_cast<std::size_t>(run.candidates * run.chunk_dim);
   const int columns = kRowTile * run.candidate_tiles;
-  float best_cost = 0;
+  float best_q_cost = 0;
   if (thread == 0) *s.best = 0;
   for (int first = 0; first < run.candidates; first += columns) {
     const int left = run.candidates - first, count = left < columns ? left : columns;
     integrate<kPrecision>(table, run, s, observation, candidates + first * run.chunk_dim, count);
     if (run.score) {
-      float* costs = to.costs + n * static_cast<std::size_t>(run.candidates) + first;
-      score<kPrecision>(table, run, s, observation, first, count, costs, best_cost);
+      float* q_cost = to.q_cost + n * static_cast<std::size_t>(run.candidates) + first;
+      score<kPrecision>(table, run, s, observation, first, count, q_cost, best_q_cost);
     }
   }
   __syncthreads();
   for (int i = thread; i < run.chunk_dim; i += kThreads)
     to.chosen[n * static_cast<std::size_t>(run.chunk_dim) + i] = candidates[*s.best * run.chunk_dim + i];
-  if (run.score && thread == 0) to.chosen_cost[n] = best_cost;
+  if (run.score && thread == 0) to.chosen_q_cost[n] = best_q_cost;
   if (!run.values) return;
   for (int v = 0; v < 2; ++v) {
     const Net& net = table.nets[1 + run.critics + v];
@@ -183,6 +183,7 @@ Table table_of(const ActionWeights<float>& weights) {
   net.bias = flow.bias;
   net.width = flow.first_width;
   add(net, flow.rest, 0);
+  constexpr bool kObservationAlone = false, kWithChunk = true;
   const auto add_mlp = [&](const MlpWeights<float>& mlp, bool with_chunk) {
     const LayerWeights<float>& first = mlp.layers.front();
     Net plain{};
@@ -192,9 +193,9 @@ Table table_of(const ActionWeights<float>& weights) {
     if (with_chunk) plain.chunk = first.weight + flow.observation_dim * first.out;
     add(plain, mlp, 1);
   };
-  for (const MlpWeights<float>& critic : weights.cost_critics) add_mlp(critic, true);
+  for (const MlpWeights<float>& critic : weights.q_cost) add_mlp(critic, kWithChunk);
   for (const MlpWeights<float>* value : {&weights.v_reward, &weights.v_cost})
-    if (!value->layers.empty()) add_mlp(*value, false);
+    if (!value->layers.empty()) add_mlp(*value, kObservationAlone);
   return table;
 }
 
@@ -255,7 +256,7 @@ std::string FusedAction::misfit(const ActionWeights<float>& weights, const FlowO
     layers += mlp.layers.size();
     ++nets;
   };
-  for (const MlpWeights<float>& critic : weights.cost_critics) count("a cost critic", critic);
+  for (const MlpWeights<float>& critic : weights.q_cost) count("a cost critic", critic);
   if (!weights.v_reward.layers.empty()) {
     count("V_r", weights.v_reward);
     count("V_c", weights.v_cost);
@@ -312,7 +313,7 @@ FusedAction::FusedAction(const ActionWeights<float>& weights, const FlowOptions&
   run.candidate_tiles = shape.candidate_tiles;
   run.branches = branches.count;
   run.flow_steps = options.flow_steps;
-  run.critics = static_cast<int>(weights.cost_critics.size());
+  run.critics = static_cast<int>(weights.q_cost.size());
   run.stride = shape.stride;
   run.guidance = branches.count == 2 ? static_cast<float>(options.guidance_scale) : 1.0f;
   plan_ = std::make_unique<Plan>(
@@ -326,7 +327,7 @@ FusedAction& FusedAction::operator=(FusedAction&&) noexcept = default;
 std::size_t FusedAction::shared_bytes() const { return plan_->shared_bytes; }
 
 void FusedAction::pack(cudaStream_t stream) {
-  constexpr unsigned kBlocks = 64;
+  constexpr unsigned kBlocks = 64;  // for each layer or head; unmeasured
   const dim3 grid(kBlocks, static_cast<unsigned>(plan_->table.layer_count + plan_->table.net_count));
   const auto kernel =
       plan_->precision == Precision::bf16 ? &pack_kernel<Precision::bf16> : &pack_kernel<Precision::tf32>;
@@ -339,7 +340,7 @@ void FusedAction::run(const ActionBuffers<float>& buffers, const ActionRequest& 
   if (request.score && plan_->run.critics == 0)
     throw InvalidArgument("FusedAction: there are no cost critics");
   if (request.values && !plan_->has_values) throw InvalidArgument("FusedAction: there are no V_r and V_c");
-  if (request.rewards) throw InvalidArgument("FusedAction: the kernel has no reward critics");
+  if (request.q_reward) throw InvalidArgument("FusedAction: the kernel has no reward critics");
   Run run = plan_->run;
   run.buffers = buffers;
   run.score = request.score;

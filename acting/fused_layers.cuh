@@ -86,11 +86,11 @@ constexpr int stride_of(int width) { return padded(width) + 16; }
 
 /// A block's shared memory. Activations are words of operands, or fp32 where the head reads them.
 struct Shared {
-  float* tile;  // [32, stride]
-  float* x;     // [chunk_dim, 16 * candidate_tiles]: the candidates' flow state
-  float* out;   // [outputs, 32]: what a net says of each row
-  float* cost;  // [32]
-  int* best;    // [1]
+  float* tile;    // [32, stride]
+  float* x;       // [chunk_dim, 16 * candidate_tiles]: the candidates' flow state
+  float* out;     // [outputs, 32]: what a net says of each row
+  float* q_cost;  // [32]
+  int* best;      // [1]
   int stride;
 };
 constexpr std::size_t shared_floats(int stride, int chunk_dim, int candidate_tiles) {
@@ -104,8 +104,8 @@ __device__ inline Shared share(const Run& run) {
   s.tile = dynamic_shared<float>();
   s.x = s.tile + kRows * run.stride;
   s.out = s.x + run.chunk_dim * kRowTile * run.candidate_tiles;
-  s.cost = s.out + kRows * (run.chunk_dim > 1 ? run.chunk_dim : 1);
-  s.best = reinterpret_cast<int*>(s.cost + kRows);
+  s.q_cost = s.out + kRows * (run.chunk_dim > 1 ? run.chunk_dim : 1);
+  s.best = reinterpret_cast<int*>(s.q_cost + kRows);
   return s;
 }
 

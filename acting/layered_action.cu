@@ -10,7 +10,8 @@ namespace r2pac::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr std::size_t kKeptGraphs = 8;
+constexpr bool kOverwrite = false;      // `accumulate` of a product
+constexpr std::size_t kKeptGraphs = 8;  // unmeasured: other numbers were not tried
 
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
 int blocks(std::size_t items) { return static_cast<int>((items + kThreads - 1) / kThreads); }
@@ -73,10 +74,10 @@ __global__ void __launch_bounds__(kThreads)
                   : chunks[pair * chunk_dim + column - observation_dim];
 }
 
-/// What several critics say of all pairs: q [critics, pairs].
-struct Opinions {
+/// The values of several critics for all pairs: q [critics, pairs].
+struct CriticValues {
   const float* q;
-  int critics;  ///< 0: they were not asked
+  int critics;  ///< 0: their values are not wanted
 
   __device__ float extreme(std::size_t pair, std::size_t pairs, Extreme which) const {
     float value = q[pair];
@@ -89,11 +90,11 @@ struct Opinions {
   }
 };
 
-/// For each observation: costs and rewards [candidates], where the critics were asked, and the chosen chunk,
-/// by region or of least cost; without costs the first chunk. One block an observation; one thread compares,
-/// for the candidates are few.
+/// For each observation: Q_c and Q_r [candidates], where they are wanted, and the chosen chunk, by
+/// region or of least Q_c; without Q_c the first chunk. One block an observation; one thread compares, for
+/// the candidates are few.
 __global__ void __launch_bounds__(kThreads)
-    choose_kernel(Opinions cost, Opinions reward, bool by_region, int candidates, int chunk_dim,
+    choose_kernel(CriticValues q_cost, CriticValues q_reward, bool by_region, int candidates, int chunk_dim,
                   ActionBuffers<float> buffers) {
   __shared__ int chosen;
   const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
@@ -104,18 +105,18 @@ __global__ void __launch_bounds__(kThreads)
     CandidateScore<float> of_best{};
     for (int c = 0; c < candidates; ++c) {
       CandidateScore<float> score{};
-      if (cost.critics > 0)
-        buffers.costs[first + c] = score.cost = cost.extreme(first + c, pairs, kBelievedCost);
-      if (reward.critics > 0)
-        buffers.rewards[first + c] = score.reward = reward.extreme(first + c, pairs, kBelievedReward);
+      if (q_cost.critics > 0)
+        buffers.q_cost[first + c] = score.q_cost = q_cost.extreme(first + c, pairs, kBelievedCost);
+      if (q_reward.critics > 0)
+        buffers.q_reward[first + c] = score.q_reward = q_reward.extreme(first + c, pairs, kBelievedReward);
       if (c == 0 || (safe ? formula::beats_in_region(score, of_best, bound)
-                          : formula::beats(score.cost, of_best.cost))) {
+                          : formula::beats(score.q_cost, of_best.q_cost))) {
         best = c;
         of_best = score;
       }
     }
-    if (cost.critics > 0) buffers.chosen_cost[row] = of_best.cost;
-    if (reward.critics > 0) buffers.chosen_reward[row] = of_best.reward;
+    if (q_cost.critics > 0) buffers.chosen_q_cost[row] = of_best.q_cost;
+    if (q_reward.critics > 0) buffers.chosen_q_reward[row] = of_best.q_reward;
     chosen = best;
   }
   __syncthreads();
@@ -137,13 +138,12 @@ std::size_t stride(const float* first, const float* second) {
 
 }  // namespace
 
-LayeredAction::Room LayeredAction::make_room(int rows) const {
+LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
   const ActionWeights<float>& w = spec_.weights;
   const std::size_t n = size(rows), chunks = n * size(spec_.candidates), branches = size(branches_.count),
                     first = size(w.flow.first_width),
                     hidden = branches * chunks * std::max(first, size(w.flow.rest.width())),
-                    scored =
-                        std::max(buffer_size(w.reward_critics, chunks), buffer_size(w.cost_critics, chunks)),
+                    scored = std::max(buffer_size(w.q_reward, chunks), buffer_size(w.q_cost, chunks)),
                     valued = n * size(std::max(w.v_cost.width(), w.mean.width()));
   const auto floats = [](std::size_t count) { return DeviceArray<float>(count); };
   return {floats(branches * n * first),
@@ -152,14 +152,14 @@ LayeredAction::Room LayeredAction::make_room(int rows) const {
           floats(branches * chunks * size(w.flow.chunk_dim)),
           floats(chunks * size(w.flow.observation_dim + w.flow.chunk_dim)),
           {floats(scored), floats(scored)},
-          floats(w.reward_critics.size() * chunks),
-          floats(w.cost_critics.size() * chunks),
+          floats(w.q_reward.size() * chunks),
+          floats(w.q_cost.size() * chunks),
           {floats(valued), floats(valued)},
           rows};
 }
 
 LayeredAction::LayeredAction(const ActorSpec<float>& spec, Queue& queue)
-    : spec_(spec), queue_(queue), schedules_(queue), branches_(flow_branches(spec.flow)) {}
+    : spec_(spec), queue_(queue), backend_(queue), branches_(flow_branches(spec.flow)) {}
 
 std::string LayeredAction::description() const {
   return std::string("a graph of library products, ") + precision_name(queue_.precision());
@@ -191,9 +191,9 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.out = a.out;
     weights.head = last;
     queue_.begin_call(Work::after_everything("layer"));
-    schedules_.dense({in, weights, last ? first.output : first.activation, y, {}});
+    backend_.dense({in, weights, last ? first.output : first.activation, y, {}});
     if (a.gain != nullptr)
-      schedules_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
+      backend_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
     in = y;
   }
 }
@@ -204,35 +204,35 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   const std::size_t hidden = size(branches_.count) * size(many) * size(d);
   queue_.begin_call(Work::after_everything("observation part of the first layer"));
   multiply(queue_, {buffers.observations, flow.observation_dim, 0}, {flow.observation, d, 0}, rows,
-           flow.observation_dim, d, room_->first.data(), 0, 1, false);
+           flow.observation_dim, d, workspace_->first.data(), 0, 1, kOverwrite);
   launch("observation and label", [&](cudaStream_t stream) {
     cuda::launch(constant_kernel, blocks(size(branches_.count) * size(rows) * size(d)), kThreads, 0, stream,
-                 room_->first.data(),
+                 workspace_->first.data(),
                  LabelPart{flow.bias, flow.label, flow.label_table, flow.label_dim, d, branches_.label[0],
                            branches_.label[1]},
-                 branches_.count, rows, room_->constant.data());
+                 branches_.count, rows, workspace_->constant.data());
   });
   const float dt = 1.0f / static_cast<float>(spec_.flow.flow_steps);
   for (int n = 0; n < spec_.flow.flow_steps; ++n) {
     queue_.begin_call(Work::after_everything("chunk part of the first layer"));
     multiply(queue_, {buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
-             room_->first.data(), 0, 1, false);
+             workspace_->first.data(), 0, 1, kOverwrite);
     launch("first layer", [&](cudaStream_t stream) {
       const auto kernel = flow.rest.activation == Activation::gelu_erf
                               ? first_layer_kernel<Activation::gelu_erf>
                               : first_layer_kernel<Activation::gelu_tanh>;
-      cuda::launch(kernel, blocks(hidden), kThreads, 0, stream, room_->first.data(), room_->constant.data(),
-                   flow.time, static_cast<float>(n) * dt, branches_.count, rows, spec_.candidates, d,
-                   room_->hidden[1].data());
+      cuda::launch(kernel, blocks(hidden), kThreads, 0, stream, workspace_->first.data(),
+                   workspace_->constant.data(), flow.time, static_cast<float>(n) * dt, branches_.count, rows,
+                   spec_.candidates, d, workspace_->hidden[1].data());
     });
-    float* const both[2] = {room_->hidden[0].data(), room_->hidden[1].data()};
-    forward({&flow.rest}, {room_->hidden[1].data(), 0, 1, branches_.count * many, d}, both,
-            room_->velocity.data());
+    float* const both[2] = {workspace_->hidden[0].data(), workspace_->hidden[1].data()};
+    forward({&flow.rest}, {workspace_->hidden[1].data(), 0, 1, branches_.count * many, d}, both,
+            workspace_->velocity.data());
     launch("Euler step", [&](cudaStream_t stream) {
       const std::size_t values = size(many) * size(flow.chunk_dim);
-      cuda::launch(euler_kernel, blocks(values), kThreads, 0, stream, room_->velocity.data(), branches_.count,
-                   values, static_cast<float>(spec_.flow.guidance_scale), dt, n + 1 == spec_.flow.flow_steps,
-                   buffers.candidates);
+      cuda::launch(euler_kernel, blocks(values), kThreads, 0, stream, workspace_->velocity.data(),
+                   branches_.count, values, static_cast<float>(spec_.flow.guidance_scale), dt,
+                   n + 1 == spec_.flow.flow_steps, buffers.candidates);
     });
   }
 }
@@ -245,16 +245,16 @@ void LayeredAction::score(const Call& call) {
   launch("pairs", [&](cudaStream_t stream) {
     cuda::launch(pairs_kernel, blocks(size(many) * size(pair)), kThreads, 0, stream, buffers.observations,
                  buffers.candidates, rows, spec_.candidates, flow.observation_dim, flow.chunk_dim,
-                 room_->pairs.data());
+                 workspace_->pairs.data());
   });
-  const auto ask = [&](const std::vector<MlpWeights<float>>& nets, float* q) {
+  const auto evaluate = [&](const std::vector<MlpWeights<float>>& nets, float* q) {
     std::vector<const MlpWeights<float>*> critics;
     for (const MlpWeights<float>& critic : nets) critics.push_back(&critic);
-    float* const both[2] = {room_->critics[0].data(), room_->critics[1].data()};
-    forward(critics, {room_->pairs.data(), 0, 1, many, pair}, both, q);
+    float* const both[2] = {workspace_->critics[0].data(), workspace_->critics[1].data()};
+    forward(critics, {workspace_->pairs.data(), 0, 1, many, pair}, both, q);
   };
-  if (request.score && !call.only_rewards) ask(spec_.weights.cost_critics, room_->q_cost.data());
-  if (request.rewards) ask(spec_.weights.reward_critics, room_->q_reward.data());
+  if (request.score && !call.only_q_reward) evaluate(spec_.weights.q_cost, workspace_->q_cost.data());
+  if (request.q_reward) evaluate(spec_.weights.q_reward, workspace_->q_reward.data());
 }
 
 Graph LayeredAction::record(const Call& call) {
@@ -266,27 +266,27 @@ void LayeredAction::enqueue(const Call& call) {
   const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
   const bool by_region = spec_.selection == Selection::region && request.score;
-  const auto opinions = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
-                           bool asked) {
-    return Opinions{q.data(), asked ? static_cast<int>(critics.size()) : 0};
+  const auto values_of = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
+                            bool wanted) {
+    return CriticValues{q.data(), wanted ? static_cast<int>(critics.size()) : 0};
   };
-  float* const both[2] = {room_->values[0].data(), room_->values[1].data()};
+  float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
-  if (spec_.flow.flow_steps > 0 && !call.only_rewards) {
+  if (!spec_.chunks_are_given && !call.only_q_reward) {
     if (w.mean.layers.empty())
       integrate(buffers, request.rows);
     else  // within [-1, 1], for the last layer ends in tanh
       forward({&w.mean}, observations, both, buffers.candidates);
   }
-  if (request.score || request.rewards) score(call);
+  if (request.score || request.q_reward) score(call);
   if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
   if (request.values || by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
-                 call.only_rewards && request.score ? Opinions{buffers.costs, 1}
-                                                    : opinions(room_->q_cost, w.cost_critics, request.score),
-                 opinions(room_->q_reward, w.reward_critics, request.rewards), by_region, spec_.candidates,
+                 call.only_q_reward && request.score ? CriticValues{buffers.q_cost, 1}
+                                                     : values_of(workspace_->q_cost, w.q_cost, request.score),
+                 values_of(workspace_->q_reward, w.q_reward, request.q_reward), by_region, spec_.candidates,
                  w.flow.chunk_dim, buffers);
   });
 }
@@ -295,11 +295,11 @@ void LayeredAction::act(const ActionBuffers<float>& buffers, const ActionRequest
   run({buffers, request, false});
 }
 
-void LayeredAction::reward(const ActionBuffers<float>& buffers, int rows, bool scored) {
+void LayeredAction::evaluate_q_reward(const ActionBuffers<float>& buffers, int rows, bool scored) {
   ActionRequest request;
   request.rows = rows;
   request.score = scored;
-  request.rewards = true;
+  request.q_reward = true;
   run({buffers, request, true});
 }
 
@@ -309,9 +309,9 @@ void LayeredAction::run(const Call& call) {
                                   [&](const Captured& captured) { return captured.call == call; });
   if (known != calls_.end()) return known->graph.run();
   const int rows = call.request.rows;
-  const bool fits = room_ != nullptr && rows <= room_->rows;
+  const bool fits = workspace_ != nullptr && rows <= workspace_->rows;
   if (!fits || calls_.size() == kKeptGraphs) calls_.clear();
-  if (!fits) room_ = std::make_unique<Room>(make_room(rows));
+  if (!fits) workspace_ = std::make_unique<Workspace>(make_workspace(rows));
   calls_.push_back({call, record(call)});
   calls_.back().graph.run();
 }

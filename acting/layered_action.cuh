@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "acting/actor.h"
-#include "kernels/cuda_schedules.cuh"
+#include "kernels/cuda_backend.cuh"
 
 namespace r2pac::cuda {
 
@@ -18,19 +18,18 @@ class LayeredAction final : public Actor<float> {
   LayeredAction(const ActorSpec<float>& spec, Queue& queue);
 
   void act(const ActionBuffers<float>& buffers, const ActionRequest& request) override;
-  /// Computes only Q_r, of chunks that another sampler drew and of the one that it chose by least cost:
-  /// `rewards` and `chosen_reward`. scored: `costs` hold the costs by which it chose; else it chose the first
-  /// chunk.
-  void reward(const ActionBuffers<float>& buffers, int rows, bool scored);
+  /// Only Q_r, of chunks that another sampler drew and of the one that it chose by least cost: `q_reward` and
+  /// `chosen_q_reward`. scored: `q_cost` holds what it chose by; else it took the first chunk.
+  void evaluate_q_reward(const ActionBuffers<float>& buffers, int rows, bool scored);
   std::string description() const override;
   int launches() const override { return calls_.empty() ? 0 : calls_.back().graph.size().launches; }
 
  private:
-  /// What a captured call does: all of a request, or only its rewards.
+  /// What a captured call does: all of a request, or only its Q_r.
   struct Call {
     ActionBuffers<float> buffers;
     ActionRequest request;
-    bool only_rewards;
+    bool only_q_reward;
 
     bool operator==(const Call&) const = default;
   };
@@ -39,11 +38,11 @@ class LayeredAction final : public Actor<float> {
     Graph graph;
   };
   /// Working memory for some number of observations.
-  struct Room {
+  struct Workspace {
     DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q_reward, q_cost, values[2];
     int rows;
   };
-  Room make_room(int rows) const;
+  Workspace make_workspace(int rows) const;
   void run(const Call& call);
   Graph record(const Call& call);
   void enqueue(const Call& call);
@@ -55,9 +54,9 @@ class LayeredAction final : public Actor<float> {
 
   ActorSpec<float> spec_;
   Queue& queue_;
-  CudaSchedules schedules_;
+  CudaBackend backend_;
   FlowBranches branches_;
-  std::unique_ptr<Room> room_;
+  std::unique_ptr<Workspace> workspace_;
   std::vector<Captured> calls_;
 };
 

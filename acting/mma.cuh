@@ -15,7 +15,7 @@
 
 namespace r2pac::cuda {
 
-/// One lane's parts of the three tiles. The functions of `layout` say which parts these are.
+/// One lane's parts of the three tiles. Which, is said by the functions of `layout`.
 struct FragmentA {
   std::uint32_t word[4];
 };
@@ -40,12 +40,6 @@ R2_HD constexpr int b_depth(int lane, int i) { return place(lane) + 4 * i; }
 R2_HD constexpr int b_column(int lane) { return quad(lane); }
 R2_HD constexpr int d_row(int lane, int i) { return quad(lane) + 8 * (i / 2); }
 R2_HD constexpr int d_column(int lane, int i) { return 2 * place(lane) + i % 2; }
-
-/// The inverse: which lane has an element of A or B, and as which of its words.
-R2_HD constexpr int a_lane(int row, int depth) { return 4 * (row % 8) + depth % 4; }
-R2_HD constexpr int a_word(int row, int depth) { return row / 8 + 2 * (depth / 4); }
-R2_HD constexpr int b_lane(int depth, int column) { return 4 * column + depth % 4; }
-R2_HD constexpr int b_word(int depth) { return depth / 4; }
 
 }  // namespace layout
 
@@ -82,29 +76,6 @@ struct Operand<Precision::bf16> {
   }
 };
 
-/// d += a b without tensor cores: the lanes read each other's fragments, and each computes its values of D.
-/// Blocks have one dimension.
-template <Precision kPrecision>
-__device__ inline void mma_by_shuffles(FragmentD& d, const FragmentA& a, const FragmentB& b) {
-  constexpr unsigned kAllLanes = 0xffffffffu;
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  const int left = layout::d_column(lane, 0), right = layout::d_column(lane, 1);
-  for (int depth = 0; depth < 8; ++depth) {
-    const std::uint32_t of_b = b.word[layout::b_word(depth)];
-    const std::uint32_t b_left = __shfl_sync(kAllLanes, of_b, layout::b_lane(depth, left));
-    const std::uint32_t b_right = __shfl_sync(kAllLanes, of_b, layout::b_lane(depth, right));
-    for (int half = 0; half < 2; ++half) {
-      const int row = layout::d_row(lane, 2 * half);
-      const std::uint32_t of_a =
-          __shfl_sync(kAllLanes, a.word[layout::a_word(8 * half, depth)], layout::a_lane(row, depth));
-      float* const sums = d.value + 2 * half;
-      sums[0] = Operand<kPrecision>::multiply_add(of_a, b_left, sums[0]);
-      sums[1] = Operand<kPrecision>::multiply_add(of_a, b_right, sums[1]);
-      __syncwarp();  // no shuffle before its turn: the kernels around this are short of registers
-    }
-  }
-}
-
 #ifdef R2PAC_CUDA_HOST
 
 /// The last lane to arrive puts the tiles together, multiplies, and hands out D.
@@ -139,9 +110,9 @@ void mma(FragmentD& d, const FragmentA& a, const FragmentB& b,
   cuda_host::warp_collective("mma", combine, 0xffffffffu, &mine, here);
 }
 
-#else
+#elif defined(__CUDACC__)  // C++ sources of a build for a GPU see the layouts alone
 
-/// d += a b by all 32 lanes of the warp, every one of which must call it.
+/// d += a b by all 32 lanes of the warp, every one of which must call it. Needs compute capability 8.0.
 template <Precision kPrecision>
 __device__ inline void mma(FragmentD& d, const FragmentA& a, const FragmentB& b) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
@@ -159,7 +130,7 @@ __device__ inline void mma(FragmentD& d, const FragmentA& a, const FragmentB& b)
         : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b.word[0]), "r"(b.word[1]));
   }
 #else
-  mma_by_shuffles<kPrecision>(d, a, b);
+  __trap();  // never run: devices before compute capability 8.0 act in fp32, without this kernel
 #endif
 }
 

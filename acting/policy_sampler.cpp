@@ -48,8 +48,8 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
   else
     take_mean();
   if (acting.has_critics()) {
-    weights_.reward_critics = followers(acting.q_reward);
-    weights_.cost_critics = followers(acting.q_cost);
+    weights_.q_reward = followers(acting.q_reward);
+    weights_.q_cost = followers(acting.q_cost);
     weights_.v_reward = weights(networks.online, acting.v_reward, 0);
     weights_.v_cost = weights(networks.online, acting.v_cost, 0);
   }
@@ -70,7 +70,7 @@ FlowWeights<T> Sampler<T>::flow_weights() {
     const int first_row = velocity.column(input);
     for (const Columns& columns : velocity.inputs)
       if (columns.name == input) width = columns.width;
-    const auto* pack = online.pack(first.weight, first_row, width, false);
+    const auto* pack = online.pack(first.weight, first_row, width, PackLayout::plain);
     return pack != nullptr ? pack->net(0)
                            : online.value(first.weight) + size(first_row) * size(flow.first_width);
   };
@@ -117,7 +117,8 @@ MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& 
     w.out = layer.out;
     w.weight = parameters.value(layer.weight, net);
     w.bias = parameters.value(layer.bias, net);
-    if (const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr)
+    if (const auto* pack =
+            layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, PackLayout::plain) : nullptr)
       w.packed = pack->net(net);
     if (i < mlp.norms.size()) {
       w.gain = parameters.value(mlp.norms[i].gain, net);
@@ -145,9 +146,9 @@ double Sampler<T>::multiply_adds() const {
   };
   add(weights_.mean, 1);
   if (options_.num_candidates > 1)
-    for (const MlpWeights<T>& critic : weights_.cost_critics) add(critic, options_.num_candidates);
+    for (const MlpWeights<T>& critic : weights_.q_cost) add(critic, options_.num_candidates);
   if (options_.selection == Selection::region) {
-    for (const MlpWeights<T>& critic : weights_.reward_critics) add(critic, options_.num_candidates);
+    for (const MlpWeights<T>& critic : weights_.q_reward) add(critic, options_.num_candidates);
     add(weights_.v_cost, 1);
   }
   return total;
@@ -164,18 +165,18 @@ void Sampler<T>::reserve(std::size_t rows) {
   bounds_ = Buffer<T>(rows, memory);
   bounds_on_host_.clear();
   candidates_ = Buffer<T>(rows * many * chunk, memory);
-  costs_ = Buffer<T>(rows * many, memory);
-  rewards_ = Buffer<T>(rows * many, memory);
+  q_cost_ = Buffer<T>(rows * many, memory);
+  q_reward_ = Buffer<T>(rows * many, memory);
   chosen_ = Buffer<T>(rows * chunk, memory);
-  chosen_cost_ = Buffer<T>(rows, memory);
-  chosen_reward_ = Buffer<T>(rows, memory);
-  values_r_ = Buffer<T>(rows, memory);
-  values_c_ = Buffer<T>(rows, memory);
+  chosen_q_cost_ = Buffer<T>(rows, memory);
+  chosen_q_reward_ = Buffer<T>(rows, memory);
+  v_reward_ = Buffer<T>(rows, memory);
+  v_cost_ = Buffer<T>(rows, memory);
 }
 
 /// Makes room for the observations and gives them, normalised, to the device.
 template <class T>
-void Sampler<T>::see(std::span<const T> observations) {
+void Sampler<T>::load_observations(std::span<const T> observations) {
   const std::size_t s = size(weights_.flow.observation_dim);
   reserve(observations.size() / s);
   for (std::size_t i = 0; i < observations.size(); ++i)
@@ -185,7 +186,7 @@ void Sampler<T>::see(std::span<const T> observations) {
 
 /// Gives the device what each row's choice calls safe, where that has changed.
 template <class T>
-void Sampler<T>::set_bounds(std::size_t rows, std::span<const double> spent) {
+void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent) {
   if (options_.selection != Selection::region) return;
   bool changed = bounds_on_host_.size() < rows;
   if (changed) bounds_on_host_.resize(rows);
@@ -209,13 +210,13 @@ void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   actor.act({.observations = observations_.data(),
              .bounds = bounds_.data(),
              .candidates = candidates_.data(),
-             .costs = costs_.data(),
-             .rewards = rewards_.data(),
+             .q_cost = q_cost_.data(),
+             .q_reward = q_reward_.data(),
              .chosen = chosen_.data(),
-             .chosen_cost = chosen_cost_.data(),
-             .chosen_reward = chosen_reward_.data(),
-             .v_reward = values_r_.data(),
-             .v_cost = values_c_.data()},
+             .chosen_q_cost = chosen_q_cost_.data(),
+             .chosen_q_reward = chosen_q_reward_.data(),
+             .v_reward = v_reward_.data(),
+             .v_cost = v_cost_.data()},
             request);
 }
 
@@ -235,66 +236,66 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   for (const double cost : spent)
     if (!std::isfinite(cost)) throw InvalidArgument("Sampler: `spent` holds a number that is not finite");
   require_length("chunk", n * chunk, out.chunk.size());
-  require_length_or_none("cost", n, out.cost.size());
+  require_length_or_none("q_cost", n, out.q_cost.size());
   for (const auto& values : {out.v_reward, out.v_cost})
     if (!out.v_reward.empty() || !out.v_cost.empty()) require_length("v_reward, v_cost", n, values.size());
-  require_length_or_none("reward", n, out.reward.size());
+  require_length_or_none("q_reward", n, out.q_reward.size());
   require_length_or_none("candidates", many * chunk, out.candidates.size());
-  require_length_or_none("candidate_costs", many, out.candidate_costs.size());
-  require_length_or_none("candidate_rewards", many, out.candidate_rewards.size());
-  require_critics(!out.cost.empty() || !out.v_cost.empty() || !out.reward.empty() ||
-                  !out.candidate_costs.empty() || !out.candidate_rewards.empty());
+  require_length_or_none("candidate_q_cost", many, out.candidate_q_cost.size());
+  require_length_or_none("candidate_q_reward", many, out.candidate_q_reward.size());
+  require_critics(!out.q_cost.empty() || !out.v_cost.empty() || !out.q_reward.empty() ||
+                  !out.candidate_q_cost.empty() || !out.candidate_q_reward.empty());
   if (n == 0) return;
-  see(observations);
-  set_bounds(n, spent);
+  load_observations(observations);
+  load_bounds(n, spent);
   candidates_.copy_in(noise.data(), noise.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);
-  request.score = options_.num_candidates > 1 || !out.cost.empty() || !out.candidate_costs.empty();
+  request.score = options_.num_candidates > 1 || !out.q_cost.empty() || !out.candidate_q_cost.empty();
   request.values = !out.v_cost.empty();
-  request.rewards =
-      options_.selection == Selection::region || !out.reward.empty() || !out.candidate_rewards.empty();
+  request.q_reward =
+      options_.selection == Selection::region || !out.q_reward.empty() || !out.candidate_q_reward.empty();
   act(*actor_, request);
 
   chosen_.copy_out(out.chunk.data(), n * chunk);
-  copy_if_wanted(chosen_cost_, out.cost);
-  copy_if_wanted(chosen_reward_, out.reward);
-  copy_if_wanted(values_r_, out.v_reward);
-  copy_if_wanted(values_c_, out.v_cost);
+  copy_if_wanted(chosen_q_cost_, out.q_cost);
+  copy_if_wanted(chosen_q_reward_, out.q_reward);
+  copy_if_wanted(v_reward_, out.v_reward);
+  copy_if_wanted(v_cost_, out.v_cost);
   copy_if_wanted(candidates_, out.candidates);
-  copy_if_wanted(costs_, out.candidate_costs);
-  copy_if_wanted(rewards_, out.candidate_rewards);
+  copy_if_wanted(q_cost_, out.candidate_q_cost);
+  copy_if_wanted(q_reward_, out.candidate_q_reward);
 }
 
 template <class T>
-void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r,
-                       std::span<T> q_c, std::span<T> v_r, std::span<T> v_c) {
+void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
+                       std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost) {
   const std::size_t s = size(weights_.flow.observation_dim), n = observations.size() / s;
   require_length("observations", n * s, observations.size());
   require_length("chunks", n * size(weights_.flow.chunk_dim), chunks.size());
-  require_length_or_none("q_r", n, q_r.size());
-  require_length_or_none("q_c", n, q_c.size());
-  require_length_or_none("v_r", n, v_r.size());
-  require_length_or_none("v_c", n, v_c.size());
+  require_length_or_none("q_reward", n, q_reward.size());
+  require_length_or_none("q_cost", n, q_cost.size());
+  require_length_or_none("v_reward", n, v_reward.size());
+  require_length_or_none("v_cost", n, v_cost.size());
   require_critics(true);
   if (n == 0) return;
   if (scorer_ == nullptr) {
-    FlowOptions given;
-    given.flow_steps = 0;
-    scorer_ = make_actor<T>(*device_, {weights_, given, 1});
+    ActorSpec<T> scorer{weights_, {}, 1};
+    scorer.chunks_are_given = true;
+    scorer_ = make_actor<T>(*device_, scorer);
   }
-  see(observations);
+  load_observations(observations);
   candidates_.copy_in(chunks.data(), chunks.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);
-  request.score = !q_c.empty();
-  request.values = !v_r.empty() || !v_c.empty();
-  request.rewards = !q_r.empty();
+  request.score = !q_cost.empty();
+  request.values = !v_reward.empty() || !v_cost.empty();
+  request.q_reward = !q_reward.empty();
   act(*scorer_, request);
-  copy_if_wanted(chosen_reward_, q_r);
-  copy_if_wanted(chosen_cost_, q_c);
-  copy_if_wanted(values_r_, v_r);
-  copy_if_wanted(values_c_, v_c);
+  copy_if_wanted(chosen_q_reward_, q_reward);
+  copy_if_wanted(chosen_q_cost_, q_cost);
+  copy_if_wanted(v_reward_, v_reward);
+  copy_if_wanted(v_cost_, v_cost);
 }
 
 template class Sampler<float>;

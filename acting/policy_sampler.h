@@ -13,13 +13,13 @@
 
 namespace r2pac {
 
-/// Which networks act, by name. Either the flow or the mean is set.
+/// Which networks act, by name.
 struct ActingNetworks {
-  /// The flow, which proposes chunks.
+  /// The flow that proposes chunks,
   std::string velocity = {}, label_table = {};
-  /// The network of a deterministic actor. Its output, through tanh, is the one chunk.
+  /// or the network that says the one chunk, through tanh: a deterministic actor.
   std::string mean = {};
-  /// The networks that score the chunks. All are empty where the method has none.
+  /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   bool has_critics() const { return !q_cost.empty(); }
 };
@@ -32,29 +32,29 @@ struct Normalization {
 
 struct SamplerOptions {
   FlowOptions flow;
-  int num_candidates = 16;  ///< with 1 the critics are computed only if their values are wanted
+  int num_candidates = 16;  ///< 1: nothing to choose from, so the critics are asked only if wanted
   Selection selection = Selection::least_cost;
-  double threshold = 0;  ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
-  Budget budget = {};    ///< may leave less
+  double threshold = 0;       ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
+  EpisodeBudget budget = {};  ///< may leave less
 };
 
-/// Where Sampler::sample writes its results for n observations.
+/// What the policy says about one observation. Rows of the spans given to Sampler::sample.
 template <class T>
 struct SampleOutputs {
   std::span<T> chunk;             ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
-  std::span<T> cost;              ///< [n] greatest target Q_c of the chosen chunk; may be empty
+  std::span<T> q_cost;            ///< [n] greatest target Q_c of the chosen chunk; may be empty
   std::span<T> v_reward, v_cost;  ///< [n]; both empty or neither
-  std::span<T> reward = {};       ///< [n] least target Q_r of the chosen chunk; may be empty
+  std::span<T> q_reward = {};     ///< [n] least target Q_r of the chosen chunk; may be empty
   /// All candidates: chunks [n, candidates, hA], greatest target Q_c and least target Q_r [n, candidates].
   /// Each may be empty.
-  std::span<T> candidates = {}, candidate_costs = {}, candidate_rewards = {};
+  std::span<T> candidates = {}, candidate_q_cost = {}, candidate_q_reward = {};
 };
 
 template <class T>
 class Sampler {
  public:
-  /// The networks outlive the sampler. Weights may change between calls, if their packed copies are renewed.
-  /// Without critics there is one candidate, and only chunks may be asked for. Throws InvalidArgument for
+  /// The networks outlive the sampler; weights may change between calls (packs must be renewed). Without
+  /// critics there is one candidate, and nothing but chunks may be asked for. Throws InvalidArgument for
   /// impossible options.
   Sampler(Networks<T>& networks, const ActingNetworks& acting, Normalization<T> normalization,
           const SamplerOptions& options, std::shared_ptr<Device> device);
@@ -65,13 +65,13 @@ class Sampler {
   void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs,
               std::span<const double> spent = {});
 
-  /// Scores given chunks [n, hA] in observations [n, S] (not yet normalised): least target Q_r and greatest
-  /// target Q_c of the chunks, and V_r and V_c of the observations, each [n] or empty.
+  /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
+  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty.
   /// Throws InvalidArgument when a length does not fit.
-  void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_r, std::span<T> q_c,
-             std::span<T> v_r, std::span<T> v_c);
+  void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
+             std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost);
 
-  /// Noise [candidates, hA] of one decision, a function of (seed; candidate_noise, step, row, lane).
+  /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
 
   int candidates() const { return options_.num_candidates; }
@@ -79,15 +79,15 @@ class Sampler {
   /// Multiply-adds of one decision, constant parts counted once.
   double multiply_adds() const;
 
-  /// The weights that acting reads.
+  /// What acting reads, where it lies.
   const ActionWeights<T>& weights() const { return weights_; }
-  /// The actor of the device.
+  /// How the device acts, and its launches for one call.
   const Actor<T>& actor() const { return *actor_; }
 
  private:
   void reserve(std::size_t rows);
-  void see(std::span<const T> observations);
-  void set_bounds(std::size_t rows, std::span<const double> spent);
+  void load_observations(std::span<const T> observations);
+  void load_bounds(std::size_t rows, std::span<const double> spent);
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
@@ -104,8 +104,8 @@ class Sampler {
   std::unique_ptr<Actor<T>> actor_, scorer_;    // the latter, of one given chunk, when it is first asked for
   std::uint64_t version_ = 0;                   // of the weights that the actor has seen
   std::vector<T> normalized_, bounds_on_host_;  // [n, S], [n]
-  Buffer<T> observations_, bounds_, candidates_, costs_, rewards_, chosen_, chosen_cost_, chosen_reward_,
-      values_r_, values_c_;
+  Buffer<T> observations_, bounds_, candidates_, q_cost_, q_reward_, chosen_, chosen_q_cost_,
+      chosen_q_reward_, v_reward_, v_cost_;
 };
 
 }  // namespace r2pac

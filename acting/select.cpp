@@ -3,19 +3,20 @@
 namespace r2pac {
 
 template <class T>
-int least_cost(const T* cost, int candidates) {
+int least_cost(const T* q_cost, int candidates) {
   int best = 0;
   for (int i = 1; i < candidates; ++i)
-    if (formula::beats(cost[i], cost[best])) best = i;
+    if (formula::beats(q_cost[i], q_cost[best])) best = i;
   return best;
 }
 
 template <class T>
-int best_by_region(const T* cost, const T* reward, int candidates, T v_cost, T threshold) {
-  if (!(v_cost <= threshold)) return least_cost(cost, candidates);
+int best_by_region(const T* q_cost, const T* q_reward, int candidates, T v_cost, T threshold) {
+  if (!(v_cost <= threshold)) return least_cost(q_cost, candidates);
   int best = 0;
   for (int i = 1; i < candidates; ++i)
-    if (formula::beats_in_region<T>({cost[i], reward[i]}, {cost[best], reward[best]}, threshold)) best = i;
+    if (formula::beats_in_region<T>({q_cost[i], q_reward[i]}, {q_cost[best], q_reward[best]}, threshold))
+      best = i;
   return best;
 }
 

@@ -30,40 +30,40 @@ constexpr std::optional<Selection> selection_of(std::string_view name) {
 /// What a choice knows of one candidate.
 template <class T>
 struct CandidateScore {
-  T cost;    ///< Q_c, the greatest of the critics
-  T reward;  ///< Q_r, the least of the critics
+  T q_cost;    ///< Q_c, the greatest of the critics
+  T q_reward;  ///< Q_r, the least of the critics
 };
 
 namespace formula {
 
-/// Whether a later candidate's cost beats the best so far: of equal ones the first stays, and a NaN is beaten
+/// Whether a later candidate's Q_c beats the best so far: of equal ones the first stays, and a NaN is beaten
 /// by all.
 template <class T>
-R2_FORMULA bool beats(T cost, T best) {
-  return cost < best || best != best;
+R2_FORMULA bool beats(T q_cost, T best) {
+  return q_cost < best || best != best;
 }
 
 /// The same in a safe state under Selection::region with its threshold. A candidate with a NaN in either
 /// score is beaten by all that have none.
 template <class T>
 R2_FORMULA bool beats_in_region(const CandidateScore<T>& later, const CandidateScore<T>& best, T threshold) {
-  if (later.cost != later.cost || later.reward != later.reward) return false;
-  if (best.cost != best.cost || best.reward != best.reward) return true;
-  const bool admissible = later.cost <= threshold, best_admissible = best.cost <= threshold;
+  if (later.q_cost != later.q_cost || later.q_reward != later.q_reward) return false;
+  if (best.q_cost != best.q_cost || best.q_reward != best.q_reward) return true;
+  const bool admissible = later.q_cost <= threshold, best_admissible = best.q_cost <= threshold;
   if (admissible != best_admissible) return admissible;
-  return admissible ? later.reward > best.reward : later.cost < best.cost;
+  return admissible ? later.q_reward > best.q_reward : later.q_cost < best.q_cost;
 }
 
 }  // namespace formula
 
-/// The index of the least cost [candidates]; of several equal ones the first. A NaN is never chosen unless
+/// The index of the least Q_c [candidates]; of several equal ones the first. A NaN is never chosen unless
 /// all are.
 template <class T>
-int least_cost(const T* cost, int candidates);
+int least_cost(const T* q_cost, int candidates);
 
-/// The index that Selection::region chooses by costs and rewards [candidates] in a state of value v_cost; of
+/// The index that Selection::region chooses by Q_c and Q_r [candidates] in a state of value v_cost; of
 /// equal ones the first. A NaN is never chosen unless all are.
 template <class T>
-int best_by_region(const T* cost, const T* reward, int candidates, T v_cost, T threshold);
+int best_by_region(const T* q_cost, const T* q_reward, int candidates, T v_cost, T threshold);
 
 }  // namespace r2pac

@@ -303,20 +303,20 @@ void KernelRows::actions() {
   cuda::FusedAction action(weights, options, candidates, precision);
   action.pack(clock_.queue().stream());
   double multiply_adds = flow_multiply_adds(weights.flow, options, candidates);
-  for (const MlpWeights<float>& critic : weights.cost_critics)
+  for (const MlpWeights<float>& critic : weights.q_cost)
     for (const LayerWeights<float>& layer : critic.layers)
       multiply_adds += static_cast<double>(candidates) * layer.in * layer.out;
   for (const int n : sizes_.observations) {
     const DeviceArray<float> observations = filled(size(n) * size(s)),
                              chunks = filled(size(n) * size(candidates) * size(chunk)),
-                             costs(size(n) * size(candidates)), chosen(size(n) * size(chunk)),
-                             chosen_cost(size(n));
+                             q_cost(size(n) * size(candidates)), chosen(size(n) * size(chunk)),
+                             chosen_q_cost(size(n));
     ActionBuffers<float> buffers;
     buffers.observations = observations.data();
     buffers.candidates = chunks.data();
-    buffers.costs = costs.data();
+    buffers.q_cost = q_cost.data();
     buffers.chosen = chosen.data();
-    buffers.chosen_cost = chosen_cost.data();
+    buffers.chosen_q_cost = chosen_q_cost.data();
     row("fused action",
         std::to_string(n) + " obs, " + std::to_string(candidates) + " candidates, " +
             std::to_string(options.flow_steps) + " flow steps",

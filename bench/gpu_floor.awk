@@ -1,6 +1,6 @@
 # What a joint step and an action should cost on a GPU, by arithmetic: awk -f bench/gpu_floor.awk
 # docs/performance.md explains the method and holds the output. Task: observation 72, action 2, chunk 5, batch
-# 1024, four hidden layers of 512. Two cases bound the expectation: "low", a good schedule, "high", a poor one.
+# 1024, four hidden layers of 512. Two cases bound the expectation: "low", a good kernel, "high", a poor one.
 
 function ceil(x) { return int(x) == x ? x : int(x) + 1 }
 function max(a, b) { return a > b ? a : b }
@@ -18,7 +18,7 @@ function device(name, fp32, tf32, bf16, memory, l2, sms, clock) {
 function busy_with(tiles, sms) { return tiles / (ceil(tiles / sms) * sms) }
 function busy(tiles, sms) { return max(busy_with(tiles, sms), busy_with(4 * tiles, sms)) }
 
-# One batched product [m, k] x [k, n] of `nets` members: operations, bytes, and its time in the poor schedule.
+# One batched product [m, k] x [k, n] of `nets` members: operations, bytes, and its time in the poor case.
 function product(nets, m, k, n,    work, traffic, tiles) {
   work = 2 * nets * m * k * n
   traffic = nets * (operand * (m * k + k * n) + 4 * m * n)

@@ -38,9 +38,9 @@ double cpu_gflops(int threads, Precision precision) {
   const int lanes = bf16 ? kBf16Lanes : kernels.lanes;
   ThreadPool pool(threads);
   volatile float sink = 0;
-  Phase phase;
-  phase.tasks = threads;
-  phase.run = [&](int, std::byte*) {
+  TaskGroup group;
+  group.tasks = threads;
+  group.run = [&](int, std::byte*) {
     sink = bf16 ? bf16_multiply_add(kRounds) : kernels.multiply_add(kRounds);
   };
   const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
@@ -48,7 +48,7 @@ double cpu_gflops(int threads, Precision precision) {
   static std::map<std::pair<int, bool>, double> most;
   double& best = most[{threads, bf16}];
   for (int trial = 0; trial < 5; ++trial) {
-    const double seconds = seconds_of([&] { pool.run(phase, memory); });
+    const double seconds = seconds_of([&] { pool.run(group, memory); });
     best = std::max(best, 2.0 * lanes * kPeakChains * kRounds * threads / seconds / 1e9);
   }
   return best;

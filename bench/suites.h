@@ -11,7 +11,7 @@ namespace r2pac {
 using RowSink = std::function<void(const BenchRow&)>;
 
 /// Gradient steps: the full size (observation 72, action 2, chunk 5, batch 1024, 4 x 512), joint and each
-/// phase of the sequential schedule, and a small joint step (batch 256, 4 x 256). On a CUDA device also many
+/// stage of the sequential schedule, and a small joint step (batch 256, 4 x 256). On a CUDA device also many
 /// joint steps that are waited for only once.
 void bench_steps(const BenchTarget& target, const RowSink& sink);
 

@@ -24,12 +24,12 @@ class CpuDevice final : public Device {
            (precision_ == Precision::fp32 ? "" : std::string(", ") + precision_name(precision_));
   }
   Memory& memory() override { return host_memory(); }
-  const Schedules<float>& schedules(float) const override { return cpu_schedules<float>(); }
-  const Schedules<double>& schedules(double) const override { return cpu_schedules<double>(); }
+  const Backend<float>& backend(float) const override { return cpu_backend<float>(); }
+  const Backend<double>& backend(double) const override { return cpu_backend<double>(); }
   Precision precision() const override { return precision_; }
   ThreadPool* pool() override { return &pool_; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>&) override {
-    throw InvalidArgument("Device::record: the CPU replays phases of tiles");
+    throw InvalidArgument("Device::record: the CPU replays groups of tasks");
   }
   void require_training() override {
     if (precision_ != Precision::fp32)

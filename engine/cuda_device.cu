@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "cuda/cuda.cuh"
 #include "engine/cuda_device.cuh"
-#include "kernels/cuda_schedules.cuh"
+#include "kernels/cuda_backend.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/random.cuh"
 
@@ -80,7 +80,7 @@ class CudaRecording final : public Recording {
 class QueuedDevice final : public CudaDevice {
  public:
   QueuedDevice(int ordinal, Precision precision)
-      : ordinal_(ordinal), queue_(precision), schedules_(queue_), memory_(queue_) {
+      : ordinal_(ordinal), queue_(precision), backend_(queue_), memory_(queue_) {
     R2_CUDA(cudaGetDeviceProperties(&properties_, ordinal));
     probe();
   }
@@ -91,8 +91,8 @@ class QueuedDevice final : public CudaDevice {
            precision_name(queue_.precision());
   }
   Memory& memory() override { return memory_; }
-  const Schedules<float>& schedules(float) const override { return schedules_; }
-  const Schedules<double>& schedules(double) const override {
+  const Backend<float>& backend(float) const override { return backend_; }
+  const Backend<double>& backend(double) const override {
     throw InvalidArgument("a CUDA device computes in single precision; use the CPU for double");
   }
   Precision precision() const override { return queue_.precision(); }
@@ -117,13 +117,14 @@ class QueuedDevice final : public CudaDevice {
   /// A kernel of ours and a product in a graph, so that a device that cannot run them is found at once.
   void probe() {
     constexpr int n = 16;
+    constexpr bool kOverwrite = false, kInFp32 = true;
     Buffer<float> a(n * n, memory_), c(n * n, memory_);
     const cuda::Matrix square{a.data(), n, 0};
     const auto both = [&] {
       queue_.launch(1, [&](const cuda::Stream& stream) {
         cuda::fill_uniform(1, Purpose::test, 0, n, n, a.data(), stream.get());
       });
-      cuda::multiply(queue_, square, square, n, n, n, c.data(), 0, 1, false, true);
+      cuda::multiply(queue_, square, square, n, n, n, c.data(), 0, 1, kOverwrite, kInFp32);
     };
     record({{"the first test of the device", {}, {}, true, both}})->run();
     std::vector<float> x(n * n), y(n * n);
@@ -145,7 +146,7 @@ class QueuedDevice final : public CudaDevice {
   int ordinal_;
   cudaDeviceProp properties_{};
   cuda::Queue queue_;
-  cuda::CudaSchedules schedules_;
+  cuda::CudaBackend backend_;
   CudaMemory memory_;
 };
 

@@ -1,6 +1,6 @@
 // Where a run computes.
 //
-// A device owns memory, offers one schedule for every operation (kernels/schedules.h), and replays
+// A device owns memory, offers a backend with every operation (kernels/backend.h), and replays
 // recordings. The CPU takes rows in tiles, shared out among threads; a CUDA device takes whole batches and
 // replays one graph.
 #pragma once
@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "engine/executor.h"
+#include "kernels/backend.h"
 #include "kernels/memory.h"
 #include "kernels/precision.h"
-#include "kernels/schedules.h"
 
 namespace r2pac {
 
@@ -48,12 +48,12 @@ class Device {
   virtual std::string description() const = 0;
   virtual Memory& memory() = 0;
 
-  virtual const Schedules<float>& schedules(float) const = 0;
+  virtual const Backend<float>& backend(float) const = 0;
   /// Throws InvalidArgument on a device without double precision.
-  virtual const Schedules<double>& schedules(double) const = 0;
+  virtual const Backend<double>& backend(double) const = 0;
   template <class T>
-  const Schedules<T>& schedules() const {
-    return schedules(T());
+  const Backend<T>& backend() const {
+    return backend(T());
   }
   /// Of matrix products.
   virtual Precision precision() const = 0;

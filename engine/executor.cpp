@@ -8,8 +8,8 @@
 namespace r2pac {
 namespace {
 
-// The state of a pool, from the low bits: workers in the phase, whether it is open, its number. The number
-// may wrap round: a worker that takes a phase for one that it has done already misses it, which it may.
+// The state of a pool, from the low bits: workers in the group, whether it is open, its number. The number
+// may wrap round: a worker that takes a group for one that it has done already misses it, which it may.
 constexpr std::uint32_t kWorkers = 0x7ff, kOpen = 0x800, kNumber = ~(kWorkers | kOpen), kNext = 0x1000;
 static_assert(kMostThreads <= kWorkers);
 
@@ -53,19 +53,19 @@ void ThreadPool::work(int thread) {
 
 void ThreadPool::take_tasks(int thread) noexcept {
   try {
-    for (int task = next_.fetch_add(1); task < phase_->tasks; task = next_.fetch_add(1))
-      phase_->run(task, (*memory_)[static_cast<std::size_t>(thread)]);
+    for (int task = next_.fetch_add(1); task < group_->tasks; task = next_.fetch_add(1))
+      group_->run(task, (*memory_)[static_cast<std::size_t>(thread)]);
   } catch (...) {
-    next_.store(phase_->tasks);
+    next_.store(group_->tasks);
     if (!failed_.test_and_set()) failure_ = std::current_exception();
   }
 }
 
-void ThreadPool::run(const Phase& phase, const std::vector<std::byte*>& memory) {
-  phase_ = &phase;
+void ThreadPool::run(const TaskGroup& group, const std::vector<std::byte*>& memory) {
+  group_ = &group;
   memory_ = &memory;
   next_.store(0, std::memory_order_relaxed);
-  if (workers_.empty() || phase.tasks <= 1) {
+  if (workers_.empty() || group.tasks <= 1) {
     take_tasks(0);
   } else {
     left_.number = 0;

@@ -1,9 +1,9 @@
-// Runs a recorded program: a list of phases on a fixed set of threads.
+// Runs a recorded program: a list of task groups on a fixed set of threads.
 //
-// Within a phase the work is cut into tasks that do not depend on the number of threads; threads take the
+// Within a group the work is cut into tasks that do not depend on the number of threads; threads take the
 // next task from a counter. Since no value depends on who computed it, results have the same bits for any
-// number of threads. Threads meet only between phases, and nobody waits for one that comes late: it misses
-// the phase.
+// number of threads. Threads meet only between groups, and nobody waits for one that comes late: it misses
+// the group.
 #pragma once
 
 #include <atomic>
@@ -19,8 +19,8 @@
 
 namespace r2pac {
 
-/// One phase: `tasks` pieces of work that may run at once and in any order.
-struct Phase {
+/// `tasks` pieces of work that may run side by side and in any order.
+struct TaskGroup {
   int tasks = 0;
   std::function<void(int task, std::byte* memory)> run;
 };
@@ -36,23 +36,23 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Runs all tasks of the phase; memory[t] is handed to thread t. Returns when all are done.
+  /// Runs all tasks of the group; memory[t] is handed to thread t. Returns when all are done.
   /// The first exception thrown by a task is rethrown here.
-  void run(const Phase& phase, const std::vector<std::byte*>& memory);
+  void run(const TaskGroup& group, const std::vector<std::byte*>& memory);
 
  private:
   void work(int thread);
   void take_tasks(int thread) noexcept;
 
   std::vector<std::thread> workers_;
-  const Phase* phase_ = nullptr;
+  const TaskGroup* group_ = nullptr;
   const std::vector<std::byte*>* memory_ = nullptr;
   std::exception_ptr failure_;
   std::atomic_flag failed_;
   alignas(64) std::atomic<int> next_{0};
-  /// Number of the phase, whether workers may still join it, and how many are in it (executor.cpp).
+  /// Number of the group, whether workers may still join it, and how many are in it (executor.cpp).
   alignas(64) Awaited state_;
-  /// 1 when the last worker has left a phase that none may join any more.
+  /// 1 when the last worker has left a group that none may join any more.
   alignas(64) Awaited left_;
   std::atomic<bool> stop_{false};
 };

@@ -111,6 +111,7 @@ Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, 
   require_shape("gaussian_loss", "mean", shape, mean->shape);
   require_shape("gaussian_loss", "log_deviation", shape, log_deviation->shape);
   require_shape("gaussian_loss", "x", shape, x->shape);
+  constexpr bool kOfMean = false, kOfDeviation = true;
   const auto gradient = [=](bool of_deviation) {
     return [=](const Slice& slice, T scale, View<T> d, View<T> w, bool add) {
       return GaussianGradient<T>{
@@ -119,21 +120,21 @@ Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, 
   };
   std::vector<Tensor<T>> reads = {mean, log_deviation, x};
   if (weights != nullptr) reads.push_back(weights);
-  record_gradient(tape, name, log_deviation, reads, weights, gradient(true));
+  record_gradient(tape, name, log_deviation, reads, weights, gradient(kOfDeviation));
   return record_loss(
       tape, name, mean, {log_deviation, x}, weights,
       [=](const Slice& slice, View<T> loss, View<T> w) {
         return GaussianLoss<T>{mean->view(slice), log_deviation->view(slice), x->view(slice), loss, w};
       },
-      gradient(false));
+      gradient(kOfMean));
 }
 
 template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x) {
   require_shape("sum_of_means", name.c_str(), {x->shape.nets, x->shape.rows, 1}, x->shape);
   const Tensor<T> mean = tape.kept(name, {1, 1, 1});
-  tape.deferred_tasks(name, 1, {x}, {mean}, [=, &schedules = tape.schedules()](int, int, std::byte*) {
-    schedules.sum_of_means(x->whole(), mean->whole().data);
+  tape.deferred_tasks(name, 1, {x}, {mean}, [=, &backend = tape.backend()](int, int, std::byte*) {
+    backend.sum_of_means(x->whole(), mean->whole().data);
   });
   return mean;
 }

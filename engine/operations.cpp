@@ -75,21 +75,22 @@ View<T> leading(View<T> x, int nets, int rows) {
 template <class T>
 void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer& layer, Tensor<T> x,
                            Tensor<T> y, Tensor<T> slope, Wanted<T> wants) {
-  const Schedules<T>& schedules = tape.schedules();
+  const Backend<T>& backend = tape.backend();
   const int nets = y->gradient_nets, rows = y->gradient_rows;
   const Tensor<T> d_y = tape.gradient(y);
   // The gradient before the activation takes the slope's place: the weight gradient will read it there.
   const Tensor<T> d_sum = slope != nullptr ? slope : d_y;
   if (slope != nullptr)
     tape.rows("activation backward", rows, {d_y, slope}, {slope},
-              [=, &schedules](const Slice& slice) { schedules.scale(d_y->view(slice), slope->view(slice)); });
+              [=, &backend](const Slice& slice) { backend.scale(d_y->view(slice), slope->view(slice)); });
   if (wants.argument) {
     const Tensor<T> d_x = tape.gradient(x);
     const bool add = !tape.first_contribution(x);
     const int first_row = x->gradient_begin, wanted = x->gradient_end - x->gradient_begin;
-    const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, first_row, wanted, true) : nullptr;
-    tape.rows("dense backward", rows, {d_sum, d_x}, {d_x}, [=, &schedules, &parameters](const Slice& slice) {
-      schedules.dense_input_gradient(
+    const auto* pack =
+        layer.out > 1 ? parameters.pack(layer.weight, first_row, wanted, PackLayout::transposed) : nullptr;
+    tape.rows("dense backward", rows, {d_sum, d_x}, {d_x}, [=, &backend, &parameters](const Slice& slice) {
+      backend.dense_input_gradient(
           {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
     });
   }
@@ -100,19 +101,19 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
   const bool add_weights = !tape.first_contribution(d_weight);
   tape.deferred_tasks(
       "weight gradient", nets, {x, d_sum}, {d_weight},
-      [=, &schedules, &parameters](int first, int count, std::byte* scratch) {
+      [=, &backend, &parameters](int first, int count, std::byte* scratch) {
         const auto some = [&](View<T> all) {
           all = leading(all, nets, rows);
           if (all.nets > 1 || nets == 1) all = {all.net(first), all.net_stride, count, all.rows, all.cols};
           return all;
         };
-        schedules.dense_weight_gradient(
+        backend.dense_weight_gradient(
             {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, layer.first + first),
              parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, layer.first + first),
              parameters.entry(layer.bias).net_size(), layer.head, add_weights},
             scratch);
       },
-      schedules.weight_gradient_scratch(rows, layer.in, layer.out));
+      backend.weight_gradient_scratch(rows, layer.in, layer.out));
 }
 
 }  // namespace
@@ -132,16 +133,15 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
   const Tensor<T> slope = wants && activation != Activation::identity
                               ? tape.value("slope", {y->gradient_nets, y->gradient_rows, layer.out})
                               : nullptr;
-  const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, false) : nullptr;
+  const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, PackLayout::plain) : nullptr;
   std::vector<Tensor<T>> writes = {y};
   if (slope != nullptr) writes.push_back(slope);
-  const Schedules<T>& schedules = tape.schedules();
-  tape.rows("dense", rows, {x}, writes, [=, &schedules, &parameters](const Slice& slice) {
+  const Backend<T>& backend = tape.backend();
+  tape.rows("dense", rows, {x}, writes, [=, &backend, &parameters](const Slice& slice) {
     View<T> slopes;
     if (slope != nullptr)
       slopes = leading(slope->view(slice), y->gradient_nets, std::min(slice.count, y->gradient_rows));
-    schedules.dense(
-        {x->view(slice), weights_of(parameters, layer, pack), activation, y->view(slice), slopes});
+    backend.dense({x->view(slice), weights_of(parameters, layer, pack), activation, y->view(slice), slopes});
   });
   if (wants)
     tape.on_backward(
@@ -157,11 +157,11 @@ Tensor<T> activate(Tape<T>& tape, Tensor<T> x, Activation activation) {
                               : nullptr;
   std::vector<Tensor<T>> writes = {y};
   if (slope != nullptr) writes.push_back(slope);
-  tape.rows("activation", x->shape.rows, {x}, writes, [=, &schedules = tape.schedules()](const Slice& slice) {
+  tape.rows("activation", x->shape.rows, {x}, writes, [=, &backend = tape.backend()](const Slice& slice) {
     View<T> slopes;
     if (slope != nullptr)
       slopes = leading(slope->view(slice), y->gradient_nets, std::min(slice.count, y->gradient_rows));
-    schedules.activate(x->view(slice), activation, y->view(slice), slopes);
+    backend.activate(x->view(slice), activation, y->view(slice), slopes);
   });
   multiply_gradient(tape, x, y, slope);
   return y;
@@ -226,29 +226,29 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   std::vector<Tensor<T>> writes = {y};
   if (learns) writes.insert(writes.end(), {unit, inverse});
   const std::size_t stride = parameters.entry(layer.gain).net_size();
-  const Schedules<T>& schedules = tape.schedules();
-  tape.rows("layer_norm", shape.rows, {x}, writes, [=, &schedules, &parameters](const Slice& slice) {
-    schedules.layer_norm({x->view(slice), parameters.value(layer.gain, layer.first),
-                          parameters.value(layer.bias, layer.first), stride,
-                          y->view(slice), learns ? unit->view(slice) : View<T>{},
-                          learns ? inverse->view(slice) : View<T>{}, static_cast<T>(layer.epsilon)});
+  const Backend<T>& backend = tape.backend();
+  tape.rows("layer_norm", shape.rows, {x}, writes, [=, &backend, &parameters](const Slice& slice) {
+    backend.layer_norm({x->view(slice), parameters.value(layer.gain, layer.first),
+                        parameters.value(layer.bias, layer.first), stride, y->view(slice),
+                        learns ? unit->view(slice) : View<T>{}, learns ? inverse->view(slice) : View<T>{},
+                        static_cast<T>(layer.epsilon)});
   });
   if (!learns) return y;
-  tape.on_backward(y, [=, &tape, &schedules, &parameters] {
+  tape.on_backward(y, [=, &tape, &backend, &parameters] {
     const Tensor<T> d_y = tape.gradient(y);
     if (wants.parameters) {
       const Tensor<T> d_gain = tape.parameter_gradient(parameters.entry(layer.gain).name, gains,
                                                        parameters.gradient(layer.gain, layer.first));
       const bool add = !tape.first_contribution(d_gain);
       tape.deferred_tasks("layer_norm gains", shape.nets, {d_y, unit}, {d_gain},
-                          [=, &schedules, &parameters](int first, int count, std::byte*) {
+                          [=, &backend, &parameters](int first, int count, std::byte*) {
                             const auto some = [&](View<T> all) {
                               return View<T>{all.net(first), all.net_stride, count, all.rows, all.cols};
                             };
-                            schedules.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
-                                                       parameters.gradient(layer.gain, layer.first + first),
-                                                       parameters.gradient(layer.bias, layer.first + first),
-                                                       stride, add);
+                            backend.layer_norm_gains(some(d_y->whole()), some(unit->whole()),
+                                                     parameters.gradient(layer.gain, layer.first + first),
+                                                     parameters.gradient(layer.bias, layer.first + first),
+                                                     stride, add);
                           });
     }
     if (!wants.argument) return;
@@ -256,9 +256,9 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
     const Tensor<T> d_x = tape.gradient(x);
     tape.rows(
         "layer_norm backward", shape.rows, {d_y, unit, inverse, d_x}, {d_x},
-        [=, &schedules, &parameters](const Slice& slice) {
-          schedules.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain, layer.first), stride,
-                                         unit->view(slice), inverse->view(slice), d_x->view(slice), add});
+        [=, &backend, &parameters](const Slice& slice) {
+          backend.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain, layer.first), stride,
+                                       unit->view(slice), inverse->view(slice), d_x->view(slice), add});
         });
   });
   return y;
@@ -316,9 +316,9 @@ Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<
           tape.parameter_gradient(parameters.entry(table).name, entry, parameters.gradient(table));
       const bool add = !tape.first_contribution(d_table);
       tape.deferred_tasks("embedding backward", 1, {label, d_rows}, {d_table},
-                          [=, &schedules = tape.schedules(), &parameters](int, int, std::byte*) {
-                            schedules.embed_backward(label->whole(), d_rows->whole(), entry.rows,
-                                                     parameters.gradient(table), add);
+                          [=, &backend = tape.backend(), &parameters](int, int, std::byte*) {
+                            backend.embed_backward(label->whole(), d_rows->whole(), entry.rows,
+                                                   parameters.gradient(table), add);
                           });
     });
   return rows;
@@ -340,14 +340,16 @@ Tensor<T> free_vector(Tape<T>& tape, Parameters<T>& parameters, int entry, int r
           tape.parameter_gradient(parameters.entry(entry).name, shape, parameters.gradient(entry));
       const bool add = !tape.first_contribution(d_entry);
       tape.deferred_tasks("free vector backward", 1, {d}, {d_entry},
-                          [=, &schedules = tape.schedules()](int, int, std::byte*) {
-                            schedules.sum_rows(d->whole(), d_entry->whole().data, add);
+                          [=, &backend = tape.backend()](int, int, std::byte*) {
+                            backend.sum_rows(d->whole(), d_entry->whole().data, add);
                           });
     });
   return vector;
 }
 
 namespace {
+
+constexpr bool kMinimum = false, kMaximum = true;
 
 template <class T>
 Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
@@ -377,12 +379,12 @@ Tensor<T> ensemble_reduction(Tape<T>& tape, Tensor<T> x, bool maximum) {
 
 template <class T>
 Tensor<T> ensemble_min(Tape<T>& tape, Tensor<T> x) {
-  return ensemble_reduction(tape, x, false);
+  return ensemble_reduction(tape, x, kMinimum);
 }
 
 template <class T>
 Tensor<T> ensemble_max(Tape<T>& tape, Tensor<T> x) {
-  return ensemble_reduction(tape, x, true);
+  return ensemble_reduction(tape, x, kMaximum);
 }
 
 template <class T>

@@ -37,14 +37,14 @@ Optimizer<T>::Optimizer(Tape<T>& tape, Parameters<T>& parameters,
     }
     group.first_piece = pieces;
     pieces += static_cast<int>(step.pieces.size());
-    partial += tape.schedules().partial_squares(step);
+    partial += tape.backend().partial_squares(step);
   }
   require_shape("optimizer_step", "squares", {1, pieces, 1}, squares->shape);
   working_ = Buffer<T>(partial + groups.size(), tape.device().memory());
   T *next_partial = working_.data(), *next_scale = next_partial + partial;
   for (Group& group : groups_) {
     group.step->partial = next_partial;
-    next_partial += tape.schedules().partial_squares(*group.step);
+    next_partial += tape.backend().partial_squares(*group.step);
     if (group.step->clip_norm > 0) group.step->gradient_scale = next_scale++;
   }
 }
@@ -58,23 +58,23 @@ void Optimizer<T>::update(std::size_t index) {
   const auto squares_of = [squares = squares_, first = group.first_piece] {
     return squares->whole().data + first;
   };
-  const Schedules<T>& schedules = tape_.schedules();
+  const Backend<T>& backend = tape_.backend();
   const auto record = [&](const char* name, int tasks, typename Tape<T>::TaskFunction run) {
-    tape_.tasks(name, tasks, {}, {squares_}, std::move(run), 0, false, true);
+    tape_.tasks_after_all(name, tasks, {}, {squares_}, std::move(run));
   };
   if (group.step->gradient_scale != nullptr) {
     record("squared gradients", count,
-           [squares_of, &schedules, step = group.step](int begin, int n, std::byte*) {
-             schedules.square_gradients(*step, begin, n, squares_of());
+           [squares_of, &backend, step = group.step](int begin, int n, std::byte*) {
+             backend.square_gradients(*step, begin, n, squares_of());
            });
-    record("clip", 1, [squares_of, &schedules, step = group.step](int, int, std::byte*) {
-      schedules.clip_gradient(*step, squares_of());
+    record("clip", 1, [squares_of, &backend, step = group.step](int, int, std::byte*) {
+      backend.clip_gradient(*step, squares_of());
     });
   }
   record("optimizer", count,
-         [squares_of, &schedules, &parameters = parameters_, working = working_, step = group.step,
+         [squares_of, &backend, &parameters = parameters_, working = working_, step = group.step,
           pieces = group.pieces, follower = group.follower](int begin, int n, std::byte*) {
-           schedules.update(*step, begin, n, squares_of());
+           backend.update(*step, begin, n, squares_of());
            for (int i = begin; i < begin + n; ++i) {
              const Piece piece = pieces[static_cast<std::size_t>(i)];
              parameters.repack(piece.entry, piece.net);
@@ -92,16 +92,15 @@ void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
   }
   std::vector<Tensor<T>> reads = losses;
   reads.push_back(squares_);
-  tape_.tasks(
+  tape_.tasks_after_all(
       "finish step", 1, reads, {},
-      [=, squares = squares_, working = working_, &schedules = tape_.schedules(),
+      [=, squares = squares_, working = working_, &backend = tape_.backend(),
        scalars = std::vector<const T*>(losses.size()),
        groups = std::vector<const OptimizerStep<T>*>(steps.size())](int, int, std::byte*) mutable {
         for (std::size_t i = 0; i < losses.size(); ++i) scalars[i] = losses[i]->whole().data;
         for (std::size_t i = 0; i < steps.size(); ++i) groups[i] = steps[i].get();
-        schedules.finish_step(groups, squares->whole().data, scalars);
-      },
-      0, false, true);
+        backend.finish_step(groups, squares->whole().data, scalars);
+      });
 }
 
 template class Optimizer<float>;

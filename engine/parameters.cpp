@@ -57,8 +57,9 @@ int Parameters<T>::find(const std::string& name) const {
 }
 
 template <class T>
-auto Parameters<T>::pack(int index, int first_row, int row_count, bool transposed) -> const Pack* {
+auto Parameters<T>::pack(int index, int first_row, int row_count, PackLayout layout) -> const Pack* {
   if (device_->whole_batches()) return nullptr;
+  const bool transposed = layout == PackLayout::transposed;
   for (const auto& pack : packs_)
     if (pack->entry == index && pack->first_row == first_row && pack->row_count == row_count &&
         pack->transposed == transposed)

@@ -16,6 +16,9 @@ enum class Initializer {
   xavier,  ///< weights uniform on +-sqrt(6 / (fan in + fan out)), biases zero
 };
 
+/// Of a packed weight: W, or its transpose for gradients of inputs.
+enum class PackLayout { plain, transposed };
+
 template <class T>
 class Parameters {
  public:
@@ -77,7 +80,7 @@ class Parameters {
 
   /// The pack of rows first_row .. first_row + row_count of a weight, made on first demand; null on a device
   /// that wants none.
-  const Pack* pack(int index, int first_row, int row_count, bool transposed);
+  const Pack* pack(int index, int first_row, int row_count, PackLayout layout);
   /// Renews the packs of one entry's net from its values.
   void repack(int index, int net) const;
   /// Renews all packs: after values were loaded or set.

@@ -24,7 +24,7 @@ std::string to_string(const Shape& shape) {
 
 void Program::run() {
   if (recording_ != nullptr) return recording_->run();
-  for (const Phase& phase : phases_) device_->pool()->run(phase, worker_pointers_);
+  for (const TaskGroup& group : groups_) device_->pool()->run(group, worker_pointers_);
 }
 
 template <class T>
@@ -79,11 +79,9 @@ void Tape<T>::rows(std::string name, int rows, std::vector<Tensor<T>> reads, std
 
 template <class T>
 void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
-                    TaskFunction run, std::size_t scratch_bytes, bool joins, bool after_all) {
+                    TaskFunction run, std::size_t scratch_bytes) {
   Call& call = calls_.emplace_back();
   call.name = std::move(name);
-  call.joins = joins;
-  call.after_all = after_all;
   call.count = count;
   call.reads = std::move(reads);
   call.writes = std::move(writes);
@@ -92,9 +90,17 @@ void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> reads, s
 }
 
 template <class T>
+void Tape<T>::tasks_after_all(std::string name, int count, std::vector<Tensor<T>> reads,
+                              std::vector<Tensor<T>> writes, TaskFunction run) {
+  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run));
+  calls_.back().after_all = true;
+}
+
+template <class T>
 void Tape<T>::deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
                              std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes) {
-  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes, true);
+  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run), scratch_bytes);
+  calls_.back().joins = true;
   if (device_->whole_batches()) return;  // there it may run beside the row calls that follow
   Call call = std::move(calls_.back());
   calls_.pop_back();
@@ -214,7 +220,7 @@ void Tape<T>::backward() {
       entry->second();
     }
   backward_.clear();
-  // A phase for each turn. The longest pieces first: whoever finishes last then waits least.
+  // A group for each turn. The longest pieces first: whoever finishes last then waits least.
   std::stable_sort(deferred_.begin(), deferred_.end(), [](const Call& a, const Call& b) {
     return a.turn != b.turn ? a.turn < b.turn : a.scratch_bytes > b.scratch_bytes;
   });
@@ -229,8 +235,8 @@ void Tape<T>::backward() {
 }
 
 template <class T>
-auto Tape<T>::cut_into_phases() const -> std::vector<PhaseRange> {
-  std::vector<PhaseRange> phases;
+auto Tape<T>::cut_into_groups() const -> std::vector<GroupRange> {
+  std::vector<GroupRange> groups;
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const Call& call = calls_[i];
     bool extends = false;
@@ -240,11 +246,11 @@ auto Tape<T>::cut_into_phases() const -> std::vector<PhaseRange> {
           call.by_rows ? previous.by_rows && previous.rows == call.rows : call.joins && !previous.by_rows;
     }
     if (extends)
-      ++phases.back().end;
+      ++groups.back().end;
     else
-      phases.push_back({i, i + 1});
+      groups.push_back({i, i + 1});
   }
-  return phases;
+  return groups;
 }
 
 template <class T>
@@ -262,20 +268,20 @@ void Tape<T>::store(const std::vector<Tensor<T>>& values, Program& program) {
 
 /// Gives every value its place. Returns the bytes of a tile.
 template <class T>
-std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program& program) {
+std::size_t Tape<T>::place_values(const std::vector<GroupRange>& groups, Program& program) {
   struct Life {
-    std::size_t first_call, last_call, first_phase, last_phase;
+    std::size_t first_call, last_call, first_group, last_group;
     bool in_tasks = false;
   };
   std::unordered_map<Tensor<T>, Life> lives;
-  for (std::size_t p = 0; p < phases.size(); ++p)
-    for (std::size_t c = phases[p].begin; c < phases[p].end; ++c)
+  for (std::size_t p = 0; p < groups.size(); ++p)
+    for (std::size_t c = groups[p].begin; c < groups[p].end; ++c)
       for (const auto* touched : {&calls_[c].reads, &calls_[c].writes})
         for (Tensor<T> x : *touched) {
           while (x->parent != nullptr) x = x->parent;
           Life& life = lives.try_emplace(x, Life{c, c, p, p}).first->second;
           life.last_call = c;
-          life.last_phase = p;
+          life.last_group = p;
           life.in_tasks |= !calls_[c].by_rows;
         }
   std::vector<Tensor<T>> to_store = kept_, in_tile;
@@ -284,7 +290,7 @@ std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program
     if (variable.stored != nullptr || found == lives.end()) continue;
     const Life& life = found->second;
     if (std::find(kept_.begin(), kept_.end(), &variable) != kept_.end()) continue;
-    if (device_->whole_batches() || life.in_tasks || life.first_phase != life.last_phase)
+    if (device_->whole_batches() || life.in_tasks || life.first_group != life.last_group)
       to_store.push_back(&variable);
     else
       in_tile.push_back(&variable);
@@ -317,32 +323,32 @@ std::size_t Tape<T>::place_values(const std::vector<PhaseRange>& phases, Program
   return tile_bytes;
 }
 
-/// The phases of a device that shares out rows and tasks among threads.
+/// The task groups of a device that shares out rows and tasks among threads.
 template <class T>
 void Tape<T>::cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls,
-                             const std::vector<PhaseRange>& ranges, std::size_t tile_bytes,
+                             const std::vector<GroupRange>& ranges, std::size_t tile_bytes,
                              Program& program) const {
-  for (const PhaseRange& range : ranges) {
+  for (const GroupRange& range : ranges) {
     const Call* const first = calls->data() + range.begin;
     const Call* const last = calls->data() + range.end;
-    Phase phase;
+    TaskGroup group;
     if (first->by_rows) {
       const int rows = first->rows;
-      phase.tasks = (rows + kTileRows - 1) / kTileRows;
-      phase.run = [first, last, rows, tile_bytes](int task, std::byte* memory) {
+      group.tasks = (rows + kTileRows - 1) / kTileRows;
+      group.run = [first, last, rows, tile_bytes](int task, std::byte* memory) {
         Slice slice{task * kTileRows, std::min(kTileRows, rows - task * kTileRows), memory,
                     memory + tile_bytes};
         for (const Call* call = first; call != last; ++call) call->run_rows(slice);
       };
     } else {
-      for (const Call* call = first; call != last; ++call) phase.tasks += call->count;
-      phase.run = [first, last, tile_bytes](int task, std::byte* memory) {
+      for (const Call* call = first; call != last; ++call) group.tasks += call->count;
+      group.run = [first, last, tile_bytes](int task, std::byte* memory) {
         const Call* call = first;
         while (task >= call->count) task -= (call++)->count;
         call->run_tasks(task, 1, memory + tile_bytes);
       };
     }
-    program.phases_.push_back(std::move(phase));
+    program.groups_.push_back(std::move(group));
   }
   for (int t = 0; t < device_->pool()->threads(); ++t) {
     program.worker_memory_.emplace_back(tile_bytes + program.statistics_.scratch_bytes);
@@ -376,13 +382,13 @@ std::vector<WholeCall> Tape<T>::whole_calls(const std::vector<Call>& calls, std:
 template <class T>
 Program Tape<T>::finish() {
   Program program;
-  const std::vector<PhaseRange> ranges = cut_into_phases();
+  const std::vector<GroupRange> ranges = cut_into_groups();
   const std::size_t tile_bytes = padded(place_values(ranges, program));
   auto calls = std::make_shared<std::vector<Call>>(std::move(calls_));
   for (const Call& call : *calls)
     program.statistics_.scratch_bytes = std::max(program.statistics_.scratch_bytes, call.scratch_bytes);
   program.statistics_.calls = static_cast<int>(calls->size());
-  program.statistics_.phases = static_cast<int>(ranges.size());
+  program.statistics_.groups = static_cast<int>(ranges.size());
   program.statistics_.tile_bytes = tile_bytes;
   program.owned_.push_back(calls);
   program.owned_.push_back(variables_);

@@ -1,12 +1,12 @@
 // The tape: a gradient step recorded once, then replayed without allocation.
 //
 // Recording appends calls in order; `backward` appends the gradient's calls; `finish` cuts the list into
-// phases, decides which values must be kept and where, and returns a Program that replays it.
+// groups of tasks, decides which values must be kept and where, and returns a Program that replays it.
 //
 // Two kinds of calls exist. A *row call* computes rows of its results from the same rows of its arguments;
-// neighbouring row calls form one phase in which each thread takes a few rows through all of them. A *task
-// call* is a list of independent pieces that may read all rows. A value that only one row phase touches
-// lives in that phase's tile of rows and is never written to memory as a whole.
+// neighbouring row calls form one group in which each thread takes a few rows through all of them. A *task
+// call* is a list of independent pieces that may read all rows. A value that only one group of row calls
+// touches lives in the group's tile of rows and is never written to memory as a whole.
 //
 // A device of whole batches stores every value, takes each call once with all rows or tasks, and orders calls
 // by what they read and write.
@@ -36,7 +36,7 @@ class Program {
   void run();
 
   struct Statistics {
-    int calls = 0, phases = 0;
+    int calls = 0, groups = 0;
     int launches = 0, critical_path = 0;  ///< of a device of whole batches
     std::size_t stored_bytes = 0, tile_bytes = 0, scratch_bytes = 0;
   };
@@ -47,11 +47,11 @@ class Program {
   friend class Tape;
 
   std::shared_ptr<Device> device_;
-  std::unique_ptr<Recording> recording_;  // of a device of whole batches; others have phases
-  std::vector<Phase> phases_;
+  std::unique_ptr<Recording> recording_;  // of a device of whole batches; others have groups
+  std::vector<TaskGroup> groups_;
   std::vector<Buffer<std::byte>> worker_memory_;
   std::vector<std::byte*> worker_pointers_;
-  std::vector<std::shared_ptr<void>> owned_;  // the variables and stored values that the phases point into
+  std::vector<std::shared_ptr<void>> owned_;  // the variables and stored values that the groups point into
   Statistics statistics_;
 };
 
@@ -65,11 +65,11 @@ class Tape {
   explicit Tape(std::shared_ptr<Device> device);
 
   Device& device() const { return *device_; }
-  const Schedules<T>& schedules() const { return device_->template schedules<T>(); }
+  const Backend<T>& backend() const { return device_->template backend<T>(); }
 
   /// A new value, its storage decided by `finish`.
   Tensor<T> value(std::string name, Shape shape, bool requires_gradient = false);
-  /// A value that keeps its rows between phases and between replays, so that the caller can read or fill it.
+  /// A value that keeps its rows between groups and between replays, so that the caller can read or fill it.
   Tensor<T> kept(std::string name, Shape shape);
   /// Makes an existing value kept, or the value that it is a part of.
   void keep(Tensor<T> x);
@@ -84,16 +84,18 @@ class Tape {
   void row_operation(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
                      Make make) {
     this->rows(std::move(name), rows, std::move(reads), std::move(writes),
-               [make, &schedules = schedules()](const Slice& slice) {
-                 schedules.rows(RowOperation<T>(make(slice)), slice.count);
+               [make, &backend = backend()](const Slice& slice) {
+                 backend.rows(RowOperation<T>(make(slice)), slice.count);
                });
   }
-  /// Appends a task call. `joins`: the tasks do not depend on those of the task call before it, and may
-  /// share its phase. `after_all`: they depend on everything before, named or not.
+  /// Appends a task call.
   void tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
-             TaskFunction run, std::size_t scratch_bytes = 0, bool joins = false, bool after_all = false);
+             TaskFunction run, std::size_t scratch_bytes = 0);
+  /// The same, of tasks that depend on everything before, named or not.
+  void tasks_after_all(std::string name, int count, std::vector<Tensor<T>> reads,
+                       std::vector<Tensor<T>> writes, TaskFunction run);
   /// While backward runs: appends a task call that nothing but the optimiser and other such calls wait for.
-  /// Where threads share out phases it comes after all row calls of the gradient; those that write the same
+  /// Where threads share out groups it comes after all row calls of the gradient; those that write the same
   /// tensor follow each other in the order of recording.
   void deferred_tasks(std::string name, int count, std::vector<Tensor<T>> reads,
                       std::vector<Tensor<T>> writes, TaskFunction run, std::size_t scratch_bytes = 0);
@@ -140,7 +142,9 @@ class Tape {
  private:
   struct Call {
     std::string name;
-    bool by_rows = false, joins = false, after_all = false;
+    bool by_rows = false;
+    bool joins = false;      // tasks that do not depend on those of the task call before: may share its group
+    bool after_all = false;  // depends on everything before, named or not
     int rows = 0, count = 0;
     std::vector<Tensor<T>> reads, writes;
     RowFunction run_rows;
@@ -148,13 +152,13 @@ class Tape {
     std::size_t scratch_bytes = 0;
     int turn = 0;  // of a deferred call: how many before it write what it writes
   };
-  struct PhaseRange {
+  struct GroupRange {
     std::size_t begin, end;
   };
-  std::vector<PhaseRange> cut_into_phases() const;
-  std::size_t place_values(const std::vector<PhaseRange>& phases, Program& program);
+  std::vector<GroupRange> cut_into_groups() const;
+  std::size_t place_values(const std::vector<GroupRange>& groups, Program& program);
   void store(const std::vector<Tensor<T>>& values, Program& program);
-  void cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls, const std::vector<PhaseRange>& phases,
+  void cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls, const std::vector<GroupRange>& groups,
                       std::size_t tile_bytes, Program& program) const;
   static std::vector<WholeCall> whole_calls(const std::vector<Call>& calls, std::byte* scratch);
   void begin_with_zero(Tensor<T> root, int first_net, int nets);

@@ -216,10 +216,10 @@ bool ChildProcess::ended_by(Clock::time_point deadline) {
   return true;
 }
 
-void ChildProcess::end(Clock::time_point patience) {
+void ChildProcess::end(Clock::time_point deadline) {
   if (pid_ <= 0) return;
   hang_up();
-  if (!ended_by(patience)) {
+  if (!ended_by(deadline)) {
     ::kill(-pid_, SIGTERM);
     ended_by(Clock::now() + kTerminationPatience);
   }

@@ -70,7 +70,7 @@ class ChildProcess {
 
   /// Hangs up, waits for the end until the deadline, then sends SIGTERM and soon SIGKILL to what is left of
   /// the group, and reaps the child. A second call does nothing.
-  void end(Clock::time_point patience);
+  void end(Clock::time_point deadline);
 
   /// How it ended, for a sentence: "ended with status 3", "was killed by signal 11 (Segmentation fault)".
   std::string how_it_ended() const;

@@ -3,8 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include "kernels/backend.h"
 #include "kernels/queue.cuh"
-#include "kernels/schedules.h"
 
 namespace r2pac::cuda {
 
@@ -38,7 +38,7 @@ void head(const DenseForward<float>& call, cudaStream_t stream);
 /// d_x of a layer of one output. d_x has as many members as d_y.
 void head_input_gradient(const DenseInputGradient<float>& call, cudaStream_t stream);
 
-/// As on the CPU (schedules.h), a warp for each row.
+/// As on the CPU (backend.h), a warp for each row.
 void layer_norm(const LayerNorm<float>& call, cudaStream_t stream);
 void layer_norm_gradient(const LayerNormGradient<float>& call, cudaStream_t stream);
 

@@ -1,4 +1,4 @@
-// The instruction sets that the vectorised schedules are compiled for, and the choice among them.
+// The instruction sets that the vectorised kernels are compiled for, and the choice among them.
 #pragma once
 
 #include <string>

@@ -50,10 +50,10 @@ void Queue::launch(int launches, const std::function<void(const Stream&)>& work)
 /// Whether the call's row operation may join those held back: a shared launch begins when the last of them
 /// can.
 bool Queue::suits_rows(const Work& work) const {
-  constexpr int kPatience = 2;  // launches that one may wait for the other
+  constexpr int kMostLaunchesApart = 2;  // that one may wait for the other; unmeasured
   if (work.conflicts_with(row_work_)) return true;
   const int own = streams_.ready(work);
-  return own == 0 || std::abs(own - streams_.ready(row_work_)) <= kPatience;
+  return own == 0 || std::abs(own - streams_.ready(row_work_)) <= kMostLaunchesApart;
 }
 
 void Queue::flush_rows() {

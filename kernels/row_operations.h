@@ -25,7 +25,7 @@ using RowOperation =
                  AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>,
                  FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>>;
 
-/// The CPU's schedule: rows 0 .. rows - 1, one after the other.
+/// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>
 void run_rows(const RowOperation<T>& operation, int rows);
 

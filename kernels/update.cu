@@ -9,7 +9,7 @@ namespace r2pac::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kChunk = 4096;  // values of one block
+constexpr int kChunk = 4096;  // values of one block; unmeasured
 constexpr int kFinishThreads = 1024;
 
 /// A piece and its chunks. Positions count from the aligned address at or before the arrays' start, which lie

@@ -1,4 +1,4 @@
-// The optimiser's schedule over one parameter tensor.
+// The optimiser's pass over one parameter tensor.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The schedules that are compiled once per instruction set, behind a table of pointers chosen at start.
+// The kernels that are compiled once per instruction set, behind a table of pointers chosen at start.
 //
 // Matrices are row-major. `panels` is a weight matrix packed for `multiply`: strips of `panel` columns,
 // each stored row after row, the last one padded with zeros. Every output element is one chain of

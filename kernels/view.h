@@ -38,7 +38,7 @@ R2_FORMULA void contribute(T& gradient, T value, bool add) {
 
 /// Where a run stands. Kernels read it, so that a replayed recording sees the current step.
 struct StepState {
-  unsigned long long step = 0;            ///< gradient steps completed in the whole run, both phases
+  unsigned long long step = 0;            ///< gradient steps completed in the whole run, all stages
   unsigned long long first_bad_step = 0;  ///< the first whose losses or gradients were not finite; 0: none
 };
 

@@ -88,9 +88,9 @@ Tensor<T> updated_region_end(Recorder<T>& r, Tensor<T> v_cost) {
   r.tape().tasks(
       "threshold", 1, {v_cost, end}, {end},
       [=, alpha = settings.alpha, keep = settings.threshold_ema, state = r.state(), first = r.first_step(),
-       &schedules = r.tape().schedules()](int, int, std::byte* scratch) {
-        schedules.update_threshold(v_cost->whole(), alpha, keep, state, first, end->whole().data,
-                                   reinterpret_cast<T*>(scratch));
+       &backend = r.tape().backend()](int, int, std::byte* scratch) {
+        backend.update_threshold(v_cost->whole(), alpha, keep, state, first, end->whole().data,
+                                 reinterpret_cast<T*>(scratch));
       },
       static_cast<std::size_t>(v_cost->shape.rows) * sizeof(T));
   return end;

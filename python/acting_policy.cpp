@@ -106,8 +106,8 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
 }
 
 void ActingPolicy::score(std::span<const float> observations, std::span<const float> chunks,
-                         std::span<float> q_r, std::span<float> q_c, std::span<float> v_r,
-                         std::span<float> v_c) {
+                         std::span<float> q_reward, std::span<float> q_cost, std::span<float> v_reward,
+                         std::span<float> v_cost) {
   const std::lock_guard lock(mutex_);
   if (!policy_.has_critics())
     throw Error(ExitCode::usage, "method `" + settings_.method + "` has no values of states and chunks",
@@ -123,7 +123,7 @@ void ActingPolicy::score(std::span<const float> observations, std::span<const fl
     sampler_->score(
         observations.subspan(first * s, count * s),
         chunks.empty() ? std::span(none).first(count * chunk) : chunks.subspan(first * chunk, count * chunk),
-        part(q_r), part(q_c), part(v_r), part(v_c));
+        part(q_reward), part(q_cost), part(v_reward), part(v_cost));
   });
 }
 

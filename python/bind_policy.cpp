@@ -99,23 +99,23 @@ py::object values(ActingPolicy& policy, const py::object& observations, const py
   Floats chunks;
   if (!actions.is_none())
     chunks = float_array(actions, "actions", joined(seen.leading, {dim.chunk_length, dim.action}));
-  Batch v_r(seen.leading), v_c(seen.leading), q_r(Shape{0}), q_c(Shape{0});
+  Batch v_reward(seen.leading), v_cost(seen.leading), q_reward(Shape{0}), q_cost(Shape{0});
   if (!actions.is_none()) {
-    q_r = Batch(seen.leading);
-    q_c = Batch(seen.leading);
+    q_reward = Batch(seen.leading);
+    q_cost = Batch(seen.leading);
   }
   {
     const auto in = values_of(seen.array), given = values_of(chunks);
-    const auto out_q_r = writable_values(q_r), out_q_c = writable_values(q_c), out_v_r = writable_values(v_r),
-               out_v_c = writable_values(v_c);
+    const auto out_q_reward = writable_values(q_reward), out_q_cost = writable_values(q_cost),
+               out_v_reward = writable_values(v_reward), out_v_cost = writable_values(v_cost);
     const py::gil_scoped_release released;
-    policy.score(in, given, out_q_r, out_q_c, out_v_r, out_v_c);
+    policy.score(in, given, out_q_reward, out_q_cost, out_v_reward, out_v_cost);
   }
   py::array_t<bool> safe(seen.leading);
-  std::ranges::transform(values_of(Floats(v_c)), safe.mutable_data(),
+  std::ranges::transform(values_of(Floats(v_cost)), safe.mutable_data(),
                          [l = *policy.policy().region_end()](float v) { return double{v} <= l; });
   const py::object type = py::module_::import("r2pac._core").attr("Values");
-  return actions.is_none() ? type(v_r, v_c, safe) : type(v_r, v_c, safe, q_r, q_c);
+  return actions.is_none() ? type(v_reward, v_cost, safe) : type(v_reward, v_cost, safe, q_reward, q_cost);
 }
 
 /// The keywords of configure() as keys and texts of settings.

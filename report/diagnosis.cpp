@@ -120,8 +120,8 @@ Calibration calibrate(const std::vector<const Window*>& windows, const std::vect
 }
 
 /// What stands out, the gravest first.
-std::vector<Finding> findings_of(const Diagnosis& d, const Settings& s) {
-  std::vector<Finding> found;
+std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s) {
+  std::vector<DiagnosisFinding> found;
   const bool penalised = s.penalty_reading != PenaltyReading::none;
   if (d.held_out) {
     const double drop = d.training.q_correlation - d.held_out->q_correlation;
@@ -297,13 +297,13 @@ std::string diagnosis_text(const Diagnosis& d) {
   text += "\n" + table_of("costs, on episodes that were trained on", d.training);
   if (d.held_out) text += "\n" + table_of("costs, on episodes kept aside", *d.held_out);
   text += "\n";
-  for (const Finding& f : d.findings) text += "- " + f.sentence + "\n  to do: " + f.advice + "\n";
+  for (const DiagnosisFinding& f : d.findings) text += "- " + f.sentence + "\n  to do: " + f.advice + "\n";
   return text;
 }
 
 std::string diagnosis_json(const Diagnosis& d, const Policy& policy) {
   Json findings = Json::array();
-  for (const Finding& f : d.findings)
+  for (const DiagnosisFinding& f : d.findings)
     findings.push_back({{"name", f.name}, {"sentence", f.sentence}, {"advice", f.advice}});
   const Json json = {{"format", "r2pac-diagnosis-1"},
                      {"policy", policy.path().string()},

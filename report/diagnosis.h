@@ -28,7 +28,7 @@ struct Calibration {
   std::vector<CostGroup> groups;                ///< those with windows, from free episodes on
 };
 
-struct Finding {
+struct DiagnosisFinding {
   std::string name;      ///< for programs: "reward-drowned", ...
   std::string sentence;  ///< what was found, with its numbers
   std::string advice;    ///< what to change
@@ -48,8 +48,8 @@ struct Diagnosis {
   double free_states_safe = 0;  ///< share of windows of episodes without any cost with V_c <= l
   bool has_free_episodes = false;
   Calibration training;
-  std::optional<Calibration> held_out;  ///< of episodes that were kept aside
-  std::vector<Finding> findings;        ///< the gravest first; never empty
+  std::optional<Calibration> held_out;     ///< of episodes that were kept aside
+  std::vector<DiagnosisFinding> findings;  ///< the gravest first; never empty
   /// Means of A_r over tenths of judged windows by their chunk's reward: (reward, A_r).
   std::vector<std::pair<double, double>> advantage_by_reward;
 };

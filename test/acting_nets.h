@@ -98,7 +98,7 @@ inline Nets make_nets(const Case& c) {
 /// What acting says about some observations, in the order of ActionBuffers.
 template <class T>
 struct Answer {
-  std::vector<T> candidates, costs, chosen, chosen_cost, v_reward, v_cost;
+  std::vector<T> candidates, q_cost, chosen, chosen_q_cost, v_reward, v_cost;
 };
 
 /// Plain weights on the device.
@@ -134,7 +134,7 @@ struct DeviceNets {
     flow.bias = keep(nets.flow.bias[0]);
     flow.label_table = keep(nets.labels);
     flow.rest = mlp(nets.flow, nets.activation, 1);
-    for (const Net& critic : nets.critics) weights.cost_critics.push_back(mlp(critic, nets.activation, 0));
+    for (const Net& critic : nets.critics) weights.q_cost.push_back(mlp(critic, nets.activation, 0));
     weights.v_reward = mlp(nets.v_reward, nets.activation, 0);
     weights.v_cost = mlp(nets.v_cost, nets.activation, 0);
   }

@@ -76,7 +76,7 @@ inline Answer<double> reference(const Case& c, const Nets& nets, const std::vect
     std::vector<double> cost(size(c.candidates));
     extreme_score(critics, Extreme::greatest, s.data(), kObservation, x, kChunk, c.candidates, cost.data(),
                   score_memory.data());
-    answer.costs.insert(answer.costs.end(), cost.begin(), cost.end());
+    answer.q_cost.insert(answer.q_cost.end(), cost.begin(), cost.end());
     for (const auto& [net, to] :
          {std::pair{&nets.v_reward, &answer.v_reward}, std::pair{&nets.v_cost, &answer.v_cost}}) {
       const MlpWeights<double> mlp = cpu_mlp(arena, *net, nets.activation, 0);
@@ -141,7 +141,7 @@ inline Answer<float> naive(const Case& c, const Nets& nets, Precision precision,
       float cost = -std::numeric_limits<float>::infinity();
       for (const Net& critic : nets.critics)
         cost = std::max(cost, naive_forward(critic, nets.activation, precision, pair)[0]);
-      answer.costs.push_back(cost);
+      answer.q_cost.push_back(cost);
     }
     answer.v_reward.push_back(naive_forward(nets.v_reward, nets.activation, precision, s)[0]);
     answer.v_cost.push_back(naive_forward(nets.v_cost, nets.activation, precision, s)[0]);

@@ -20,7 +20,7 @@ import zipfile
 
 # What the new program calls otherwise.
 RENAMED = {"grad_flow": "grad_velocity"}
-RENAMED_PHASES = {"flow": "actor"}
+RENAMED_STAGES = {"flow": "actor"}
 # What a clone lacks: networks and their values, the end of the region, what the critics said of a chunk. The example in
 # a policy is left out as well: the old settings could not say that it shall imitate.
 NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold$|\btrained_threshold$|\bl$|\b[qv]_[rc]$|\bsafe$|"
@@ -53,7 +53,7 @@ def leaves(value, key, found):
             if name not in UNCOMPARED:
                 leaves(item, f"{key}.{RENAMED.get(name, name)}", found)
     else:
-        found[key] = [RENAMED_PHASES.get(value, value) if key.endswith(".phase") else value]
+        found[key] = [RENAMED_STAGES.get(value, value) if key.endswith(".phase") else value]
 
 
 def json_lines(content):

@@ -6,7 +6,7 @@ namespace r2pac::cuda::test {
 namespace {
 
 /// d [16, 8] += a [16, depth] b [depth, 8] for one tile per block, by one warp.
-template <Precision kPrecision, bool kShuffles>
+template <Precision kPrecision>
 __global__ void tile_kernel(const float* a, const float* b, float* d) {
   constexpr int kValues = Operand<kPrecision>::kValues, kDepth = tile_depth(kPrecision);
   a += blockIdx.x * 16 * kDepth;
@@ -27,11 +27,7 @@ __global__ void tile_kernel(const float* a, const float* b, float* d) {
   }
   const auto at = [&](int i) -> float& { return d[layout::d_row(lane, i) * 8 + layout::d_column(lane, i)]; };
   for (int i = 0; i < 4; ++i) of_d.value[i] = at(i);
-  if constexpr (kShuffles) {
-    mma_by_shuffles<kPrecision>(of_d, of_a, of_b);
-  } else {
-    mma<kPrecision>(of_d, of_a, of_b);
-  }
+  mma<kPrecision>(of_d, of_a, of_b);
   for (int i = 0; i < 4; ++i) at(i) = of_d.value[i];
 }
 
@@ -43,14 +39,11 @@ std::uint32_t operand_word(Precision precision, float low, float high) {
                                       : Operand<Precision::tf32>::word(both);
 }
 
-std::vector<float> tile_products(Precision precision, bool by_shuffles, const std::vector<float>& a,
+std::vector<float> tile_products(Precision precision, const std::vector<float>& a,
                                  const std::vector<float>& b, const std::vector<float>& d) {
   const DeviceArray<float> on_a(a), on_b(b), on_d(d);
-  const bool bf16 = precision == Precision::bf16;
   const auto kernel =
-      bf16          ? by_shuffles ? &tile_kernel<Precision::bf16, true> : &tile_kernel<Precision::bf16, false>
-               : by_shuffles ? &tile_kernel<Precision::tf32, true>
-                    : &tile_kernel<Precision::tf32, false>;
+      precision == Precision::bf16 ? &tile_kernel<Precision::bf16> : &tile_kernel<Precision::tf32>;
   launch(kernel, static_cast<int>(d.size() / (16 * 8)), 32, 0, nullptr, on_a.data(), on_b.data(),
          on_d.data());
   return on_d.host();

@@ -14,9 +14,8 @@ constexpr int tile_depth(Precision precision) { return precision == Precision::b
 /// The word of operand that holds `low`, in bf16 with `high` in its upper half.
 std::uint32_t operand_word(Precision precision, float low, float high);
 
-/// d + a b for each tile: a [tiles, 16, depth], b [tiles, depth, 8], d [tiles, 16, 8]. One warp per tile,
-/// with the tensor cores or by shuffles.
-std::vector<float> tile_products(Precision precision, bool by_shuffles, const std::vector<float>& a,
+/// d + a b for each tile: a [tiles, 16, depth], b [tiles, depth, 8], d [tiles, 16, 8]. One warp per tile.
+std::vector<float> tile_products(Precision precision, const std::vector<float>& a,
                                  const std::vector<float>& b, const std::vector<float>& d);
 
 }  // namespace r2pac::cuda::test

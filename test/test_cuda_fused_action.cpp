@@ -22,18 +22,19 @@ Answer<float> run_kernel(const Case& c, FusedAction& action, const std::vector<f
                          const std::vector<float>& noise) {
   const std::size_t n = size(c.observations), all = n * size(c.candidates);
   const float poison = -12345;
-  const DeviceArray<float> on_observations(observations), candidates(noise), costs(std::vector(all, poison)),
-      chosen(n * kChunk), chosen_cost(std::vector(n, poison)), v_reward(std::vector(n, poison)),
+  const DeviceArray<float> on_observations(observations), candidates(noise), q_cost(std::vector(all, poison)),
+      chosen(n * kChunk), chosen_q_cost(std::vector(n, poison)), v_reward(std::vector(n, poison)),
       v_cost(std::vector(n, poison));
   action.run({.observations = on_observations.data(),
               .candidates = candidates.data(),
-              .costs = costs.data(),
+              .q_cost = q_cost.data(),
               .chosen = chosen.data(),
-              .chosen_cost = chosen_cost.data(),
+              .chosen_q_cost = chosen_q_cost.data(),
               .v_reward = v_reward.data(),
               .v_cost = v_cost.data()},
              {c.observations, c.score, c.values}, nullptr);
-  return {candidates.host(), costs.host(), chosen.host(), chosen_cost.host(), v_reward.host(), v_cost.host()};
+  return {candidates.host(),    q_cost.host(),   chosen.host(),
+          chosen_q_cost.host(), v_reward.host(), v_cost.host()};
 }
 
 /// Root of the mean of squares, and greatest, of the differences from the reference.
@@ -86,10 +87,10 @@ void check_case(const Case& c, Precision precision) {
     return std::all_of(x.begin(), x.end(), [](float v) { return v == -12345; });
   };
   if (c.score) {
-    check_close(got.costs, plain.costs, expected.costs);
+    check_close(got.q_cost, plain.q_cost, expected.q_cost);
   } else {
-    CHECK(untouched(got.costs));
-    CHECK(untouched(got.chosen_cost));
+    CHECK(untouched(got.q_cost));
+    CHECK(untouched(got.chosen_q_cost));
   }
   if (c.values) {
     check_close(got.v_reward, plain.v_reward, expected.v_reward);
@@ -98,12 +99,12 @@ void check_case(const Case& c, Precision precision) {
     CHECK(untouched(got.v_reward));
     CHECK(untouched(got.v_cost));
   }
-  for (int n = 0; n < c.observations; ++n) {  // the choice follows from the kernel's own costs
-    const float* costs = got.costs.data() + size(n) * size(c.candidates);
-    const int best = c.score ? least_cost(costs, c.candidates) : 0;
+  for (int n = 0; n < c.observations; ++n) {  // the choice follows from the kernel's own Q_c
+    const float* q_cost = got.q_cost.data() + size(n) * size(c.candidates);
+    const int best = c.score ? least_cost(q_cost, c.candidates) : 0;
     const float* chunk = got.candidates.data() + (size(n) * size(c.candidates) + size(best)) * kChunk;
     CHECK(std::equal(chunk, chunk + kChunk, got.chosen.begin() + n * kChunk));
-    if (c.score) CHECK(got.chosen_cost[size(n)] == costs[best]);
+    if (c.score) CHECK(got.chosen_q_cost[size(n)] == q_cost[best]);
   }
 }
 
@@ -145,7 +146,7 @@ TEST_CASE("an observation's answer has the same bits alone and among others, and
     const Answer<float> alone = run_kernel(
         c, action, {observations.begin() + n * kObservation, observations.begin() + (n + 1) * kObservation},
         {noise.begin() + n * 18 * kChunk, noise.begin() + (n + 1) * 18 * kChunk});
-    CHECK(std::equal(alone.costs.begin(), alone.costs.end(), together.costs.begin() + n * 18));
+    CHECK(std::equal(alone.q_cost.begin(), alone.q_cost.end(), together.q_cost.begin() + n * 18));
     CHECK(std::equal(alone.chosen.begin(), alone.chosen.end(), together.chosen.begin() + n * kChunk));
     CHECK(alone.v_reward[0] == together.v_reward[size(n)]);
   }
@@ -181,23 +182,23 @@ TEST_CASE("a NaN candidate spoils no other, and is chosen only if all are NaN") 
   action.pack(nullptr);
   const Answer<float> clean = run_kernel(c, action, observations, noise);
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const auto best = size(least_cost(clean.costs.data(), 20));
+  const auto best = size(least_cost(clean.q_cost.data(), 20));
   for (const std::size_t spoilt : {std::size_t{0}, best, std::size_t{17}}) noise[spoilt * kChunk + 2] = nan;
   const Answer<float> got = run_kernel(c, action, observations, noise);
   for (std::size_t i = 0; i < 20; ++i) {
     if (i == 0 || i == best || i == 17) {
-      CHECK(std::isnan(got.costs[i]));
+      CHECK(std::isnan(got.q_cost[i]));
     } else {
-      CHECK(got.costs[i] == clean.costs[i]);
+      CHECK(got.q_cost[i] == clean.q_cost[i]);
     }
   }
-  const auto chosen = size(least_cost(got.costs.data(), 20));
-  CHECK(got.chosen_cost[0] == got.costs[chosen]);
+  const auto chosen = size(least_cost(got.q_cost.data(), 20));
+  CHECK(got.chosen_q_cost[0] == got.q_cost[chosen]);
   CHECK(std::equal(got.chosen.begin(), got.chosen.end(),
                    got.candidates.begin() + static_cast<std::ptrdiff_t>(chosen * kChunk)));
   for (std::size_t i = 0; i < 20; ++i) noise[i * kChunk] = nan;
   const Answer<float> none = run_kernel(c, action, observations, noise);
-  CHECK(std::isnan(none.chosen_cost[0]));
+  CHECK(std::isnan(none.chosen_q_cost[0]));
   CHECK(std::isnan(none.chosen[0]));
 }
 
@@ -213,7 +214,7 @@ TEST_CASE("of equal costs the first is chosen") {
   auto noise = normals(20 * kChunk, 21);
   noise[0] = std::numeric_limits<float>::quiet_NaN();  // 0 times NaN is NaN
   const Answer<float> got = run_kernel(c, action, normals(kObservation, 20), noise);
-  REQUIRE(got.costs[1] == got.costs[19]);
+  REQUIRE(got.q_cost[1] == got.q_cost[19]);
   CHECK(std::equal(got.chosen.begin(), got.chosen.end(), got.candidates.begin() + kChunk));
 }
 
@@ -230,7 +231,7 @@ TEST_CASE("what the kernel cannot run is said in words") {
   CHECK_THAT(misfit(device.weights, Precision::fp32), Contains("fp32"));
   CHECK_THAT(misfit(device.weights, Precision::tf32, 1000), Contains("needs") && Contains("1000"));
   ActionWeights<float> changed = device.weights;
-  changed.cost_critics[1].layers[0].gain = changed.cost_critics[1].layers[0].bias;
+  changed.q_cost[1].layers[0].gain = changed.q_cost[1].layers[0].bias;
   CHECK_THAT(misfit(changed), Contains("critic") && Contains("layer normalisation"));
   CHECK_THROWS_AS(FusedAction(changed, options, 16, Precision::tf32), InvalidArgument);
   changed = device.weights;

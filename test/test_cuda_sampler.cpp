@@ -70,14 +70,14 @@ Answer ask(const Settings& settings, const std::shared_ptr<Device>& device, cons
   };
   const std::size_t many = rows * static_cast<std::size_t>(options.num_candidates);
   const bool all = launches == nullptr;
-  std::vector<T> chunk(rows * kChunk), cost(rows), v_r(rows), v_c(rows), reward(all ? rows : 0),
+  std::vector<T> chunk(rows * kChunk), cost(rows), v_reward(rows), v_cost(rows), reward(all ? rows : 0),
       candidates(all ? many * kChunk : 0), costs(all ? many : 0), rewards(all ? many : 0);
   const std::vector<T> observations = normals(rows * 5, 1), noise = normals(many * kChunk, 2);
-  sampler.sample(observations, noise, {chunk, cost, v_r, v_c, reward, candidates, costs, rewards});
+  sampler.sample(observations, noise, {chunk, cost, v_reward, v_cost, reward, candidates, costs, rewards});
   if (launches != nullptr) *launches = sampler.actor().launches();
   const auto doubles = [](const std::vector<T>& x) { return std::vector<double>(x.begin(), x.end()); };
-  return {doubles(chunk),  doubles(cost),       doubles(v_r),   doubles(v_c),
-          doubles(reward), doubles(candidates), doubles(costs), doubles(rewards)};
+  return {doubles(chunk),  doubles(cost),       doubles(v_reward), doubles(v_cost),
+          doubles(reward), doubles(candidates), doubles(costs),    doubles(rewards)};
 }
 
 /// Root mean square of the errors: the greatest of a few is too much a matter of luck.
@@ -171,13 +171,14 @@ TEST_CASE("a device scores given chunks as the CPU does") {
     using T = decltype(number);
     const auto networks = make_networks<T>(settings, *device);
     Sampler<T> sampler = sampler_of(*networks, {{2, 2.0, kLabelGood}, 3}, device);
-    std::vector<T> q_r(kRows), q_c(kRows), v_r(kRows), v_c(kRows), only(kRows);
+    std::vector<T> q_reward(kRows), q_cost(kRows), v_reward(kRows), v_cost(kRows), only(kRows);
     const std::vector<T> s(observations.begin(), observations.end()), a(chunks.begin(), chunks.end());
-    sampler.score(s, a, q_r, q_c, v_r, v_c);
+    sampler.score(s, a, q_reward, q_cost, v_reward, v_cost);
     sampler.score(s, a, only, {}, {}, {});
-    CHECK(only == q_r);
+    CHECK(only == q_reward);
     std::vector<double> all;
-    for (const auto* values : {&q_r, &q_c, &v_r, &v_c}) all.insert(all.end(), values->begin(), values->end());
+    for (const auto* values : {&q_reward, &q_cost, &v_reward, &v_cost})
+      all.insert(all.end(), values->begin(), values->end());
     return all;
   };
   const std::vector<double> exact = score(0.0, on_cpu());

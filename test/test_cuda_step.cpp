@@ -168,7 +168,7 @@ TEST_CASE("a full-depth step launches at most 80 kernels and products") {
   const int joint = launches("joint"), critics = launches("critics"), flow = launches("actor");
   INFO("joint " << joint << ", critics " << critics << ", flow " << flow);
   CHECK(joint <= 80);
-  CHECK(joint < critics + flow);  // the phases share what they have in common
+  CHECK(joint < critics + flow);  // the stages share what they have in common
   CHECK(flow > 20);
   CHECK(critics > 40);
 }

@@ -1,5 +1,5 @@
-// The optimiser on the device against the CPU's schedule in double: its errors may be twice those of the
-// CPU's schedule in float.
+// The optimiser on the device against the CPU's code in double: its errors may be twice those of the
+// CPU's code in float.
 #include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -209,7 +209,7 @@ TEST_CASE("cuda: Adam and Polyak are as near to double precision as the CPU's") 
 TEST_CASE("cuda: Adam's corrections have the error that is stated") {
   any_order();
   // Betas that single precision holds, a learning rate of 1, no epsilon, and zero moments and values: what
-  // remains is the constants' error and the roundings that the CPU's schedule has, too.
+  // remains is the constants' error and the roundings that the CPU's code has, too.
   const AdamSettings settings{.learning_rate = 1, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 0, .polyak = 1};
   const Layout layout(std::vector<Shape>{Shape{101}});
   for (const unsigned long long t : {1ull, 2ull, 3ull, 10ull, 100ull, 1000ull, 30000ull, 1ull << 26}) {

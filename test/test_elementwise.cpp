@@ -1,4 +1,4 @@
-// The vectorised element-wise schedules, for each instruction set of this machine, against the formula in a
+// The vectorised element-wise kernels, for each instruction set of this machine, against the formula in a
 // wider type: activations, scaling, Adam, layer normalisation.
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -252,7 +252,7 @@ TEST_CASE("each kind of step moves its own networks and no other") {
   }
 }
 
-TEST_CASE("a value that two phases read is kept, one of a single phase lives in the tile") {
+TEST_CASE("a value that two groups read is kept, one of a single group lives in the tile") {
   for (const int threads : {1, 3}) {
     Tape<double> tape{cpu_device(threads)};
     const auto step = [&](Tensor<double> from, Tensor<double> to) {
@@ -264,7 +264,7 @@ TEST_CASE("a value that two phases read is kept, one of a single phase lives in 
     const Tensor<double> input = tape.external("x", {1, kRows, 1}, x.data());
     const Tensor<double> local = tape.value("local", {1, kRows, 1}), wide = tape.value("wide", {1, kRows, 1}),
                          carried =
-                             tape.value("carried", {1, kRows, 1}),  // over a phase that does not touch it
+                             tape.value("carried", {1, kRows, 1}),  // over a group that does not touch it
         last = tape.value("last", {1, kRows, 1}), out = tape.kept("out", {1, kRows, 1});
     double sum = 0;
     step(input, local);
@@ -278,7 +278,7 @@ TEST_CASE("a value that two phases read is kept, one of a single phase lives in 
     step(last, out);
     Program program = tape.finish();
     CHECK(program.statistics().calls == 6);
-    CHECK(program.statistics().phases == 3);
+    CHECK(program.statistics().groups == 3);
     CHECK(wide->stored != nullptr);
     CHECK(carried->stored != nullptr);
     CHECK(local->stored == nullptr);

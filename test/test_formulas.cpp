@@ -198,8 +198,8 @@ TEST_CASE("the three readings of the penalty") {
 }
 
 TEST_CASE("a label asks for reward inside the region and for less cost outside") {
-  const auto label = [](double q_r, double v_r, double q_c, double v_c) {
-    return formula::optimality_label(q_r, v_r, q_c, v_c, 1.0);
+  const auto label = [](double q_reward, double v_reward, double q_cost, double v_cost) {
+    return formula::optimality_label(q_reward, v_reward, q_cost, v_cost, 1.0);
   };
   CHECK(label(5, 5, 9, 1) == 1);  // at the threshold: safe; an advantage of zero is good
   CHECK(label(std::nextafter(5, 0), 5, 0, 1) == 0);
@@ -237,12 +237,13 @@ TEST_CASE("feasibility over a chunk is Eq. 43 once for each step, and one maximu
 }
 
 TEST_CASE("a label by reward alone is that of the region wherever a state is safe") {
-  for (const double q_r : {4.0, 5.0, 6.0})
-    for (const double q_c : {0.5, 2.0, 3.0})
-      for (const double v_c : {0.5, 1.0, 2.0}) {
-        const double by_reward = formula::optimality_label(q_r, 5.0, q_c, v_c, 1.0, LabelRule::reward);
-        CHECK(by_reward == (q_r >= 5 ? 1 : 0));
-        if (v_c <= 1) CHECK(by_reward == formula::optimality_label(q_r, 5.0, q_c, v_c, 1.0));
+  for (const double q_reward : {4.0, 5.0, 6.0})
+    for (const double q_cost : {0.5, 2.0, 3.0})
+      for (const double v_cost : {0.5, 1.0, 2.0}) {
+        const double by_reward =
+            formula::optimality_label(q_reward, 5.0, q_cost, v_cost, 1.0, LabelRule::reward);
+        CHECK(by_reward == (q_reward >= 5 ? 1 : 0));
+        if (v_cost <= 1) CHECK(by_reward == formula::optimality_label(q_reward, 5.0, q_cost, v_cost, 1.0));
       }
 }
 
@@ -267,8 +268,8 @@ TEST_CASE("a chunk is allowed within the limit, and beyond it where it recovers 
 
 TEST_CASE("a weight follows the advantage that counts in its region, and never leaves its cap") {
   const double cap = std::log(100.0);
-  const auto weight = [&](double q_r, double q_c, double v_c) {
-    return formula::advantage_weight(q_r, 5.0, q_c, v_c, 1.0, 6.0, cap);
+  const auto weight = [&](double q_reward, double q_cost, double v_cost) {
+    return formula::advantage_weight(q_reward, 5.0, q_cost, v_cost, 1.0, 6.0, cap);
   };
   CHECK(weight(5, 9, 1) == 1);  // at the threshold: safe, and cost does not matter
   CHECK(near(weight(5.1, 9, 0.5), std::exp(0.6), 1e-14));

@@ -180,7 +180,7 @@ TEST_CASE("safe chunks under a limit that nothing exceeds is R2PAC without a pen
   settings.label_rule = LabelRule::allowed;
   const Dataset dataset = robot_data(4);
   for (const Schedule schedule : {Schedule::sequential, Schedule::joint})
-    for (const double limit : {1e9, 2.0}) {
+    for (const double limit : {1e9, 0.0}) {
       settings.schedule = schedule;
       settings.cost_limit = limit;
       const TrainingData<float> data(dataset, settings, *on_cpu());
@@ -196,12 +196,13 @@ TEST_CASE("safe chunks under a limit that nothing exceeds is R2PAC without a pen
 
 TEST_CASE("the cost's value has an expectile of its own") {
   Settings settings = small_settings();
+  settings.steps = 300;  // at first all residuals have one sign, and Adam's steps know no factor
   const Dataset dataset = robot_data(4);
   const TrainingData<float> data(dataset, settings, *on_cpu());
   const auto value_after = [&](const char* net, std::optional<double> cost_expectile) {
     settings.cost_expectile = cost_expectile;
     Learner<float> learner(settings, data, on_cpu());
-    for (int step = 0; step < 5; ++step) learner.advance();
+    while (!learner.finished()) learner.advance();
     const auto members = learner.networks().members(net);
     const Parameters<float>& online = learner.networks().online;
     const std::vector<float> all = entry_values(online, online.values(), members.group->layers.back().bias);

@@ -66,17 +66,17 @@ Values solve(double tau, bool penalised) {
   Values v{std::vector<double>(kStates), std::vector<double>(kStates)};
   for (int sweep = 0; sweep < 1000; ++sweep)
     for (int s = 0; s < kStates; ++s) {
-      double q_c[4], q_r[4];
+      double q_cost[4], q_reward[4];
       for (int a = 0; a < 4; ++a) {
         const Outcome o = move(s, a);
         const auto next = static_cast<std::size_t>(o.next);
-        q_c[a] = o.cost + (o.terminal ? 0 : kDiscount * v.cost[next]);
+        q_cost[a] = o.cost + (o.terminal ? 0 : kDiscount * v.cost[next]);
         const bool unsafe = penalised && !o.terminal && v.cost[next] > kThreshold;
-        q_r[a] =
+        q_reward[a] =
             unsafe ? -kPenalty / (1 - kDiscount) : o.reward + (o.terminal ? 0 : kDiscount * v.reward[next]);
       }
-      v.cost[static_cast<std::size_t>(s)] = expectile_of(q_c, 1 - tau);
-      v.reward[static_cast<std::size_t>(s)] = expectile_of(q_r, tau);
+      v.cost[static_cast<std::size_t>(s)] = expectile_of(q_cost, 1 - tau);
+      v.reward[static_cast<std::size_t>(s)] = expectile_of(q_reward, tau);
     }
   return v;
 }

@@ -159,10 +159,10 @@ TEST_CASE("the counter counts, on worker threads too") {
   ThreadPool pool(2);
   const std::vector<std::byte*> memory(2, nullptr);
   std::atomic<int> sink{0};
-  const Phase allocate{64, [&](int task, std::byte*) {
-                         const std::vector<int> values(100, task);
-                         sink += *std::max_element(values.begin(), values.end());
-                       }};
+  const TaskGroup allocate{64, [&](int task, std::byte*) {
+                             const std::vector<int> values(100, task);
+                             sink += *std::max_element(values.begin(), values.end());
+                           }};
   CHECK(allocations_of([&] { pool.run(allocate, memory); }) == 64);
   CHECK(allocations_of([&] { free(aligned_alloc(64, 128)); }) == 1);
 }

@@ -60,19 +60,19 @@ template <class T>
 std::vector<std::vector<T>> answers(Sampler<T>& sampler, const std::vector<T>& observations,
                                     const std::vector<T>& noise, const std::vector<std::size_t>& rows) {
   const std::size_t per_noise = static_cast<std::size_t>(sampler.candidates()) * kChunk, n = rows.size();
-  std::vector<T> obs, x, chunk(n * kChunk), cost(n), v_r(n), v_c(n), reward(n);
+  std::vector<T> obs, x, chunk(n * kChunk), cost(n), v_reward(n), v_cost(n), reward(n);
   for (const std::size_t r : rows) {
     obs.insert(obs.end(), observations.begin() + static_cast<std::ptrdiff_t>(r * kObservation),
                observations.begin() + static_cast<std::ptrdiff_t>((r + 1) * kObservation));
     x.insert(x.end(), noise.begin() + static_cast<std::ptrdiff_t>(r * per_noise),
              noise.begin() + static_cast<std::ptrdiff_t>((r + 1) * per_noise));
   }
-  sampler.sample(obs, x, {chunk, cost, v_r, v_c, reward});
+  sampler.sample(obs, x, {chunk, cost, v_reward, v_cost, reward});
   std::vector<std::vector<T>> all;
   for (std::size_t i = 0; i < n; ++i) {
     all.emplace_back(chunk.begin() + static_cast<std::ptrdiff_t>(i * kChunk),
                      chunk.begin() + static_cast<std::ptrdiff_t>((i + 1) * kChunk));
-    all.back().insert(all.back().end(), {cost[i], v_r[i], v_c[i], reward[i]});
+    all.back().insert(all.back().end(), {cost[i], v_reward[i], v_cost[i], reward[i]});
   }
   return all;
 }
@@ -159,11 +159,11 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
     forward[i] = i;
     shuffled[i] = (i * 37 + 11) % n;
   }
-  std::vector<float> v_c(n);  // half of the states are safe
+  std::vector<float> v_cost(n);  // half of the states are safe
   sampler_of(*networks, {{1, 1.0, kLabelGood}, 1}, on_cpu())
-      .score(observations, std::span(noise).first(n * kChunk), {}, {}, {}, v_c);
-  std::sort(v_c.begin(), v_c.end());
-  const double median = static_cast<double>(v_c[n / 2]);
+      .score(observations, std::span(noise).first(n * kChunk), {}, {}, {}, v_cost);
+  std::sort(v_cost.begin(), v_cost.end());
+  const double median = static_cast<double>(v_cost[n / 2]);
   for (const Precision precision : precisions())
     for (const int candidates : {1, 5, 16})
       for (const int label : {int{kLabelNull}, int{kLabelGood}})
@@ -307,16 +307,16 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
   const FlowOptions flow{6, 2.0, kLabelGood};
   const auto observations = normals<float>(n * kObservation, 90),
              noise = normals<float>(n * many * kChunk, 91);
-  std::vector<float> chunk(n * kChunk), cost(n), reward(n), v_r(n), v_c(n), candidates(n * many * kChunk),
-      costs(n * many), rewards(n * many);
+  std::vector<float> chunk(n * kChunk), cost(n), reward(n), v_reward(n), v_cost(n),
+      candidates(n * many * kChunk), costs(n * many), rewards(n * many);
   sampler_of(*networks, {flow, many}, on_cpu())
-      .sample(observations, noise, {chunk, cost, v_r, v_c, reward, candidates, costs, rewards});
+      .sample(observations, noise, {chunk, cost, v_reward, v_cost, reward, candidates, costs, rewards});
   for (std::size_t i = 0; i < n; ++i)
     CHECK(cost[i] == *std::min_element(costs.begin() + static_cast<std::ptrdiff_t>(i * many),
                                        costs.begin() + static_cast<std::ptrdiff_t>((i + 1) * many)));
 
   std::vector<float> thresholds = costs;
-  thresholds.insert(thresholds.end(), v_c.begin(), v_c.end());
+  thresholds.insert(thresholds.end(), v_cost.begin(), v_cost.end());
   std::sort(thresholds.begin(), thresholds.end());
   int by_reward = 0, without_admissible = 0, unsafe = 0, unlike_least_cost = 0;
   for (std::size_t t = 0; t < thresholds.size(); t += thresholds.size() / 12) {
@@ -333,13 +333,13 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
     CHECK(only_chunk == own_chunk);
     for (std::size_t i = 0; i < n; ++i) {
       const float *c = costs.data() + i * many, *r = rewards.data() + i * many;
-      const auto best = static_cast<std::size_t>(best_by_region(c, r, many, v_c[i], l));
+      const auto best = static_cast<std::size_t>(best_by_region(c, r, many, v_cost[i], l));
       CHECK(std::equal(own_chunk.begin() + static_cast<std::ptrdiff_t>(i * kChunk),
                        own_chunk.begin() + static_cast<std::ptrdiff_t>((i + 1) * kChunk),
                        candidates.begin() + static_cast<std::ptrdiff_t>((i * many + best) * kChunk)));
       CHECK(own_cost[i] == c[best]);
       CHECK(own_reward[i] == r[best]);
-      (v_c[i] > l ? unsafe : c[best] > l ? without_admissible : by_reward) += 1;
+      (v_cost[i] > l ? unsafe : c[best] > l ? without_admissible : by_reward) += 1;
       unlike_least_cost += own_cost[i] != cost[i];
     }
   }
@@ -355,7 +355,7 @@ TEST_CASE("a choice by region follows the rule on the candidates' own scores") {
 TEST_CASE("what an episode has spent leaves its share of the bound, row by row") {
   constexpr double kNothing = -std::numeric_limits<double>::infinity();
   CHECK(bound_within({}, 3, 1e9) == 3);
-  const Budget remaining{BudgetRule::remaining, 10, 0.5}, half{BudgetRule::half, 10, 0.5};
+  const EpisodeBudget remaining{BudgetRule::remaining, 10, 0.5}, half{BudgetRule::half, 10, 0.5};
   CHECK(bound_within(remaining, 3, 0.0) == 3);  // 5 are left
   CHECK(bound_within(remaining, 3, 6.0) == 2);
   CHECK(bound_within(half, 3, 0.0) == 2.5);
@@ -406,39 +406,41 @@ TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
   Sampler<double> sampler = sampler_of(*networks, {{4, 2.0, kLabelGood}, 5}, cpu_device(2));
   const auto observations = normals<double>(n * kObservation, 92),
              noise = normals<double>(n * 5 * kChunk, 93);
-  std::vector<double> chunk(n * kChunk), cost(n), v_r(n), v_c(n), reward(n);
-  sampler.sample(observations, noise, {chunk, cost, v_r, v_c, reward});
-  std::vector<double> q_r(n), q_c(n), value_r(n), value_c(n);
-  sampler.score(observations, chunk, q_r, q_c, value_r, value_c);
-  CHECK(q_r == reward);
-  CHECK(q_c == cost);
-  CHECK(value_r == v_r);
-  CHECK(value_c == v_c);
-  for (std::vector<double>* out : {&q_r, &q_c, &value_r, &value_c}) {  // each alone
+  std::vector<double> chunk(n * kChunk), cost(n), v_reward(n), v_cost(n), reward(n);
+  sampler.sample(observations, noise, {chunk, cost, v_reward, v_cost, reward});
+  std::vector<double> q_reward(n), q_cost(n), own_v_reward(n), own_v_cost(n);
+  sampler.score(observations, chunk, q_reward, q_cost, own_v_reward, own_v_cost);
+  CHECK(q_reward == reward);
+  CHECK(q_cost == cost);
+  CHECK(own_v_reward == v_reward);
+  CHECK(own_v_cost == v_cost);
+  for (std::vector<double>* out : {&q_reward, &q_cost, &own_v_reward, &own_v_cost}) {  // each alone
     const std::vector<double> expected = *out;
     std::fill(out->begin(), out->end(), 0.0);
     const auto wanted = [&](std::vector<double>& x) {
       return &x == out ? std::span(x) : std::span<double>();
     };
-    sampler.score(observations, chunk, wanted(q_r), wanted(q_c), wanted(value_r), wanted(value_c));
+    sampler.score(observations, chunk, wanted(q_reward), wanted(q_cost), wanted(own_v_reward),
+                  wanted(own_v_cost));
     CHECK(*out == expected);
   }
 
   const auto wide = normals<double>(n * kChunk, 94);  // beyond [-1, 1], too
-  sampler.score(observations, wide, q_r, q_c, {}, {});
+  sampler.score(observations, wide, q_reward, q_cost, {}, {});
   const Plain plain(*networks);
   for (std::size_t i = 0; i < n; ++i) {  // sums of 50 terms of order one through three layers
     std::vector<double> s(kObservation);
     for (std::size_t j = 0; j < kObservation; ++j)
       s[j] = (observations[i * kObservation + j] - networks->normalization.mean[j]) *
              networks->normalization.scale[j];
-    CHECK(near(q_r[i], plain.least_reward(s, wide.data() + i * kChunk), 1e-10));
-    CHECK(near(q_c[i], plain.greatest_cost(s, wide.data() + i * kChunk), 1e-10));
+    CHECK(near(q_reward[i], plain.least_reward(s, wide.data() + i * kChunk), 1e-10));
+    CHECK(near(q_cost[i], plain.greatest_cost(s, wide.data() + i * kChunk), 1e-10));
   }
   sampler.score({}, {}, {}, {}, {}, {});
-  CHECK_THROWS_WITH(sampler.score(observations, noise, q_r, q_c, {}, {}), Catch::Contains("`chunks`"));
-  CHECK_THROWS_WITH(sampler.score(observations, wide, std::span(q_r).first(2), q_c, {}, {}),
-                    Catch::Contains("`q_r` must hold 9"));
+  CHECK_THROWS_WITH(sampler.score(observations, noise, q_reward, q_cost, {}, {}),
+                    Catch::Contains("`chunks`"));
+  CHECK_THROWS_WITH(sampler.score(observations, wide, std::span(q_reward).first(2), q_cost, {}, {}),
+                    Catch::Contains("`q_reward` must hold 9"));
 }
 
 TEST_CASE("costs and values are those that the data set's evaluation gives the same state and chunk") {
@@ -504,15 +506,15 @@ TEST_CASE("lengths that do not fit are refused") {
   CHECK_THROWS_WITH(sampler.sample(two, noise, {chunk, {}, {}, {}}), Catch::Contains("`observations`"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {two, {}, {}, {}}),
                     Catch::Contains("`chunk` must hold 6"));
-  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, two, {}, {}}), Catch::Contains("`cost`"));
+  CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, two, {}, {}}), Catch::Contains("`q_cost`"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, one, {}}),
                     Catch::Contains("v_reward, v_cost"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, two}),
-                    Catch::Contains("`reward`"));
+                    Catch::Contains("`q_reward`"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, {}, chunk}),
                     Catch::Contains("`candidates` must hold 12"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, {}, {}, one}),
-                    Catch::Contains("`candidate_costs`"));
+                    Catch::Contains("`candidate_q_cost`"));
   CHECK_THROWS_WITH(sampler.sample(observation, noise, {chunk, {}, {}, {}, {}, {}, {}, one}),
-                    Catch::Contains("`candidate_rewards`"));
+                    Catch::Contains("`candidate_q_reward`"));
 }

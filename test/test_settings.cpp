@@ -42,6 +42,7 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"backup", "feasibility"},
                                                          {"feasibility_scale", "1"},
                                                          {"threshold", "zero"},
+                                                         {"hold_out", "0.1"},
                                                          {"timeouts", "terminal"},
                                                          {"pad_terminals", "true"},
                                                          {"normalize_observations", "true"},
@@ -151,8 +152,8 @@ TEST_CASE("the defaults are the paper's") {
 
 TEST_CASE("what no trained number depends on may differ on resume") {
   const std::set<std::string_view> free = {
-      "guidance_scale", "flow_steps", "num_candidates",   "selection",       "label",
-      "region_bound",   "log_every",  "checkpoint_every", "keep_checkpoints"};
+      "guidance_scale", "flow_steps", "num_candidates", "selection",        "label",           "region_bound",
+      "bound_scale",    "budget",     "log_every",      "checkpoint_every", "keep_checkpoints"};
   for (const SettingInfo& info : settings_fields()) {
     INFO(info.key);
     CHECK(info.trains() == !free.contains(info.key));
@@ -210,7 +211,7 @@ TEST_CASE("a preset of sizes comes after the task's and before everything that i
   CHECK(r.values.layer_norm);
   for (const RunPreset& preset : run_presets()) CHECK_FALSE(preset.description.empty());
   request.preset = "quik";
-  CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("quick"));
+  CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("quik"));
 }
 
 TEST_CASE("acting is what a trained policy may change") {

@@ -51,6 +51,7 @@ TEST_CASE("every number is accepted up to its bounds and refused beyond them") {
                         {"cost_limit", true, 0, 1e9},
                         {"threshold_ema", true, 0, 1, false, true},
                         {"feasibility_scale", true, 0, 1e9, true},
+                        {"hold_out", true, 0, 0.9},
                         {"learning_rate", true, 0, 1e30, true},
                         {"adam_beta1", true, 0, 1, false, true},
                         {"adam_beta2", true, 0, 1, false, true},

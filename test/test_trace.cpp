@@ -4,11 +4,11 @@
 #include <fstream>
 #include <tuple>
 
-#include "training/trace.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/safetensors.h"
 #include "tools/data_make.h"
+#include "training/trace.h"
 
 using namespace r2pac;
 
@@ -49,7 +49,7 @@ TEST_CASE("a trace's steps follow from each other, the same bytes for any number
       CHECK(file.contains(at + "loss/flow") == flow);
       CHECK(file.get<double>(at + "observations", {40, 7}).size() == 280);
       CHECK(file.get<std::uint32_t>(at + "windows", {40}).size() == 40);
-      // A phase moves its own networks and no others.
+      // A stage moves its own networks and no others.
       const auto moved = [&](const std::string& name) {
         const std::string before =
             i == 0 ? "initial/online/" : "step." + std::to_string(i - 1) + "/after/online/";

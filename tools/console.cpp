@@ -84,7 +84,6 @@ void Console::finish(const std::string& sentence) {
 void Console::interval(const Interval& interval) {
   clear_bar();
   steps_per_second_ = interval.steps_per_second;
-  phase_ = interval.stage;
   if (mode_ == ConsoleMode::quiet) return;
   if (mode_ == ConsoleMode::json) {
     Json json = {{"step", interval.step},

@@ -41,7 +41,6 @@ class Console {
   ConsoleMode mode_;
   bool terminal_ = false, bar_shown_ = false;
   double steps_per_second_ = 0;
-  std::string phase_;
   std::chrono::steady_clock::time_point last_draw_{};
 };
 

@@ -87,7 +87,8 @@ int run_sample(const SampleOptions& options) {
   }
   std::istream& in = options.observations == "-" ? std::cin : file;
   std::vector<float> noise(static_cast<std::size_t>(sampling.num_candidates * dim.chunk()));
-  std::vector<float> chunk(static_cast<std::size_t>(dim.chunk())), cost(1), reward(1), v_r(1), v_c(1);
+  std::vector<float> chunk(static_cast<std::size_t>(dim.chunk())), q_cost(1), q_reward(1), v_reward(1),
+      v_cost(1);
   std::uint64_t number = 0;
   for (std::string line; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -98,10 +99,10 @@ int run_sample(const SampleOptions& options) {
     SampleOutputs<float> out;
     out.chunk = chunk;
     if (policy.has_critics()) {
-      out.cost = cost;
-      out.reward = reward;
-      out.v_reward = v_r;
-      out.v_cost = v_c;
+      out.q_cost = q_cost;
+      out.q_reward = q_reward;
+      out.v_reward = v_reward;
+      out.v_cost = v_cost;
     }
     sampler.sample(question.observation, noise, out,
                    question.spent ? std::span(&*question.spent, 1) : std::span<const double>());
@@ -111,11 +112,11 @@ int run_sample(const SampleOptions& options) {
                                                        static_cast<std::size_t>(dim.action))));
     Json answer = {{"action", steps[0]}, {"chunk", steps}};
     if (policy.has_critics())
-      answer.update({{"q_c", json_number(cost[0])},
-                     {"q_r", json_number(reward[0])},
-                     {"v_c", json_number(v_c[0])},
-                     {"v_r", json_number(v_r[0])},
-                     {"safe", static_cast<double>(v_c[0]) <= *policy.region_end()}});
+      answer.update({{"q_c", json_number(q_cost[0])},
+                     {"q_r", json_number(q_reward[0])},
+                     {"v_c", json_number(v_cost[0])},
+                     {"v_r", json_number(v_reward[0])},
+                     {"safe", static_cast<double>(v_cost[0]) <= *policy.region_end()}});
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }
   return 0;

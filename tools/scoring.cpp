@@ -86,7 +86,7 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
       candidates.resize(n * noise_size);
       costs.resize(n * count);
       out.candidates = candidates;
-      out.candidate_costs = costs;
+      out.candidate_q_cost = costs;
     }
     sampler.sample(observations, noise, out, spent);
     if (measure) spread->add(candidates, costs, count, chunk, a);

@@ -25,10 +25,10 @@ int dimension(const SafetensorsFile& file, const char* key) {
 
 /// What a policy does about one observation.
 struct Example {
-  std::vector<float> noise, candidates;                   // [candidates, hA]
-  std::vector<float> candidate_costs, candidate_rewards;  // [candidates]
-  std::vector<float> chunk;                               // [hA]
-  std::vector<float> cost = {0}, reward = {0}, v_reward = {0}, v_cost = {0};
+  std::vector<float> noise, candidates;                     // [candidates, hA]
+  std::vector<float> candidate_q_cost, candidate_q_reward;  // [candidates]
+  std::vector<float> chunk;                                 // [hA]
+  std::vector<float> q_cost = {0}, q_reward = {0}, v_reward = {0}, v_cost = {0};
 };
 
 /// The candidate next to `chunk`, by the greatest difference of a component.
@@ -83,14 +83,14 @@ Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
   out.chunk = example.chunk;
   out.candidates = example.candidates;
   if (sampler.has_critics()) {
-    example.candidate_costs.resize(many);
-    example.candidate_rewards.resize(many);
-    out.cost = example.cost;
+    example.candidate_q_cost.resize(many);
+    example.candidate_q_reward.resize(many);
+    out.q_cost = example.q_cost;
     out.v_reward = example.v_reward;
     out.v_cost = example.v_cost;
-    out.reward = example.reward;
-    out.candidate_costs = example.candidate_costs;
-    out.candidate_rewards = example.candidate_rewards;
+    out.q_reward = example.q_reward;
+    out.candidate_q_cost = example.candidate_q_cost;
+    out.candidate_q_reward = example.candidate_q_reward;
   }
   sampler.sample(observation, example.noise, out);
   return example;
@@ -233,8 +233,8 @@ void Policy::save(const std::filesystem::path& path) const {
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
   writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
   if (has_critics()) {
-    writer.add<float>("example.q_c", {1}, example.cost);
-    writer.add<float>("example.q_r", {1}, example.reward);
+    writer.add<float>("example.q_c", {1}, example.q_cost);
+    writer.add<float>("example.q_r", {1}, example.q_reward);
     writer.add<float>("example.v_r", {1}, example.v_reward);
     writer.add<float>("example.v_c", {1}, example.v_cost);
   }
@@ -391,8 +391,8 @@ void Policy::check_example(const SafetensorsFile& file) const {
   }
   compare("example.v_r", mine.v_reward[0]);
   compare("example.v_c", mine.v_cost[0]);
-  compare("example.q_c", mine.candidate_costs[nearest]);
-  if (file.contains("example.q_r")) compare("example.q_r", mine.candidate_rewards[nearest]);
+  compare("example.q_c", mine.candidate_q_cost[nearest]);
+  if (file.contains("example.q_r")) compare("example.q_r", mine.candidate_q_reward[nearest]);
 }
 
 }  // namespace r2pac

@@ -9,9 +9,9 @@ import pytest
 
 from r2pac.collect import __main__ as command
 from r2pac.collect import episodes, files
-from r2pac.collect.hands import Hands
-from r2pac.collect.moods import Mood, plan, schedule
+from r2pac.collect.action_noise import ActionNoise
 from r2pac.collect.selection import keep
+from r2pac.collect.styles import Style, by_step, plan
 from r2pac.collect.tasks import TASKS, find_task
 from r2pac.errors import DiskError, UsageError
 
@@ -57,24 +57,24 @@ def run(*arguments):
     return command.main(["--task", "BallRun", "--jobs", "1", "--quiet", *map(str, arguments)])
 
 
-def test_a_plan_covers_an_episode_and_has_all_moods():
+def test_a_plan_covers_an_episode_and_has_all_styles():
     rng = np.random.default_rng(1)
     seen = set()
     for _ in range(200):
         spans = plan(rng, 50)
         assert spans[0][0] == 0 and spans[-1][1] == 50
         assert all(before[1] == after[0] for before, after in zip(spans, spans[1:]))
-        assert schedule(spans, lambda mood: mood.value).shape == (50,)
-        seen |= {mood for _, _, mood in spans}
-    assert seen == set(Mood)
+        assert by_step(spans, lambda style: style.value).shape == (50,)
+        seen |= {style for _, _, style in spans}
+    assert seen == set(Style)
 
 
-def test_hands_keep_to_the_range_and_mostly_do_what_is_meant():
+def test_action_noise_keeps_to_the_range_and_mostly_does_what_is_meant():
     meant = np.array([0.5, -0.5])
     taken = np.array(
         [
-            [hands(meant) for _ in range(50)]
-            for hands in (Hands(np.random.default_rng(seed), 2) for seed in range(100))
+            [noise(meant) for _ in range(50)]
+            for noise in (ActionNoise(np.random.default_rng(seed), 2) for seed in range(100))
         ]
     )
     assert taken.dtype == np.float32 and np.abs(taken).max() <= 1

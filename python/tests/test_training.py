@@ -30,7 +30,7 @@ def test_callback_hears_of_every_interval(robot_data, tmp_path):
     assert [{k: v for k, v in h.items() if k not in timing} for h in heard] == lines
 
 
-def test_phases_are_the_stages_of_method_and_schedule(robot_data, tmp_path):
+def test_stages_follow_from_method_and_schedule(robot_data, tmp_path):
     heard = []
     r2pac.train(CLONING, robot_data, out=tmp_path / "cloning", callback=heard.append, threads=1)
     assert {h["phase"] for h in heard} == {"actor"}

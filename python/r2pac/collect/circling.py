@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2pac.collect import bodies
-from r2pac.collect.moods import Mood, plan, schedule, uniform
+from r2pac.collect import controllers
+from r2pac.collect.styles import Style, by_step, plan, uniform
 
-_BORDER = {Mood.CAUTIOUS: (4.5, 5.8), Mood.MEDIOCRE: (5.6, 6.5), Mood.RECKLESS: (6.5, 20.0)}  # m, of |x|
+_BORDER = {Style.CAUTIOUS: (4.5, 5.8), Style.MEDIOCRE: (5.6, 6.5), Style.RECKLESS: (6.5, 20.0)}  # m, of |x|
 
 
 class _Circle:
@@ -23,9 +23,9 @@ class _Circle:
         spans = plan(rng, steps)
         skilled = rng.random() < 0.6
         radius, pace = ((6.2, 7.5), (0.6, 1.1)) if skilled else ((2.0, 8.5), (0.05, 1.0))
-        self._border = schedule(spans, uniform(rng, _BORDER))  # m
-        self._radius = schedule(spans, lambda mood: rng.uniform(*radius))  # m
-        self._pace = self.top * schedule(spans, lambda mood: rng.uniform(*pace))  # m/s
+        self._border = by_step(spans, uniform(rng, _BORDER))  # m
+        self._radius = by_step(spans, lambda style: rng.uniform(*radius))  # m
+        self._pace = self.top * by_step(spans, lambda style: rng.uniform(*pace))  # m/s
         self._pull = rng.uniform(0.3, 1.2)  # 1/m, back to the circle
         self._respect = rng.uniform(0.5, 2.0)  # 1/s, speed towards the border for each metre that is left
 
@@ -47,7 +47,7 @@ class BallCircle(_Circle):
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         super().__init__(rng, steps)
-        self._ball = bodies.Ball(rng)
+        self._ball = controllers.Ball(rng)
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         return self._ball.follow(observation, self.wanted(10 * observation[:2], step))
@@ -59,7 +59,7 @@ class CarCircle(_Circle):
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         super().__init__(rng, steps)
-        self._car = bodies.Car(rng)
+        self._car = controllers.Car(rng)
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         return self._car.follow(observation, self.wanted(10 * observation[:2], step))

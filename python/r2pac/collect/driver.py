@@ -11,7 +11,7 @@ class Driver(Protocol):
     """One behaviour during one episode, drawn from `rng` when it is made as Driver(rng, steps)."""
 
     actions: int  # A
-    steadiness: float  # of its hands
+    steadiness: float  # divides its ActionNoise
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         """The action meant in observation [S] at a step in [0, steps), [A]."""

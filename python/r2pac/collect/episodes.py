@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from r2pac.collect.driver import Blind
-from r2pac.collect.hands import Hands
+from r2pac.collect.action_noise import ActionNoise
 from r2pac.collect.tasks import Task
 from r2pac.env_server import Copy
 from r2pac.simulators import factory
@@ -23,14 +23,14 @@ def drive(task: Task, seed: int, number: int) -> Episode:
     """One episode in a fresh simulator, as evaluation uses them. The same arguments give the same episode."""
     rng = np.random.default_rng([seed, number])
     driver = task.driver(rng, task.steps)
-    hands = Hands(rng, driver.actions, driver.steadiness)
+    noise = ActionNoise(rng, driver.actions, driver.steadiness)
     if rng.random() < _BLIND_SHARE:
         driver = Blind(rng, driver.actions)
     copy = Copy(_factory(task.env_id), reuse=False)
     observations, actions, rewards, costs = [copy.reset(int(rng.integers(2**31)))], [], [], []
     ended = False
     while not ended:
-        actions.append(hands(driver.act(observations[-1], min(len(actions), task.steps - 1))))
+        actions.append(noise(driver.act(observations[-1], min(len(actions), task.steps - 1))))
         transition = copy.step(actions[-1])
         observations.append(transition.observation)
         rewards.append(transition.reward)

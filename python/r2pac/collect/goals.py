@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from r2pac.collect.driver import wrapped
-from r2pac.collect.moods import Mood, plan, schedule, uniform
+from r2pac.collect.styles import Style, by_step, plan, uniform
 
 _SECTORS = (np.arange(16) + 0.5) * np.pi / 8  # their middles
 _COURSES = np.arange(-18, 18) * np.pi / 18  # what a driver chooses from
-_CAUTION = {Mood.CAUTIOUS: (1.5, 4.0), Mood.MEDIOCRE: (0.3, 1.5), Mood.RECKLESS: (0.0, 0.2)}
+_CAUTION = {Style.CAUTIOUS: (1.5, 4.0), Style.MEDIOCRE: (0.3, 1.5), Style.RECKLESS: (0.0, 0.2)}
 
 
 class PointGoal:
@@ -26,8 +26,8 @@ class PointGoal:
         self._rng = rng
         spans = plan(rng, steps)
         slowest = 0.5 if rng.random() < 0.5 else 0.05
-        self._caution = schedule(spans, uniform(rng, _CAUTION))
-        self._push = schedule(spans, lambda mood: rng.uniform(slowest, 1.0))
+        self._caution = by_step(spans, uniform(rng, _CAUTION))
+        self._push = by_step(spans, lambda style: rng.uniform(slowest, 1.0))
         self._reach = rng.uniform(0.5, 1.0)  # m; hazards that are nearer count
         self._steering = rng.uniform(0.6, 2.5)
         self._brake = rng.uniform(0.2, 1.0)

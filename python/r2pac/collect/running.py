@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2pac.collect import bodies
-from r2pac.collect.moods import Mood, plan, schedule, uniform
+from r2pac.collect import controllers
+from r2pac.collect.styles import Style, by_step, plan, uniform
 
-_OFFSET = {Mood.CAUTIOUS: 0.5, Mood.MEDIOCRE: 1.3, Mood.RECKLESS: 2.5}  # m, spread of the lane around y = 0
+_OFFSET = {Style.CAUTIOUS: 0.5, Style.MEDIOCRE: 1.3, Style.RECKLESS: 2.5}  # m, spread of the lane around y = 0
 
 
 class _Run:
@@ -23,12 +23,12 @@ class _Run:
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         spans = plan(rng, steps)
         pace = {
-            Mood.CAUTIOUS: self.cautious,
-            Mood.MEDIOCRE: (0.8, 1.15),
-            Mood.RECKLESS: (1.05, self.top / self.limit),
+            Style.CAUTIOUS: self.cautious,
+            Style.MEDIOCRE: (0.8, 1.15),
+            Style.RECKLESS: (1.05, self.top / self.limit),
         }
-        self._pace = self.limit * schedule(spans, uniform(rng, pace))  # m/s
-        self._lane = schedule(spans, lambda mood: rng.normal(0, _OFFSET[mood]))  # m
+        self._pace = self.limit * by_step(spans, uniform(rng, pace))  # m/s
+        self._lane = by_step(spans, lambda style: rng.normal(0, _OFFSET[style]))  # m
         self._eagerness = rng.uniform(0.4, 1.5)  # 1/s, from distance to sideways speed
 
     def wanted(self, y: float, step: int) -> np.ndarray:
@@ -44,7 +44,7 @@ class BallRun(_Run):
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         super().__init__(rng, steps)
-        self._ball = bodies.Ball(rng)
+        self._ball = controllers.Ball(rng)
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         return self._ball.follow(observation, self.wanted(10 * observation[1], step))
@@ -56,7 +56,7 @@ class CarRun(_Run):
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         super().__init__(rng, steps)
-        self._car = bodies.Car(rng)
+        self._car = controllers.Car(rng)
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         return self._car.follow(observation, self.wanted(10 * observation[1], step))
@@ -69,7 +69,7 @@ class DroneRun(_Run):
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         super().__init__(rng, steps)
-        self._drone = bodies.Drone(rng)
+        self._drone = controllers.Drone(rng)
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         return self._drone.follow(observation, self.wanted(10 * observation[1], step))

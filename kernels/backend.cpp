@@ -1,4 +1,4 @@
-#include "kernels/schedules.h"
+#include "kernels/backend.h"
 
 #include <algorithm>
 
@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
 template <class T>
-class CpuSchedules final : public Schedules<T> {
+class CpuBackend final : public Backend<T> {
  public:
   void rows(const RowOperation<T>& operation, int rows) const override { run_rows(operation, rows); }
 
@@ -146,11 +146,11 @@ class CpuSchedules final : public Schedules<T> {
 }  // namespace
 
 template <class T>
-const Schedules<T>& cpu_schedules() {
-  static const CpuSchedules<T> schedules;
-  return schedules;
+const Backend<T>& cpu_backend() {
+  static const CpuBackend<T> backend;
+  return backend;
 }
-template const Schedules<float>& cpu_schedules();
-template const Schedules<double>& cpu_schedules();
+template const Backend<float>& cpu_backend();
+template const Backend<double>& cpu_backend();
 
 }  // namespace r2pac

@@ -1,11 +1,11 @@
-"""What comes between the action that a driver means and the one that it takes."""
+"""Noise and faults between the action that a driver means and the one that it takes."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-class Hands:
+class ActionNoise:
     """Tremor, drift, slips and, rarely, an actuator that is weak or dead.
 
     Tremor is white, drift a first-order autoregression; a slip repeats one random action for some steps. All
@@ -13,7 +13,7 @@ class Hands:
     """
 
     def __init__(self, rng: np.random.Generator, actions: int, steadiness: float = 1.0) -> None:
-        """actions: A; steadiness > 0: greater is calmer, for simulators that forgive little."""
+        """actions: A; steadiness > 0: the noise is divided by it, for simulators that forgive little."""
         self._rng = rng
         clumsiness = rng.choice((0.02, 0.1, 0.3, 0.6), p=(0.3, 0.35, 0.25, 0.1)) / steadiness
         self._tremor = clumsiness * rng.uniform(0.5, 1.2)

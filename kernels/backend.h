@@ -1,7 +1,7 @@
-// What a device can do: one schedule for every operation that a recording consists of.
+// What a device can do: one function for every operation that a recording consists of.
 //
-// The CPU's schedules run at once, for the rows of one slice. A CUDA device's are enqueued, for whole
-// batches.
+// The CPU's functions compute at once, for the rows of one slice. Those of a CUDA device enqueue kernels, for
+// whole batches.
 #pragma once
 
 #include <cstddef>
@@ -90,10 +90,11 @@ struct OptimizerStep {
   T* gradient_scale = nullptr;  ///< one value, of a group with a clip_norm
 };
 
+/// The operations of a device.
 template <class T>
-class Schedules {
+class Backend {
  public:
-  virtual ~Schedules() = default;
+  virtual ~Backend() = default;
 
   virtual void rows(const RowOperation<T>& operation, int rows) const = 0;
 
@@ -141,6 +142,6 @@ class Schedules {
 
 /// The CPU's.
 template <class T>
-const Schedules<T>& cpu_schedules();
+const Backend<T>& cpu_backend();
 
 }  // namespace r2pac

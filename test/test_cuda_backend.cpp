@@ -1,4 +1,4 @@
-// Every schedule of a CUDA device by itself, at sizes that are multiples of nothing: row operations give the
+// Every operation of a CUDA device by itself, at sizes that are multiples of nothing: row operations give the
 // CPU's values, and what sums or multiplies errs at most twice as much as the CPU does in single precision.
 #include <bit>
 #include <catch2/catch.hpp>
@@ -51,11 +51,11 @@ class Arrays {
   std::size_t next_ = 0;
 };
 
-/// All arrays after `call(schedules, arrays)`.
+/// All arrays after `call(backend, arrays)`.
 template <class T, class Call>
 std::vector<double> after(const std::shared_ptr<Device>& device, Call call) {
   Arrays<T> arrays(device);
-  const std::function<void()> run = call(device->template schedules<T>(), arrays);
+  const std::function<void()> run = call(device->template backend<T>(), arrays);
   if (device->whole_batches())
     device->record({{"call", {}, {}, true, run}})->run();
   else
@@ -102,9 +102,9 @@ void check_twice(Call call) {
 /// A call that is one row operation over `rows` rows, made by make(arrays).
 template <class Make>
 auto row_operation(int rows, Make make) {
-  return [=](const auto& schedules, auto& arrays) -> std::function<void()> {
+  return [=](const auto& backend, auto& arrays) -> std::function<void()> {
     const auto operation = make(arrays);
-    return [&schedules, operation, rows] { schedules.rows(operation, rows); };
+    return [&backend, operation, rows] { backend.rows(operation, rows); };
   };
 }
 const StepState kState{12345, 0};
@@ -223,7 +223,7 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
         FlowLoss<float>{a.array(1, rows, 7), noise, a.array(1, rows, 7), scalar()},
         FlowLossGradient<float>{a.array(1, rows, 7), noise, a.array(1, rows, 7), 0.1f, a.array(1, rows, 7)}};
     const std::function<void()> run = [&] {
-      for (const auto& operation : operations) device->schedules<float>().rows(operation, rows);
+      for (const auto& operation : operations) device->backend<float>().rows(operation, rows);
     };
     static std::vector<double> expected;
     if (!device->whole_batches()) {
@@ -276,29 +276,28 @@ TEST_CASE("layers, their gradients and normalisation") {
     const int in_nets = size.shared ? 1 : size.nets;
     for (const Activation activation : {Activation::identity, Activation::gelu_erf, Activation::gelu_tanh})
       for (const bool slopes : {false, true})
-        check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+        check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
           DenseForward<T> call{a.array(in_nets, size.rows, size.in), weights(a), activation,
                                a.array(size.nets, size.rows, size.out),
                                slopes ? a.array(size.nets, size.rows, size.out) : View<T>{}};
-          return [&schedules, call, packed, cpu = &schedules == &cpu_schedules<T>()]() mutable {
+          return [&backend, call, packed, cpu = &backend == &cpu_backend<T>()]() mutable {
             std::vector<T> room;
             if (cpu) call.weights = packed(call.weights, 0, call.weights.in, false, room);
-            schedules.dense(call);
+            backend.dense(call);
           };
         });
     for (const bool add : {false, true})
-      check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+      check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
         const int first_row = 2, wanted = size.in - 3;
         DenseInputGradient<T> call{a.array(size.nets, size.rows, size.out), weights(a), first_row,
                                    a.array(in_nets, size.rows, wanted), add};
-        return
-            [&schedules, call, packed, first_row, wanted, cpu = &schedules == &cpu_schedules<T>()]() mutable {
-              std::vector<T> room;
-              if (cpu) call.weights = packed(call.weights, first_row, wanted, true, room);
-              schedules.dense_input_gradient(call);
-            };
+        return [&backend, call, packed, first_row, wanted, cpu = &backend == &cpu_backend<T>()]() mutable {
+          std::vector<T> room;
+          if (cpu) call.weights = packed(call.weights, first_row, wanted, true, room);
+          backend.dense_input_gradient(call);
+        };
       });
-    check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+    check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
       const View<T> d_weight = a.array(size.nets, size.in, size.out),
                     d_bias = a.array(size.nets, 1, size.out);
       const DenseWeightGradient<T> call{a.array(in_nets, size.rows, size.in),
@@ -307,9 +306,9 @@ TEST_CASE("layers, their gradients and normalisation") {
                                         d_weight.net_stride,
                                         d_bias.data,
                                         d_bias.net_stride};
-      return [&schedules, call, size] {
-        std::vector<std::byte> scratch(schedules.weight_gradient_scratch(size.rows, size.in, size.out));
-        schedules.dense_weight_gradient(call, scratch.data());
+      return [&backend, call, size] {
+        std::vector<std::byte> scratch(backend.weight_gradient_scratch(size.rows, size.in, size.out));
+        backend.dense_weight_gradient(call, scratch.data());
       };
     });
   }
@@ -317,7 +316,7 @@ TEST_CASE("layers, their gradients and normalisation") {
     constexpr int rows = 19, nets = 2;
     const auto row = [=](auto& a) { return a.array(nets, 1, cols); };
     for (const bool keep : {false, true})
-      check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+      check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
         const View<T> gain = row(a), bias = row(a);
         const LayerNorm<T> call{a.array(nets, rows, cols),
                                 gain.data,
@@ -326,34 +325,34 @@ TEST_CASE("layers, their gradients and normalisation") {
                                 a.array(nets, rows, cols),
                                 keep ? a.array(nets, rows, cols) : View<T>{},
                                 keep ? a.array(nets, rows, 1) : View<T>{}};
-        return [&schedules, call] { schedules.layer_norm(call); };
+        return [&backend, call] { backend.layer_norm(call); };
       });
-    check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+    check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
       const View<T> gain = row(a);
       const LayerNormGradient<T> call{a.array(nets, rows, cols), gain.data,
                                       gain.net_stride,           a.array(nets, rows, cols),
                                       a.array(nets, rows, 1),    a.array(nets, rows, cols)};
-      return [&schedules, call] { schedules.layer_norm_gradient(call); };
+      return [&backend, call] { backend.layer_norm_gradient(call); };
     });
-    check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+    check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
       const View<T> gain = row(a), bias = row(a), d = a.array(nets, rows, cols),
                     unit = a.array(nets, rows, cols);
-      return [&schedules, gain, bias, d, unit] {
-        schedules.layer_norm_gains(d, unit, gain.data, bias.data, gain.net_stride);
+      return [&backend, gain, bias, d, unit] {
+        backend.layer_norm_gains(d, unit, gain.data, bias.data, gain.net_stride);
       };
     });
-    check_exact([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+    check_exact([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
       const View<T> factor = a.array(nets, rows, cols), target = a.array(nets, rows, cols, cols % 2);
-      return [&schedules, factor, target] { schedules.scale(factor, target); };
+      return [&backend, factor, target] { backend.scale(factor, target); };
     });
-    check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+    check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
       const View<T> label = a.array(1, rows, 1), d = a.array(1, rows, cols), table = a.array(1, 3, cols);
       a.set(label, [](std::size_t i) { return static_cast<double>(i * i % 3); });
-      return [&schedules, label, d, table] { schedules.embed_backward(label, d, 3, table.data); };
+      return [&backend, label, d, table] { backend.embed_backward(label, d, 3, table.data); };
     });
-    check_twice([=]<class T>(const Schedules<T>& schedules, Arrays<T>& a) -> std::function<void()> {
+    check_twice([=]<class T>(const Backend<T>& backend, Arrays<T>& a) -> std::function<void()> {
       const View<T> x = a.array(nets, cols, 1), out = a.array(1, 1, 1);
-      return [&schedules, x, out] { schedules.sum_of_means(x, out.data); };
+      return [&backend, x, out] { backend.sum_of_means(x, out.data); };
     });
   }
 }
@@ -409,21 +408,19 @@ TEST_CASE("products of rounded operands err at most twice as much as naive loops
     weights.bias = bias.data();
     weights.in = in;
     weights.out = out;
-    const Schedules<float>& schedules = device->schedules<float>();
+    const Backend<float>& backend = device->backend<float>();
     device
-        ->record({{"call",
-                   {},
-                   {},
-                   true,
-                   [&] {
-                     schedules.dense(
-                         {view(on_x, rows, in), weights, Activation::identity, view(y, rows, out), {}});
-                     schedules.dense_input_gradient(
-                         {view(on_d, rows, out), weights, 0, view(d_x, rows, in), false});
-                     schedules.dense_weight_gradient(
-                         {view(on_x, rows, in), view(on_d, rows, out), d_w.data(), 0, bias.data(), 0},
-                         nullptr);
-                   }}})
+        ->record(
+            {{"call",
+              {},
+              {},
+              true,
+              [&] {
+                backend.dense({view(on_x, rows, in), weights, Activation::identity, view(y, rows, out), {}});
+                backend.dense_input_gradient({view(on_d, rows, out), weights, 0, view(d_x, rows, in), false});
+                backend.dense_weight_gradient(
+                    {view(on_x, rows, in), view(on_d, rows, out), d_w.data(), 0, bias.data(), 0}, nullptr);
+              }}})
         ->run();
     const auto check = [&](const Buffer<float>& found, int n, int depth, int m, auto a, auto b) {
       std::vector<float> values(found.size());

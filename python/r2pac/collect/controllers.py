@@ -1,4 +1,4 @@
-"""How the bodies of bullet-safety-gym are made to move at a wanted velocity.
+"""Velocity controllers of the robots of bullet-safety-gym.
 
 Gains are drawn once for an episode: some drivers are sluggish, some overshoot.
 """

@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "kernels/cuda_schedules.cuh"
+#include "kernels/cuda_backend.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/update.cuh"
 
@@ -17,21 +17,20 @@ Matrix transposed(Matrix of) {
 
 }  // namespace
 
-void CudaSchedules::rows(const RowOperation<float>& operation, int rows) const {
-  queue_.add(operation, rows);
-}
+void CudaBackend::rows(const RowOperation<float>& operation, int rows) const { queue_.add(operation, rows); }
 
-void CudaSchedules::dense(const DenseForward<float>& call) const {
+void CudaBackend::dense(const DenseForward<float>& call) const {
   const DenseWeights<float>& w = call.weights;
+  constexpr bool kOverwrite = false;  // `accumulate` of the product
   if (w.out == 1) return queue_.launch(1, [&](const Stream& stream) { head(call, stream.get()); });
   multiply(queue_, operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
-           call.y.net_stride, call.y.nets, false, w.head);
+           call.y.net_stride, call.y.nets, kOverwrite, w.head);
   queue_.launch(1, [&](const Stream& stream) {
     bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, stream.get());
   });
 }
 
-void CudaSchedules::dense_input_gradient(const DenseInputGradient<float>& call) const {
+void CudaBackend::dense_input_gradient(const DenseInputGradient<float>& call) const {
   const DenseWeights<float>& w = call.weights;
   const View<float>&from = call.d_y, &to = call.d_x;
   if (w.out == 1 && to.nets == from.nets)
@@ -46,7 +45,7 @@ void CudaSchedules::dense_input_gradient(const DenseInputGradient<float>& call) 
              from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0, w.head);
 }
 
-void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte*) const {
+void CudaBackend::dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte*) const {
   const View<float>&x = call.x, &d_y = call.d_y;
   ColumnSum bias;
   bias.x = d_y;
@@ -67,23 +66,23 @@ void CudaSchedules::dense_weight_gradient(const DenseWeightGradient<float>& call
            call.weight_stride, d_y.nets, call.accumulate, call.head);
 }
 
-void CudaSchedules::activate(const View<float>& x, Activation activation, const View<float>& y,
-                             const View<float>& slope) const {
+void CudaBackend::activate(const View<float>& x, Activation activation, const View<float>& y,
+                           const View<float>& slope) const {
   queue_.launch(1, [&](const Stream& stream) { cuda::activate(x, activation, y, slope, stream.get()); });
 }
 
-void CudaSchedules::scale(const View<float>& factor, const View<float>& target) const {
+void CudaBackend::scale(const View<float>& factor, const View<float>& target) const {
   queue_.launch(1, [&](const Stream& stream) { cuda::scale(factor, target, stream.get()); });
 }
 
-void CudaSchedules::layer_norm(const LayerNorm<float>& call) const {
+void CudaBackend::layer_norm(const LayerNorm<float>& call) const {
   queue_.launch(1, [&](const Stream& stream) { cuda::layer_norm(call, stream.get()); });
 }
-void CudaSchedules::layer_norm_gradient(const LayerNormGradient<float>& call) const {
+void CudaBackend::layer_norm_gradient(const LayerNormGradient<float>& call) const {
   queue_.launch(1, [&](const Stream& stream) { cuda::layer_norm_gradient(call, stream.get()); });
 }
-void CudaSchedules::layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain,
-                                     float* bias, std::size_t stride, bool accumulate) const {
+void CudaBackend::layer_norm_gains(const View<float>& d, const View<float>& normalized, float* gain,
+                                   float* bias, std::size_t stride, bool accumulate) const {
   ColumnSum sum;
   sum.x = d;
   sum.out = bias;
@@ -95,8 +94,8 @@ void CudaSchedules::layer_norm_gains(const View<float>& d, const View<float>& no
   queue_.add(sum);
 }
 
-void CudaSchedules::embed_backward(const View<float>& label, const View<float>& d_out, int labels,
-                                   float* d_table, bool accumulate) const {
+void CudaBackend::embed_backward(const View<float>& label, const View<float>& d_out, int labels,
+                                 float* d_table, bool accumulate) const {
   for (int i = 0; i < labels; ++i) {
     ColumnSum sum;
     sum.x = d_out;
@@ -108,7 +107,7 @@ void CudaSchedules::embed_backward(const View<float>& label, const View<float>& 
   }
 }
 
-void CudaSchedules::sum_rows(const View<float>& d, float* out, bool accumulate) const {
+void CudaBackend::sum_rows(const View<float>& d, float* out, bool accumulate) const {
   ColumnSum sum;
   sum.x = d;
   sum.out = out;
@@ -116,7 +115,7 @@ void CudaSchedules::sum_rows(const View<float>& d, float* out, bool accumulate) 
   queue_.add(sum);
 }
 
-void CudaSchedules::sum_of_means(const View<float>& x, float* out) const {
+void CudaBackend::sum_of_means(const View<float>& x, float* out) const {
   ColumnSum sum;
   sum.x = x;
   sum.across_members = true;
@@ -125,8 +124,8 @@ void CudaSchedules::sum_of_means(const View<float>& x, float* out) const {
   queue_.add(sum);
 }
 
-void CudaSchedules::update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
-                                     unsigned long long first_step, float* threshold, float*) const {
+void CudaBackend::update_threshold(const View<float>& x, double alpha, double keep, const StepState* state,
+                                   unsigned long long first_step, float* threshold, float*) const {
   if (x.rows > kMaxQuantileRows)
     throw Error(ExitCode::settings,
                 "a batch of " + std::to_string(x.rows) + " is larger than a CUDA device takes, which is " +
@@ -137,31 +136,32 @@ void CudaSchedules::update_threshold(const View<float>& x, double alpha, double 
   });
 }
 
-std::size_t CudaSchedules::partial_squares(const OptimizerStep<float>& call) const {
+std::size_t CudaBackend::partial_squares(const OptimizerStep<float>& call) const {
   return update_scratch(call.pieces);
 }
 
-void CudaSchedules::square_gradients(const OptimizerStep<float>& call, int, int, float*) const {
-  queue_.launch(update_launches(call.pieces),
-                [&](const Stream& stream) { cuda::square_gradients(call.pieces, call.partial, stream.get()); });
+void CudaBackend::square_gradients(const OptimizerStep<float>& call, int, int, float*) const {
+  queue_.launch(update_launches(call.pieces), [&](const Stream& stream) {
+    cuda::square_gradients(call.pieces, call.partial, stream.get());
+  });
 }
 
-void CudaSchedules::clip_gradient(const OptimizerStep<float>& call, const float*) const {
+void CudaBackend::clip_gradient(const OptimizerStep<float>& call, const float*) const {
   queue_.launch(1, [&](const Stream& stream) {
     cuda::clip_gradient(call.partial, update_scratch(call.pieces), call.clip_norm, call.gradient_scale,
                         stream.get());
   });
 }
 
-void CudaSchedules::update(const OptimizerStep<float>& call, int, int, float*) const {
+void CudaBackend::update(const OptimizerStep<float>& call, int, int, float*) const {
   queue_.launch(update_launches(call.pieces), [&](const Stream& stream) {
     update_parameters(call.pieces, call.settings, call.state, call.first_step, call.partial, stream.get(),
                       call.gradient_scale);
   });
 }
 
-void CudaSchedules::finish_step(const std::vector<const OptimizerStep<float>*>& groups, float* squares,
-                                const std::vector<const float*>& losses) const {
+void CudaBackend::finish_step(const std::vector<const OptimizerStep<float>*>& groups, float* squares,
+                              const std::vector<const float*>& losses) const {
   std::vector<UpdateArguments<float>> pieces;
   for (const auto* group : groups) pieces.insert(pieces.end(), group->pieces.begin(), group->pieces.end());
   const auto& first = *groups.front();

@@ -1,15 +1,15 @@
-// A CUDA device's schedules: what kernels/schedules.h asks for, put into a queue.
+// A CUDA device's backend: what kernels/backend.h asks for, put into a queue.
 #pragma once
 
+#include "kernels/backend.h"
 #include "kernels/queue.cuh"
-#include "kernels/schedules.h"
 
 namespace r2pac::cuda {
 
-class CudaSchedules final : public Schedules<float> {
+class CudaBackend final : public Backend<float> {
  public:
-  /// The queue outlives the schedules.
-  explicit CudaSchedules(Queue& queue) : queue_(queue) {}
+  /// The queue outlives the backend.
+  explicit CudaBackend(Queue& queue) : queue_(queue) {}
 
   void rows(const RowOperation<float>& operation, int rows) const override;
   void dense(const DenseForward<float>& call) const override;

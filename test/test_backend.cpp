@@ -1,4 +1,4 @@
-// Every vectorised schedule, for each instruction set of this machine, against a plain loop in a wider type.
+// Every vectorised kernel, for each instruction set of this machine, against a plain loop in a wider type.
 //
 // A sum of n terms computed in any order with or without fused multiply-adds is within n * eps * sum |terms|
 // of the exact one (Higham, section 3.1, with a factor of two to spare); the tests compute that bound.
