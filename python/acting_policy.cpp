@@ -85,6 +85,9 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
   require_place(decisions.steps, n, std::numeric_limits<std::int64_t>::max(), "steps");
   if (decisions.episodes.empty() && episode_ + static_cast<std::int64_t>(n) - 1 > kLastEpisode)
     throw InvalidArgument("the rows' episodes run past " + std::to_string(kLastEpisode));
+  if (!decisions.spent.empty() && decisions.spent.size() != n)
+    throw InvalidArgument("`spent` must hold " + std::to_string(n) + " numbers, not " +
+                          std::to_string(decisions.spent.size()));
   std::vector<float> noise(std::min(n, kBlock) * noise_size);
   for_blocks(n, [&](std::size_t first, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
@@ -99,7 +102,8 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
     SampleOutputs<float> outputs;
     outputs.chunk = chunks.subspan(first * chunk, count * chunk);
     sampler_->sample(observations.subspan(first * s, count * s), std::span(noise).first(count * noise_size),
-                     outputs);
+                     outputs,
+                     decisions.spent.empty() ? decisions.spent : decisions.spent.subspan(first, count));
   });
   if (decisions.steps.empty()) ++step_;
   begun_ = true;

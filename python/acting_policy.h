@@ -20,6 +20,7 @@ namespace r2pac::python {
 struct Decisions {
   std::span<const std::int64_t> episodes;  ///< [n] >= 0; empty: one after the other from the current one
   std::span<const std::int64_t> steps;     ///< [n] >= 0; empty: the current one, which then moves on by one
+  std::span<const double> spent;           ///< [n] cost of each episode so far; empty: nobody counts it
 };
 
 class ActingPolicy {

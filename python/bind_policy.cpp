@@ -57,17 +57,31 @@ std::vector<std::int64_t> places(const py::object& value, py::ssize_t rows, cons
   return {whole.data(), whole.data() + whole.size()};
 }
 
+/// Costs of episodes so far: [n], or one for all; empty for none.
+std::vector<double> costs_so_far(const py::object& value, py::ssize_t rows) {
+  if (value.is_none()) return {};
+  using Numbers = py::array_t<double, py::array::c_style | py::array::forcecast>;
+  const Numbers given = Numbers::ensure(value);
+  if (!given || given.ndim() > 1 || (given.ndim() == 1 && given.shape(0) != rows)) {
+    PyErr_Clear();
+    throw py::value_error("`spent` must be a number or an array of " + std::to_string(rows));
+  }
+  if (given.ndim() == 0) return std::vector<double>(static_cast<std::size_t>(rows), *given.data());
+  return {given.data(), given.data() + given.size()};
+}
+
 /// Chunks [leading, h, A].
 Batch chunks_for(ActingPolicy& policy, const Observations& seen, const py::object& episodes,
-                 const py::object& steps) {
+                 const py::object& steps, const py::object& spent) {
   const Dimensions& dim = policy.policy().dimensions();
   const std::vector<std::int64_t> episode = places(episodes, seen.rows(), "episodes"),
                                   step = places(steps, seen.rows(), "steps");
+  const std::vector<double> cost = costs_so_far(spent, seen.rows());
   Batch chunks(joined(seen.leading, {dim.chunk_length, dim.action}));
   const std::span<const float> in = values_of(seen.array);
   const std::span<float> out = writable_values(chunks);
   const py::gil_scoped_release released;
-  policy.act(in, {episode, step}, out);
+  policy.act(in, {episode, step, cost}, out);
   return chunks;
 }
 
@@ -186,7 +200,8 @@ void bind_policy(py::module_& module) {
           "guidance_scale (or guidance): omega, 0 to 1000. selection: \"least-cost\" (least Q_c), or "
           "\"region\" (in a safe state the greatest Q_r among chunks with Q_c within the bound). "
           "region_bound (or threshold): that of region, or \"auto\": the policy's l, but at most its cost "
-          "limit as a value (Eq. 42). label: \"1\" acts well, \"null\" imitates the data. None leaves a value "
+          "limit as a value (Eq. 42). label: \"1\" acts well, \"null\" imitates the data. None leaves a "
+          "value "
           "as it is. Raises UsageError, and SettingsError for what its method cannot do.")
       .def("reset", &ActingPolicy::reset, py::arg("seed") = py::none(), py::kw_only(),
            py::arg("episode") = py::none(), py::call_guard<py::gil_scoped_release>(),
@@ -195,32 +210,35 @@ void bind_policy(py::module_& module) {
            "at first is episode 0 of seed 0. episode: that one instead.")
       .def(
           "act",
-          [](ActingPolicy& self, const py::object& observation) {
-            return first_actions(chunks_for(self, one(self, observation), py::none(), py::none()), {});
+          [](ActingPolicy& self, const py::object& observation, const py::object& spent) {
+            return first_actions(chunks_for(self, one(self, observation), py::none(), py::none(), spent), {});
           },
-          py::arg("observation"),
-          "The action [A] in [-1, 1] for an observation [S]; the step moves on by one.")
+          py::arg("observation"), py::kw_only(), py::arg("spent") = py::none(),
+          "The action [A] in [-1, 1] for an observation [S]; the step moves on by one.\n\n"
+          "spent: the episode's undiscounted cost so far, which a policy with a `budget` keeps its choices "
+          "by; None: nobody counts it, and a fifth of its bound applies throughout.")
       .def(
           "act_batch",
           [](ActingPolicy& self, const py::object& observations, const py::object& episodes,
-             const py::object& steps) {
+             const py::object& steps, const py::object& spent) {
             const Observations seen = several(self, observations);
-            return first_actions(chunks_for(self, seen, episodes, steps), seen.leading);
+            return first_actions(chunks_for(self, seen, episodes, steps, spent), seen.leading);
           },
           py::arg("observations"), py::kw_only(), py::arg("episodes") = py::none(),
-          py::arg("steps") = py::none(),
+          py::arg("steps") = py::none(), py::arg("spent") = py::none(),
           "Actions [n, A] in [-1, 1] for observations [n, S] of n episodes side by side.\n\n"
           "episodes: each row's episode, [n] or one for all; without, row i belongs to the current episode "
           "+ i. steps: each row's step in its episode, likewise; without, all rows are at the current step, "
-          "which then moves on by one. A row's action depends on its observation, episode and step alone.")
+          "which then moves on by one. spent: each row's cost so far, as for act. A row's action depends on "
+          "its observation, episode, step and cost alone.")
       .def(
           "chunk",
           [](ActingPolicy& self, const py::object& observations, const py::object& episodes,
-             const py::object& steps) {
-            return chunks_for(self, one_or_several(self, observations), episodes, steps);
+             const py::object& steps, const py::object& spent) {
+            return chunks_for(self, one_or_several(self, observations), episodes, steps, spent);
           },
           py::arg("observations"), py::kw_only(), py::arg("episodes") = py::none(),
-          py::arg("steps") = py::none(),
+          py::arg("steps") = py::none(), py::arg("spent") = py::none(),
           "The whole chunks [n, h, A] for observations [n, S], or [h, A] for one [S]; otherwise as "
           "act_batch, whose action is the first of the chunk.")
       .def("values", &values, py::arg("observations"), py::arg("actions") = py::none(),

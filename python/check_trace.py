@@ -42,7 +42,11 @@ class Kind(NamedTuple):
     entries: tuple
 
 
-METHODS = {"r2pac": ("critics", "actor"), "cloning": ("actor",)}  # the stages of each method
+METHODS = {  # the stages of each method
+    "r2pac": ("critics", "actor"),
+    "safe-chunks": ("critics", "actor"),
+    "cloning": ("actor",),
+}
 KINDS = {  # the stage `critics` has one kind; the kind of the stage `actor` is the setting `actor`
     "critics": Kind(
         nets=("q_r", "q_c", "v_r", "v_c"),
@@ -123,6 +127,8 @@ class Method:
 
     def layers(self, net):
         hidden = len(self.s["hidden"])
+        if net not in KINDS["critics"].nets:
+            hidden = len(self.s["actor_hidden"] or self.s["hidden"])
         return (min(3, hidden) if net == "mean" else hidden) + 1
 
     def parameters(self):
@@ -230,17 +236,27 @@ class Method:
         good = jnp.where(beyond <= 0, gain >= 0, excess <= 0)
         advantage = jnp.where(beyond <= 0, gain, excess)
         margin = jnp.minimum(jnp.abs(beyond), jnp.abs(advantage))
+        if self.s["label_rule"] == "allowed":
+            allowed, distance = self.allowed(b, f)
+            good, margin = good & (allowed != 0), jnp.minimum(margin, distance)
         return np.where(good, float(GOOD), float(BAD)), np.asarray(margin)
+
+    def allowed(self, b, f):
+        """Whether each chunk stays within the limit, or costs no more than the data's; and the distance to a change."""
+        limit = b["threshold"][0]
+        within = f["q_cost"] - jnp.where(f["v_c"] <= limit, limit, f["v_c"])
+        return np.asarray(within <= 0, dtype=float), np.abs(np.asarray(within))
 
     def critics_losses(self, online, b, f, t):
         out, tau = {}, self.s["expectile"]
+        tau_cost = tau if self.s["cost_expectile"] == "auto" else self.s["cost_expectile"]
         for net, y in (("q_r", t["reward_target"]), ("q_c", t["cost_target"])):
             q = self.critics(online, net, b["observations"], b["actions"])
             out[net] = ((q - y) ** 2).mean(1).sum()
         up = f["q_reward"] - self.value(online, "v_r", b["observations"])
-        out["v_r"] = (jnp.where(up > 0, tau, 1 - tau) * up**2).mean()
+        out["v_r"] = (b.get("allowed", 1.0) * jnp.where(up > 0, tau, 1 - tau) * up**2).mean()
         down = self.value(online, "v_c", b["observations"]) - f["q_cost"]
-        out["v_c"] = (jnp.where(down > 0, tau, 1 - tau) * down**2).mean()
+        out["v_c"] = (jnp.where(down > 0, tau_cost, 1 - tau_cost) * down**2).mean()
         return out
 
     def flow_losses(self, online, b, f, t):
@@ -343,6 +359,7 @@ def check_names(trace, method, steps, report):
             kind = KINDS[method.kinds[stage]]
             entries += [*kind.entries, *("loss/" + n for n in kind.losses)]
             entries += ["step_costs"] * (stage == "critics" and method.s["backup"] == "feasibility")
+            entries += ["allowed"] * (stage == "critics" and method.name == "safe-chunks")
         entries += ["gradient/" + n for n in online] + ["after/online/" + n for n in online]
         entries += ["after/target/" + n for n in target]
         wanted |= {f"step.{i}/{n}" for n in entries}
@@ -403,6 +420,9 @@ def check(trace, report, data=None):
                 report.compare("target", at + name, t[name], b[name])
             for name in ("q_reward", "q_cost"):
                 report.compare("value", at + name, f[name], b[name])
+            if method.name == "safe-chunks":
+                allowed, margin = method.allowed(b, f)
+                report.decide("allowed", at + "allowed", allowed, b["allowed"], margin, np.abs(f["v_c"]).max())
         if "actor" in stages and "weight" in b:
             report.compare("weight", at + "weight", method.weights(b, f), b["weight"])
         if "actor" in stages and method.kinds["actor"] == "gaussian":

@@ -29,7 +29,8 @@ for settings in "num_candidates=16" "twin_critics=false layer_norm=true" \
   "selection=region alpha=0.02 twin_critics=false" "twin_critics=false layer_norm=true selection=region alpha=1" \
   "activation=gelu_tanh normalize_observations=true selection=region alpha=0.02" \
   "selection=region region_bound=0.5 label=null threshold=limit" "method=cloning normalize_observations=true" \
-  "label_rule=reward" "actor=gaussian" "actor=weighted-flow" "backup=feasibility selection=region"; do
+  "label_rule=reward" "actor=gaussian" "actor=weighted-flow" "backup=feasibility selection=region" \
+  "method=safe-chunks actor_hidden=20,12,8" "method=safe-chunks budget=remaining cost_limit=2 cost_scale=0.5 bound_scale=0.5"; do
   i=$((i + 1))
   set --
   for setting in $settings; do set -- "$@" --set "$setting"; done

@@ -182,6 +182,18 @@ TEST_CASE("windows equal a search row by row on random episodes") {
   }
 }
 
+TEST_CASE("episodes kept aside are the asked share, and the same ones every time") {
+  for (const auto& [episodes, share, expected] :
+       {std::tuple{0, 0.5, 0}, {1, 0.5, 0}, {2, 0.01, 1}, {10, 0.0, 0}, {10, 0.1, 1}, {1000, 0.25, 250}}) {
+    const std::vector<bool> held = held_out_episodes(static_cast<std::size_t>(episodes), share);
+    CHECK(held.size() == static_cast<std::size_t>(episodes));
+    CHECK(std::count(held.begin(), held.end(), true) == expected);
+    CHECK(held == held_out_episodes(static_cast<std::size_t>(episodes), share));
+  }
+  const std::vector<bool> few = held_out_episodes(500, 0.1), more = held_out_episodes(500, 0.3);
+  for (std::size_t e = 0; e < 500; ++e) CHECK(more[e] >= few[e]);  // a larger share keeps these, too
+}
+
 TEST_CASE("no window at all names the longest episode and the chunk length") {
   const Dataset d = make_dataset(make_columns({{3, false}, {4, true}}), "short.hdf5");
   try {

@@ -194,6 +194,22 @@ TEST_CASE("safe chunks under a limit that nothing exceeds is R2PAC without a pen
     }
 }
 
+TEST_CASE("episodes kept aside are neither drawn nor counted") {
+  Settings settings = small_settings();
+  settings.normalize_observations = true;
+  settings.hold_out = 0.5;
+  const Dataset dataset = robot_data(4);
+  const TrainingData<float> half(dataset, settings, *on_cpu());
+  const std::vector<Episode> kept = training_episodes(dataset, settings);
+  REQUIRE(kept.size() == 2);
+  CHECK(half.windows() == 2 * 96);
+  double sum = 0;
+  for (const Episode& episode : kept)
+    for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
+      sum += static_cast<double>(dataset.observations[static_cast<std::size_t>(row * 7)]);
+  CHECK(static_cast<double>(half.normalization().mean[0]) == Approx(sum / 200));
+}
+
 TEST_CASE("the cost's value has an expectile of its own") {
   Settings settings = small_settings();
   settings.steps = 300;  // at first all residuals have one sign, and Adam's steps know no factor

@@ -17,6 +17,15 @@ TEST_CASE("mean and sample standard deviation") {
   CHECK(standard_deviation(std::vector<double>{3}) == 0);
 }
 
+TEST_CASE("correlation worked by hand") {
+  const std::vector<double> x = {1, 2, 3, 4}, y = {2, 1, 4, 3};
+  CHECK(correlation(x, y) == Approx(0.6));
+  CHECK(correlation(x, x) == Approx(1));
+  CHECK(correlation(x, std::vector<double>{4, 3, 2, 1}) == Approx(-1));
+  CHECK(correlation(x, std::vector<double>(4, 7.0)) == 0);
+  CHECK(correlation({}, {}) == 0);
+}
+
 TEST_CASE("an interval is a function of the numbers and the seed") {
   const std::vector<double> values = {1, 0, 1, 1, 0, 1, 1, 1, 0, 1};
   const ConfidenceInterval first = bootstrap_interval(values, 0), again = bootstrap_interval(values, 0);

@@ -68,7 +68,8 @@ std::unique_ptr<Networks<float>> networks_on(const Method<float>& method, const 
 
 /// What the policy does about the observation, with noise (seed 0, step 0, row 0) unless some is given.
 Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
-                       std::span<const float> observation, std::vector<float> noise) {
+                       std::span<const float> observation, std::span<const double> spent,
+                       std::vector<float> noise) {
   Example example;
   const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
              many = static_cast<std::size_t>(sampler.candidates());
@@ -92,7 +93,7 @@ Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
     out.candidate_q_cost = example.candidate_q_cost;
     out.candidate_q_reward = example.candidate_q_reward;
   }
-  sampler.sample(observation, example.noise, out);
+  sampler.sample(observation, example.noise, out, spent);
   return example;
 }
 
@@ -225,9 +226,14 @@ void Policy::save(const std::filesystem::path& path) const {
     proven = networks_on(method_, settings_, *proving_device());
     proven->copy_from(*networks_);
   }
+  // In the middle of a budget, if there is one, so that it takes part in the proof.
+  const double half_spent = settings_.cost_limit / 2;
+  const auto spent =
+      settings_.budget == BudgetRule::none ? std::span<const double>() : std::span(&half_spent, 1);
   const Example example = act_on_example(
       {proven != nullptr ? *proven : *networks_, method_.acting, normalization_, options, proving_device()},
-      dim, example_observation_, {});
+      dim, example_observation_, spent, {});
+  if (!spent.empty()) writer.add<double>("example.spent", {1}, spent);
   writer.add<float>("example.observation", {width(dim.observation)}, example_observation_);
   writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
@@ -365,8 +371,10 @@ void Policy::check_example(const SafetensorsFile& file) const {
                                                        static_cast<std::size_t>(dim.chunk())});
   const auto observation =
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
+  const auto spent =
+      file.contains("example.spent") ? file.get<double>("example.spent", {1}) : std::span<const double>();
   const Example mine = act_on_example({*networks_, method_.acting, normalization_, options, proving_device()},
-                                      dim, observation, {noise.begin(), noise.end()});
+                                      dim, observation, spent, {noise.begin(), noise.end()});
   // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
   // equal scores, or scores next to the threshold, it may even choose another, so that the scores are
   // compared that it gives the candidate next to the stored chunk.

@@ -43,6 +43,28 @@ def test_rows_of_a_batch_are_episodes_side_by_side(robot_data, robot_policy):
     np.testing.assert_array_equal(named, together[[4, 1], 3])
 
 
+def test_what_an_episode_has_spent_changes_what_a_budget_allows(robot_data, robot_policy):
+    observations = robot_data.observations[:64]
+    robot_policy.configure(selection="region", budget="half", region_bound=1e9, candidates=8)
+    free = robot_policy.chunk(observations, steps=0, spent=0)
+    np.testing.assert_array_equal(robot_policy.chunk(observations, steps=0, spent=np.zeros(64)), free)
+    over = robot_policy.chunk(observations, steps=0, spent=robot_policy.cost_limit + 1)
+    robot_policy.configure(selection="least-cost")
+    np.testing.assert_array_equal(robot_policy.chunk(observations, steps=0), over)
+    assert not np.array_equal(free, over)
+    robot_policy.configure(selection="region")
+    mixed = robot_policy.chunk(observations[:2], steps=0, spent=[0, robot_policy.cost_limit + 1])
+    np.testing.assert_array_equal(mixed, [free[0], over[1]])
+    robot_policy.reset(seed=0)
+    first = robot_policy.act(observations[0], spent=0.0)
+    np.testing.assert_array_equal(first, free[0, 0])
+    for bad in ([0.0] * 3, "much"):
+        with pytest.raises(ValueError, match="spent"):
+            robot_policy.chunk(observations, spent=bad)
+    with pytest.raises(ValueError, match="spent"):
+        robot_policy.act(observations[0], spent=float("nan"))
+
+
 def test_an_action_is_the_first_of_its_chunk(robot_data, robot_policy):
     observations = robot_data.observations[:3]
     chunks = robot_policy.chunk(observations, steps=0)

@@ -44,6 +44,19 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
         [-1, 1],
         "share of the actuator's range",
     )
+    spent = []
+    if policy.budget != "none":
+        what = "half of what" if policy.budget == "half" else "what"
+        spent = [
+            tensor(
+                "spent",
+                ["n"],
+                "undiscounted cost of the episode so far; chunks are chosen by their return where they are within "
+                f"`threshold` and {what} is left of `cost_limit`, and of least cost where nothing is left",
+                [0, None],
+                "the environment's",
+            )
+        ]
     scaled = {kind: f"discounted {kind} times {metadata[f'{kind}_scale']}" for kind in ("reward", "cost")}
     scores = [
         tensor("q_c", ["n"], "greatest cost critic's value of the chunk", unit=scaled["cost"]),
@@ -77,6 +90,7 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
         "guidance_scale": settings["guidance_scale"],
         "candidates": settings["num_candidates"],
         "selection": policy.selection if policy.has_critics else None,
+        "budget": policy.budget,
         "models": {
             "sampler.onnx": {
                 "meaning": "acts: plan anew at every step of an episode and execute `action`",
@@ -87,6 +101,7 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
                         ["n", "candidates" if policy.has_critics else 1, chunk],
                         "independent standard normal numbers, fresh for every decision",
                     ),
+                    *spent,
                 ],
                 "outputs": [action, planned] + (scores if policy.has_critics else []),
             },

@@ -81,7 +81,8 @@ def sampler(policy: PolicyFile) -> ModelProto:
     return _model(
         graph,
         "sampler",
-        {"observation": ["n", s], "noise": ["n", "candidates" if policy.has_critics else 1, chunk]},
+        {"observation": ["n", s], "noise": ["n", "candidates" if policy.has_critics else 1, chunk]}
+        | ({"spent": ["n"]} if policy.budget != "none" else {}),
         {"action": ["n", a], "chunk": ["n", h, a]} | scores,
     )
 
@@ -98,6 +99,8 @@ def _choose(graph: _Graph, policy: PolicyFile, seen: str, rows: str, chunks: str
     if policy.selection == "region":
         q_r = graph.op("Reshape", _extreme(graph, policy, "q_r", "Min", inputs), count)
         threshold = graph.constant("threshold", policy.region_bound)
+        if policy.budget != "none":
+            threshold = _within_budget(graph, policy, threshold)  # [n, 1]
         admissible = graph.op("LessOrEqual", q_c, threshold)
         best = graph.op(
             "ArgMax", graph.op("Where", admissible, q_r, graph.number(-np.inf)), axis=1, keepdims=1
@@ -114,6 +117,15 @@ def _choose(graph: _Graph, policy: PolicyFile, seen: str, rows: str, chunks: str
     graph.op("Reshape", v_c, flat, output="v_c")
     stacked = graph.op("Reshape", chunks, graph.sizes(count, graph.whole(policy.chunk_dim)))
     return graph.op("GatherND", stacked, chosen, batch_dims=1)
+
+
+def _within_budget(graph: _Graph, policy: PolicyFile, bound: str) -> str:
+    """The bound, but at most what is left of the cost limit; minus infinity where nothing is. [n, 1]"""
+    rest = graph.op("Sub", graph.number(float(policy.metadata["cost_limit"])), "spent")
+    rest = graph.op("Unsqueeze", rest, graph.whole(1))
+    allowed = graph.op("Mul", rest, graph.number(policy.share_of_rest))
+    spent_all = graph.op("Less", rest, graph.number(0))
+    return graph.op("Where", spent_all, graph.number(-np.inf), graph.op("Min", allowed, bound))
 
 
 def _integrate(graph: _Graph, policy: PolicyFile, seen: str, x: str) -> str:

@@ -63,14 +63,19 @@ def compare(policy: PolicyFile, folder: Path, seed: int = 0) -> Errors:
         ),
     ):
         names = [output.name for output in sampler.get_outputs()]
-        outputs = dict(zip(names, sampler.run(None, {"observation": seen, "noise": noise})))
+        spent = rng.uniform(0, 1.2, len(seen)).astype(np.float32) * float(policy.metadata["cost_limit"])
+        spent = spent.astype(np.float32)
+        inputs = {"observation": seen, "noise": noise} | ({"spent": spent} if policy.budget != "none" else {})
+        outputs = dict(zip(names, sampler.run(None, inputs)))
         answer = reference.answer(seen, noise)
-        note(_compare_choice(reference, answer, outputs))
+        note(_compare_choice(reference, answer, outputs, spent))
         note(_compare_with_program(policy, seen, outputs))
     return errors | reference.example_errors()
 
 
-def _compare_choice(reference: Reference, answer: Answer, outputs: dict[str, np.ndarray]) -> Errors:
+def _compare_choice(
+    reference: Reference, answer: Answer, outputs: dict[str, np.ndarray], spent: np.ndarray
+) -> Errors:
     """The chunk against the candidate next to it, what is said of it, and whether the rule may choose it."""
     errors = {"sampler action": error(outputs["action"], outputs["chunk"][:, 0])}
     scores = answer.scores
@@ -80,7 +85,7 @@ def _compare_choice(reference: Reference, answer: Answer, outputs: dict[str, np.
         nearest = answer.nearest(row, chunk)
         found = {"sampler chunk": error(chunk, answer.candidates[row, nearest])}
         if scores is not None:
-            found["sampler choice"] = reference.choice_error(scores, row, nearest)
+            found["sampler choice"] = reference.choice_error(scores, row, nearest, float(spent[row]))
             found["sampler q_c"] = error(outputs["q_c"][row], scores.q_c[row, nearest])
         errors |= {name: max(value, errors.get(name, 0.0)) for name, value in found.items()}
     return errors

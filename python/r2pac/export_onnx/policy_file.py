@@ -45,10 +45,14 @@ class PolicyFile:
     def chunk_dim(self) -> int:
         return self.chunk_length * self.action_dim
 
-    @property
-    def layers(self) -> int:
-        """Dense layers of every network."""
-        return len(self.settings["hidden"]) + 1
+    def hidden(self, name: str) -> list[int]:
+        """Widths of a network's hidden layers; the actor's may be others."""
+        of_actor = self.settings.get("actor_hidden") if name == "velocity" else None
+        return of_actor or self.settings["hidden"]
+
+    def layers(self, name: str) -> int:
+        """Dense layers of a network."""
+        return len(self.hidden(name)) + 1
 
     @property
     def has_critics(self) -> bool:
@@ -57,12 +61,22 @@ class PolicyFile:
 
     @property
     def region_bound(self) -> np.float32:
-        """What a choice by region calls safe, in the precision in which the program compares."""
+        """What a choice by region calls safe at most, in the precision in which the program compares."""
         bound = self.settings.get("region_bound", "auto")
         if bound == "auto":
             limit = float(self.metadata.get("value_limit", "inf"))  # early versions knew none
             bound = min(float(self.tensors["threshold"][0]), limit)
-        return np.float32(bound)
+        return np.float32(bound * self.settings.get("bound_scale", 1.0))
+
+    @property
+    def budget(self) -> str:
+        """ "none", "remaining" or "half": what a decision may use of what the episode may still cost."""
+        return self.settings.get("budget", "none") if self.selection == "region" else "none"
+
+    @property
+    def share_of_rest(self) -> float:
+        """V_c and Q_c that one unit of the episode's remaining cost allows."""
+        return self.settings["cost_scale"] * (0.5 if self.budget == "half" else 1.0)
 
     @property
     def selection(self) -> str:
@@ -82,7 +96,7 @@ class PolicyFile:
 
         several = self.networks[name].count > 1
         layers = []
-        for i in range(self.layers):
+        for i in range(self.layers(name)):
             keys = {part: f"{name}.{i}.{part}" for part in ("weight", "bias", "norm.gain", "norm.bias")}
             found = {part: self.tensors[key] for part, key in keys.items() if key in self.tensors}
             layers.append({part: tensor[member] if several else tensor for part, tensor in found.items()})
@@ -126,6 +140,8 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
     for key, value in (numbers | {key: settings[key] for key in ("guidance_scale", "discount")}).items():
         if not math.isfinite(value):
             raise ValueError(f"`{key}` is not a finite number")
+    if policy.budget != "none" and not math.isfinite(policy.share_of_rest):
+        raise ValueError("`cost_scale` is not a finite number")
     for key in ("task", "version", "data_fingerprint"):
         metadata[key]  # a KeyError says which is missing
     if not math.isfinite(float(metadata.get("value_limit", "0"))):
@@ -134,6 +150,8 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
         raise ValueError(f"the activation `{settings['activation']}` is not known")
     if policy.selection not in ("least-cost", "region"):
         raise ValueError(f"the selection `{policy.selection}` is not known")
+    if settings.get("budget", "none") not in ("none", "remaining", "half"):
+        raise ValueError(f"the budget `{settings['budget']}` is not known")
     if settings.get("label", "1") not in ("1", "null"):
         raise ValueError(f"the label `{settings['label']}` is not known")
     if not policy.has_critics and settings["num_candidates"] > 1:
@@ -189,9 +207,9 @@ def _shapes(policy: PolicyFile) -> dict[str, tuple[int, ...]]:
     }
     if policy.has_critics:
         shapes |= {name: (1,) for name in ("threshold", "example.q_c", "example.v_r", "example.v_c")}
-    hidden = [_whole(width, "hidden", 1 << 20) for width in policy.settings["hidden"]]
     for name, network in policy.networks.items():
         lead = (network.count,) if network.count > 1 else ()
+        hidden = [_whole(width, "hidden", 1 << 20) for width in policy.hidden(name)]
         widths = [sum(network.inputs.values()), *hidden, network.outputs]
         for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:])):
             shapes[f"{name}.{i}.weight"] = (*lead, fan_in, fan_out)

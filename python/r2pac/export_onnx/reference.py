@@ -87,14 +87,23 @@ class Reference:
                 return max(inside, key=lambda i: q_r[i])
         return int(np.argmin(q_c))
 
-    def choice_error(self, scores: Scores, row: int, chosen: int) -> float:
+    def bound(self, spent: float) -> float:
+        """What a choice by region calls safe in an episode that has cost `spent` so far."""
+        bound = float(self._policy.region_bound)
+        if self._policy.budget == "none":
+            return bound
+        rest = float(self._policy.metadata["cost_limit"]) - spent
+        return min(bound, self._policy.share_of_rest * rest) if rest >= 0 else -math.inf
+
+    def choice_error(self, scores: Scores, row: int, chosen: int, spent: float = 0.0) -> float:
         """How far a candidate is from the best one, by the score that decides.
 
         Candidates of nearly equal scores may change places by rounding, and so may those next to the bound of
         the region: the bound is taken as it is, and moved by BOUND both ways.
         """
-        bound, misses = float(self._policy.region_bound), []
-        for moved in (bound, bound - BOUND * (1 + abs(bound)), bound + BOUND * (1 + abs(bound))):
+        bound, misses = self.bound(spent), []
+        room = BOUND * (1 + abs(bound)) if math.isfinite(bound) else 0.0
+        for moved in (bound, bound - room, bound + room):
             best = self.best(scores, row, moved)
             score = scores.q_c if best == int(scores.q_c[row].argmin()) else scores.q_r
             misses.append(error(score[row, chosen], score[row, best]))
@@ -111,7 +120,8 @@ class Reference:
         }
         if answer.scores is None:
             return errors
-        errors["example choice"] = self.choice_error(answer.scores, 0, nearest)
+        spent = float(given["spent"][0]) if "spent" in given else 0.0  # no other policy has a budget
+        errors["example choice"] = self.choice_error(answer.scores, 0, nearest, spent)
         q_r, q_c, v_r, v_c = answer.scores
         of_chunk = {"q_r": q_r[0, nearest], "q_c": q_c[0, nearest], "v_r": v_r[0], "v_c": v_c[0]}
         for name, mine in of_chunk.items():
@@ -139,9 +149,9 @@ class Reference:
             value = self._tensors[f"{name}.{part}"]
             return value[member] if network.count > 1 else value
 
-        for i in range(self._policy.layers):
+        for i in range(self._policy.layers(name)):
             x = x @ tensor(f"{i}.weight") + tensor(f"{i}.bias")
-            if i + 1 == self._policy.layers:
+            if i + 1 == self._policy.layers(name):
                 break
             if self._policy.settings["activation"] == "gelu_tanh":
                 x = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
