@@ -27,6 +27,7 @@ enum class Purpose : std::uint32_t {
   resampling = 9,
   dropout = 10,
   hold_out = 11,
+  calibration = 12,
 };
 
 struct Words4 {

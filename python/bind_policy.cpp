@@ -200,9 +200,11 @@ void bind_policy(py::module_& module) {
           "guidance_scale (or guidance): omega, 0 to 1000. selection: \"least-cost\" (least Q_c), or "
           "\"region\" (in a safe state the greatest Q_r among chunks with Q_c within the bound). "
           "region_bound (or threshold): that of region, or \"auto\": the policy's l, but at most its cost "
-          "limit as a value (Eq. 42). label: \"1\" acts well, \"null\" imitates the data. None leaves a "
-          "value "
-          "as it is. Raises UsageError, and SettingsError for what its method cannot do.")
+          "limit as a value (Eq. 42). bound_scale: factor on it. budget: \"half\" or \"remaining\" of what "
+          "the "
+          "episode may still cost bounds it further, see act; or \"none\". label: \"1\" acts well, \"null\" "
+          "imitates the data. None leaves a value as it is. Raises UsageError, and SettingsError for what "
+          "its method cannot do.")
       .def("reset", &ActingPolicy::reset, py::arg("seed") = py::none(), py::kw_only(),
            py::arg("episode") = py::none(), py::call_guard<py::gil_scoped_release>(),
            "Begins an episode at step 0; call it beside the environment's reset.\n\n"

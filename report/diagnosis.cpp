@@ -36,22 +36,16 @@ std::string text_of(const char* format, auto... values) {
 std::vector<Window> windows_of(const Policy& policy, const Dataset& dataset) {
   const Settings& s = policy.settings();
   const WindowColumns<float> columns = inspect_windows(policy, dataset);
-  const auto column = [&](const char* name) -> const std::vector<float>& {
-    return std::ranges::find(columns, name, &WindowColumns<float>::value_type::first)->second;
-  };
+  const auto column = [&](const char* name) -> const auto& { return column_of(columns, name); };
   const auto &v_r = column("v_r"), &v_c = column("v_c"), &q_r = column("q_r"), &q_c = column("q_c"),
              &label = column("label");
   const std::vector<std::uint32_t> starts = window_starts(dataset, s.chunk_length, s.pad_terminals);
+  const std::vector<double> realized = realized_costs(dataset, s);
   std::vector<Window> windows(starts.size());
   std::size_t first = 0;  // window of the episode
   for (std::size_t e = 0; e < dataset.episodes.size(); ++e) {
     const Episode& episode = dataset.episodes[e];
     const std::int64_t end = episode.first + episode.length;
-    std::vector<double> realized(static_cast<std::size_t>(episode.length) + 1, 0.0);
-    for (std::int64_t t = episode.length - 1; t >= 0; --t)
-      realized[static_cast<std::size_t>(t)] =
-          s.cost_scale * static_cast<double>(dataset.costs[static_cast<std::size_t>(episode.first + t)]) +
-          s.discount * realized[static_cast<std::size_t>(t) + 1];
     std::size_t last = first;
     while (last < starts.size() && starts[last] < end) ++last;
     for (std::size_t i = first; i < last; ++i) {
@@ -63,7 +57,7 @@ std::vector<Window> windows_of(const Policy& policy, const Dataset& dataset) {
            double{q_c[i]},
            label[i] == static_cast<float>(kLabelGood),
            0,
-           realized[starts[i] - static_cast<std::size_t>(episode.first)],
+           realized[starts[i]],
            std::nullopt};
       double power = 1;
       for (std::int64_t t = starts[i]; t < std::min<std::int64_t>(starts[i] + s.chunk_length, end); ++t) {

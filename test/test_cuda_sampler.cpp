@@ -159,6 +159,34 @@ TEST_CASE("a choice by region on the device follows the rule, and is the CPU's")
   CHECK(unsafe > 0);
 }
 
+TEST_CASE("what an episode has spent bounds each row's choice on the device as on the CPU") {
+  any_order();
+  const Settings settings = small_settings();
+  const auto sampled = [&](const std::shared_ptr<Device>& device, std::span<const double> spent) {
+    const auto networks = make_networks<float>(settings, *device);
+    Sampler<float> sampler = sampler_of(
+        *networks, {{3, 2.0, kLabelGood}, 5, Selection::region, 0.1, {BudgetRule::half, 10, 0.02}}, device);
+    std::vector<float> observations(kRows * 5), noise(kRows * 5 * kChunk), chunk(kRows * kChunk);
+    for (std::uint32_t i = 0; i < observations.size(); ++i)
+      observations[i] = random_normal(37, Purpose::test, 1, 0, i);
+    for (std::uint32_t i = 0; i < noise.size(); ++i) noise[i] = random_normal(37, Purpose::test, 2, 0, i);
+    sampler.sample(observations, noise, {chunk, {}, {}, {}}, spent);
+    return chunk;
+  };
+  std::vector<double> spent(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) spent[i] = static_cast<double>(i % 13);
+  const std::vector<float> mine = sampled(on_cuda(), spent), cpu = sampled(on_cpu(), spent);
+  int differ = 0;  // where scores lie next to a bound, rounding may choose another candidate
+  for (std::size_t i = 0; i < kRows; ++i)
+    for (std::size_t j = 0; j < kChunk; ++j)
+      if (std::abs(mine[i * kChunk + j] - cpu[i * kChunk + j]) > 1e-4f) {
+        ++differ;
+        break;
+      }
+  CHECK(differ * 20 <= static_cast<int>(kRows));
+  CHECK(mine != sampled(on_cuda(), {}));
+}
+
 TEST_CASE("a device scores given chunks as the CPU does") {
   any_order();
   const Settings settings = small_settings();

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
+#include "report/frontier.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
@@ -26,8 +27,9 @@ struct EvalOptions {
   int episodes = 20;
   std::uint64_t seed = 0;
   ActingFlags acting;
-  std::optional<double> cost_limit;  ///< the policy's if not given
-  std::string out;                   ///< "" writes eval.json into a run folder
+  std::vector<double> cost_limits;  ///< the policy's if none
+  std::string out;      ///< "" writes eval.json, of several limits frontier.json, into a run folder
+  std::string picture;  ///< "" draws none
   DeviceFlags device;
   bool json = false;
 };
@@ -117,32 +119,56 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
   return json;
 }
 
+/// What the policy is scored as, and how.
+std::string acting_text(const EvalOptions& options, const Policy& policy, const SamplerOptions& acting) {
+  char text[256];
+  std::snprintf(
+      text, sizeof text,
+      "%d episodes, seed %llu, %s, step %llu, %d candidates, %s, %d flow steps, guidance %g, label %s",
+      options.episodes, static_cast<unsigned long long>(options.seed), options.checkpoint.c_str(),
+      static_cast<unsigned long long>(policy.step()), acting.num_candidates, selection_name(acting.selection),
+      acting.flow.flow_steps, acting.flow.guidance_scale, acting.flow.label == kLabelNull ? "null" : "1");
+  return text;
+}
+
 int run_eval(const EvalOptions& options) {
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
-  settings.cost_limit = options.cost_limit.value_or(settings.cost_limit);
-  const SamplerOptions acting = policy.sampler_options(settings);
   const TaskEnvironment opened =
       open_environment(options.environment, policy.settings().task, options.episodes);
-  const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task,
-                                      settings.cost_limit, options.episodes, options.seed);
-  const Json json = to_json(options, policy, settings, acting, scores, *opened.environment);
-  const fs::path out = !options.out.empty()               ? fs::path(options.out)
-                       : fs::is_directory(options.policy) ? fs::path(options.policy) / "eval.json"
-                                                          : fs::path();
+  const std::vector<double> limits =
+      options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
+  const bool several = limits.size() > 1;
+  Json all = Json::array();
+  std::vector<FrontierPoint> frontier;
+  std::string text;
+  for (const double limit : limits) {
+    settings.cost_limit = limit;
+    const SamplerOptions acting = policy.sampler_options(settings);
+    const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task, limit,
+                                        options.episodes, options.seed);
+    all.push_back(to_json(options, policy, settings, acting, scores, *opened.environment));
+    const Evaluation& e = scores.summary;
+    frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
+    text += scores_text(scores) + "\n";
+    if (&limit == &limits.back()) text += acting_text(options, policy, acting) + "\n";
+  }
+  if (several && !policy.acts_by_limit())
+    text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
+  const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
+  const fs::path out = !options.out.empty() ? fs::path(options.out)
+                       : fs::is_directory(options.policy)
+                           ? fs::path(options.policy) / (several ? "frontier.json" : "eval.json")
+                           : fs::path();
   if (!out.empty()) write_file_atomically(out, json.dump(2) + "\n");
+  if (!options.picture.empty())
+    draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
   if (options.json) {
     std::printf("%s\n", json.dump().c_str());
     return 0;
   }
-  std::printf(
-      "%s\n%d episodes, seed %llu, %s, step %llu, %d candidates, %s, %d flow steps, guidance %g, "
-      "label %s\n",
-      scores_text(scores).c_str(), options.episodes, static_cast<unsigned long long>(options.seed),
-      options.checkpoint.c_str(), static_cast<unsigned long long>(policy.step()), acting.num_candidates,
-      selection_name(acting.selection), acting.flow.flow_steps, acting.flow.guidance_scale,
-      acting.flow.label == kLabelNull ? "null" : "1");
+  std::fputs(text.c_str(), stdout);
   if (!out.empty()) std::printf("written to %s\n", out.string().c_str());
   return 0;
 }
@@ -165,9 +191,13 @@ void add_eval(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
   add_seed(*verb, "--seed", options->seed, "Seed of starts and noise");
-  verb->add_option("--cost-limit", options->cost_limit,
-                   "Episode cost allowed, kappa (the policy's if not given)")
+  verb->add_option(
+          "--cost-limit", options->cost_limits,
+          "Episode cost allowed, kappa (the policy's if not given); several, as 2,5,10, one after the "
+          "other. A policy whose region ends at the limit acts for it")
+      ->delimiter(',')
       ->check(CLI::Range(0.0, 1e12));
+  verb->add_option("--picture", options->picture, "Return and cost over several limits, .png or .pdf");
   add_acting_flags(*verb, options->acting);
   verb->add_option("-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
   add_device_flags(*verb, options->device);

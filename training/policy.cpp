@@ -168,8 +168,7 @@ double Policy::region_bound() const {
 
 SamplerOptions Policy::sampler_options(const Settings& settings) const {
   // Eq. 42 is linear in the cost limit, so that a region by it serves any limit.
-  const bool scales = settings_.threshold == Threshold::limit && settings_.cost_limit > 0;
-  const double bound = region_bound() * (scales ? settings.cost_limit / settings_.cost_limit : 1);
+  const double bound = region_bound() * (acts_by_limit() ? settings.cost_limit / settings_.cost_limit : 1);
   if (settings.num_candidates > 1 && !has_critics())
     throw Error(ExitCode::settings,
                 "method `" + settings.method + "` has no critics that could choose among " +

@@ -26,6 +26,9 @@ class Policy {
   /// acting uses. scalars: those of the method, over the whole data set.
   static Policy of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars);
 
+  /// Replaces what a choice by region calls safe.
+  void set_region_bound(double bound) { settings_.region_bound = bound; }
+
   /// Writes the policy file, atomically. Throws Error(disk).
   void save(const std::filesystem::path& path) const;
 
@@ -50,6 +53,10 @@ class Policy {
   /// Of the data that it was trained on.
   const std::string& data_fingerprint() const { return data_fingerprint_; }
 
+  /// Whether the policy acts for a cost limit that it is given: its region ends at the limit.
+  bool acts_by_limit() const {
+    return settings_.threshold == Threshold::limit && settings_.cost_limit > 0 && !settings_.region_bound;
+  }
   /// How the policy acts with these settings, its own ones with other values of the stage `acting`, and
   /// another cost limit where its region goes by the limit.
   /// Throws Error(settings) for what its method cannot do.

@@ -105,6 +105,19 @@ std::vector<T> TrainingData<T>::first_observation() const {
   return observation;
 }
 
+std::vector<double> realized_costs(const Dataset& dataset, const Settings& settings) {
+  std::vector<double> realized(dataset.costs.size(), 0.0);
+  for (const Episode& episode : dataset.episodes) {
+    double rest = 0;
+    for (std::int64_t row = episode.first + episode.length - 1; row >= episode.first; --row) {
+      const auto i = static_cast<std::size_t>(row);
+      realized[i] = rest =
+          settings.cost_scale * static_cast<double>(dataset.costs[i]) + settings.discount * rest;
+    }
+  }
+  return realized;
+}
+
 std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& settings) {
   const std::vector<bool> held = held_out_episodes(dataset.episodes.size(), settings.hold_out);
   std::vector<Episode> kept;

@@ -43,6 +43,10 @@ class TrainingData {
   Normalization<T> normalization_;
 };
 
+/// What each episode went on to cost from every row of its own, to its end: discounted and scaled, [stored
+/// rows].
+std::vector<double> realized_costs(const Dataset& dataset, const Settings& settings);
+
 /// The episodes that are trained on: all that the settings do not keep aside.
 std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& settings);
 

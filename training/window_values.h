@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "model/recorder.h"
 
 namespace r2pac {
@@ -15,6 +16,14 @@ namespace r2pac {
 /// Values by name, one entry per window in the order of the starts.
 template <class T>
 using WindowColumns = std::vector<std::pair<std::string, std::vector<T>>>;
+
+/// The values of that name, which there must be.
+template <class T>
+const std::vector<T>& column_of(const WindowColumns<T>& columns, const std::string& name) {
+  for (const auto& column : columns)
+    if (column.first == name) return column.second;
+  throw InvalidArgument("there are no values `" + name + "` of windows");
+}
 
 /// Records the wanted values of a batch by name, each [1, B, 1].
 template <class T>

@@ -88,6 +88,8 @@ class _Acting(TypedDict, total=False):
     selection: Literal["least-cost", "region"] | None
     label: Literal["1", "null"] | None
     region_bound: float | Literal["auto"] | None
+    bound_scale: float | None
+    budget: Literal["none", "remaining", "half"] | None
     candidates: int | None
     guidance: float | None
     threshold: float | Literal["auto"] | None
