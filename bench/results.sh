@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Trains and scores what docs/results.md shows: bench/results.sh DATA_FOLDER OUT_FOLDER [short|long]
+# Trains and scores what docs/results.md shows: bench/results.sh DATA_FOLDER OUT_FOLDER [quick|short|long]
+#   quick  --preset quick of safe chunks, R2PAC as printed and R2PAC with better settings; 3 seeds, one thread;
+#          bench/quick_table.py OUT_FOLDER prints the table
 #   short  12,000 joint steps of 3 x 256, batch 256: R2PAC and cloning of safe episodes, 3 seeds a file
 #   long   200,000 joint steps of 3 x 128, batch 128, three readings of the penalty, and the flows of the
 #          sequential schedule on the same critics; one seed
 # DATA_FOLDER holds DSRL files. Finished runs and scores are kept, so that the same command goes on after a stop.
-# R2PAC names the program (build/bin/r2pac), THREADS its threads (all), SEEDS the seeds of `short`, STEPS other steps.
+# R2PAC names the program (build/bin/r2pac), THREADS its threads (all), SEEDS the seeds of `quick` and `short`, STEPS
+# other steps, TASKS the tasks (all of the folder).
 set -euo pipefail
 data=$1 out=$2 what=${3:-short}
 r2pac=${R2PAC:-$(dirname "$0")/../build/bin/r2pac} threads=${THREADS:-0}
@@ -33,7 +36,29 @@ by_l_alone() {  # run, candidates: region, where l lies above Eq. 42's limit; el
 
 for file in "$data"/Safety*.hdf5; do
   task=$("$r2pac" config show --task "$file" | sed -n 's/^task = "\(.*\)"$/\1/p')
-  if [ "$what" = short ]; then
+  [[ " ${TASKS:-$task} " = *" $task "* ]] || continue
+  if [ "$what" = quick ]; then
+    threads=1
+    # name | settings of training | settings of acting, one score each
+    while IFS='|' read -r name settings actings; do
+      for seed in ${SEEDS:-0 1 2}; do
+        run=quick-$name-$task-$seed
+        train "$run" --data "$file" --seed "$seed" --preset quick $settings
+        [ -e "$out/scores/$run.diagnosis.json" ] ||
+          "$r2pac" diagnose "$out/$run" --data "$file" -o "$out/scores/$run.diagnosis.json" >/dev/null
+        for acting in $actings; do
+          score_as="$out/scores/$run-${acting//[^a-z0-9]/-}.json"
+          [ -e "$score_as" ] || "$r2pac" eval "$out/$run" --episodes 20 --seed 500 --threads 1 -o "$score_as" \
+            ${acting//,/ --set } >/dev/null
+        done
+      done
+    done <<'RUNS'
+safe|--method safe-chunks|,budget=half ,budget=remaining ,budget=none
+safe97|--method safe-chunks --set cost_expectile=0.97|,budget=half
+r2pac||,selection=least-cost ,selection=region
+r2pacbetter|--set layer_norm=true --set normalize_observations=true --set penalty_reading=direct|,selection=region
+RUNS
+  elif [ "$what" = short ]; then
     settings=(--steps "${STEPS:-12000}" --hidden 256,256,256 --batch 256)
     safe=$out/data/$(basename "$file" .hdf5)-safe.hdf5
     [ -e "$safe" ] || "$r2pac" data convert "$file" --from dsrl -o "$safe" --max-cost 5
@@ -69,4 +94,4 @@ for file in "$data"/Safety*.hdf5; do
     done
   fi
 done
-"$r2pac" report "$out"/scores/*.json -o "$out/report"
+[ "$what" = quick ] || "$r2pac" report "$out"/scores/*.json -o "$out/report"

@@ -113,6 +113,14 @@ Calibration calibrate(const std::vector<const Window*>& windows, const std::vect
   return c;
 }
 
+/// What makes critics learn better, of what is not done yet.
+std::string better_critics(const Settings& s) {
+  if (!s.layer_norm && !s.normalize_observations) return "layer_norm=true and normalize_observations=true";
+  if (!s.layer_norm) return "layer_norm=true";
+  if (!s.normalize_observations) return "normalize_observations=true";
+  return "wider critics (hidden) or more critic steps";
+}
+
 /// What stands out, the gravest first.
 std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s) {
   std::vector<DiagnosisFinding> found;
@@ -141,7 +149,7 @@ std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s)
                  "correlation of %.2f with it and of %.2f with A_c, so Q_r is a second cost critic",
                  d.advantage_spread / std::max(d.reward_spread, 1e-12), d.advantage_reward, d.advantage_cost),
          penalised ? "the penalty does it: --method safe-chunks, or penalty_reading=direct or none"
-                   : "layer_norm=true and normalize_observations=true, or more critic steps"});
+                   : better_critics(s)});
   const double gain = d.best_return - d.safe_return;
   if (d.safe_episodes >= 5 && gain > 0 && d.return_label < 0.2)
     found.push_back({"labels-blind",
@@ -150,14 +158,13 @@ std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s)
                              "the return of safe episodes; weighted by it their mean return is %.3g, plainly "
                              "%.3g, the best %.3g",
                              d.return_label, d.good_return, d.safe_return, d.best_return),
-                     penalised ? "as for Q_r: --method safe-chunks"
-                               : "more critic steps; layer_norm=true and normalize_observations=true"});
+                     penalised ? "as for Q_r: --method safe-chunks" : better_critics(s)});
   if (d.has_free_episodes && d.free_states_safe < 0.8)
     found.push_back({"free-states-unsafe",
                      text_of("V_c calls %.0f %% of the states of episodes without any cost unsafe",
                              100 * (1 - d.free_states_safe)),
-                     "layer_norm=true and normalize_observations=true, a cost_expectile nearer to 1, or more "
-                     "critic steps"});
+                     better_critics(s) +
+                         (s.resolved_cost_expectile() < 0.95 ? ", or a cost_expectile nearer to 1" : "")});
   if (d.safe_episodes == 0)
     found.push_back({"no-safe-episode", "no episode of the data keeps the cost limit",
                      "collect some that do, or raise cost_limit"});

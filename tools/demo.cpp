@@ -146,14 +146,23 @@ int run_demo(const DemoOptions& options) {
   cloning.emplace_back("method=cloning");
   train(data, out / "cloning", cloning, device);
 
-  std::printf("\n4. evaluation\n");
-  const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device);
+  std::printf("\n4. safe chunks: no penalty, reward is learned from chunks that stay within the limit\n");
+  std::vector<std::string> safe = demo_settings();
+  for (const char* setting : {"method=safe-chunks", "num_candidates=16", "guidance_scale=2"})
+    safe.emplace_back(setting);
+  train(data, out / "safe-chunks", safe, device);
+
+  std::printf("\n5. evaluation\n");
+  const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device),
+               safe_chunks = Policy::load(out / "safe-chunks", device);
   SamplerOptions paper_options = r2pac.sampler_options();
   paper_options.num_candidates = 16;
   paper_options.flow.guidance_scale = 2;
-  const std::vector<Contender> contenders = {{"behaviour cloning", judge(cloned, cloned.sampler_options())},
-                                             {"R2PAC", judge(r2pac, r2pac.sampler_options())},
-                                             {"R2PAC, least cost of 16", judge(r2pac, paper_options)}};
+  const std::vector<Contender> contenders = {
+      {"behaviour cloning", judge(cloned, cloned.sampler_options())},
+      {"R2PAC", judge(r2pac, r2pac.sampler_options())},
+      {"R2PAC, least cost of 16", judge(r2pac, paper_options)},
+      {"safe chunks", judge(safe_chunks, safe_chunks.sampler_options())}};
   print_table(contenders);
   write_results(out / "results.json", contenders);
 
@@ -166,8 +175,9 @@ int run_demo(const DemoOptions& options) {
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("\npicture: %s\npolicies: %s, %s\nall in %s on %s\n", picture.c_str(), (out / "r2pac").c_str(),
-              (out / "cloning").c_str(), duration_text(seconds).c_str(), device->description().c_str());
+  std::printf("\npicture: %s\npolicies: %s, %s, %s\nall in %s on %s\n", picture.c_str(),
+              (out / "r2pac").c_str(), (out / "cloning").c_str(), (out / "safe-chunks").c_str(),
+              duration_text(seconds).c_str(), device->description().c_str());
   return 0;
 }
 
