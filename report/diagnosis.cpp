@@ -333,7 +333,7 @@ void draw_diagnosis(const std::vector<std::string>& paths, const Diagnosis& d, c
   const auto plain = [](double x, double y) { return BandPoint{x, y, y, y}; };
   Chart chart;
   chart.title = title;
-  chart.x_label = "";
+  chart.x_label = "left: reward of a chunk, right: realised cost; discounted and scaled";
   chart.columns = 2;
   Panel advantage{"A_r by the reward of a chunk, tenths of safe windows", "mean A_r"};
   Band line;

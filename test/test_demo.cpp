@@ -51,6 +51,9 @@ TEST_CASE("the demo keeps its promise") {
   CHECK(r2pac["share_within_limit"] >= 0.9);
   CHECK(cloning["cost_mean"] > 10.0);
   CHECK(timid["cost_mean"] <= 5.0);
+  const auto safe = row("safe chunks");  // spends more of what the limit allows, and earns more for it
+  CHECK(safe["cost_mean"] <= 5.0);
+  CHECK(safe["return_mean"] > r2pac["return_mean"]);
 
   // The same training with the penalty taken out of the target must break the promise.
   RunOptions broken;
