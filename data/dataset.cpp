@@ -92,6 +92,12 @@ Dataset load_dataset(const std::string& path, int closing_rows, const ReadLimits
   return build(loaded.view, path, closing_rows, [&](std::size_t index) { loaded.release(index); });
 }
 
+std::int64_t longest_episode(std::span<const Episode> episodes) {
+  std::int64_t longest = 0;
+  for (const Episode& episode : episodes) longest = std::max(longest, episode.length);
+  return longest;
+}
+
 std::vector<bool> held_out_episodes(std::size_t episodes, double share) {
   std::vector<bool> held(episodes, false);
   if (share <= 0 || episodes < 2) return held;
@@ -126,9 +132,20 @@ std::vector<std::uint32_t> window_starts(const Dataset& dataset, std::span<const
     for (std::int64_t t = 0; t < count; ++t) starts.push_back(static_cast<std::uint32_t>(episode.first + t));
   }
   if (starts.empty())
-    throw Error(ExitCode::data, no_windows({episodes.begin(), episodes.end()}, chunk_length), dataset.path,
+    throw Error(ExitCode::data, no_windows(episodes, chunk_length), dataset.path,
                 "choose a chunk length no longer than the longest episode");
   return starts;
+}
+
+std::vector<std::size_t> window_episodes(const Dataset& dataset, std::span<const std::uint32_t> starts) {
+  std::vector<std::size_t> episodes(starts.size());
+  std::size_t episode = 0;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    while (episode + 1 < dataset.episodes.size() && dataset.episodes[episode + 1].first <= starts[i])
+      ++episode;
+    episodes[i] = episode;
+  }
+  return episodes;
 }
 
 }  // namespace r2pac

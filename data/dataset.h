@@ -51,6 +51,9 @@ Dataset make_dataset(const DsrlColumns& columns, std::string path, int closing_r
 /// The same from a file, without a copy of it in between. Throws as read_dsrl does, too.
 Dataset load_dataset(const std::string& path, int closing_rows = 1, const ReadLimits& limits = {});
 
+/// Rows of the longest episode; 0 of none.
+std::int64_t longest_episode(std::span<const Episode> episodes);
+
 /// For each episode whether it is kept aside: the same ones whatever else is trained on the others. `share`
 /// of them, rounded, but at least one of two or more; none where the share is 0. share in [0, 0.9]
 std::vector<bool> held_out_episodes(std::size_t episodes, double share);
@@ -65,5 +68,8 @@ std::vector<std::uint32_t> window_starts(const Dataset& dataset, int chunk_lengt
 /// The same of some of the data set's episodes.
 std::vector<std::uint32_t> window_starts(const Dataset& dataset, std::span<const Episode> episodes,
                                          int chunk_length, bool pad_terminals);
+
+/// For each window, by its start, the episode that it lies in. starts  ascending, as of window_starts()
+std::vector<std::size_t> window_episodes(const Dataset& dataset, std::span<const std::uint32_t> starts);
 
 }  // namespace r2pac

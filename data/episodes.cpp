@@ -66,10 +66,8 @@ std::int64_t count_windows(const std::vector<Episode>& episodes, int chunk_lengt
   return count;
 }
 
-std::string no_windows(const std::vector<Episode>& episodes, int chunk_length) {
-  std::int64_t longest = 0;
-  for (const Episode& episode : episodes) longest = std::max(longest, episode.length);
-  return "zero valid windows: the longest episode has " + std::to_string(longest) +
+std::string no_windows(std::span<const Episode> episodes, int chunk_length) {
+  return "zero valid windows: the longest episode has " + std::to_string(longest_episode(episodes)) +
          " rows, the chunk length is " + std::to_string(chunk_length);
 }
 

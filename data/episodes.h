@@ -15,7 +15,7 @@ std::vector<Episode> split_episodes(const DsrlView& view);
 std::int64_t count_windows(const std::vector<Episode>& episodes, int chunk_length);
 
 /// "zero valid windows: ...", with the longest episode and the chunk length.
-std::string no_windows(const std::vector<Episode>& episodes, int chunk_length);
+std::string no_windows(std::span<const Episode> episodes, int chunk_length);
 
 /// Where something was found in an array: how many rows, and the first of them (-1: none).
 struct Finding {

@@ -13,10 +13,8 @@ Method<T> cloning_method(const Settings& settings, Dimensions dimensions) {
   method.networks.networks = iql_networks(settings, dimensions);
   for (Network& network : method.networks.networks) network.absent = true;
   declare_flow_actor(settings, dimensions, method.networks);
-  method.stages = {{"actor",
-                    {kVelocity},
-                    [](const Settings& s) { return s.steps; },
-                    [](Recorder<T>& r) { learn_flow(r, r.per_window("label", {}, false)); }}};
+  method.stages = {
+      actor_stage<T>(kVelocity, [](Recorder<T>& r) { learn_flow(r, r.per_window("label", {}, false)); })};
   method.acting = {.velocity = kVelocity, .label_table = kLabelTable};
   return method;
 }

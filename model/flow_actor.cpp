@@ -77,6 +77,14 @@ void learn_flow(Recorder<T>& r, Tensor<T> label, Tensor<T> weights) {
     r.trace(name, value);
 }
 
+template <class T>
+void learn_labelled_flow(Recorder<T>& r, const RecordColumn<T>& label) {
+  const bool wanted = r.settings().label_dropout < 1;  // otherwise no label is ever looked at
+  learn_flow(r, r.per_window("label", label, wanted));
+}
+
+template void learn_labelled_flow(Recorder<float>&, const RecordColumn<float>&);
+template void learn_labelled_flow(Recorder<double>&, const RecordColumn<double>&);
 template void learn_flow(Recorder<float>&, Tensor<float>, Tensor<float>);
 template void learn_flow(Recorder<double>&, Tensor<double>, Tensor<double>);
 

@@ -16,4 +16,8 @@ void declare_flow_actor(const Settings& settings, Dimensions dimensions, Declara
 template <class T>
 void learn_flow(Recorder<T>& r, Tensor<T> label, Tensor<T> weights = nullptr);
 
+/// The same with the labels that `label` records for each window; none where the settings drop all of them.
+template <class T>
+void learn_labelled_flow(Recorder<T>& r, const RecordColumn<T>& label);
+
 }  // namespace r2pac

@@ -7,7 +7,7 @@
 
 #include "acting/policy_sampler.h"
 #include "kernels/critic.h"
-#include "model/recorder.h"
+#include "model/method.h"
 
 namespace r2pac {
 
@@ -48,6 +48,20 @@ Estimates<T> believed_estimates(Recorder<T>& r);
 template <class T>
 void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target,
            Tensor<T> value_weights = nullptr);
+
+/// The stage in which critics and values learn, by what `record` records.
+template <class T>
+Stage<T> critics_stage(const std::function<void(Recorder<T>&)>& record) {
+  return {"critics",
+          {kReward.q, kCost.q, kReward.v, kCost.v},
+          [](const Settings& s) { return s.resolved_critic_steps(); },
+          record};
+}
+
+/// The networks that judge chunks when a policy acts.
+inline ActingNetworks judging_networks() {
+  return {.q_reward = kReward.q, .v_reward = kReward.v, .q_cost = kCost.q, .v_cost = kCost.v};
+}
 
 /// Names for traces what critics and values learn from.
 template <class T>

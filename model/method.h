@@ -27,6 +27,12 @@ struct Stage {
   std::function<void(Recorder<T>&)> record;
 };
 
+/// The stage in which the actor learns: `network`, by what `record` records.
+template <class T>
+Stage<T> actor_stage(const std::string& network, const std::function<void(Recorder<T>&)>& record) {
+  return {"actor", {network}, [](const Settings& s) { return s.steps; }, record};
+}
+
 /// A number that training finds besides the weights, such as the end of the safe region. While a stage
 /// trains, its steps update the number. Then it is computed from the whole data set.
 template <class T>

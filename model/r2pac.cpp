@@ -24,8 +24,7 @@ void learn_critics(Recorder<T>& r) {
 /// Eq. 18 and 19: the flow imitates chunks under their label.
 template <class T>
 void learn_actor(Recorder<T>& r) {
-  const bool wanted = r.settings().label_dropout < 1;  // otherwise no label is ever looked at
-  learn_flow(r, r.per_window("label", optimality_label<T>, wanted));
+  learn_labelled_flow<T>(r, optimality_label<T>);
 }
 
 /// Eq. 40: a Gaussian learns the chunks by regression, each weighted by its advantage.
@@ -56,18 +55,13 @@ Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const Da
   else
     declare_flow_actor(settings, dimensions, method.networks);
   method.scalars = {region_end(settings, facts)};
-  method.stages = {{"critics",
-                    {kReward.q, kCost.q, kReward.v, kCost.v},
-                    [](const Settings& s) { return s.resolved_critic_steps(); },
-                    learn_critics<T>},
-                   {"actor",
-                    {gaussian ? kMean : kVelocity},
-                    [](const Settings& s) { return s.steps; },
-                    gaussian                                     ? learn_gaussian_actor<T>
-                    : settings.actor == ActorKind::weighted_flow ? learn_weighted_flow<T>
-                                                                 : learn_actor<T>}};
+  method.stages = {critics_stage<T>(learn_critics<T>),
+                   actor_stage<T>(gaussian ? kMean : kVelocity, gaussian ? learn_gaussian_actor<T>
+                                                                : settings.actor == ActorKind::weighted_flow
+                                                                    ? learn_weighted_flow<T>
+                                                                    : learn_actor<T>)};
   method.inspect = inspect_region<T>;
-  method.acting = {.q_reward = kReward.q, .v_reward = kReward.v, .q_cost = kCost.q, .v_cost = kCost.v};
+  method.acting = judging_networks();
   if (gaussian)
     method.acting.mean = kMean;
   else

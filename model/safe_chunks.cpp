@@ -26,7 +26,7 @@ void learn_critics(Recorder<T>& r) {
 /// The flow imitates chunks under their label.
 template <class T>
 void learn_actor(Recorder<T>& r) {
-  learn_flow(r, r.per_window("label", optimality_label<T>));
+  learn_labelled_flow<T>(r, optimality_label<T>);
 }
 
 }  // namespace
@@ -38,18 +38,10 @@ Method<T> safe_chunks_method(const Settings& settings, Dimensions dimensions, co
   method.networks.networks = iql_networks(settings, dimensions);
   declare_flow_actor(settings, dimensions, method.networks);
   method.scalars = {region_end(settings, facts)};
-  method.stages = {{"critics",
-                    {kReward.q, kCost.q, kReward.v, kCost.v},
-                    [](const Settings& s) { return s.resolved_critic_steps(); },
-                    learn_critics<T>},
-                   {"actor", {kVelocity}, [](const Settings& s) { return s.steps; }, learn_actor<T>}};
+  method.stages = {critics_stage<T>(learn_critics<T>), actor_stage<T>(kVelocity, learn_actor<T>)};
   method.inspect = inspect_region<T>;
-  method.acting = {.velocity = kVelocity,
-                   .label_table = kLabelTable,
-                   .q_reward = kReward.q,
-                   .v_reward = kReward.v,
-                   .q_cost = kCost.q,
-                   .v_cost = kCost.v};
+  method.acting = judging_networks();
+  method.acting.velocity = kVelocity, method.acting.label_table = kLabelTable;
   return method;
 }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -42,33 +41,28 @@ std::vector<Window> windows_of(const Policy& policy, const Dataset& dataset) {
   const std::vector<std::uint32_t> starts = window_starts(dataset, s.chunk_length, s.pad_terminals);
   const std::vector<double> realized = realized_costs(dataset, s);
   std::vector<Window> windows(starts.size());
-  std::size_t first = 0;  // window of the episode
-  for (std::size_t e = 0; e < dataset.episodes.size(); ++e) {
-    const Episode& episode = dataset.episodes[e];
-    const std::int64_t end = episode.first + episode.length;
-    std::size_t last = first;
-    while (last < starts.size() && starts[last] < end) ++last;
-    for (std::size_t i = first; i < last; ++i) {
-      Window& w = windows[i];
-      w = {e,
-           double{v_r[i]},
-           double{v_c[i]},
-           double{q_r[i]},
-           double{q_c[i]},
-           label[i] == static_cast<float>(kLabelGood),
-           0,
-           realized[starts[i]],
-           std::nullopt};
-      double power = 1;
-      for (std::int64_t t = starts[i]; t < std::min<std::int64_t>(starts[i] + s.chunk_length, end); ++t) {
-        w.chunk_reward +=
-            power * s.reward_scale * static_cast<double>(dataset.rewards[static_cast<std::size_t>(t)]);
-        power *= s.discount;
-      }
-      const std::size_t after = i + static_cast<std::size_t>(s.chunk_length);
-      if (after < last) w.v_after = double{v_c[after]};
+  const std::vector<std::size_t> episode_of = window_episodes(dataset, starts);
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const Episode& episode = dataset.episodes[episode_of[i]];
+    const std::int64_t end =
+        std::min<std::int64_t>(starts[i] + s.chunk_length, episode.first + episode.length);
+    Window& w = windows[i];
+    w = {episode_of[i],
+         double{v_r[i]},
+         double{v_c[i]},
+         double{q_r[i]},
+         double{q_c[i]},
+         label[i] == static_cast<float>(kLabelGood),
+         0,
+         realized[starts[i]],
+         std::nullopt};
+    double power = s.reward_scale;
+    for (std::int64_t t = starts[i]; t < end; ++t) {
+      w.chunk_reward += power * static_cast<double>(dataset.rewards[static_cast<std::size_t>(t)]);
+      power *= s.discount;
     }
-    first = last;
+    const std::size_t after = i + static_cast<std::size_t>(s.chunk_length);
+    if (after < starts.size() && episode_of[after] == episode_of[i]) w.v_after = double{v_c[after]};
   }
   return windows;
 }
@@ -80,9 +74,9 @@ std::vector<double> values_of(const std::vector<const Window*>& windows, Value v
   return values;
 }
 
-Calibration calibrate(const std::vector<const Window*>& windows, const std::vector<double>& costs,
-                      double cost_limit, double l) {
-  Calibration c;
+CostAgreement agreement_of(const std::vector<const Window*>& windows, const std::vector<double>& costs,
+                           double cost_limit, double l) {
+  CostAgreement c;
   c.windows = windows.size();
   std::vector<std::size_t> episodes;
   for (const Window* w : windows)
@@ -176,7 +170,7 @@ std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s)
   return found;
 }
 
-Json to_json(const Calibration& c) {
+Json to_json(const CostAgreement& c) {
   Json groups = Json::array();
   for (const CostGroup& g : c.groups)
     groups.push_back({{"above", g.least < 0 ? Json(nullptr) : Json(g.least)},
@@ -195,7 +189,7 @@ Json to_json(const Calibration& c) {
           {"groups", groups}};
 }
 
-std::string table_of(const char* title, const Calibration& c) {
+std::string table_of(const char* title, const CostAgreement& c) {
   std::string text = text_of("%s: %zu episodes, %zu windows\n", title, c.episodes, c.windows);
   text += text_of("  correlation with the realised cost   V_c %.2f   Q_c %.2f\n", c.v_correlation,
                   c.q_correlation);
@@ -260,8 +254,8 @@ Diagnosis diagnose(const Policy& policy, const Dataset& dataset) {
   d.best_return = safe_returns.empty() ? 0 : *std::ranges::max_element(safe_returns);
   d.good_return = weight > 0 ? weighted / weight : 0;
   d.return_label = correlation(safe_returns, shares);
-  d.training = calibrate(trained, costs, s.cost_limit, l);
-  if (!kept.empty()) d.held_out = calibrate(kept, costs, s.cost_limit, l);
+  d.training = agreement_of(trained, costs, s.cost_limit, l);
+  if (!kept.empty()) d.held_out = agreement_of(kept, costs, s.cost_limit, l);
 
   std::vector<std::size_t> order(judged.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -338,7 +332,7 @@ void draw_diagnosis(const std::vector<std::string>& paths, const Diagnosis& d, c
   Panel advantage{"A_r by the reward of a chunk, tenths of safe windows", "mean A_r"};
   Band line;
   for (const auto& [x, y] : d.advantage_by_reward) line.push_back(plain(x, y));
-  const auto calibration = [&](const Calibration& c) {
+  const auto agreement = [&](const CostAgreement& c) {
     Band band;
     for (const CostGroup& g : c.groups) band.push_back(plain(g.realized, g.v_cost));
     return band;
@@ -346,11 +340,11 @@ void draw_diagnosis(const std::vector<std::string>& paths, const Diagnosis& d, c
   Panel costs{"V_c by realised cost, groups of episodes", "mean V_c"};
   chart.key = {"episodes that were trained on"};
   advantage.lines = {line};
-  costs.lines = {calibration(d.training)};
+  costs.lines = {agreement(d.training)};
   if (d.held_out) {
     chart.key.push_back("episodes kept aside");
     advantage.lines.emplace_back();
-    costs.lines.push_back(calibration(*d.held_out));
+    costs.lines.push_back(agreement(*d.held_out));
   }
   for (Panel* panel : {&advantage, &costs})
     if (has_points(*panel)) chart.panels.push_back(*panel);

@@ -21,7 +21,7 @@ struct CostGroup {
 };
 
 /// The cost critics against what happened.
-struct Calibration {
+struct CostAgreement {
   std::size_t episodes = 0, windows = 0;
   double v_correlation = 0, q_correlation = 0;  ///< with the realised cost
   double v_bias = 0, q_bias = 0;                ///< mean of critic - realised cost
@@ -47,8 +47,8 @@ struct Diagnosis {
   double safe_return = 0, best_return = 0, good_return = 0, return_label = 0;
   double free_states_safe = 0;  ///< share of windows of episodes without any cost with V_c <= l
   bool has_free_episodes = false;
-  Calibration training;
-  std::optional<Calibration> held_out;     ///< of episodes that were kept aside
+  CostAgreement training;
+  std::optional<CostAgreement> held_out;   ///< of episodes that were kept aside
   std::vector<DiagnosisFinding> findings;  ///< the gravest first; never empty
   /// Means of A_r over tenths of judged windows by their chunk's reward: (reward, A_r).
   std::vector<std::pair<double, double>> advantage_by_reward;

@@ -1,5 +1,10 @@
 #include "settings/methods.h"
 
+#include <string>
+
+#include "base/error.h"
+#include "base/nearest.h"
+
 namespace r2pac {
 
 const std::vector<MethodInfo>& method_list() {
@@ -51,6 +56,16 @@ const std::vector<RunPreset>& run_presets() {
         {"log_every", "2000"}}},
   };
   return all;
+}
+
+const RunPreset& run_preset(std::string_view name) {
+  std::vector<std::string> names;
+  for (const RunPreset& preset : run_presets()) {
+    if (preset.name == name) return preset;
+    names.emplace_back(preset.name);
+  }
+  throw Error(ExitCode::usage, "there is no preset `" + std::string(name) + "`", "--preset",
+              did_you_mean(std::string(name), names));
 }
 
 }  // namespace r2pac

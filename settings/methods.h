@@ -33,5 +33,7 @@ struct RunPreset {
   std::vector<std::pair<std::string_view, std::string_view>> settings;
 };
 const std::vector<RunPreset>& run_presets();
+/// The preset of that name. Throws Error(usage) where there is none.
+const RunPreset& run_preset(std::string_view name);
 
 }  // namespace r2pac

@@ -179,16 +179,6 @@ Settings preset(const Task& task) {
   return settings;
 }
 
-const RunPreset& run_preset(std::string_view name) {
-  std::vector<std::string> names;
-  for (const RunPreset& preset : run_presets()) {
-    if (preset.name == name) return preset;
-    names.emplace_back(preset.name);
-  }
-  throw Error(ExitCode::usage, "there is no preset `" + std::string(name) + "`", "--preset",
-              did_you_mean(std::string(name), names));
-}
-
 ResolvedSettings resolve_settings(const SettingsRequest& request) {
   std::vector<Assignment> assignments;
   if (!request.config_file.empty())

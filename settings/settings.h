@@ -161,10 +161,6 @@ struct ResolvedSettings {
   std::map<std::string, std::string> origin;
 };
 
-struct RunPreset;
-/// The preset of that name. Throws Error(usage) where there is none.
-const RunPreset& run_preset(std::string_view name);
-
 /// Puts the layers of `request` together. The task is resolved first and names the preset; `task` becomes
 /// its alias, or stays empty when nothing names one. Throws Error: usage for a bad flag, settings for a
 /// bad file or override; the error says key, value, allowed range or nearest name, and for a file

@@ -1,7 +1,5 @@
-#include <algorithm>
 #include <cstdio>
 #include <map>
-#include <sstream>
 
 #include "base/error.h"
 #include "data/dataset.h"
@@ -33,11 +31,9 @@ int run_values(const ValuesOptions& options) {
   for (const auto& column : columns) csv += "," + column.first;
   csv += "\n";
   std::map<std::string, double> share;  // of windows, for what is yes or no
-  std::size_t episode = 0;
+  const std::vector<std::size_t> episode_of = window_episodes(dataset, starts);
   for (std::size_t i = 0; i < starts.size(); ++i) {
-    while (episode + 1 < dataset.episodes.size() &&
-           dataset.episodes[episode + 1].first <= static_cast<std::int64_t>(starts[i]))
-      ++episode;
+    const std::size_t episode = episode_of[i];
     csv += std::to_string(episode) + "," + std::to_string(starts[i] - dataset.episodes[episode].first);
     for (const auto& [name, values] : columns) {
       const bool is_label = name == "label";  // as 1 (good) or 0 (bad), not as a row of the label table
@@ -52,8 +48,7 @@ int run_values(const ValuesOptions& options) {
   std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
               100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
               100 * share["label"], options.out.c_str());
-  std::int64_t longest = 0;
-  for (const Episode& e : dataset.episodes) longest = std::max(longest, e.length);
+  const std::int64_t longest = longest_episode(dataset.episodes);
   std::printf("kappa %s in episodes of %lld steps is a value of %.3g (Eq. 42)\n",
               format_number(settings.cost_limit).c_str(), static_cast<long long>(longest),
               limit_as_value(settings, longest));

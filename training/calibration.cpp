@@ -41,17 +41,14 @@ std::vector<CalibrationUnit> calibration_units(const Policy& policy, const Datas
   const std::vector<std::uint32_t> starts = window_starts(dataset, s.chunk_length, s.pad_terminals);
   const std::vector<bool> held = held_out_episodes(dataset.episodes.size(), s.hold_out);
   std::vector<CalibrationUnit> units;
-  std::size_t first = 0;
-  for (std::size_t e = 0; e < dataset.episodes.size(); ++e) {
-    const Episode& episode = dataset.episodes[e];
-    std::size_t last = first;
-    while (last < starts.size() && starts[last] < episode.first + episode.length) ++last;
-    if (held[e] && last > first) {
-      const std::size_t i = first + random_below(seed, Purpose::calibration, 0, static_cast<std::uint32_t>(e),
-                                                 static_cast<std::uint32_t>(last - first));
-      units.push_back({double{q_cost[i]}, realized[starts[i]]});
-    }
-    first = last;
+  const std::vector<std::size_t> episode_of = window_episodes(dataset, starts);
+  for (std::size_t e = 0; e < held.size(); ++e) {
+    const auto own = std::ranges::equal_range(episode_of, e);
+    if (!held[e] || own.empty()) continue;
+    const auto first = static_cast<std::size_t>(own.begin() - episode_of.begin());
+    const std::size_t i = first + random_below(seed, Purpose::calibration, 0, static_cast<std::uint32_t>(e),
+                                               static_cast<std::uint32_t>(own.size()));
+    units.push_back({double{q_cost[i]}, realized[starts[i]]});
   }
   return units;
 }

@@ -36,6 +36,7 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
       facts_{range_of<T>(dataset.rewards, settings.reward_scale),
              range_of<T>(dataset.costs, settings.cost_scale), 0} {
   const std::vector<Episode> episodes = training_episodes(dataset, settings);
+  facts_.longest_episode = longest_episode(dataset.episodes);
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
   std::vector<T>&mean_of = normalization_.mean, &scale_of = normalization_.scale;
   mean_of.assign(s, T(0));
@@ -68,11 +69,9 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
   std::vector<T> continues(dataset.terminals.size());
   std::transform(dataset.terminals.begin(), dataset.terminals.end(), continues.begin(),
                  [](std::uint8_t terminal) { return terminal != 0 ? T(0) : T(1); });
-  for (const Episode& episode : dataset.episodes) {
-    facts_.longest_episode = std::max(facts_.longest_episode, episode.length);
-    if (settings.timeouts == Timeouts::terminal)
+  if (settings.timeouts == Timeouts::terminal)
+    for (const Episode& episode : dataset.episodes)
       continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
-  }
   continues_ = Buffer<T>(continues.size(), device.memory());
   continues_.copy_in(continues.data(), continues.size());
 

@@ -63,8 +63,7 @@ def compare(policy: PolicyFile, folder: Path, seed: int = 0) -> Errors:
         ),
     ):
         names = [output.name for output in sampler.get_outputs()]
-        spent = rng.uniform(0, 1.2, len(seen)).astype(np.float32) * float(policy.metadata["cost_limit"])
-        spent = spent.astype(np.float32)
+        spent = rng.uniform(0, 1.2 * float(policy.metadata["cost_limit"]), len(seen)).astype(np.float32)
         inputs = {"observation": seen, "noise": noise} | ({"spent": spent} if policy.budget != "none" else {})
         outputs = dict(zip(names, sampler.run(None, inputs)))
         answer = reference.answer(seen, noise)

@@ -76,7 +76,7 @@ class PolicyFile:
     @property
     def share_of_rest(self) -> float:
         """V_c and Q_c that one unit of the episode's remaining cost allows."""
-        return self.settings["cost_scale"] * (0.5 if self.budget == "half" else 1.0)
+        return float(self.metadata["cost_scale"]) * (0.5 if self.budget == "half" else 1.0)
 
     @property
     def selection(self) -> str:
@@ -140,8 +140,6 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
     for key, value in (numbers | {key: settings[key] for key in ("guidance_scale", "discount")}).items():
         if not math.isfinite(value):
             raise ValueError(f"`{key}` is not a finite number")
-    if policy.budget != "none" and not math.isfinite(policy.share_of_rest):
-        raise ValueError("`cost_scale` is not a finite number")
     for key in ("task", "version", "data_fingerprint"):
         metadata[key]  # a KeyError says which is missing
     if not math.isfinite(float(metadata.get("value_limit", "0"))):
