@@ -17,7 +17,7 @@ void draw_frontier(const std::vector<std::string>& paths, const std::vector<Fron
   for (Band* band : {&earned, &paid, &allowed}) std::ranges::sort(*band, {}, &BandPoint::x);
   Chart chart;
   chart.title = title;
-  chart.key = {"mean and deviation of episodes; dashed: what the limit allows"};
+  chart.key = {"mean and deviation of episodes; dotted: what the limit allows"};
   chart.x_label = "cost limit of an episode";
   chart.columns = 2;
   chart.panels = {{"return", "return of an episode", {earned}},

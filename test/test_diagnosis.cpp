@@ -36,7 +36,9 @@ std::map<std::string, std::vector<double>> read_csv(const std::string& path) {
 
 TEST_CASE("a diagnosis is what the values of all windows say") {
   const SmallRun f;
-  REQUIRE(run_program(f.train({"--hold-out", "0.2", "--set", "alpha=0.6", "--set", "critic_steps=300"})).status == 0);
+  REQUIRE(
+      run_program(f.train({"--hold-out", "0.2", "--set", "alpha=0.6", "--set", "critic_steps=300"})).status ==
+      0);
   const std::string picture = f.path("d.png"), file = f.path("d.json");
   const ProgramResult said =
       run_program({"diagnose", f.run, "--data", f.data, "-o", file, "--picture", picture});
@@ -111,4 +113,9 @@ TEST_CASE("a diagnosis of what has no critics, and of other data, is refused") {
   REQUIRE(whole.status == 0);
   CHECK(Json::parse(whole.out)["held_out"].is_null());
   CHECK(run_program({"diagnose", f.path("r2pac"), "--data", f.path("none.hdf5")}).status == 3);
+  const ProgramResult drawn = run_program(
+      {"diagnose", f.path("r2pac"), "--data", f.data, "-o", f.path("d.json"), "--picture", f.path("d.svg")});
+  CHECK(drawn.status == 2);
+  CHECK(drawn.err.find("neither .png nor .pdf") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(f.path("d.json")));
 }

@@ -62,6 +62,17 @@ void add_choice(CLI::App& verb, const std::string& option, Chosen& chosen, const
       ->check(CLI::IsMember(names));
 }
 
+/// An option for the path of a picture, which is judged before anything is computed.
+inline void add_picture(CLI::App& verb, std::string& path, const std::string& description) {
+  verb.add_option("--picture", path, description + ", .png or .pdf")
+      ->check(
+          [](const std::string& text) {
+            return text.ends_with(".png") || text.ends_with(".pdf") ? std::string()
+                                                                    : text + " ends in neither .png nor .pdf";
+          },
+          "PATH");
+}
+
 /// An option for a seed: a whole number that every JSON reader keeps exact.
 inline void add_seed(CLI::App& verb, const std::string& option, std::uint64_t& seed,
                      const std::string& description) {

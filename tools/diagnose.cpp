@@ -41,7 +41,7 @@ void add_diagnose(CLI::App& app, Action& action) {
   verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
   verb->add_option("--data", options->data, "DSRL file (HDF5) that it was trained on")->required();
   verb->add_option("-o,--out", options->out, "File for all numbers (JSON)");
-  verb->add_option("--picture", options->picture, "Picture to draw, .png or .pdf");
+  add_picture(*verb, options->picture, "Picture to draw");
   add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
 }

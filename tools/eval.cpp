@@ -197,7 +197,7 @@ void add_eval(CLI::App& app, Action& action) {
           "other. A policy whose region ends at the limit acts for it")
       ->delimiter(',')
       ->check(CLI::Range(0.0, 1e12));
-  verb->add_option("--picture", options->picture, "Return and cost over several limits, .png or .pdf");
+  add_picture(*verb, options->picture, "Return and cost over several limits");
   add_acting_flags(*verb, options->acting);
   verb->add_option("-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
   add_device_flags(*verb, options->device);

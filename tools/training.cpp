@@ -21,7 +21,8 @@ void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_step
                   "Sizes and steps for a purpose: quick (small networks, some minutes on one core)");
   setting("--seed", "seed", "Seed of all random numbers");
   if (with_steps) setting("--steps", "steps", "Gradient steps (sequential schedule: of each stage)");
-  setting("--hold-out", "hold_out", "Share of the episodes to keep aside, for `r2pac diagnose`");
+  setting("--hold-out", "hold_out",
+          "Share of the episodes to keep aside, for `r2pac diagnose` and `calibrate`");
   setting("--schedule", "schedule", "sequential or joint");
   setting("--hidden", "hidden", "Widths of the hidden layers, as 512,512,512,512");
   setting("--batch", "batch", "Windows per step");
