@@ -42,7 +42,7 @@ options=()
 run_preset() {
   echo "test: preset $1"
   cmake --preset "$1" "${options[@]}" >/dev/null
-  cmake --build --preset "$1" | tail -n 1
+  cmake --build --preset "$1" -- --quiet  # prints what fails
   ctest --preset "$1" -j "$(nproc)" "${@:2}"
 }
 if [ $cuda = 1 ]; then

@@ -43,11 +43,12 @@ std::vector<CalibrationUnit> calibration_units(const Policy& policy, const Datas
   std::vector<CalibrationUnit> units;
   const std::vector<std::size_t> episode_of = window_episodes(dataset, starts);
   for (std::size_t e = 0; e < held.size(); ++e) {
-    const auto own = std::ranges::equal_range(episode_of, e);
-    if (!held[e] || own.empty()) continue;
-    const auto first = static_cast<std::size_t>(own.begin() - episode_of.begin());
-    const std::size_t i = first + random_below(seed, Purpose::calibration, 0, static_cast<std::uint32_t>(e),
-                                               static_cast<std::uint32_t>(own.size()));
+    // not std::ranges::equal_range: clang 14 cannot compile libstdc++ 12's
+    const auto [first, last] = std::equal_range(episode_of.begin(), episode_of.end(), e);
+    if (!held[e] || first == last) continue;
+    const std::size_t i = static_cast<std::size_t>(first - episode_of.begin()) +
+                          random_below(seed, Purpose::calibration, 0, static_cast<std::uint32_t>(e),
+                                       static_cast<std::uint32_t>(last - first));
     units.push_back({double{q_cost[i]}, realized[starts[i]]});
   }
   return units;
