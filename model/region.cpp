@@ -24,13 +24,19 @@ TargetConstants<T> target_constants(const Settings& settings, const DataFacts<T>
       static_cast<T>(settings.penalty),  settings.penalty_reading,
       {-kAnything, kAnything},           {-kAnything, kAnything}};
   constants.feasibility_scale = static_cast<T>(settings.feasibility_scale);
-  if (!settings.bounded_values) return constants;
-  constants.cost_values = settings.backup == Backup::feasibility ? Range<T>{-1, constants.feasibility_scale}
-                                                                 : sums_of(facts.costs, settings.discount);
-  constants.reward_values = sums_of(facts.rewards, settings.discount);
-  if (settings.penalty_reading != PenaltyReading::none)
-    constants.reward_values.least =
-        std::min(constants.reward_values.least, formula::penalty_target(constants));
+  if (settings.bounded_values) {
+    constants.cost_values = settings.backup == Backup::feasibility ? Range<T>{-1, constants.feasibility_scale}
+                                                                   : sums_of(facts.costs, settings.discount);
+    constants.reward_values = sums_of(facts.rewards, settings.discount);
+    if (settings.penalty_reading != PenaltyReading::none)
+      constants.reward_values.least =
+          std::min(constants.reward_values.least, formula::penalty_target(constants));
+  }
+  if (settings.cost_ceiling > 0 && settings.backup == Backup::discounted && facts.longest_episode > 0) {
+    const auto ceiling =
+        static_cast<T>(settings.cost_ceiling * limit_as_value(settings, facts.longest_episode));
+    constants.cost_values.greatest = std::min(constants.cost_values.greatest, ceiling);
+  }
   return constants;
 }
 

@@ -206,6 +206,8 @@ class Method:
             v_r = jnp.clip(v_r, *self.bounds(ranges["reward_range"], penalty.get(s["penalty_reading"])))
             feasible = (-1.0, s["feasibility_scale"])
             v_c = jnp.clip(v_c, *(feasible if s["backup"] == "feasibility" else self.bounds(ranges["cost_range"])))
+        if s["cost_ceiling"] > 0 and s["backup"] == "discounted":
+            v_c = jnp.minimum(v_c, s["cost_ceiling"] * ranges["limit"])
         reward = b["rewards"] + reach * v_r
         if s["penalty_reading"] in penalty:
             reward = jnp.where(unsafe != 0, penalty[s["penalty_reading"]], reward)
@@ -399,6 +401,10 @@ def check(trace, report, data=None):
     if data is not None:
         for name, value in data.ranges().items():
             report.compare("batch", name, value, ranges[name])
+        ranges["limit"] = data.limit_as_value()
+    elif method.s["cost_ceiling"] > 0:
+        report.fail("the trace has a cost_ceiling, which follows from the data: give --data")
+        return
     gradient = {name: np.zeros_like(value) for name, value in online.items()}
     moments, previous = {}, None
     for i in range(steps):

@@ -71,6 +71,7 @@ struct Settings {
   double penalty = 1;
   PenaltyReading penalty_reading = PenaltyReading::absorbing;
   bool bounded_values = true;
+  double cost_ceiling = 0;
   double reward_scale = 1;
   double cost_scale = 1;
   double cost_limit = 10;

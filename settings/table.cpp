@@ -214,6 +214,8 @@ const std::vector<Field>& settings_table() {
           "target of an unsafe chunk: -penalty / (1 - discount), -penalty, or as any other"),
       flag(critics, "bounded_values", &S::bounded_values,
            "bootstrap from values clamped to what sums of the data's rewards and costs can be"),
+      number<double>(critics, "cost_ceiling", &S::cost_ceiling, 0, 1e9,
+                     "greatest V_c that is bootstrapped from, in cost limits as values (Eq. 42); 0: any"),
       per_task(
           number<double>(data, "reward_scale", &S::reward_scale, 0, 1e9, "factor on every reward", Open::low),
           [](S& s, const Task& task) { s.reward_scale = task.reward_scale; }),

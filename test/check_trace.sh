@@ -48,6 +48,7 @@ redo $precision --steps 3 --set critic_steps=1 --set actor=weighted-flow
 redo $precision --steps 3 --schedule joint --set backup=feasibility --set pad_terminals=true
 redo $precision --steps 3 --set critic_steps=2 --set backup=feasibility --set feasibility_scale=1 --set bounded_values=false
 redo $precision --steps 3 --schedule joint --method safe-chunks --set actor_hidden=12,8,8 --set cost_expectile=0.97
+redo $precision --steps 3 --schedule joint --method safe-chunks --set cost_ceiling=0.01 --set bounded_values=false
 redo $precision --steps 4 --method safe-chunks --set critic_steps=2 --set threshold=quantile --set cost_limit=1
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi
