@@ -71,6 +71,7 @@ struct ActionWeights {
 template <class T>
 struct ActionBuffers {
   const T* observations = nullptr;  ///< [n, S], normalised
+  const T* mean_inputs = nullptr;   ///< [n, D] what ActionWeights::mean reads: these, perhaps a bound behind
   const T* bounds = nullptr;        ///< [n] greatest V_c and Q_c that a choice by region calls safe
   T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after; or given chunks
   T* q_cost = nullptr;              ///< [n, candidates] greatest cost critic's value, if scored

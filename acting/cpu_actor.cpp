@@ -93,7 +93,7 @@ class CpuActor final : public Actor<T> {
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
     const MlpWeights<T>& mean = spec_.weights.mean;
     if (!spec_.chunks_are_given && !mean.layers.empty()) {
-      mlp_forward(mean, observation, 1, chunks, scratch);
+      mlp_forward(mean, buffers_.mean_inputs + row * size(mean.layers.front().in), 1, chunks, scratch);
       clip_actions(size(flow.chunk_dim), chunks);
     } else if (!spec_.chunks_are_given) {
       integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);

@@ -277,7 +277,9 @@ void LayeredAction::enqueue(const Call& call) {
     if (w.mean.layers.empty())
       integrate(buffers, request.rows);
     else  // within [-1, 1], for the last layer ends in tanh
-      forward({&w.mean}, observations, both, buffers.candidates);
+      forward({&w.mean},
+              {const_cast<float*>(buffers.mean_inputs), 0, 1, request.rows, w.mean.layers.front().in}, both,
+              buffers.candidates);
   }
   if (request.score || request.q_reward) score(call);
   if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);

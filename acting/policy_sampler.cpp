@@ -41,9 +41,10 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
   if (options.flow.flow_steps < 1) throw InvalidArgument("Sampler: flow_steps must be at least 1");
   if (options.num_candidates > 1 && !acting.has_critics())
     throw InvalidArgument("Sampler: num_candidates must be 1 where no critics choose");
-  if (options.num_candidates > 1 && !acting.mean.empty())
+  if (options.by_flow) acting_.mean.clear();
+  if (options.num_candidates > 1 && !acting_.mean.empty())
     throw InvalidArgument("Sampler: num_candidates must be 1 for a deterministic actor");
-  if (acting.mean.empty())
+  if (acting_.mean.empty())
     weights_.flow = flow_weights();
   else
     take_mean();
@@ -85,13 +86,14 @@ FlowWeights<T> Sampler<T>::flow_weights() {
   return flow;
 }
 
-/// A deterministic actor's network, which reads observations and says a chunk.
+/// A deterministic actor's network, which reads observations, perhaps the bound after them, and says a chunk.
 template <class T>
 void Sampler<T>::take_mean() {
   const Network& mean = networks_.declared(acting_.mean);
   weights_.mean = weights(networks_.online, acting_.mean, 0);
   weights_.mean.output = Activation::tanh;
-  weights_.flow.observation_dim = mean.input_width();
+  mean_inputs_ = mean.input_width();
+  weights_.flow.observation_dim = mean.inputs.front().width;
   weights_.flow.chunk_dim = mean.outputs;
 }
 
@@ -163,6 +165,10 @@ void Sampler<T>::reserve(std::size_t rows) {
   normalized_.resize(rows * s);
   observations_ = Buffer<T>(rows * s, memory);
   bounds_ = Buffer<T>(rows, memory);
+  if (mean_reads_bound()) {
+    mean_inputs_on_host_.resize(rows * size(mean_inputs_));
+    mean_inputs_buffer_ = Buffer<T>(rows * size(mean_inputs_), memory);
+  }
   bounds_on_host_.clear();
   candidates_ = Buffer<T>(rows * many * chunk, memory);
   q_cost_ = Buffer<T>(rows * many, memory);
@@ -187,7 +193,7 @@ void Sampler<T>::load_observations(std::span<const T> observations) {
 /// Gives the device what each row's choice calls safe, where that has changed.
 template <class T>
 void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent) {
-  if (options_.selection != Selection::region) return;
+  if (options_.selection != Selection::region && !mean_reads_bound()) return;
   bool changed = bounds_on_host_.size() < rows;
   if (changed) bounds_on_host_.resize(rows);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -199,6 +205,20 @@ void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent) {
   if (changed) bounds_.copy_in(bounds_on_host_.data(), rows);
 }
 
+/// Gives the device what a deterministic actor reads: the loaded observations, each with its bound's share.
+template <class T>
+void Sampler<T>::load_mean_inputs(std::size_t rows) {
+  if (!mean_reads_bound()) return;
+  const std::size_t s = size(weights_.flow.observation_dim), width = size(mean_inputs_);
+  const auto unit = static_cast<T>(options_.bound_unit);
+  for (std::size_t i = 0; i < rows; ++i) {
+    T* const row = mean_inputs_on_host_.data() + i * width;
+    std::copy_n(normalized_.data() + i * s, s, row);
+    row[s] = unit > 0 ? std::clamp(bounds_on_host_[i] / unit, T(0), T(1)) : T(0);
+  }
+  mean_inputs_buffer_.copy_in(mean_inputs_on_host_.data(), rows * width);
+}
+
 template <class T>
 void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   if (const std::uint64_t version = networks_.online.version() + networks_.follower.version();
@@ -208,6 +228,7 @@ void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
     version_ = version;
   }
   actor.act({.observations = observations_.data(),
+             .mean_inputs = mean_reads_bound() ? mean_inputs_buffer_.data() : observations_.data(),
              .bounds = bounds_.data(),
              .candidates = candidates_.data(),
              .q_cost = q_cost_.data(),
@@ -248,6 +269,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   if (n == 0) return;
   load_observations(observations);
   load_bounds(n, spent);
+  load_mean_inputs(n);
   candidates_.copy_in(noise.data(), noise.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);

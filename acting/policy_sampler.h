@@ -13,11 +13,16 @@
 
 namespace r2pac {
 
+/// The input by which a deterministic actor learns how much its chunk may cost, as a share of
+/// SamplerOptions::bound_unit in [0, 1].
+inline constexpr char kBoundInput[] = "bound";
+
 /// Which networks act, by name.
 struct ActingNetworks {
   /// The flow that proposes chunks,
   std::string velocity = {}, label_table = {};
-  /// or the network that says the one chunk, through tanh: a deterministic actor.
+  /// or the network that says the one chunk, through tanh: a deterministic actor. It acts where there are
+  /// both, unless SamplerOptions::by_flow.
   std::string mean = {};
   /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
@@ -36,6 +41,8 @@ struct SamplerOptions {
   Selection selection = Selection::least_cost;
   double threshold = 0;       ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
   EpisodeBudget budget = {};  ///< may leave less
+  bool by_flow = false;       ///< the flow acts, even where there is a deterministic actor, too
+  double bound_unit = 0;      ///< the bound of share 1 for the input `bound`; not above 0: all shares are 0
 };
 
 /// What the policy says about one observation. Rows of the spans given to Sampler::sample.
@@ -87,7 +94,9 @@ class Sampler {
  private:
   void reserve(std::size_t rows);
   void load_observations(std::span<const T> observations);
+  bool mean_reads_bound() const { return mean_inputs_ > weights_.flow.observation_dim; }
   void load_bounds(std::size_t rows, std::span<const double> spent);
+  void load_mean_inputs(std::size_t rows);
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
@@ -103,9 +112,11 @@ class Sampler {
   ActionWeights<T> weights_;
   std::unique_ptr<Actor<T>> actor_, scorer_;    // the latter, of one given chunk, when it is first asked for
   std::uint64_t version_ = 0;                   // of the weights that the actor has seen
+  int mean_inputs_ = 0;                         // columns that a deterministic actor reads
   std::vector<T> normalized_, bounds_on_host_;  // [n, S], [n]
-  Buffer<T> observations_, bounds_, candidates_, q_cost_, q_reward_, chosen_, chosen_q_cost_,
-      chosen_q_reward_, v_reward_, v_cost_;
+  std::vector<T> mean_inputs_on_host_;          // [n, mean_inputs_] where it reads the bound
+  Buffer<T> observations_, mean_inputs_buffer_, bounds_, candidates_, q_cost_, q_reward_, chosen_,
+      chosen_q_cost_, chosen_q_reward_, v_reward_, v_cost_;
 };
 
 }  // namespace r2pac

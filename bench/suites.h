@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bench/measure.h"
+#include "training/policy.h"
 
 namespace r2pac {
 
@@ -18,6 +19,11 @@ void bench_steps(const BenchTarget& target, const RowSink& sink);
 /// Decisions of the full size: 16 candidates, 32 flow steps, both guidance branches, scored; one and more
 /// observations. Operations are counted with the constant parts of the first layer taken once.
 void bench_actions(const BenchTarget& target, const RowSink& sink);
+
+/// Decisions of a policy, which lies on the target's device, for one observation, by settings that differ
+/// from its own in acting alone.
+void bench_policy(const Policy& policy, const Settings& settings, const BenchTarget& target,
+                  const RowSink& sink);
 
 /// On one thread of the CPU: matrix products of the full size by our kernels and by oneDNN, activations,
 /// optimiser, quantile. On a CUDA device: its kernels and the library's products.

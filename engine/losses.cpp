@@ -2,6 +2,7 @@
 
 #include "engine/operations.h"
 #include "kernels/flow.h"
+#include "kernels/gate.h"
 #include "kernels/gaussian.h"
 
 namespace r2pac {
@@ -129,6 +130,77 @@ Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, 
       gradient(kOfMean));
 }
 
+namespace {
+
+template <class T>
+std::vector<Tensor<T>> reads_of_gate(Tensor<T> q_reward, Tensor<T> q_cost, const Gate<T>& gate) {
+  const Shape shape{1, q_reward->shape.rows, 1};
+  for (const Tensor<T> x : {q_reward, q_cost, gate.v_cost, gate.share})
+    require_shape("gate", x->name.c_str(), shape, x->shape);
+  for (const Tensor<T> x : {gate.greatest_bound, gate.reward_square, gate.cost_square})
+    require_shape("gate", x->name.c_str(), {1, 1, 1}, x->shape);
+  return {q_reward,           q_cost,          gate.v_cost, gate.share, gate.greatest_bound,
+          gate.reward_square, gate.cost_square};
+}
+
+template <class T>
+GateTerms<T> gate_terms(Tensor<T> q_reward, Tensor<T> q_cost, const Gate<T>& gate, const Slice& slice) {
+  return {q_reward->view(slice),
+          q_cost->view(slice),
+          gate.v_cost->view(slice),
+          gate.share->view(slice),
+          gate.greatest_bound->whole().data,
+          gate.reward_square->whole().data,
+          gate.cost_square->whole().data,
+          static_cast<T>(gate.weight)};
+}
+
+}  // namespace
+
+template <class T>
+Tensor<T> gate_loss(Tape<T>& tape, const std::string& name, Tensor<T> q_reward, Tensor<T> q_cost,
+                    const Gate<T>& gate) {
+  const std::vector<Tensor<T>> reads = reads_of_gate(q_reward, q_cost, gate);
+  constexpr bool kOfReward = false, kOfCost = true;
+  const auto gradient = [=](bool of_cost) {
+    return [=](const Slice& slice, T scale, View<T> d, View<T>, bool add) {
+      return GateGradient<T>{gate_terms(q_reward, q_cost, gate, slice), of_cost, scale, d, add};
+    };
+  };
+  record_gradient<T>(tape, name, q_cost, reads, nullptr, gradient(kOfCost));
+  return record_loss<T>(
+      tape, name, q_reward, reads, nullptr,
+      [=](const Slice& slice, View<T> loss, View<T>) {
+        return GateLoss<T>{gate_terms(q_reward, q_cost, gate, slice), loss};
+      },
+      gradient(kOfReward));
+}
+
+template <class T>
+Tensor<T> gate_passed(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> q_cost, const Gate<T>& gate) {
+  const Tensor<T> passed = tape.value("passed", q_reward->shape);
+  tape.row_operation("gate", q_reward->shape.rows, reads_of_gate(q_reward, q_cost, gate), {passed},
+                     [=](const Slice& slice) {
+                       return GatePassed<T>{gate_terms(q_reward, q_cost, gate, slice), passed->view(slice)};
+                     });
+  return passed;
+}
+
+template <class T>
+Tensor<T> mean_square(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target) {
+  const Shape shape{1, prediction->shape.rows, 1};
+  require_shape("mean_square", "prediction", shape, prediction->shape);
+  require_shape("mean_square", "target", shape, target->shape);
+  const Tensor<T> squares = tape.value(name + " of rows", shape), mean = tape.value(name, {1, 1, 1});
+  tape.row_operation(name + " of rows", shape.rows, {prediction, target}, {squares}, [=](const Slice& slice) {
+    return SquaredError<T>{prediction->view(slice), target->view(slice), squares->view(slice)};
+  });
+  tape.tasks(name, 1, {squares}, {mean}, [=, &backend = tape.backend()](int, int, std::byte*) {
+    backend.sum_of_means(squares->whole(), mean->whole().data);
+  });
+  return mean;
+}
+
 template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x) {
   require_shape("sum_of_means", name.c_str(), {x->shape.nets, x->shape.rows, 1}, x->shape);
@@ -147,6 +219,9 @@ Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x) {
                                         Tensor<T>);                                                     \
   template Tensor<T> gaussian_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>,       \
                                    Tensor<T>);                                                          \
+  template Tensor<T> gate_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, const Gate<T>&);     \
+  template Tensor<T> gate_passed(Tape<T>&, Tensor<T>, Tensor<T>, const Gate<T>&);                       \
+  template Tensor<T> mean_square(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>);                   \
   template Tensor<T> sum_of_means(Tape<T>&, const std::string&, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

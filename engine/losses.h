@@ -31,6 +31,28 @@ template <class T>
 Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, Tensor<T> log_deviation,
                         Tensor<T> x, Tensor<T> weights = nullptr);
 
+/// What decides in gate_loss, as constants (kernels/gate.h). Tensors are [1, B, 1], or [1, 1, 1] where they
+/// say so.
+template <class T>
+struct Gate {
+  Tensor<T> v_cost, share;               ///< V_c, and the share of `greatest_bound` that a chunk may use
+  Tensor<T> greatest_bound;              ///< [1, 1, 1]
+  Tensor<T> reward_square, cost_square;  ///< [1, 1, 1] mean squared advantages
+  double weight;
+};
+/// Batch mean of the gate's loss of chunks that the critics value at q_reward and q_cost, both [1, B, 1]. A
+/// gradient flows to both.
+template <class T>
+Tensor<T> gate_loss(Tape<T>& tape, const std::string& name, Tensor<T> q_reward, Tensor<T> q_cost,
+                    const Gate<T>& gate);
+/// 1 where a chunk passes the gate, else 0: [1, B, 1]. No gradient.
+template <class T>
+Tensor<T> gate_passed(Tape<T>& tape, Tensor<T> q_reward, Tensor<T> q_cost, const Gate<T>& gate);
+
+/// Batch mean [1, 1, 1] of (target - prediction)^2, both [1, B, 1], for use within the step. No gradient.
+template <class T>
+Tensor<T> mean_square(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target);
+
 /// Kept scalar: sum over members of the batch mean of x [K, B, 1]; computed after the gradient. No gradient.
 template <class T>
 Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x);

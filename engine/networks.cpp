@@ -74,20 +74,25 @@ Networks<T>::Networks(Declaration declaration, Initializer initializer, std::uin
   for (const Network& network : declaration_.networks)
     if (!names.insert(network.name).second)
       throw InvalidArgument("Networks: `" + network.name + "` is declared twice");
-  std::vector<const Network*> neighbours;
-  for (const Network& network : declaration_.networks) {
-    if (!neighbours.empty() && !same_kind(*neighbours.back(), network)) {
-      declare_group(neighbours);
-      neighbours.clear();
+  const auto declare_groups = [&](bool after_tables) {
+    std::vector<const Network*> neighbours;
+    for (const Network& network : declaration_.networks) {
+      if (network.after_tables != after_tables) continue;
+      if (!neighbours.empty() && !same_kind(*neighbours.back(), network)) {
+        declare_group(neighbours);
+        neighbours.clear();
+      }
+      neighbours.push_back(&network);
     }
-    neighbours.push_back(&network);
-  }
-  if (!neighbours.empty()) declare_group(neighbours);
+    if (!neighbours.empty()) declare_group(neighbours);
+  };
+  declare_groups(false);
   for (const Table& table : declaration_.tables) {
     if (!names.insert(table.name).second)
       throw InvalidArgument("Networks: `" + table.name + "` is declared twice");
     tables_.push_back(online.add(table.name, {1, table.rows, table.cols}));
   }
+  declare_groups(true);
   online.allocate(true, device, &follower);
   name_tensors();
   initialize(initializer, seed);
@@ -143,6 +148,7 @@ void Networks<T>::name_tensors() {
   }
   for (std::size_t i = 0; i < tables_.size(); ++i)
     tensors_.push_back({declaration_.tables[i].name, declaration_.tables[i].owner, tables_[i], -1, 0, 1});
+  std::ranges::stable_sort(tensors_, {}, &NamedTensor::entry);  // some networks lie behind the tables
 }
 
 template <class T>
@@ -322,11 +328,12 @@ std::vector<Tensor<T>> apply(Tape<T>& tape, Networks<T>& networks,
     }
   for (Call<T>& call : calls) {
     if (call.done) continue;
-    const bool follows = call.weights == Weights::follower;
+    const bool judges = call.weights == Weights::judging,
+               follows = judges || call.weights == Weights::follower;
     const Mlp mlp = members_of(follows ? *call.follower : *call.group, call.first, call.count);
-    const Gradient gradient = call.weights == Weights::learning ? Gradient::learn
-                              : call.weights == Weights::frozen ? Gradient::frozen
-                                                                : Gradient::constant;
+    const Gradient gradient = call.weights == Weights::learning           ? Gradient::learn
+                              : judges || call.weights == Weights::frozen ? Gradient::frozen
+                                                                          : Gradient::constant;
     Parameters<T>& parameters = follows ? networks.follower : networks.online;
     finish(call, apply(tape, parameters, mlp, call.x, gradient), 0);
   }

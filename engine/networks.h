@@ -30,10 +30,11 @@ struct Network {
   int count = 1;
   std::vector<int> hidden;  ///< widths of the hidden layers
   Activation activation = Activation::gelu_erf;
-  bool layer_norm = false;  ///< after each hidden activation
-  bool followed = false;    ///< has a follower, the moving average of its weights
-  double rate = 1;          ///< learning rate as a share of the run's
-  bool absent = false;      ///< only takes its numbers among the random initial weights, and no memory
+  bool layer_norm = false;    ///< after each hidden activation
+  bool followed = false;      ///< has a follower, the moving average of its weights
+  double rate = 1;            ///< learning rate as a share of the run's
+  bool after_tables = false;  ///< lies behind the tables, whose initial numbers then do not depend on it
+  bool absent = false;        ///< only takes its numbers among the random initial weights, and no memory
 
   bool operator==(const Network&) const = default;
   int input_width() const;
@@ -70,6 +71,7 @@ enum class Weights {
   frozen,    ///< the networks' own: a gradient flows to the argument only
   constant,  ///< the networks' own, without any gradient
   follower,  ///< the followers', without any gradient
+  judging,   ///< the followers': a gradient flows to the argument only
 };
 
 /// One network and what it is applied to.

@@ -301,6 +301,15 @@ Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts) {
 }
 
 template <class T>
+Tensor<T> filled(Tape<T>& tape, const std::string& name, Shape shape, double value) {
+  const Tensor<T> x = tape.value(name, shape);
+  tape.row_operation(name, shape.rows, {}, {x}, [x, value](const Slice& slice) {
+    return Fill<T>{static_cast<T>(value), x->view(slice)};
+  });
+  return x;
+}
+
+template <class T>
 Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label, Gradient gradient) {
   const Shape entry = parameters.entry(table).shape;
   require_shape("embedding", "label", {1, label->shape.rows, 1}, label->shape);
@@ -413,6 +422,7 @@ Tensor<T> stack_rows(Tape<T>& tape, Tensor<T> learning, Tensor<T> constant) {
   template Tensor<T> add(Tape<T>&, Tensor<T>, Tensor<T>);                                            \
   template Tensor<T> dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*, int);     \
   template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                           \
+  template Tensor<T> filled(Tape<T>&, const std::string&, Shape, double);                            \
   template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                  \
   template Tensor<T> free_vector(Tape<T>&, Parameters<T>&, int, int, Gradient);                      \
   template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                              \

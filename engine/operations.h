@@ -55,6 +55,10 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
 template <class T>
 Tensor<T> concatenate(Tape<T>& tape, const std::vector<Tensor<T>>& parts);
 
+/// [1, B, cols] of one constant.
+template <class T>
+Tensor<T> filled(Tape<T>& tape, const std::string& name, Shape shape, double value);
+
 /// rows(r) = table(label(r)), with label [1, B, 1] and a table entry [1, labels, cols].
 template <class T>
 Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<T> label,

@@ -67,6 +67,21 @@ struct FlowPath {
   }
 };
 
+/// out(r, c) = x(r, c) after one Euler step, clipped to [-1, 1] if it is the last one (SAMPLE).
+template <class T>
+struct EulerStep {
+  View<T> x, velocity;
+  T dt;
+  bool last;
+  View<T> out;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int c = lane; c < out.cols; c += lanes) {
+      const T moved = formula::euler_step(x.row(r)[c], velocity.row(r)[c], dt);
+      out.row(r)[c] = last ? formula::clip_action(moved) : moved;
+    }
+  }
+};
+
 /// loss(r) = weight(r) * mean over columns of (velocity - (data - noise))^2, summed in ascending order.
 template <class T>
 struct FlowLoss {

@@ -10,6 +10,7 @@
 #include "kernels/batch.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
+#include "kernels/gate.h"
 #include "kernels/gaussian.h"
 #include "kernels/rows.h"
 
@@ -17,13 +18,14 @@ namespace r2pac {
 
 template <class T>
 using RowOperation =
-    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Zero<T>, Sum<T>, Product<T>, DrawDropout<T>,
+    std::variant<CopyColumns<T>, CopyColumnsGradient<T>, Fill<T>, Zero<T>, Sum<T>, Product<T>, DrawDropout<T>,
                  Broadcast<T>, Embed<T>, EnsembleExtreme<T>, EnsembleExtremeGradient<T>, GatherWindows<T>,
                  GatherWindowsInOrder<T>, GatherColumn<T>, GatherSteps<T>, CriticTargets<T>,
                  FeasibilityTargets<T>, SquaredError<T>, SquaredErrorGradient<T>, ExpectileLoss<T>,
                  ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, AdvantageWeights<T>,
-                 AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>,
-                 FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>>;
+                 AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, EulerStep<T>, FlowLoss<T>,
+                 FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>, GateLoss<T>, GateGradient<T>,
+                 GatePassed<T>>;
 
 /// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>

@@ -106,6 +106,16 @@ struct Broadcast {
   }
 };
 
+/// out(r, c) = value.
+template <class T>
+struct Fill {
+  T value;
+  View<T> out;
+  R2_FORMULA void row(int r, int lane, int lanes) const {
+    for (int c = lane; c < out.cols; c += lanes) out.row(r)[c] = value;
+  }
+};
+
 /// x = 0.
 template <class T>
 struct Zero {

@@ -7,12 +7,12 @@ namespace {
 
 constexpr char kEstimates[] = "estimates";
 
+}  // namespace
+
 template <class T>
 Tensor<T> believed(Recorder<T>& r, const Signal& signal, Tensor<T> q) {
   return signal.believed == Extreme::least ? ensemble_min(r.tape(), q) : ensemble_max(r.tape(), q);
 }
-
-}  // namespace
 
 std::vector<Network> iql_networks(const Settings& settings, Dimensions dimensions) {
   Network critic;
@@ -94,6 +94,7 @@ void trace_learning(Recorder<T>& r) {
 #define R2_INSTANTIATE(T)                                                                     \
   template Estimates<T> learning_estimates(Recorder<T>&);                                     \
   template Estimates<T> believed_estimates(Recorder<T>&);                                     \
+  template Tensor<T> believed(Recorder<T>&, const Signal&, Tensor<T>);                        \
   template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>, Tensor<T>); \
   template void trace_learning(Recorder<T>&);
 R2_INSTANTIATE(float)

@@ -43,6 +43,10 @@ Estimates<T> learning_estimates(Recorder<T>& r);
 template <class T>
 Estimates<T> believed_estimates(Recorder<T>& r);
 
+/// Of several critics' answers q [n, B, 1] the one that counts (Signal::believed), [1, B, 1].
+template <class T>
+Tensor<T> believed(Recorder<T>& r, const Signal& signal, Tensor<T> q);
+
 /// The losses of one signal's critics and value for `target` [1, B, 1]; the value's loss of each window times
 /// its weight [1, B, 1], if there are weights.
 template <class T>

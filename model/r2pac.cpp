@@ -5,6 +5,7 @@
 #include "model/gaussian_actor.h"
 #include "model/iql.h"
 #include "model/method.h"
+#include "model/one_step_actor.h"
 #include "model/region.h"
 
 namespace r2pac {
@@ -66,6 +67,7 @@ Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const Da
     method.acting.mean = kMean;
   else
     method.acting.velocity = kVelocity, method.acting.label_table = kLabelTable;
+  if (settings.actor == ActorKind::one_step) act_in_one_step(method, settings, dimensions);
   return method;
 }
 

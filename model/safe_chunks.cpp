@@ -4,6 +4,7 @@
 #include "model/flow_actor.h"
 #include "model/iql.h"
 #include "model/method.h"
+#include "model/one_step_actor.h"
 #include "model/region.h"
 
 namespace r2pac {
@@ -42,6 +43,7 @@ Method<T> safe_chunks_method(const Settings& settings, Dimensions dimensions, co
   method.inspect = inspect_region<T>;
   method.acting = judging_networks();
   method.acting.velocity = kVelocity, method.acting.label_table = kLabelTable;
+  if (settings.actor == ActorKind::one_step) act_in_one_step(method, settings, dimensions);
   return method;
 }
 

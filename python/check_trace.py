@@ -42,12 +42,12 @@ class Kind(NamedTuple):
     entries: tuple
 
 
-METHODS = {  # the stages of each method
-    "r2pac": ("critics", "actor"),
-    "safe-chunks": ("critics", "actor"),
+METHODS = {  # the stages of each method; `one-step` only by the setting `actor` = one-step
+    "r2pac": ("critics", "actor", "one-step"),
+    "safe-chunks": ("critics", "actor", "one-step"),
     "cloning": ("actor",),
 }
-KINDS = {  # the stage `critics` has one kind; the kind of the stage `actor` is the setting `actor`
+KINDS = {  # the kind of the stage `actor` is the setting `actor`, or flow before the stage `one-step`; others have one
     "critics": Kind(
         nets=("q_r", "q_c", "v_r", "v_c"),
         losses=("q_r", "q_c", "v_r", "v_c"),
@@ -63,6 +63,11 @@ KINDS = {  # the stage `critics` has one kind; the kind of the stage `actor` is 
         nets=("velocity",),
         losses=("flow",),
         entries=("label", "dropped_label", "noise", "flow_time", "weight"),
+    ),
+    "one-step": Kind(
+        nets=("one_step",),
+        losses=("imitation", "gate"),
+        entries=("noise", "share", "flow_chunk", "one_step_chunk", "passed"),
     ),
     "gaussian": Kind(
         nets=("mean",),
@@ -95,7 +100,8 @@ class Trace:
     def batch(self, prefix):
         """The entries of a step. Entries that are matrices stay so, even if they have only one column."""
         b = self.group(prefix)
-        for name in ("observations", "actions", "next_observations", "noise", "mean", "step_costs"):
+        for name in ("observations", "actions", "next_observations", "noise", "mean", "step_costs", "flow_chunk",
+                     "one_step_chunk"):
             if name in b:
                 b[name] = b[name].reshape(len(b[name]), -1)
         return b
@@ -106,12 +112,18 @@ class Method:
 
     def __init__(self, name, settings, networks):
         self.name, self.s, self.networks = name, settings, networks
-        self.stages = METHODS[name]
-        self.kinds = {"critics": "critics", "actor": settings["actor"]}  # of each stage, its name in KINDS
+        one_step = settings["actor"] == "one-step"
+        self.stages = tuple(stage for stage in METHODS[name] if one_step or stage != "one-step")
+        self.kinds = {"critics": "critics", "one-step": "one-step",  # of each stage, its name in KINDS
+                      "actor": "flow" if one_step else settings["actor"]}
         self.sequential = settings["schedule"] == "sequential" and len(self.stages) > 1
-        self.critic_steps = 0
+        self.begins = {stage: 0 for stage in self.stages}  # the first step of each stage
         if self.sequential:
-            self.critic_steps = settings["critic_steps"] if settings["critic_steps"] >= 0 else settings["steps"]
+            steps = {"critics": "critic_steps", "one-step": "distill_steps"}
+            lengths = [settings[steps[stage]] if settings.get(steps.get(stage), -1) >= 0 else settings["steps"]
+                       for stage in self.stages]
+            self.begins = dict(zip(self.stages, np.cumsum([0, *lengths[:-1]])))
+        self.critic_steps = self.begins.get("actor", 0)
 
     def has_region(self):
         return "critics" in self.stages
@@ -120,10 +132,11 @@ class Method:
         """The stages that a step, counted from 0, takes part in."""
         if not self.sequential:
             return self.stages
-        return ("critics",) if step < self.critic_steps else ("actor",)
+        return ([stage for stage in self.stages if step >= self.begins[stage]][-1],)
 
     def stage_of(self, parameter):
-        return "critics" if parameter.split(".")[0] in KINDS["critics"].nets else "actor"
+        net = parameter.split(".")[0]
+        return next((stage for stage in self.stages if net in KINDS[self.kinds[stage]].nets), "actor")  # or a table
 
     def layers(self, net):
         hidden = len(self.s["hidden"])
@@ -179,6 +192,7 @@ class Method:
             "q_cost": self.critics(target, "q_c", b["observations"], b["actions"]).max(0),
             "v_r": self.value(online, "v_r", b["observations"]),
             "v_c": self.value(online, "v_c", b["observations"]),
+            "target": target,
         }
 
     def threshold(self, v_c, previous):
@@ -269,6 +283,35 @@ class Method:
         velocity = self.perceptron(online, "velocity", seen)
         return {"flow": (b.get("weight", 1.0) * ((velocity - (b["actions"] - b["noise"])) ** 2).mean(1)).mean()}
 
+    def flow_chunks(self, online, b):
+        """What Euler's steps along the label good make of the noise."""
+        steps, x = self.s["distill_flow_steps"], b["noise"]
+        label = np.tile(online["label_table"][GOOD], (len(x), 1))
+        for n in range(steps):
+            time = np.full((len(x), 1), n / steps)
+            seen = self.joined("velocity", observation=b["observations"], label=label, chunk=x, time=time)
+            x = x + self.perceptron(online, "velocity", seen) / steps
+        return jnp.clip(x, -1, 1)
+
+    def one_step_chunk(self, online, b):
+        seen = self.joined("one_step", observation=b["observations"], bound=b["share"][:, None])
+        return jnp.tanh(self.perceptron(online, "one_step", seen))
+
+    def passed(self, target, b, f):
+        """Whether each chunk passes the gate, and the lesser distance of V_c and Q_c from where that changes."""
+        bound = b["share"] * b["threshold"][0]
+        q_cost = self.critics(target, "q_c", b["observations"], b["one_step_chunk"]).max(0)
+        return (np.asarray((f["v_c"] <= bound) & (q_cost <= bound), dtype=float),
+                np.minimum(np.abs(f["v_c"] - bound), np.abs(q_cost - bound)))
+
+    def one_step_losses(self, online, b, f, t):
+        chunk = self.one_step_chunk(online, b)
+        q_reward = self.critics(f["target"], "q_r", b["observations"], chunk).min(0)
+        q_cost = self.critics(f["target"], "q_c", b["observations"], chunk).max(0)
+        unit = {n: 1e-6 + np.sqrt(((f[f"q_{n}"] - f[f"v_{n[0]}"]) ** 2).mean()) for n in ("reward", "cost")}
+        gate = jnp.where(b["passed"] != 0, -q_reward / unit["reward"], q_cost / unit["cost"])
+        return {"imitation": ((chunk - b["flow_chunk"]) ** 2).mean(), "gate": self.s["gate_weight"] * gate.mean()}
+
     def weights(self, b, f):
         """The weight of each window in advantage-weighted regression."""
         advantage = jnp.where(f["v_c"] <= b["threshold"][0], f["q_reward"] - f["v_r"], f["v_c"] - f["q_cost"])
@@ -285,7 +328,7 @@ class Method:
 
     def losses(self, online, b, f, t, stages):
         compute = {"critics": self.critics_losses, "flow": self.flow_losses, "weighted-flow": self.flow_losses,
-                   "gaussian": self.gaussian_losses}
+                   "gaussian": self.gaussian_losses, "one-step": self.one_step_losses}
         out = {}
         for stage in stages:
             out |= compute[self.kinds[stage]](online, b, f, t)
@@ -435,17 +478,23 @@ def check(trace, report, data=None):
             report.compare("mean", at + "mean", method.mean(online, b), b["mean"])
         elif "actor" in stages:
             label, margin = method.labels(stages, b, f)
-            scale = max((np.abs(value).max() for value in f.values()), default=0.0)
+            scale = max((np.abs(f[name]).max() for name in f if name != "target"), default=0.0)
             report.decide("label", at + "label", label, b["label"], margin, scale)
             kept = np.where(b["dropped_label"] == NULL, NULL, b["label"])
             report.compare("label", at + "dropped_label", kept, b["dropped_label"])
+        if "one-step" in stages:
+            report.compare("flow chunk", at + "flow_chunk", method.flow_chunks(online, b), b["flow_chunk"])
+            report.compare("one-step chunk", at + "one_step_chunk", method.one_step_chunk(online, b),
+                           b["one_step_chunk"])
+            passed, margin = method.passed(target, b, f)
+            report.decide("passed", at + "passed", passed, b["passed"], margin, np.abs(f["v_c"]).max())
         for name, mine in method.losses(online, b, f, t, stages).items():
             report.compare("loss", at + "loss/" + name, mine, b["loss/" + name][0])
         learned = {n: online[n] for n in online if method.stage_of(n) in stages}
         gradient |= jax.grad(lambda p: sum(method.losses({**online, **p}, b, f, t, stages).values()))(learned)
         for name in gradient:  # a network that the step does not train keeps its last gradient, at first zero
             report.compare("gradient", at + "gradient/" + name, gradient[name], b["gradient/" + name])
-        step = i + 1 - (method.critic_steps if "critics" not in stages else 0)
+        step = i + 1 - method.begins[stages[0]]
         # What follows starts from the recorded numbers, so that one error does not show up as several.
         gradient = {n: b["gradient/" + n].reshape(online[n].shape) for n in online}
         online, target = update(method, online, target, {n: gradient[n] for n in learned}, moments, step)

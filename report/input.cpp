@@ -167,6 +167,7 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   s.cost_limit = top.number("cost_limit", 0);
   s.selection = top.text("selection");
   s.label = top.text("label");
+  if (top.has("act_with")) s.act_with = top.text("act_with");
   s.candidates = static_cast<std::int64_t>(top.count("candidates", 1));
   s.flow_steps = static_cast<std::int64_t>(top.count("flow_steps", 1));
   s.guidance = top.number("guidance");

@@ -30,6 +30,7 @@ struct ScoredPolicy {
   std::uint64_t step = 0, train_seed = 0, seed = 0;
   double cost_limit = 0;  ///< kappa of this scoring
   std::string selection, label;
+  std::string act_with;  ///< "flow" where the flow acted by choice, else ""
   std::int64_t candidates = 0, flow_steps = 0;
   double guidance = 0;
   std::string threshold;  ///< of region: "" as trained, "l" that alone, else a number

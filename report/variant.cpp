@@ -61,8 +61,13 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
   keys.emplace_back("label", s.label);
   keys.emplace_back("kappa", s.cost_limit == s.settings.cost_limit ? "" : format_number(s.cost_limit));
   keys.emplace_back("env", task_alias(s.env) == s.place() ? "" : s.env);
-  if (s.candidates == 1) make_indifferent(keys, {"selection", "region_bound"});
-  if (s.selection == "least-cost") make_indifferent(keys, {"region_bound"});
+  keys.emplace_back("act_with", s.act_with);
+  if (s.settings.actor == ActorKind::one_step && s.act_with.empty()) {
+    make_indifferent(keys, {"selection", "flow_steps", "guidance", "label"});
+  } else {
+    if (s.candidates == 1) make_indifferent(keys, {"selection", "region_bound"});
+    if (s.selection == "least-cost") make_indifferent(keys, {"region_bound"});
+  }
   if (is_cloning(s.settings)) make_indifferent(keys, {"label"});
   if (is_cloning(s.settings) || s.label == "null") make_indifferent(keys, {"guidance"});
   return keys;
@@ -70,8 +75,11 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
 
 std::string checkpoint_text(const ScoredPolicy& s) {
   const Settings& settings = s.settings;
-  const std::int64_t total =
-      settings.steps + (settings.schedule == Schedule::joint ? 0 : settings.resolved_critic_steps());
+  std::int64_t total = settings.steps;
+  if (settings.schedule == Schedule::sequential) {
+    total += settings.resolved_critic_steps();
+    if (settings.actor == ActorKind::one_step) total += settings.resolved_distill_steps();
+  }
   const bool is_end = s.checkpoint == "last" && s.step == static_cast<std::uint64_t>(total);
   return is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
 }

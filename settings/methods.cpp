@@ -26,11 +26,12 @@ const std::vector<Companions>& companions() {
        {{"label_dropout", "1", true},
         {"label", "null", true},
         {"num_candidates", "1", true},
+        {"actor", "flow", true},
         {"guidance_scale", "1"}}},
       {"method",
        "safe-chunks",
        {{"penalty_reading", "none", true},
-        {"actor", "flow", true},
+        {"actor", "flow", true, "one-step"},
         {"threshold", "limit"},
         {"label_rule", "allowed"},
         {"layer_norm", "true"},
@@ -53,6 +54,7 @@ const std::vector<RunPreset>& run_presets() {
         {"batch", "128"},
         {"critic_steps", "14000"},
         {"steps", "20000"},
+        {"distill_steps", "10000"},
         {"log_every", "2000"}}},
   };
   return all;

@@ -14,10 +14,11 @@ struct MethodInfo {
 const std::vector<MethodInfo>& method_list();
 
 /// A value that a setting takes with a choice of another one, unless the user gives a value. If `fixed`, no
-/// other value is possible.
+/// other value is possible, or no other one but `other`.
 struct Companion {
   std::string_view key, value;
   bool fixed = false;
+  std::string_view other = {};  ///< of a fixed one: the only other value that is possible
 };
 
 /// The values that go with `key` = `value`.

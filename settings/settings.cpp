@@ -221,11 +221,14 @@ ResolvedSettings resolve_settings(const SettingsRequest& request) {
     if (a == nullptr || a->text != choice.value) continue;
     for (const Companion& companion : choice.settings) {
       const Assignment* other = last_of(assignments, companion.key);
-      if (other != nullptr && companion.fixed && !same_value(*other, companion.value))
+      if (other != nullptr && companion.fixed && !same_value(*other, companion.value) &&
+          (companion.other.empty() || !same_value(*other, companion.other)))
         throw Error(other->code,
                     "`" + other->key + "` cannot be `" + other->text + "` with `" + std::string(choice.key) +
                         "` = `" + std::string(choice.value) + "`",
-                    other->origin, "leave it out, or give " + std::string(companion.value));
+                    other->origin,
+                    "leave it out, or give " + std::string(companion.value) +
+                        (companion.other.empty() ? "" : " or " + std::string(companion.other)));
       assign(resolved.values, companion.key, companion.value, a->origin);
       resolved.origin[std::string(companion.key)] = std::string(choice.key) + "=" + std::string(choice.value);
     }

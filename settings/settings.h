@@ -47,10 +47,17 @@ enum class ActorKind {
   flow,           ///< a flow that imitates labelled chunks
   gaussian,       ///< a Gaussian by advantage-weighted regression (Eq. 40)
   weighted_flow,  ///< a flow without labels, by the same weights (Eq. 41)
+  one_step,       ///< a network that says one chunk at once, distilled from the flow of labelled chunks
 };
 
 /// Which velocity the flow follows when it acts.
 enum class ActingLabel { good, null };
+
+/// Which of a policy's networks acts.
+enum class ActWith {
+  actor,  ///< what its actor is
+  flow,   ///< of a one-step actor the flow that it learned from
+};
 
 /// Meaning, unit and range of each member: settings_fields(), printed by `r2pac config show`.
 struct Settings {
@@ -60,6 +67,7 @@ struct Settings {
   Schedule schedule = Schedule::sequential;
   std::int64_t steps = 600000;
   std::int64_t critic_steps = -1;
+  std::int64_t distill_steps = -1;
   std::vector<int> hidden = {512, 512, 512, 512};
   std::vector<int> actor_hidden;
   int batch = 1024;
@@ -96,8 +104,11 @@ struct Settings {
   double advantage_temperature = 6;
   double weight_cap = 100;
   LabelRule label_rule = LabelRule::regions;
+  double gate_weight = 0.1;
+  int distill_flow_steps = 4;
   double label_dropout = 0.1;
   int label_dim = 32;
+  ActWith act_with = ActWith::actor;
   double guidance_scale = 2;
   int flow_steps = 32;
   int num_candidates = 16;
@@ -112,6 +123,8 @@ struct Settings {
 
   /// Steps of the critics: `critic_steps`, or `steps` where that is -1.
   std::int64_t resolved_critic_steps() const { return critic_steps < 0 ? steps : critic_steps; }
+  /// Steps of the one-step actor: `distill_steps`, or `steps` where that is -1.
+  std::int64_t resolved_distill_steps() const { return distill_steps < 0 ? steps : distill_steps; }
   /// Widths of the actor's hidden layers: `actor_hidden`, or `hidden` where that is empty.
   const std::vector<int>& resolved_actor_hidden() const {
     return actor_hidden.empty() ? hidden : actor_hidden;

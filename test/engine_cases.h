@@ -103,6 +103,19 @@ inline constexpr auto gaussians = []<class T>(Workbench<T>& w) {
                                 gaussian_loss(t, "weighted", mean, deviation, w.noise, w.weights)};
 };
 
+/// The gate's loss, whose chunks pass in some rows, alone and as a second contribution.
+inline constexpr auto gates = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Tensor<T> bound = mean_square(t, "bound", w.label, filled(t, "zero", w.wanted->shape, 0)),
+                  square = mean_square(t, "square", w.wanted, w.weights);
+  const Gate<T> gate{w.wanted, w.weights, bound, square, bound, 0.7};
+  const Tensor<T> reward = w.layer(w.head, w.layer(w.first, w.input)),
+                  cost = ensemble_max(t, w.layer(w.critics, w.other, Activation::identity));
+  return std::vector<Tensor<T>>{gate_loss(t, "gate", reward, cost, gate),
+                                gate_loss(t, "gate again", cost, reward, gate),
+                                sum_of_means(t, "passed", gate_passed(t, reward, cost, gate))};
+};
+
 /// Every activation, in layers of one and of more outputs and by itself, and residual connections.
 inline constexpr auto activations = []<class T>(Workbench<T>& w) {
   Tape<T>& t = w.tape;

@@ -40,6 +40,11 @@ TEST_CASE("cuda: a Gaussian's likelihood teaches its mean and its deviations") {
   check_on(on_cuda(), cases::gaussians);
 }
 
+TEST_CASE("cuda: the gate teaches by the cost where a chunk does not pass it, and by the reward elsewhere") {
+  any_order();
+  check_on(on_cuda(), cases::gates);
+}
+
 TEST_CASE("cuda: activations and residual sums pass their gradients on") {
   any_order();
   check_on(on_cuda(), cases::activations);

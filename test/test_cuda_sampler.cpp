@@ -196,6 +196,26 @@ TEST_CASE("what an episode has spent bounds each row's choice on the device as o
   CHECK(least_cost > 0);
 }
 
+TEST_CASE("a one-step actor says on the device what it says on the CPU") {
+  any_order();
+  Settings settings = small_settings();
+  settings.actor = ActorKind::one_step;
+  std::vector<double> spent(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) spent[i] = static_cast<double>(i % 12);
+  const auto said = [&](const std::shared_ptr<Device>& device) {
+    const auto networks = make_networks<float>(settings, *device);
+    Sampler<float> sampler =
+        sampler_of(*networks, {{}, 1, Selection::region, 5, {BudgetRule::half, 10, 1}, false, 5}, device);
+    std::vector<float> observations(kRows * 5), noise(kRows * kChunk), chunk(kRows * kChunk);
+    for (std::uint32_t i = 0; i < observations.size(); ++i)
+      observations[i] = random_normal(37, Purpose::test, 1, 0, i);
+    sampler.sample(observations, noise, {chunk, {}, {}, {}}, spent);
+    return chunk;
+  };
+  const std::vector<float> mine = said(on_cuda()), cpu = said(on_cpu());
+  for (std::size_t i = 0; i < mine.size(); ++i) CHECK(std::abs(mine[i] - cpu[i]) <= 1e-5f);
+}
+
 TEST_CASE("a device scores given chunks as the CPU does") {
   any_order();
   const Settings settings = small_settings();

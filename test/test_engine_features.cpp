@@ -79,6 +79,35 @@ TEST_CASE("a Gaussian's likelihood teaches its mean and its deviations") {
         Approx(-0.5 - 0.5 * std::log(2 * M_PI)).epsilon(1e-15));
 }
 
+TEST_CASE("the gate teaches by the cost where a chunk does not pass it, and by the reward elsewhere") {
+  check_gradient(cases::gates, 33);  // first 16, head 5, critics 12
+  CHECK(formula::passes_gate(0.5, 0.5, 0.5));
+  CHECK_FALSE(formula::passes_gate(0.6, 0.5, 0.5));
+  CHECK_FALSE(formula::passes_gate(0.5, 0.6, 0.5));
+  CHECK_FALSE(formula::passes_gate(std::nan(""), 0.0, 0.5));
+  CHECK(formula::gate_unit(0.0) == 1e-6);
+
+  // Two rows, of which the first passes: its loss is -w Q_r / unit, the other's w Q_c / unit, and so are the
+  // slopes.
+  std::vector<double> q_reward = {3, 4}, q_cost = {1, 2}, v_cost = {1, 1}, share = {0.5, 0.5}, out(2),
+                      passed(2);
+  const double most = 2, reward_square = 4, cost_square = 0.25;
+  const auto view = [](std::vector<double>& x) { return View<double>{x.data(), 2, 1, 2, 1}; };
+  const GateTerms<double> terms{view(q_reward), view(q_cost),   view(v_cost), view(share),
+                                &most,          &reward_square, &cost_square, 0.1};
+  const auto near = [](double a, double b) { return std::abs(a - b) < 1e-5; };
+  for (int r = 0; r < 2; ++r) {
+    GateLoss<double>{terms, view(out)}.row(r, 0, 1);
+    GatePassed<double>{terms, view(passed)}.row(r, 0, 1);
+  }
+  CHECK(passed == std::vector<double>{1, 0});
+  CHECK((near(out[0], -0.15) && near(out[1], 0.4)));
+  for (int r = 0; r < 2; ++r) GateGradient<double>{terms, false, 3, view(out)}.row(r, 0, 1);
+  CHECK((near(out[0], -0.15) && out[1] == 0));
+  for (int r = 0; r < 2; ++r) GateGradient<double>{terms, true, 3, view(out), true}.row(r, 0, 1);
+  CHECK((near(out[0], -0.15) && near(out[1], 0.6)));
+}
+
 TEST_CASE("activations and residual sums pass their gradients on") {
   check_gradient(cases::activations, 49);  // first 16, second 20, head 5, two members of critics 8
 }

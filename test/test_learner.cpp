@@ -194,6 +194,43 @@ TEST_CASE("safe chunks under a limit that nothing exceeds is R2PAC without a pen
     }
 }
 
+TEST_CASE("a one-step actor leaves critics and flow as they are, and comes near the flow's chunks") {
+  Settings settings = small_settings();
+  settings.method = "safe-chunks";
+  settings.penalty_reading = PenaltyReading::none;
+  settings.threshold = Threshold::limit;
+  settings.label_rule = LabelRule::allowed;
+  settings.distill_steps = 200;
+  settings.learning_rate = 3e-3;
+  const Dataset dataset = robot_data(4);
+  for (const Schedule schedule : {Schedule::sequential, Schedule::joint}) {
+    settings.schedule = schedule;
+    settings.actor = ActorKind::flow;
+    const TrainingData<float> data(dataset, settings, *on_cpu());
+    Learner<float> flow(settings, data, on_cpu());
+    while (!flow.finished()) flow.advance();
+    settings.actor = ActorKind::one_step;
+    Learner<float> learner(settings, data, on_cpu());
+    CHECK(learner.method().stages.back().name == "one-step");
+    const std::uint64_t before = flow.total_steps();
+    CHECK(learner.total_steps() == before + (schedule == Schedule::sequential ? 200 : 0));
+    while (learner.step() < before) learner.advance();
+    const std::vector<float> of_flow = values_of(flow.networks().online);
+    const auto same = [&] {  // the one-step network comes last
+      const std::vector<float> mine = values_of(learner.networks().online);
+      return std::equal(of_flow.begin(), of_flow.end(), mine.begin());
+    };
+    CHECK(same());
+    if (schedule == Schedule::joint) continue;
+    learner.advance();
+    const double first = find(learner.report(), "loss_imitation");
+    while (!learner.finished()) learner.advance();
+    CHECK(same());
+    CHECK(find(learner.report(), "loss_imitation") < 0.95 * first);
+    CHECK(learner.stage() == "one-step");
+  }
+}
+
 TEST_CASE("episodes kept aside are neither drawn nor counted") {
   Settings settings = small_settings();
   settings.normalize_observations = true;

@@ -154,6 +154,17 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
          s.actor_hidden = {12, 8, 8};
          s.cost_expectile = 0.97;
        }},
+      {"one-step",
+       [](Settings& s) {
+         s.method = "safe-chunks";
+         s.penalty_reading = PenaltyReading::none;
+         s.threshold = Threshold::limit;
+         s.label_rule = LabelRule::allowed;
+         s.layer_norm = s.normalize_observations = true;
+         s.budget = BudgetRule::half;
+         s.actor = ActorKind::one_step;
+         s.distill_steps = 7;
+       }},
       {"cloning", [](Settings& s) { s.method = "cloning", s.num_candidates = 1; }},
   };
   for (const auto& [name, change] : variants)
@@ -164,6 +175,8 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
       change(whole.settings.values), change(parts.settings.values);
       REQUIRE(run(whole) == RunEnd::finished);
       REQUIRE(run(parts, 13) == RunEnd::stopped);
+      if (schedule == Schedule::sequential && whole.settings.values.actor == ActorKind::one_step)
+        REQUIRE(run(parts, 47) == RunEnd::stopped);  // within its third stage
       parts.device = cpu_device(2);
       REQUIRE(run(parts) == RunEnd::finished);
       require_same_run(whole.folder, parts.folder);

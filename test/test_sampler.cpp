@@ -400,6 +400,59 @@ TEST_CASE("what an episode has spent leaves its share of the bound, row by row")
                     Catch::Contains("`spent`"));
 }
 
+TEST_CASE("a one-step actor says the chunk of its observation and of its share of the bound") {
+  Settings settings = small_settings(true);
+  settings.actor = ActorKind::one_step;
+  settings.actor_hidden = {20, 12};
+  const auto networks = make_networks<double>(settings);
+  constexpr std::size_t n = 7;
+  const auto observations = normals<double>(n * kObservation, 92), noise = normals<double>(n * kChunk, 93);
+  const std::vector<double> spent = {0, 4, 8, 9.5, 10, 10.1, 1e6};
+  const EpisodeBudget half{BudgetRule::half, 10, 0.5};
+  SamplerOptions options{{}, 1, Selection::region, 1.5, half, false, 2};
+  const auto said = [&](const std::shared_ptr<Device>& device, std::span<const double> costs) {
+    std::vector<double> chunks(n * kChunk), q_cost(n);
+    sampler_of(*networks, options, device).sample(observations, noise, {chunks, q_cost, {}, {}}, costs);
+    return chunks;
+  };
+  const auto check = [&](const std::vector<double>& chunks, const std::vector<double>& shares) {
+    const Plain plain{*networks};
+    for (std::size_t i = 0; i < n; ++i) {
+      std::vector<double> seen(kObservation);
+      for (std::size_t j = 0; j < kObservation; ++j)
+        seen[j] = (observations[i * kObservation + j] - networks->normalization.mean[j]) *
+                  networks->normalization.scale[j];
+      seen.push_back(shares[i]);
+      const auto members = networks->members("one_step");
+      const std::vector<double> y = plain.forward(networks->online, *members.group, members.first, seen);
+      for (std::size_t j = 0; j < kChunk; ++j)
+        CHECK(chunks[i * kChunk + j] == Approx(std::tanh(y[j])).epsilon(1e-12).margin(1e-13));
+    }
+  };
+  const std::vector<double> counted = {0.75, 0.75, 0.25, 0.0625, 0, 0, 0};
+  check(said(on_cpu(), spent), counted);
+  CHECK(said(cpu_device(3), spent) == said(on_cpu(), spent));
+  check(said(on_cpu(), {}), std::vector<double>(n, 0.15));  // a fifth of the bound of 1.5
+  options.budget = {};
+  options.threshold = 5;  // beyond the greatest bound of training
+  check(said(on_cpu(), spent), std::vector<double>(n, 1));
+  options.bound_unit = 0;
+  check(said(on_cpu(), spent), std::vector<double>(n, 0));
+
+  // The flow that it learned from acts as one without such a network.
+  options = {{6, 2.0, kLabelGood}, 4, Selection::region, 1.5, half, true};
+  const auto many = normals<double>(n * 4 * kChunk, 94);
+  std::vector<double> chunks(n * kChunk), of_flow(n * kChunk);
+  sampler_of(*networks, options, on_cpu()).sample(observations, many, {chunks, {}, {}, {}}, spent);
+  ActingNetworks flow = networks->acting;
+  flow.mean.clear();
+  options.by_flow = false;
+  Sampler<double>(*networks, flow, networks->normalization, options, on_cpu())
+      .sample(observations, many, {of_flow, {}, {}, {}}, spent);
+  CHECK(chunks == of_flow);
+  CHECK_THROWS_WITH(sampler_of(*networks, options, on_cpu()), Catch::Contains("deterministic"));
+}
+
 TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
   constexpr std::size_t n = 9;
   const auto networks = make_networks<double>(small_settings(true));

@@ -24,6 +24,7 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"schedule", "joint"},
                                                          {"steps", "12"},
                                                          {"critic_steps", "7"},
+                                                         {"distill_steps", "9"},
                                                          {"hidden", "3,1,4"},
                                                          {"actor_hidden", "5"},
                                                          {"batch", "9"},
@@ -60,8 +61,11 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"advantage_temperature", "3"},
                                                          {"weight_cap", "20"},
                                                          {"label_rule", "reward"},
+                                                         {"gate_weight", "2"},
+                                                         {"distill_flow_steps", "8"},
                                                          {"label_dropout", "0"},
                                                          {"label_dim", "8"},
+                                                         {"act_with", "flow"},
                                                          {"guidance_scale", "1.5"},
                                                          {"flow_steps", "4"},
                                                          {"num_candidates", "1"},
@@ -153,8 +157,9 @@ TEST_CASE("the defaults are the paper's") {
 
 TEST_CASE("what no trained number depends on may differ on resume") {
   const std::set<std::string_view> free = {
-      "guidance_scale", "flow_steps", "num_candidates", "selection",        "label",           "region_bound",
-      "bound_scale",    "budget",     "log_every",      "checkpoint_every", "keep_checkpoints"};
+      "guidance_scale", "flow_steps",   "num_candidates",   "selection",
+      "label",          "region_bound", "bound_scale",      "budget",
+      "act_with",       "log_every",    "checkpoint_every", "keep_checkpoints"};
   for (const SettingInfo& info : settings_fields()) {
     INFO(info.key);
     CHECK(info.trains() == !free.contains(info.key));
@@ -190,6 +195,9 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
   CHECK(safe.values.selection == Selection::region);
   CHECK(safe.values.budget == BudgetRule::half);
   CHECK(with({"method=safe-chunks", "budget=none"}).values.budget == BudgetRule::none);
+  CHECK(with({"method=safe-chunks", "actor=one-step"}).values.actor == ActorKind::one_step);
+  CHECK_THROWS_WITH(with({"method=safe-chunks", "actor=gaussian"}), Catch::Contains("actor"));
+  CHECK_THROWS_WITH(with({"method=cloning", "actor=one-step"}), Catch::Contains("actor"));
   CHECK_THROWS_WITH(with({"method=safe-chunks", "penalty_reading=direct"}),
                     Catch::Contains("penalty_reading"));
 

@@ -3,10 +3,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/version.h"
 #include "bench/suites.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
+#include "tools/acting.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/verbs.h"
@@ -119,11 +121,16 @@ void print_head(const BenchTarget& target, const std::vector<Column>& columns) {
 
 struct BenchOptions {
   std::string suite = "step";  ///< step, action or kernels
+  std::string policy;          ///< of `action`: a policy instead of networks of the full size
+  ActingFlags acting;          ///< how it acts
   DeviceFlags device{"cpu", 1, Precision::fp32};
   bool json = false;
 };
 
 int run_bench(const BenchOptions& options) {
+  if (!options.policy.empty() && options.suite != "action")
+    throw Error(ExitCode::usage, "a policy has actions alone", "--policy",
+                "give the suite action, or leave it out");
   const BenchTarget target{open_device(options.device), options.device.precision};
   const bool on_cuda = target.on_cuda();
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
@@ -136,7 +143,11 @@ int run_bench(const BenchOptions& options) {
       print_line(columns, [&](const Column& column) { return column.text(row); });
   };
   if (options.suite == "step") bench_steps(target, sink);
-  if (options.suite == "action") bench_actions(target, sink);
+  if (options.suite == "action" && options.policy.empty()) bench_actions(target, sink);
+  if (!options.policy.empty()) {
+    const Policy policy = Policy::load(options.policy, target.device);
+    bench_policy(policy, acting_settings(policy, options.acting), target, sink);
+  }
   if (options.suite == "kernels") bench_kernels(target, sink);
   if (options.json) {
     nlohmann::ordered_json all = {{"version", kVersion}, {"commit", kCommit}, {"suite", options.suite}};
@@ -165,6 +176,9 @@ void add_bench(CLI::App& app, Action& action) {
   verb->add_option("suite", options->suite, "step, action or kernels")
       ->required()
       ->check(CLI::IsMember({"step", "action", "kernels"}));
+  verb->add_option("--policy", options->policy,
+                   "Of action: a run folder or policy file instead of networks of the full size");
+  add_acting_flags(*verb, options->acting);
   add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
 }

@@ -94,6 +94,7 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
                {"return_std", e.return_std},
                {"cost_mean", e.cost_mean},
                {"cost_std", e.cost_std}};
+  if (acting.by_flow) json["act_with"] = "flow";
   if (e.normalized_return) {
     json["normalized_return"] = *e.normalized_return;
     json["normalized_return_std"] = *scores.normalized_return_std;

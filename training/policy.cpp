@@ -174,12 +174,19 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
                 "method `" + settings.method + "` has no critics that could choose among " +
                     std::to_string(settings.num_candidates) + " candidates",
                 "num_candidates", "give 1 candidate");
-  return {{settings.flow_steps, settings.guidance_scale,
-           settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
-          method_.acting.mean.empty() ? settings.num_candidates : 1,  // a deterministic actor has one chunk
-          settings.selection,
-          settings.region_bound.value_or(bound) * settings.bound_scale,
-          {settings.budget, settings.cost_limit, settings.cost_scale}};
+  const ActingNetworks& acting = method_.acting;
+  const bool by_flow = settings.act_with == ActWith::flow;
+  if (by_flow && acting.velocity.empty())
+    throw Error(ExitCode::settings, "the policy has no flow", "act_with", "let its actor act");
+  return {
+      {settings.flow_steps, settings.guidance_scale,
+       settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
+      acting.mean.empty() || by_flow ? settings.num_candidates : 1,  // a deterministic actor has one chunk
+      settings.selection,
+      settings.region_bound.value_or(bound) * settings.bound_scale,
+      {settings.budget, settings.cost_limit, settings.cost_scale},
+      by_flow,
+      region_end().value_or(0)};
 }
 
 Sampler<float> Policy::sampler(const SamplerOptions& options) const {
@@ -388,14 +395,13 @@ void Policy::check_example(const SafetensorsFile& file) const {
                       "`: " + format_number(value) + " instead of " + format_number(expected),
                   path_.string(), "the file was changed or the program is at fault; write the policy again");
   };
-  if (!has_critics()) {  // then the one candidate itself is all that there is to compare
+  if (options.num_candidates == 1)  // there was nothing to choose, so that the chunk itself can be compared
     for (std::size_t j = 0; j < stored.size(); ++j)
       if (!(std::abs(mine.chunk[j] - stored[j]) <= 1e-3f))
         throw Error(ExitCode::checkpoint, "the policy does not reproduce its own `example.chunk`",
                     path_.string(),
                     "the file was changed or the program is at fault; write the policy again");
-    return;
-  }
+  if (!has_critics()) return;
   compare("example.v_r", mine.v_reward[0]);
   compare("example.v_c", mine.v_cost[0]);
   compare("example.q_c", mine.candidate_q_cost[nearest]);

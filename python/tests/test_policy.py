@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from conftest import CLONING
+from conftest import CLONING, TINY
 
 r2pac = pytest.importorskip("r2pac")
 pytest.importorskip("r2pac._core", reason="the extension is not installed")
@@ -63,6 +63,24 @@ def test_what_an_episode_has_spent_changes_what_a_budget_allows(robot_data, robo
             robot_policy.chunk(observations, spent=bad)
     with pytest.raises(ValueError, match="spent"):
         robot_policy.act(observations[0], spent=float("nan"))
+
+
+def test_a_one_step_policy_says_one_chunk_for_each_budget(robot_data, tmp_path):
+    settings = TINY | {"method": "safe-chunks", "actor": "one-step"}
+    r2pac.train(settings, robot_data, out=tmp_path / "run", threads=1)
+    policy = r2pac.Policy.load(tmp_path / "run", threads=1)
+    observations = robot_data.observations[:16]
+    free = policy.chunk(observations, steps=0, spent=0)
+    over = policy.chunk(observations, steps=0, spent=policy.cost_limit + 1)
+    assert not np.array_equal(free, over)
+    mixed = policy.chunk(observations[:2], steps=5, spent=[0, policy.cost_limit + 1])  # another noise, if there were any
+    np.testing.assert_array_equal(mixed, [free[0], over[1]])
+    policy.reset(seed=0)
+    np.testing.assert_array_equal(policy.act(observations[0], spent=0.0), free[0, 0])
+    policy.configure(num_candidates=8, selection="least-cost", flow_steps=2, guidance_scale=0)
+    np.testing.assert_array_equal(policy.chunk(observations, steps=0, spent=0), free)
+    policy.configure(act_with="flow")
+    assert not np.array_equal(policy.chunk(observations, steps=0, spent=0), free)
 
 
 def test_an_action_is_the_first_of_its_chunk(robot_data, robot_policy):

@@ -14,7 +14,8 @@ FORMAT = "r2pac-onnx-1"
 def contract(policy: PolicyFile) -> dict[str, Any]:
     """The content of contract.json. Sizes that may vary are names: n, candidates.
 
-    A policy without critics has one candidate and neither scores nor a threshold; `absent` says so.
+    A policy without critics has one candidate and neither scores nor a threshold, and one that acts in one step has no
+    noise; `absent` says so.
     """
     s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
     settings, metadata = policy.settings, policy.metadata
@@ -52,9 +53,19 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
                 "spent",
                 ["n"],
                 "undiscounted cost of the episode so far; chunks are chosen by their return where they are within "
-                f"`threshold` and {what} is left of `cost_limit`, and of least cost where nothing is left",
+                f"`threshold` and {what} is left of `cost_limit`, and of least cost where nothing is left"
+                + (", as far as the network has learned it" if policy.one_step else ""),
                 [0, None],
                 "the environment's",
+            )
+        ]
+    noise = []
+    if not policy.one_step:
+        noise = [
+            tensor(
+                "noise",
+                ["n", "candidates" if policy.has_critics else 1, chunk],
+                "independent standard normal numbers, fresh for every decision",
             )
         ]
     scaled = {kind: f"discounted {kind} times {metadata[f'{kind}_scale']}" for kind in ("reward", "cost")}
@@ -88,19 +99,15 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
         "chunk_length": h,
         "flow_steps": settings["flow_steps"],
         "guidance_scale": settings["guidance_scale"],
-        "candidates": settings["num_candidates"],
-        "selection": policy.selection if policy.has_critics else None,
+        "candidates": policy.candidates,
+        "selection": policy.selection if policy.has_critics and not policy.one_step else None,
         "budget": policy.budget,
         "models": {
             "sampler.onnx": {
                 "meaning": "acts: plan anew at every step of an episode and execute `action`",
                 "inputs": [
                     observation,
-                    tensor(
-                        "noise",
-                        ["n", "candidates" if policy.has_critics else 1, chunk],
-                        "independent standard normal numbers, fresh for every decision",
-                    ),
+                    *noise,
                     *spent,
                 ],
                 "outputs": [action, planned] + (scores if policy.has_critics else []),
@@ -121,6 +128,8 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
 
 def absent(policy: PolicyFile) -> str:
     """What a policy does not have, in words; empty where it has everything."""
+    if policy.one_step:
+        return "the policy acts in one pass: sampler.onnx takes no noise, has no candidates and chooses nothing"
     if policy.has_critics:
         return ""
     return f"method {policy.method} trains no critics: one candidate, no q_c, v_r, v_c and no threshold"

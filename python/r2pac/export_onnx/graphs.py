@@ -62,18 +62,25 @@ def flow_step(policy: PolicyFile) -> ModelProto:
 def sampler(policy: PolicyFile) -> ModelProto:
     """observation [n, S], noise [n, candidates, hA] -> action [n, A], chunk [n, h, A], q_c, v_r, v_c [n].
 
-    Without critics there is one candidate and nothing but action and chunk.
+    Without critics there is one candidate and nothing but action and chunk. A policy that acts in one step takes no
+    noise. With a budget there is a further input, spent [n].
     """
     graph = _Graph()
     s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
     seen = _seen(graph, policy, "observation")
-    count = graph.op("Shape", "noise", start=0, end=2)  # [n, candidates]
-    spread = graph.op(
-        "Expand", graph.op("Unsqueeze", seen, graph.whole(1)), graph.sizes(count, graph.whole(1))
-    )
-    rows = graph.op("Reshape", spread, graph.whole(-1, s))  # [n * candidates, S]
-    x = graph.op("Reshape", "noise", graph.whole(-1, chunk))
-    chunks = graph.op("Clip", _integrate(graph, policy, rows, x), graph.number(-1), graph.number(1))
+    inputs: dict[str, list] = {"observation": ["n", s]}
+    if policy.one_step:
+        count = graph.sizes(graph.op("Shape", "observation", start=0, end=1), graph.whole(1))  # [n, 1]
+        rows, chunks = seen, _one_step(graph, policy, seen, count)
+    else:
+        inputs["noise"] = ["n", "candidates" if policy.has_critics else 1, chunk]
+        count = graph.op("Shape", "noise", start=0, end=2)  # [n, candidates]
+        spread = graph.op(
+            "Expand", graph.op("Unsqueeze", seen, graph.whole(1)), graph.sizes(count, graph.whole(1))
+        )
+        rows = graph.op("Reshape", spread, graph.whole(-1, s))  # [n * candidates, S]
+        x = graph.op("Reshape", "noise", graph.whole(-1, chunk))
+        chunks = graph.op("Clip", _integrate(graph, policy, rows, x), graph.number(-1), graph.number(1))
     picked = _choose(graph, policy, seen, rows, chunks, count) if policy.has_critics else chunks  # [n, hA]
     graph.op("Slice", picked, graph.whole(0), graph.whole(a), graph.whole(1), output="action")
     graph.op("Reshape", picked, graph.whole(-1, h, a), output="chunk")
@@ -81,10 +88,24 @@ def sampler(policy: PolicyFile) -> ModelProto:
     return _model(
         graph,
         "sampler",
-        {"observation": ["n", s], "noise": ["n", "candidates" if policy.has_critics else 1, chunk]}
-        | ({"spent": ["n"]} if policy.budget != "none" else {}),
+        inputs | ({"spent": ["n"]} if policy.budget != "none" else {}),
         {"action": ["n", a], "chunk": ["n", h, a]} | scores,
     )
+
+
+def _one_step(graph: _Graph, policy: PolicyFile, seen: str, count: str) -> str:
+    """The chunk [n, hA] that one pass says of each observation; seen [n, S], count: n and 1."""
+    unit = float(policy.tensors["threshold"][0])
+    if unit > 0:
+        bound = graph.constant("threshold", policy.region_bound)
+        if policy.budget != "none":
+            bound = _within_budget(graph, policy, bound)
+        share = graph.op("Clip", graph.op("Div", bound, graph.number(unit)), graph.number(0), graph.number(1))
+    else:
+        share = graph.number(0)
+    of_rows = graph.op("Expand", share, count)  # [n, 1]
+    said = _network(graph, policy, "one_step", 0, {"observation": seen, "bound": of_rows})
+    return graph.op("Tanh", said)
 
 
 def _choose(graph: _Graph, policy: PolicyFile, seen: str, rows: str, chunks: str, count: str) -> str:

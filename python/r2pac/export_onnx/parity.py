@@ -50,7 +50,10 @@ def compare(policy: PolicyFile, folder: Path, seed: int = 0) -> Errors:
             }
         )
 
-    many = policy.settings["num_candidates"]
+    many = policy.candidates
+    sizes = [(1, many), (6, many), (3, 1)]
+    if policy.has_critics and not policy.one_step:
+        sizes.append((2, 2))
     example = policy.tensors["example.observation"][None], policy.tensors["example.noise"][None]
     for seen, noise in (
         example,
@@ -59,14 +62,15 @@ def compare(policy: PolicyFile, folder: Path, seed: int = 0) -> Errors:
                 observations_near_example(policy, rows, rng),
                 rng.standard_normal((rows, candidates, policy.chunk_dim)).astype(np.float32),
             )
-            for rows, candidates in ((1, many), (6, many), (3, 1), *([(2, 2)] if policy.has_critics else []))
+            for rows, candidates in sizes
         ),
     ):
         names = [output.name for output in sampler.get_outputs()]
         spent = rng.uniform(0, 1.2 * float(policy.metadata["cost_limit"]), len(seen)).astype(np.float32)
-        inputs = {"observation": seen, "noise": noise} | ({"spent": spent} if policy.budget != "none" else {})
-        outputs = dict(zip(names, sampler.run(None, inputs)))
-        answer = reference.answer(seen, noise)
+        inputs = {"observation": seen, "noise": noise, "spent": spent}
+        taken = {taken.name: inputs[taken.name] for taken in sampler.get_inputs()}
+        outputs = dict(zip(names, sampler.run(None, taken)))
+        answer = reference.answer(seen, noise, spent)
         note(_compare_choice(reference, answer, outputs, spent))
         note(_compare_with_program(policy, seen, outputs))
     return errors | reference.example_errors()

@@ -17,6 +17,7 @@ FORMAT, OLD_FORMAT = "r2pac-policy-2", "r2pac-policy-1"
 NULL, GOOD = 0, 2  # rows of the label table
 INPUTS = {  # what acting gives each network; in this order where the file does not say (OLD_FORMAT)
     "velocity": ("observation", "label", "chunk", "time"),
+    "one_step": ("observation", "bound"),
     "q_r": ("observation", "chunk"),
     "q_c": ("observation", "chunk"),
     "v_r": ("observation",),
@@ -47,12 +48,22 @@ class PolicyFile:
 
     def hidden(self, name: str) -> list[int]:
         """Widths of a network's hidden layers; the actor's may be others."""
-        of_actor = self.settings.get("actor_hidden") if name == "velocity" else None
+        of_actor = self.settings.get("actor_hidden") if name in ("velocity", "one_step") else None
         return of_actor or self.settings["hidden"]
 
     def layers(self, name: str) -> int:
         """Dense layers of a network."""
         return len(self.hidden(name)) + 1
+
+    @property
+    def one_step(self) -> bool:
+        """Whether one pass of the network `one_step` acts, without noise, candidates and choice."""
+        return "one_step" in self.networks and self.settings.get("act_with", "actor") == "actor"
+
+    @property
+    def candidates(self) -> int:
+        """Chunks that the policy chooses from."""
+        return 1 if self.one_step else self.settings["num_candidates"]
 
     @property
     def has_critics(self) -> bool:
@@ -71,7 +82,8 @@ class PolicyFile:
     @property
     def budget(self) -> str:
         """ "none", "remaining" or "half": what a decision may use of what the episode may still cost."""
-        return self.settings.get("budget", "none") if self.selection == "region" else "none"
+        matters = self.one_step or self.selection == "region"
+        return self.settings.get("budget", "none") if matters else "none"
 
     @property
     def share_of_rest(self) -> float:
@@ -80,8 +92,8 @@ class PolicyFile:
 
     @property
     def selection(self) -> str:
-        """ "least-cost" or "region"; early versions knew the first alone."""
-        return self.settings.get("selection", "least-cost")
+        """ "least-cost" or "region"; early versions knew the first alone. Where one step acts, nothing is chosen."""
+        return "least-cost" if self.one_step else self.settings.get("selection", "least-cost")
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -152,6 +164,8 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
         raise ValueError(f"the budget `{settings['budget']}` is not known")
     if settings.get("label", "1") not in ("1", "null"):
         raise ValueError(f"the label `{settings['label']}` is not known")
+    if settings.get("act_with", "actor") not in ("actor", "flow"):
+        raise ValueError(f"`act_with` is `{settings['act_with']}`, which is not known")
     if not policy.has_critics and settings["num_candidates"] > 1:
         raise ValueError(f"method `{policy.method}` has no critics that could choose among candidates")
     for name, shape in _shapes(policy).items():
@@ -172,17 +186,18 @@ def _networks(
     metadata: dict[str, str], tensors: dict[str, np.ndarray], observation: int, action: int, length: int
 ) -> dict[str, Network]:
     """The networks that acting needs."""
-    widths = {"observation": observation, "chunk": action * length, "time": 1}
+    widths = {"observation": observation, "chunk": action * length, "time": 1, "bound": 1}
     widths["label"] = tensors["label_table"].shape[-1]
-    outputs = {name: widths["chunk"] if name == "velocity" else 1 for name in INPUTS}
+    outputs = {name: widths["chunk"] if name in ("velocity", "one_step") else 1 for name in INPUTS}
     if metadata["format"] == OLD_FORMAT:
         twins = {"q_r", "q_c"} if tensors["q_c.0.weight"].ndim == 3 else set()
         return {
             name: Network({key: widths[key] for key in inputs}, outputs[name], 2 if name in twins else 1)
             for name, inputs in INPUTS.items()
+            if name != "one_step"
         }
     found = parse_networks(metadata["networks"])
-    needed = INPUTS if "q_c" in found else ["velocity"]
+    needed = [name for name in INPUTS if name in found or name != "one_step"] if "q_c" in found else ["velocity"]
     for name in needed:
         if found[name].inputs != {key: widths[key] for key in INPUTS[name]}:
             raise ValueError(f"`{name}` reads {found[name].inputs}, which is not what acting gives it")
@@ -199,7 +214,7 @@ def _shapes(policy: PolicyFile) -> dict[str, tuple[int, ...]]:
         "observation_scale": (s,),
         "label_table": (3, labels),
         "example.observation": (s,),
-        "example.noise": (policy.settings["num_candidates"], policy.chunk_dim),
+        "example.noise": (policy.candidates, policy.chunk_dim),
         "example.chunk": (policy.chunk_length, policy.action_dim),
         "example.action": (policy.action_dim,),
     }

@@ -56,15 +56,25 @@ class Reference:
         """[n, hA] from observation [n, S], x [n, hA], time [n, 1]."""
         return x + self._guided(self._see(observation), x, time) / self._policy.settings["flow_steps"]
 
-    def answer(self, observation: np.ndarray, noise: np.ndarray) -> Answer:
-        """From observation [n, S] and noise [n, N, hA]."""
+    def one_step(self, observation: np.ndarray, spent: np.ndarray) -> np.ndarray:
+        """[n, hA] from observation [n, S] and what each episode has cost so far [n], by one pass."""
+        unit = float(self._tensors["threshold"][0])
+        share = [[min(max(self.bound(cost) / unit, 0.0), 1.0) if unit > 0 else 0.0] for cost in spent]
+        return np.tanh(self._net("one_step", 0, observation=self._see(observation), bound=np.array(share)))
+
+    def answer(self, observation: np.ndarray, noise: np.ndarray, spent: np.ndarray | None = None) -> Answer:
+        """From observation [n, S], noise [n, N, hA] and what each episode has cost so far [n], by default nothing."""
         n, many, chunk = noise.shape
+        spent = np.zeros(n) if spent is None else spent
         steps = self._policy.settings["flow_steps"]
         rows = np.repeat(observation.astype(np.float64), many, axis=0)
-        x = noise.reshape(-1, chunk).astype(np.float64)
-        for k in range(steps):
-            x = self.flow_step(rows, x, np.full((len(x), 1), k / steps))
-        x = np.clip(x, -1, 1)
+        if self._policy.one_step:
+            x = self.one_step(rows, spent)
+        else:
+            x = noise.reshape(-1, chunk).astype(np.float64)
+            for k in range(steps):
+                x = self.flow_step(rows, x, np.full((len(x), 1), k / steps))
+            x = np.clip(x, -1, 1)
         if not self._policy.has_critics:
             return Answer(x.reshape(noise.shape), None)
         critics = {
@@ -112,7 +122,8 @@ class Reference:
     def example_errors(self) -> Errors:
         """Against what the program wrote into the policy; its chunk with the candidate next to it."""
         given = {n.removeprefix("example."): t for n, t in self._tensors.items() if n.startswith("example.")}
-        answer = self.answer(given["observation"][None], given["noise"][None])
+        spent = float(given["spent"][0]) if "spent" in given else 0.0  # no other policy has a budget
+        answer = self.answer(given["observation"][None], given["noise"][None], np.array([spent]))
         nearest = answer.nearest(0, given["chunk"].ravel())
         errors = {
             "example chunk": error(answer.candidates[0, nearest], given["chunk"].ravel()),
@@ -120,7 +131,6 @@ class Reference:
         }
         if answer.scores is None:
             return errors
-        spent = float(given["spent"][0]) if "spent" in given else 0.0  # no other policy has a budget
         errors["example choice"] = self.choice_error(answer.scores, 0, nearest, spent)
         q_r, q_c, v_r, v_c = answer.scores
         of_chunk = {"q_r": q_r[0, nearest], "q_c": q_c[0, nearest], "v_r": v_r[0], "v_c": v_c[0]}
