@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "kernels/batch.h"
+#include "kernels/budget.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/gaussian.h"
@@ -23,7 +24,8 @@ using RowOperation =
                  FeasibilityTargets<T>, SquaredError<T>, SquaredErrorGradient<T>, ExpectileLoss<T>,
                  ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, AdvantageWeights<T>,
                  AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, FlowLoss<T>,
-                 FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>>;
+                 FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>, DrawBudgets<T>, NextBudgets<T>,
+                 BudgetInputs<T>>;
 
 /// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>
