@@ -36,6 +36,8 @@ struct SamplerOptions {
   Selection selection = Selection::least_cost;
   double threshold = 0;       ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
   EpisodeBudget budget = {};  ///< may leave less
+  /// Greatest bound that networks which see it as their budget have learned; > 0 if there are any.
+  double greatest_budget = 0;
 };
 
 /// What the policy says about one observation. Rows of the spans given to Sampler::sample.
@@ -66,10 +68,11 @@ class Sampler {
               std::span<const double> spent = {});
 
   /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
-  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty.
-  /// Throws InvalidArgument when a length does not fit.
+  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
+  /// sample; it matters where networks see a budget. Throws InvalidArgument when a length does not fit.
   void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
-             std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost);
+             std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
+             std::span<const double> spent = {});
 
   /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
@@ -86,7 +89,11 @@ class Sampler {
 
  private:
   void reserve(std::size_t rows);
-  void load_observations(std::span<const T> observations);
+  std::size_t observation_dim() const { return normalization_.mean.size(); }
+  bool sees_budget() const {
+    return static_cast<std::size_t>(weights_.flow.observation_dim) > observation_dim();
+  }
+  void load(std::span<const T> observations, std::span<const double> spent);
   void load_bounds(std::size_t rows, std::span<const double> spent);
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
