@@ -73,6 +73,8 @@ class Recorder {
   const StepState* state() const { return inputs_.state; }
   unsigned long long first_step() const { return inputs_.first_step; }
   Networks<T>& networks() { return *inputs_.networks; }
+  /// Whether the batch is windows in order and not windows that are drawn for a step.
+  bool in_order() const { return inputs_.first_window != nullptr; }
 
   /// The windows of this step. They are drawn once.
   Batch<T> batch();

@@ -74,6 +74,7 @@ struct Settings {
   double reward_scale = 1;
   double cost_scale = 1;
   double cost_limit = 10;
+  double greatest_limit = 20;
   double threshold_ema = 0;
   Backup backup = Backup::discounted;
   double feasibility_scale = 25;
