@@ -41,12 +41,13 @@ void mlp_forward(const MlpWeights<T>& mlp, const T* x, int rows, T* out, T* buff
 /// computed once per observation.
 template <class T>
 struct FlowWeights {
-  const T* observation = nullptr;  ///< packed rows of the first weight that the observation meets, [S, D]
+  const T* observation = nullptr;  ///< packed rows of the first weight that the state meets, [S, D]
   const T* label = nullptr;        ///< packed rows for the label's embedding, [L, D]
   const T* chunk = nullptr;        ///< packed rows for the chunk, [hA, D]
   const T* time = nullptr;         ///< the row for the flow time, [D]
   const T* bias = nullptr;         ///< [D]
   const T* label_table = nullptr;  ///< [3, L]
+  /// observation_dim: numbers of a row of ActionBuffers::observations, all of which the flow reads.
   int observation_dim = 0, label_dim = 0, chunk_dim = 0, first_width = 0;
   MlpWeights<T> rest;  ///< the layers after the first
 };
@@ -63,24 +64,31 @@ template <class T>
 struct ActionWeights {
   FlowWeights<T> flow;  ///< of a deterministic actor only the widths
   MlpWeights<T> mean;   ///< set: a deterministic actor, whose one chunk this network says
-  std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (observation, chunk); one output each
-  MlpWeights<T> v_reward, v_cost;               ///< of observations; one output each
+  std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (state, chunk); one output each
+  MlpWeights<T> v_reward, v_cost;               ///< of states; one output each
+
+  /// How many numbers of a state, from the first one on, critics of one kind read.
+  int state_of(const std::vector<MlpWeights<T>>& critics) const {
+    return critics.front().layers.front().in - flow.chunk_dim;
+  }
 };
 
 /// What one call works on: n observations, `candidates` chunks each. All in kernel memory.
 template <class T>
 struct ActionBuffers {
-  const T* observations = nullptr;  ///< [n, S], normalised
-  const T* mean_inputs = nullptr;   ///< [n, D] what ActionWeights::mean reads: these, perhaps a bound behind
-  const T* bounds = nullptr;        ///< [n] greatest V_c and Q_c that a choice by region calls safe
-  T* candidates = nullptr;          ///< [n, candidates, hA]: noise before, chunks after; or given chunks
-  T* q_cost = nullptr;              ///< [n, candidates] greatest cost critic's value, if scored
-  T* q_reward = nullptr;            ///< [n, candidates] least reward critic's value, if Q_r is wanted
-  T* chosen = nullptr;              ///< [n, hA] the chosen candidate, or the first if not scored
-  T* chosen_q_cost = nullptr;       ///< [n], if scored
-  T* chosen_q_reward = nullptr;     ///< [n], if Q_r is wanted
-  T* v_reward = nullptr;            ///< [n], if values are wanted
-  T* v_cost = nullptr;              ///< [n], if values are wanted or the choice goes by region
+  /// [n, S]: states, which are normalised observations and, where the flow sees a budget, that after them. A
+  /// network that sees none reads the first numbers of a row alone.
+  const T* observations = nullptr;
+  const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::mean reads: states, perhaps a bound behind
+  const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice by region calls safe
+  T* candidates = nullptr;         ///< [n, candidates, hA]: noise before, chunks after; or given chunks
+  T* q_cost = nullptr;             ///< [n, candidates] greatest cost critic's value, if scored
+  T* q_reward = nullptr;           ///< [n, candidates] least reward critic's value, if Q_r is wanted
+  T* chosen = nullptr;             ///< [n, hA] the chosen candidate, or the first if not scored
+  T* chosen_q_cost = nullptr;      ///< [n], if scored
+  T* chosen_q_reward = nullptr;    ///< [n], if Q_r is wanted
+  T* v_reward = nullptr;           ///< [n], if values are wanted
+  T* v_cost = nullptr;             ///< [n], if values are wanted or the choice goes by region
 
   bool operator==(const ActionBuffers&) const = default;
 };

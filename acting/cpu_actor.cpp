@@ -99,8 +99,8 @@ class CpuActor final : public Actor<T> {
       integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
     }
     const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {
-      extreme_score(critics, extreme, observation, flow.observation_dim, chunks, flow.chunk_dim, count,
-                    scores + candidate, scratch);
+      extreme_score(critics, extreme, observation, spec_.weights.state_of(critics), chunks, flow.chunk_dim,
+                    count, scores + candidate, scratch);
     };
     if (request_.score) score(spec_.weights.q_cost, kBelievedCost, buffers_.q_cost);
     if (request_.q_reward) score(spec_.weights.q_reward, kBelievedReward, buffers_.q_reward);

@@ -249,6 +249,8 @@ std::string FusedAction::misfit(const ActionWeights<float>& weights, const FlowO
            std::to_string(kMaxWidth);
   if (weights.v_reward.layers.empty() != weights.v_cost.layers.empty())
     return "one of V_r and V_c is missing";
+  if (!weights.q_cost.empty() && weights.state_of(weights.q_cost) != weights.flow.observation_dim)
+    return "the flow sees a budget and the cost critics do not";
   std::size_t layers = weights.flow.rest.layers.size(), nets = 1;
   std::string reason = misfit_of_net("the flow", weights.flow.rest, 1);
   const auto count = [&](const std::string& name, const MlpWeights<float>& mlp) {

@@ -62,16 +62,15 @@ __global__ void __launch_bounds__(kThreads) euler_kernel(const float* velocity, 
   x[at] = last ? formula::clip_action(moved) : moved;
 }
 
-/// pairs(i, c) = observation i beside chunk (i, c).
+/// pairs(i, c) = the first `columns` numbers of state i [state_dim] beside chunk (i, c).
 __global__ void __launch_bounds__(kThreads)
-    pairs_kernel(const float* observations, const float* chunks, int rows, int candidates,
-                 int observation_dim, int chunk_dim, float* pairs) {
-  const std::size_t at = item(), width = observation_dim + chunk_dim;
+    pairs_kernel(const float* states, const float* chunks, int rows, int candidates, int state_dim,
+                 int columns, int chunk_dim, float* pairs) {
+  const std::size_t at = item(), width = columns + chunk_dim;
   if (at >= std::size_t(rows) * candidates * width) return;
   const std::size_t pair = at / width, column = at % width;
-  pairs[at] = column < std::size_t(observation_dim)
-                  ? observations[pair / candidates * observation_dim + column]
-                  : chunks[pair * chunk_dim + column - observation_dim];
+  pairs[at] = column < std::size_t(columns) ? states[pair / candidates * state_dim + column]
+                                            : chunks[pair * chunk_dim + column - columns];
 }
 
 /// The values of several critics for all pairs: q [critics, pairs].
@@ -155,6 +154,7 @@ LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
           floats(w.q_reward.size() * chunks),
           floats(w.q_cost.size() * chunks),
           {floats(valued), floats(valued)},
+          floats(n * size(w.flow.observation_dim)),
           rows};
 }
 
@@ -241,13 +241,14 @@ void LayeredAction::score(const Call& call) {
   const ActionBuffers<float>& buffers = call.buffers;
   const ActionRequest& request = call.request;
   const FlowWeights<float>& flow = spec_.weights.flow;
-  const int rows = request.rows, pair = flow.observation_dim + flow.chunk_dim, many = rows * spec_.candidates;
-  launch("pairs", [&](cudaStream_t stream) {
-    cuda::launch(pairs_kernel, blocks(size(many) * size(pair)), kThreads, 0, stream, buffers.observations,
-                 buffers.candidates, rows, spec_.candidates, flow.observation_dim, flow.chunk_dim,
-                 workspace_->pairs.data());
-  });
+  const int rows = request.rows, many = rows * spec_.candidates;
+  int made = 0;  // numbers of a state in the pairs as they are
   const auto evaluate = [&](const std::vector<MlpWeights<float>>& nets, float* q) {
+    const int columns = spec_.weights.state_of(nets), pair = columns + flow.chunk_dim;
+    if (columns != made)
+      make_pairs(buffers.observations, rows, spec_.candidates, columns, buffers.candidates, flow.chunk_dim,
+                 workspace_->pairs.data());
+    made = columns;
     std::vector<const MlpWeights<float>*> critics;
     for (const MlpWeights<float>& critic : nets) critics.push_back(&critic);
     float* const both[2] = {workspace_->critics[0].data(), workspace_->critics[1].data()};
@@ -255,6 +256,15 @@ void LayeredAction::score(const Call& call) {
   };
   if (request.score && !call.only_q_reward) evaluate(spec_.weights.q_cost, workspace_->q_cost.data());
   if (request.q_reward) evaluate(spec_.weights.q_reward, workspace_->q_reward.data());
+}
+
+void LayeredAction::make_pairs(const float* states, int rows, int candidates, int columns,
+                               const float* chunks, int chunk_dim, float* pairs) {
+  launch("pairs", [&](cudaStream_t stream) {
+    cuda::launch(pairs_kernel, blocks(size(rows * candidates) * size(columns + chunk_dim)), kThreads, 0,
+                 stream, states, chunks, rows, candidates, spec_.weights.flow.observation_dim, columns,
+                 chunk_dim, pairs);
+  });
 }
 
 Graph LayeredAction::record(const Call& call) {
@@ -282,8 +292,17 @@ void LayeredAction::enqueue(const Call& call) {
               buffers.candidates);
   }
   if (request.score || request.q_reward) score(call);
-  if (request.values) forward({&w.v_reward}, observations, both, buffers.v_reward);
-  if (request.values || by_region) forward({&w.v_cost}, observations, both, buffers.v_cost);
+  const auto evaluate = [&](const MlpWeights<float>& value, float* out) {
+    View<float> seen = observations;
+    seen.cols = value.layers.front().in;
+    if (seen.cols != observations.cols) {  // without what follows the observation
+      seen.data = workspace_->observations.data();
+      make_pairs(buffers.observations, request.rows, 1, seen.cols, nullptr, 0, seen.data);
+    }
+    forward({&value}, seen, both, out);
+  };
+  if (request.values) evaluate(w.v_reward, buffers.v_reward);
+  if (request.values || by_region) evaluate(w.v_cost, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
                  call.only_q_reward && request.score ? CriticValues{buffers.q_cost, 1}

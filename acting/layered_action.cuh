@@ -39,7 +39,8 @@ class LayeredAction final : public Actor<float> {
   };
   /// Working memory for some number of observations.
   struct Workspace {
-    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q_reward, q_cost, values[2];
+    DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q_reward, q_cost, values[2],
+        observations;
     int rows;
   };
   Workspace make_workspace(int rows) const;
@@ -48,6 +49,8 @@ class LayeredAction final : public Actor<float> {
   void enqueue(const Call& call);
   void integrate(const ActionBuffers<float>& buffers, int rows);
   void score(const Call& call);
+  void make_pairs(const float* states, int rows, int candidates, int columns, const float* chunks,
+                  int chunk_dim, float* pairs);
   void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,
                float* out);
   void launch(const char* name, const std::function<void(cudaStream_t)>& work);

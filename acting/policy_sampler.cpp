@@ -5,9 +5,12 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "kernels/budget.h"
 
 namespace r2pac {
 namespace {
+
+constexpr char kState[] = "observation", kBudget[] = "budget";  // the inputs that states are made of
 
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
@@ -18,6 +21,12 @@ void require_length(const char* argument, std::size_t expected, std::size_t actu
 }
 void require_length_or_none(const char* argument, std::size_t expected, std::size_t actual) {
   if (actual != 0) require_length(argument, expected, actual);
+}
+
+void require_spent(std::size_t rows, std::span<const double> spent) {
+  require_length_or_none("spent", rows, spent.size());
+  for (const double cost : spent)
+    if (!std::isfinite(cost)) throw InvalidArgument("Sampler: `spent` holds a number that is not finite");
 }
 
 /// Nothing where nobody asked for it.
@@ -55,11 +64,14 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
     weights_.v_cost = weights(networks.online, acting.v_cost, 0);
   }
   if (options.num_candidates == 1) options_.selection = Selection::least_cost;  // there is nothing to choose
+  if (sees_budget() && !(options.greatest_budget > 0))
+    throw InvalidArgument("Sampler: the greatest budget must be above 0");
   actor_ = make_actor<T>(*device_, {weights_, options.flow, options.num_candidates, options_.selection});
   version_ = networks.online.version() + networks.follower.version();
 }
 
-/// The velocity field, its first layer taken apart by what its rows meet.
+/// The velocity field, its first layer taken apart by what its rows meet: the state, which is the observation
+/// and a budget after it if there is one, and the rest.
 template <class T>
 FlowWeights<T> Sampler<T>::flow_weights() {
   Parameters<T>& online = networks_.online;
@@ -67,15 +79,20 @@ FlowWeights<T> Sampler<T>::flow_weights() {
   const DenseLayer& first = networks_.members(acting_.velocity).group->layers.front();
   FlowWeights<T> flow;
   flow.first_width = first.out;
-  const auto rows = [&](const char* input, int& width) -> const T* {
-    const int first_row = velocity.column(input);
+  const auto width_of = [&](std::string_view input) {
     for (const Columns& columns : velocity.inputs)
-      if (columns.name == input) width = columns.width;
+      if (columns.name == input) return columns.width;
+    return 0;
+  };
+  const auto rows = [&](std::string_view input, int& width) -> const T* {
+    const int first_row = velocity.column(input);
+    width = width_of(input);
+    if (input == kState) width += width_of(kBudget);
     const auto* pack = online.pack(first.weight, first_row, width, PackLayout::plain);
     return pack != nullptr ? pack->net(0)
                            : online.value(first.weight) + size(first_row) * size(flow.first_width);
   };
-  flow.observation = rows("observation", flow.observation_dim);
+  flow.observation = rows(kState, flow.observation_dim);
   flow.label = rows("label", flow.label_dim);
   flow.chunk = rows("chunk", flow.chunk_dim);
   flow.time = online.value(first.weight) + size(velocity.column("time")) * size(flow.first_width);
@@ -180,20 +197,29 @@ void Sampler<T>::reserve(std::size_t rows) {
   v_cost_ = Buffer<T>(rows, memory);
 }
 
-/// Makes room for the observations and gives them, normalised, to the device.
+/// Makes room for the observations and gives them to the device, normalised and with what networks see of
+/// the rows' budgets.
 template <class T>
-void Sampler<T>::load_observations(std::span<const T> observations) {
-  const std::size_t s = size(weights_.flow.observation_dim);
-  reserve(observations.size() / s);
+void Sampler<T>::load(std::span<const T> observations, std::span<const double> spent) {
+  const std::size_t s = observation_dim(), width = size(weights_.flow.observation_dim),
+                    n = observations.size() / s;
+  reserve(n);
+  load_bounds(n, spent);
   for (std::size_t i = 0; i < observations.size(); ++i)
-    normalized_[i] = (observations[i] - normalization_.mean[i % s]) * normalization_.scale[i % s];
-  observations_.copy_in(normalized_.data(), observations.size());
+    normalized_[i / s * width + i % s] =
+        (observations[i] - normalization_.mean[i % s]) * normalization_.scale[i % s];
+  if (sees_budget())
+    for (std::size_t i = 0; i < n; ++i)
+      normalized_[i * width + s] =
+          formula::budget_input(bounds_on_host_[i], static_cast<T>(options_.greatest_budget),
+                                static_cast<T>(options_.budget.cost_scale));
+  observations_.copy_in(normalized_.data(), n * width);
 }
 
 /// Gives the device what each row's choice calls safe, where that has changed.
 template <class T>
 void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent) {
-  if (options_.selection != Selection::region && !mean_reads_bound()) return;
+  if (options_.selection != Selection::region && !mean_reads_bound() && !sees_budget()) return;
   bool changed = bounds_on_host_.size() < rows;
   if (changed) bounds_on_host_.resize(rows);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -249,13 +275,11 @@ void Sampler<T>::require_critics(bool wanted) const {
 template <class T>
 void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
                         const SampleOutputs<T>& out, std::span<const double> spent) {
-  const std::size_t s = size(weights_.flow.observation_dim), chunk = size(weights_.flow.chunk_dim),
-                    n = observations.size() / s, many = n * size(options_.num_candidates);
+  const std::size_t s = observation_dim(), chunk = size(weights_.flow.chunk_dim), n = observations.size() / s,
+                    many = n * size(options_.num_candidates);
   require_length("observations", n * s, observations.size());
   require_length("noise", many * chunk, noise.size());
-  require_length_or_none("spent", n, spent.size());
-  for (const double cost : spent)
-    if (!std::isfinite(cost)) throw InvalidArgument("Sampler: `spent` holds a number that is not finite");
+  require_spent(n, spent);
   require_length("chunk", n * chunk, out.chunk.size());
   require_length_or_none("q_cost", n, out.q_cost.size());
   for (const auto& values : {out.v_reward, out.v_cost})
@@ -267,8 +291,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   require_critics(!out.q_cost.empty() || !out.v_cost.empty() || !out.q_reward.empty() ||
                   !out.candidate_q_cost.empty() || !out.candidate_q_reward.empty());
   if (n == 0) return;
-  load_observations(observations);
-  load_bounds(n, spent);
+  load(observations, spent);
   load_mean_inputs(n);
   candidates_.copy_in(noise.data(), noise.size());
   ActionRequest request;
@@ -291,14 +314,16 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
 
 template <class T>
 void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
-                       std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost) {
-  const std::size_t s = size(weights_.flow.observation_dim), n = observations.size() / s;
+                       std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
+                       std::span<const double> spent) {
+  const std::size_t s = observation_dim(), n = observations.size() / s;
   require_length("observations", n * s, observations.size());
   require_length("chunks", n * size(weights_.flow.chunk_dim), chunks.size());
   require_length_or_none("q_reward", n, q_reward.size());
   require_length_or_none("q_cost", n, q_cost.size());
   require_length_or_none("v_reward", n, v_reward.size());
   require_length_or_none("v_cost", n, v_cost.size());
+  require_spent(n, spent);
   require_critics(true);
   if (n == 0) return;
   if (scorer_ == nullptr) {
@@ -306,7 +331,7 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
     scorer.chunks_are_given = true;
     scorer_ = make_actor<T>(*device_, scorer);
   }
-  load_observations(observations);
+  load(observations, spent);
   candidates_.copy_in(chunks.data(), chunks.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);

@@ -43,6 +43,8 @@ struct SamplerOptions {
   EpisodeBudget budget = {};  ///< may leave less
   bool by_flow = false;       ///< the flow acts, even where there is a deterministic actor, too
   double bound_unit = 0;      ///< the bound of share 1 for the input `bound`; not above 0: all shares are 0
+  /// Greatest bound that networks which see it as their budget have learned; > 0 if there are any.
+  double greatest_budget = 0;
 };
 
 /// What the policy says about one observation. Rows of the spans given to Sampler::sample.
@@ -73,10 +75,11 @@ class Sampler {
               std::span<const double> spent = {});
 
   /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
-  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty.
-  /// Throws InvalidArgument when a length does not fit.
+  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
+  /// sample; it matters where networks see a budget. Throws InvalidArgument when a length does not fit.
   void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
-             std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost);
+             std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
+             std::span<const double> spent = {});
 
   /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
@@ -93,8 +96,12 @@ class Sampler {
 
  private:
   void reserve(std::size_t rows);
-  void load_observations(std::span<const T> observations);
+  std::size_t observation_dim() const { return normalization_.mean.size(); }
+  bool sees_budget() const {
+    return static_cast<std::size_t>(weights_.flow.observation_dim) > observation_dim();
+  }
   bool mean_reads_bound() const { return mean_inputs_ > weights_.flow.observation_dim; }
+  void load(std::span<const T> observations, std::span<const double> spent);
   void load_bounds(std::size_t rows, std::span<const double> spent);
   void load_mean_inputs(std::size_t rows);
   void act(Actor<T>& actor, const ActionRequest& request);

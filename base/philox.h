@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   dropout = 10,
   hold_out = 11,
   calibration = 12,
+  budget = 13,
 };
 
 struct Words4 {

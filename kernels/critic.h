@@ -158,20 +158,20 @@ R2_FORMULA T advantage_weight(T q_reward, T v_reward, T q_cost, T v_cost, T thre
 /// Rows of the label table. The numbers are part of the policy file.
 enum LabelRow : int { kLabelNull = 0, kLabelBad = 1, kLabelGood = 2 };
 
-// Row operations (row_operations.h). Scalars per row are views [1, rows, 1]; `threshold` points to one value.
+// Row operations (row_operations.h). Scalars per row are views [1, rows, 1]; `threshold` may be one for all.
 
 /// The critics' targets of a transition, and whether it leaves the region (0 or 1).
 template <class T>
 struct CriticTargets {
   View<T> rewards, costs, mask, next_reward_value, next_cost_value;  // in
-  const T* threshold;
+  PerRow<T> threshold;
   TargetConstants<T> constants;
   View<T> reward_target, cost_target, unsafe;  // out
 
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
     const T m = mask.row(r)[0], next_cost = next_cost_value.row(r)[0];
-    const bool leaves = formula::leaves_region(m, next_cost, *threshold);
+    const bool leaves = formula::leaves_region(m, next_cost, threshold.at(r));
     unsafe.row(r)[0] = leaves ? T(1) : T(0);
     reward_target.row(r)[0] =
         formula::reward_target(rewards.row(r)[0], m, next_reward_value.row(r)[0], leaves, constants);
@@ -265,13 +265,13 @@ struct ExpectileGradient {
 template <class T>
 struct OptimalityLabels {
   View<T> q_reward, v_reward, q_cost, v_cost;
-  const T* threshold;
+  PerRow<T> threshold;
   View<T> label;
   LabelRule rule = LabelRule::regions;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
     const T good = formula::optimality_label(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
-                                             v_cost.row(r)[0], *threshold, rule);
+                                             v_cost.row(r)[0], threshold.at(r), rule);
     label.row(r)[0] = good != T(0) ? T(kLabelGood) : T(kLabelBad);
   }
 };
@@ -280,11 +280,11 @@ struct OptimalityLabels {
 template <class T>
 struct AllowedChunks {
   View<T> q_cost, v_cost;
-  const T* threshold;
+  PerRow<T> threshold;
   View<T> allowed;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane == 0)
-      allowed.row(r)[0] = formula::allowed(q_cost.row(r)[0], v_cost.row(r)[0], *threshold) ? T(1) : T(0);
+      allowed.row(r)[0] = formula::allowed(q_cost.row(r)[0], v_cost.row(r)[0], threshold.at(r)) ? T(1) : T(0);
   }
 };
 
@@ -292,24 +292,24 @@ struct AllowedChunks {
 template <class T>
 struct AdvantageWeights {
   View<T> q_reward, v_reward, q_cost, v_cost;
-  const T* threshold;
+  PerRow<T> threshold;
   T temperature, log_cap;
   View<T> weight;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane == 0)
       weight.row(r)[0] = formula::advantage_weight(q_reward.row(r)[0], v_reward.row(r)[0], q_cost.row(r)[0],
-                                                   v_cost.row(r)[0], *threshold, temperature, log_cap);
+                                                   v_cost.row(r)[0], threshold.at(r), temperature, log_cap);
   }
 };
 
-/// safe(r) = 1 where v_cost(r) <= *threshold, else 0.
+/// safe(r) = 1 where v_cost(r) <= threshold, else 0.
 template <class T>
 struct SafeStates {
   View<T> v_cost;
-  const T* threshold;
+  PerRow<T> threshold;
   View<T> safe;
   R2_FORMULA void row(int r, int lane, int) const {
-    if (lane == 0) safe.row(r)[0] = v_cost.row(r)[0] <= *threshold ? T(1) : T(0);
+    if (lane == 0) safe.row(r)[0] = v_cost.row(r)[0] <= threshold.at(r) ? T(1) : T(0);
   }
 };
 

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "kernels/batch.h"
+#include "kernels/budget.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/gate.h"
@@ -25,7 +26,7 @@ using RowOperation =
                  ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, AdvantageWeights<T>,
                  AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, EulerStep<T>, FlowLoss<T>,
                  FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>, GateLoss<T>, GateGradient<T>,
-                 GatePassed<T>>;
+                 GatePassed<T>, DrawBudgets<T>, NextBudgets<T>, BudgetInputs<T>>;
 
 /// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>

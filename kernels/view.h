@@ -30,6 +30,14 @@ R2_FORMULA T weight_of(const View<T>& weights, int r) {
   return weights.data != nullptr ? weights.row(r)[0] : T(1);
 }
 
+/// A number for each row, or one for all rows.
+template <class T>
+struct PerRow {
+  const T* values = nullptr;
+  int step = 0;  ///< from a row's number to the next one's; 0: the first serves all
+  R2_FORMULA T at(int r) const { return values[static_cast<std::ptrdiff_t>(r) * step]; }
+};
+
 /// One of several contributions to a gradient: the first overwrites.
 template <class T>
 R2_FORMULA void contribute(T& gradient, T value, bool add) {

@@ -1,6 +1,7 @@
 #include "model/iql.h"
 
 #include "engine/losses.h"
+#include "model/budget.h"
 
 namespace r2pac {
 namespace {
@@ -36,15 +37,15 @@ std::vector<Network> iql_networks(const Settings& settings, Dimensions dimension
 template <class T>
 Estimates<T> learning_estimates(Recorder<T>& r) {
   return r.template once<Estimates<T>>(kEstimates, [&] {
-    const Tensor<T> pairs = r.pairs(), s = r.batch().observations, next = r.batch().next_observations;
-    const auto out = r.apply({{kReward.v, Weights::learning, s},
-                              {kCost.v, Weights::learning, s},
-                              {kReward.v, Weights::constant, next},
-                              {kCost.v, Weights::constant, next},
-                              {kReward.q, Weights::follower, pairs},
-                              {kCost.q, Weights::follower, pairs},
-                              {kReward.q, Weights::learning, pairs},
-                              {kCost.q, Weights::learning, pairs}});
+    const Tensor<T> reward_pairs = seen_pairs(r, kReward.q), cost_pairs = seen_pairs(r, kCost.q);
+    const auto out = r.apply({{kReward.v, Weights::learning, seen_states(r, kReward.v)},
+                              {kCost.v, Weights::learning, seen_states(r, kCost.v)},
+                              {kReward.v, Weights::constant, seen_states(r, kReward.v, Moment::after)},
+                              {kCost.v, Weights::constant, seen_states(r, kCost.v, Moment::after)},
+                              {kReward.q, Weights::follower, reward_pairs},
+                              {kCost.q, Weights::follower, cost_pairs},
+                              {kReward.q, Weights::learning, reward_pairs},
+                              {kCost.q, Weights::learning, cost_pairs}});
     return Estimates<T>{{out[6], believed(r, kReward, out[4]), out[0], out[2]},
                         {out[7], believed(r, kCost, out[5]), out[1], out[3]}};
   });
@@ -53,11 +54,10 @@ Estimates<T> learning_estimates(Recorder<T>& r) {
 template <class T>
 Estimates<T> believed_estimates(Recorder<T>& r) {
   return r.template once<Estimates<T>>(kEstimates, [&] {
-    const Tensor<T> s = r.batch().observations;
-    const auto out = r.apply({{kReward.v, Weights::constant, s},
-                              {kCost.v, Weights::constant, s},
-                              {kReward.q, Weights::follower, r.pairs()},
-                              {kCost.q, Weights::follower, r.pairs()}});
+    const auto out = r.apply({{kReward.v, Weights::constant, seen_states(r, kReward.v)},
+                              {kCost.v, Weights::constant, seen_states(r, kCost.v)},
+                              {kReward.q, Weights::follower, seen_pairs(r, kReward.q)},
+                              {kCost.q, Weights::follower, seen_pairs(r, kCost.q)}});
     return Estimates<T>{{nullptr, believed(r, kReward, out[2]), out[0], nullptr},
                         {nullptr, believed(r, kCost, out[3]), out[1], nullptr}};
   });

@@ -70,6 +70,8 @@ Method<T> r2pac_method(const Settings& settings, Dimensions dimensions, const Da
 template <class T>
 Method<T> safe_chunks_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
 template <class T>
+Method<T> budgeted_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
 Method<T> cloning_method(const Settings& settings, Dimensions dimensions);
 
 }  // namespace r2pac

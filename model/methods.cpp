@@ -7,6 +7,7 @@ template <class T>
 Method<T> make_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts) {
   if (settings.method == "r2pac") return r2pac_method(settings, dimensions, facts);
   if (settings.method == "safe-chunks") return safe_chunks_method(settings, dimensions, facts);
+  if (settings.method == "budgeted") return budgeted_method(settings, dimensions, facts);
   if (settings.method == "cloning") return cloning_method<T>(settings, dimensions);
   throw InvalidArgument("make_method: there is no method `" + settings.method + "`");
 }

@@ -10,9 +10,8 @@ namespace r2pac {
 template <class T>
 Batch<T> Recorder<T>::batch() {
   return once<Batch<T>>("batch", [this] {
-    return inputs_.first_window != nullptr
-               ? windows_in_order(tape_, inputs_.source, settings().batch, inputs_.first_window)
-               : draw_batch(tape_, inputs_.source, settings().batch, seed(), state());
+    return in_order() ? windows_in_order(tape_, inputs_.source, settings().batch, inputs_.first_window)
+                      : draw_batch(tape_, inputs_.source, settings().batch, seed(), state());
   });
 }
 

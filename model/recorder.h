@@ -45,6 +45,7 @@ struct RecorderInputs {
   DataFacts<T> facts;
   StepState* state = nullptr;
   unsigned long long first_step = 0;            ///< the state's step at which the stage began
+  unsigned long long steps = 0;                 ///< of the stage, or of stages that are trained together
   const std::uint32_t* first_window = nullptr;  ///< set: the batch is the windows from here on in order
   std::map<std::string, T*> scalars;            ///< by name, one value each, in the device's memory
   bool with_earlier_stages = true;              ///< whether stages before this one are recorded, too
@@ -73,6 +74,8 @@ class Recorder {
   const StepState* state() const { return inputs_.state; }
   unsigned long long first_step() const { return inputs_.first_step; }
   Networks<T>& networks() { return *inputs_.networks; }
+  /// Whether the batch is windows in order and not windows that are drawn for a step.
+  bool in_order() const { return inputs_.first_window != nullptr; }
 
   /// The windows of this step. They are drawn once.
   Batch<T> batch();

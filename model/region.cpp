@@ -5,6 +5,7 @@
 
 #include "engine/operations.h"
 #include "kernels/reduce.h"
+#include "model/budget.h"
 
 namespace r2pac {
 namespace {
@@ -38,6 +39,23 @@ TargetConstants<T> target_constants(const Settings& settings, const DataFacts<T>
     constants.cost_values.greatest = std::min(constants.cost_values.greatest, ceiling);
   }
   return constants;
+}
+
+/// Where the region ends, [1, 1, 1] or for each window [1, B, 1].
+template <class T>
+Tensor<T> end_of_region(Recorder<T>& r) {
+  return sees_budgets(r) ? budgets(r) : r.scalar(kRegionEnd);
+}
+
+void require_end(const char* operation, const Shape& rows, const Shape& end) {
+  require_shape(operation, "region_end", end.rows == 1 ? Shape{1, 1, 1} : rows, end);
+}
+
+/// The region's end for the rows of a slice.
+template <class T>
+PerRow<T> ends(Tensor<T> region_end, const Slice& slice) {
+  if (region_end->shape.rows == 1) return {region_end->whole().data, 0};
+  return {region_end->view(slice).data, 1};
 }
 
 /// Targets [1, B, 1] of cost critics that learn feasibility.
@@ -108,7 +126,7 @@ Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_rewa
   const Shape shape = batch.rewards->shape;
   require_shape("critic_targets", "v_reward_next", shape, v_reward_next->shape);
   require_shape("critic_targets", "v_cost_next", shape, v_cost_next->shape);
-  require_shape("critic_targets", "region_end", {1, 1, 1}, region_end->shape);
+  require_end("critic_targets", shape, region_end->shape);
   const Targets<T> t{tape.value("reward_target", shape), tape.value("cost_target", shape),
                      tape.value("unsafe", shape)};
   tape.row_operation("critic targets", shape.rows,
@@ -119,7 +137,7 @@ Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_rewa
                                                batch.mask->view(slice),
                                                v_reward_next->view(slice),
                                                v_cost_next->view(slice),
-                                               region_end->whole().data,
+                                               ends(region_end, slice),
                                                constants,
                                                t.reward->view(slice),
                                                t.cost->view(slice),
@@ -142,6 +160,18 @@ Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> 
 }
 
 template <class T>
+void learn_from_allowed(Recorder<T>& r, Tensor<T> next_end) {
+  const auto [reward, cost] = learning_estimates(r);
+  const Targets<T> target = penalized_targets(r, reward.v_next, cost.v_next, next_end);  // of no penalty
+  const Tensor<T> allowed = allowed_chunks(r);
+  learn(r, kReward, reward, target.reward, allowed);
+  learn(r, kCost, cost, target.cost);
+  r.mean("allowed", allowed);
+  r.trace("allowed", allowed);
+  trace_learning(r);
+}
+
+template <class T>
 Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor<T> region_end,
                             LabelRule rule) {
   const Tensor<T> q_reward = estimates.reward.believed, v_reward = estimates.reward.v,
@@ -149,6 +179,7 @@ Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor
   const Shape shape = q_reward->shape;
   for (const Tensor<T> x : {q_reward, v_reward, q_cost, v_cost})
     require_shape("optimality_labels", x->name.c_str(), {1, shape.rows, 1}, x->shape);
+  require_end("optimality_labels", shape, region_end->shape);
   const Tensor<T> label = tape.value("label", shape);
   tape.row_operation("labels", shape.rows, {q_reward, v_reward, q_cost, v_cost, region_end}, {label},
                      [=](const Slice& slice) {
@@ -156,7 +187,7 @@ Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor
                                                   v_reward->view(slice),
                                                   q_cost->view(slice),
                                                   v_cost->view(slice),
-                                                  region_end->whole().data,
+                                                  ends(region_end, slice),
                                                   label->view(slice),
                                                   rule};
                      });
@@ -165,13 +196,13 @@ Tensor<T> optimality_labels(Tape<T>& tape, const Estimates<T>& estimates, Tensor
 
 template <class T>
 Tensor<T> optimality_label(Recorder<T>& r) {
-  return optimality_labels(r.tape(), believed_estimates(r), r.scalar(kRegionEnd), r.settings().label_rule);
+  return optimality_labels(r.tape(), believed_estimates(r), end_of_region(r), r.settings().label_rule);
 }
 
 template <class T>
 Tensor<T> advantage_weight(Recorder<T>& r) {
   const auto [reward, cost] = believed_estimates(r);
-  const Tensor<T> end = r.scalar(kRegionEnd), weight = r.tape().value("weight", cost.v->shape);
+  const Tensor<T> end = end_of_region(r), weight = r.tape().value("weight", cost.v->shape);
   r.tape().row_operation(
       "advantage weights", cost.v->shape.rows, {reward.believed, reward.v, cost.believed, cost.v, end},
       {weight},
@@ -181,7 +212,7 @@ Tensor<T> advantage_weight(Recorder<T>& r) {
                                    reward.v->view(slice),
                                    cost.believed->view(slice),
                                    cost.v->view(slice),
-                                   end->whole().data,
+                                   ends(end, slice),
                                    temperature,
                                    log_cap,
                                    weight->view(slice)};
@@ -191,10 +222,10 @@ Tensor<T> advantage_weight(Recorder<T>& r) {
 
 template <class T>
 Tensor<T> safe_states(Recorder<T>& r) {
-  const Tensor<T> v_cost = believed_estimates(r).cost.v, end = r.scalar(kRegionEnd);
+  const Tensor<T> v_cost = believed_estimates(r).cost.v, end = end_of_region(r);
   const Tensor<T> safe = r.tape().value("safe", v_cost->shape);
   r.tape().row_operation("safe states", v_cost->shape.rows, {v_cost, end}, {safe}, [=](const Slice& slice) {
-    return SafeStates<T>{v_cost->view(slice), end->whole().data, safe->view(slice)};
+    return SafeStates<T>{v_cost->view(slice), ends(end, slice), safe->view(slice)};
   });
   return safe;
 }
@@ -202,11 +233,11 @@ Tensor<T> safe_states(Recorder<T>& r) {
 template <class T>
 Tensor<T> allowed_chunks(Recorder<T>& r) {
   const Estimate<T> cost = believed_estimates(r).cost;
-  const Tensor<T> end = r.scalar(kRegionEnd), allowed = r.tape().value("allowed", cost.v->shape);
+  const Tensor<T> end = end_of_region(r), allowed = r.tape().value("allowed", cost.v->shape);
   r.tape().row_operation("allowed chunks", cost.v->shape.rows, {cost.believed, cost.v, end}, {allowed},
                          [=](const Slice& slice) {
                            return AllowedChunks<T>{cost.believed->view(slice), cost.v->view(slice),
-                                                   end->whole().data, allowed->view(slice)};
+                                                   ends(end, slice), allowed->view(slice)};
                          });
   return allowed;
 }
@@ -226,6 +257,7 @@ std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
   template Scalar<T> region_end(const Settings&, const DataFacts<T>&);                           \
   template Tensor<T> updated_region_end(Recorder<T>&, Tensor<T>);                                \
   template Targets<T> penalized_targets(Recorder<T>&, Tensor<T>, Tensor<T>, Tensor<T>);          \
+  template void learn_from_allowed(Recorder<T>&, Tensor<T>);                                     \
   template Tensor<T> optimality_label(Recorder<T>&);                                             \
   template Tensor<T> advantage_weight(Recorder<T>&);                                             \
   template Tensor<T> safe_states(Recorder<T>&);                                                  \

@@ -27,9 +27,18 @@ struct Targets {
   Tensor<T> reward, cost, unsafe;  // [1, B, 1]
 };
 /// The targets of the critics. For a chunk that leaves the region, the penalty replaces the return.
+/// region_end: [1, 1, 1], or [1, B, 1] where it differs between windows.
 template <class T>
 Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> v_cost_next,
                              Tensor<T> region_end);
+
+/// The losses of critics and values without a penalty, where V_r learns from allowed chunks alone.
+/// next_end: where the region ends after the chunks, as for penalized_targets.
+template <class T>
+void learn_from_allowed(Recorder<T>& r, Tensor<T> next_end);
+
+// What follows asks where the region ends: at each window's budget where networks see one (budget.h), else
+// at l.
 
 /// kLabelGood or kLabelBad for each window, [1, B, 1].
 template <class T>
@@ -39,7 +48,7 @@ Tensor<T> optimality_label(Recorder<T>& r);
 template <class T>
 Tensor<T> advantage_weight(Recorder<T>& r);
 
-/// Whether V_c <= l: 1 or 0 for each window, [1, B, 1].
+/// Whether V_c lies in the region: 1 or 0 for each window, [1, B, 1].
 template <class T>
 Tensor<T> safe_states(Recorder<T>& r);
 
@@ -51,7 +60,8 @@ Tensor<T> allowed_chunks(Recorder<T>& r);
 template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r);
 
-/// The same as operations of the tape alone. `region_end` is [1, 1, 1], everything else [1, B, 1].
+/// The same as operations of the tape alone. `region_end` is [1, 1, 1] or [1, B, 1], everything else the
+/// latter.
 template <class T>
 Targets<T> critic_targets(Tape<T>& tape, const Batch<T>& batch, Tensor<T> v_reward_next,
                           Tensor<T> v_cost_next, Tensor<T> region_end, const TargetConstants<T>& constants);

@@ -13,15 +13,7 @@ namespace {
 /// Chunks' values by plain targets; V_r follows the best of what is allowed, V_c the least of what is there.
 template <class T>
 void learn_critics(Recorder<T>& r) {
-  const auto [reward, cost] = learning_estimates(r);
-  const Tensor<T> m = updated_region_end(r, cost.v);
-  const Targets<T> target = penalized_targets(r, reward.v_next, cost.v_next, m);  // of no penalty
-  const Tensor<T> allowed = allowed_chunks(r);
-  learn(r, kReward, reward, target.reward, allowed);
-  learn(r, kCost, cost, target.cost);
-  r.mean("allowed", allowed);
-  r.trace("allowed", allowed);
-  trace_learning(r);
+  learn_from_allowed(r, updated_region_end(r, learning_estimates(r).cost.v));
 }
 
 /// The flow imitates chunks under their label.

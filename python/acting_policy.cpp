@@ -110,8 +110,8 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
 }
 
 void ActingPolicy::score(std::span<const float> observations, std::span<const float> chunks,
-                         std::span<float> q_reward, std::span<float> q_cost, std::span<float> v_reward,
-                         std::span<float> v_cost) {
+                         std::span<const double> spent, std::span<float> q_reward, std::span<float> q_cost,
+                         std::span<float> v_reward, std::span<float> v_cost) {
   const std::lock_guard lock(mutex_);
   if (!policy_.has_critics())
     throw Error(ExitCode::usage, "method `" + settings_.method + "` has no values of states and chunks",
@@ -121,13 +121,11 @@ void ActingPolicy::score(std::span<const float> observations, std::span<const fl
   const std::vector<float> none(chunks.empty() ? std::min(n, kBlock) * chunk
                                                : 0);  // for V, any chunk will do
   for_blocks(n, [&](std::size_t first, std::size_t count) {
-    const auto part = [&](std::span<float> column) {
-      return column.empty() ? column : column.subspan(first, count);
-    };
+    const auto part = [&](auto column) { return column.empty() ? column : column.subspan(first, count); };
     sampler_->score(
         observations.subspan(first * s, count * s),
         chunks.empty() ? std::span(none).first(count * chunk) : chunks.subspan(first * chunk, count * chunk),
-        part(q_reward), part(q_cost), part(v_reward), part(v_cost));
+        part(q_reward), part(q_cost), part(v_reward), part(v_cost), part(spent));
   });
 }
 

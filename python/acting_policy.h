@@ -46,8 +46,11 @@ class ActingPolicy {
   void act(std::span<const float> observations, const Decisions& decisions, std::span<float> chunks);
 
   /// Q_r and Q_c of chunks [n, hA] (all three may be empty), V_r and V_c of observations [n, S]; each [n].
-  void score(std::span<const float> observations, std::span<const float> chunks, std::span<float> q_reward,
-             std::span<float> q_cost, std::span<float> v_reward, std::span<float> v_cost);
+  /// spent [n]: cost of each episode so far, which counts where networks see a budget; empty: nobody counts
+  /// it.
+  void score(std::span<const float> observations, std::span<const float> chunks,
+             std::span<const double> spent, std::span<float> q_reward, std::span<float> q_cost,
+             std::span<float> v_reward, std::span<float> v_cost);
 
  private:
   mutable std::mutex mutex_;

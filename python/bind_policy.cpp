@@ -107,12 +107,14 @@ py::object values_type() {
   return type;
 }
 
-py::object values(ActingPolicy& policy, const py::object& observations, const py::object& actions) {
+py::object values(ActingPolicy& policy, const py::object& observations, const py::object& actions,
+                  const py::object& spent) {
   const Observations seen = one_or_several(policy, observations);
   const Dimensions& dim = policy.policy().dimensions();
   Floats chunks;
   if (!actions.is_none())
     chunks = float_array(actions, "actions", joined(seen.leading, {dim.chunk_length, dim.action}));
+  const std::vector<double> cost = costs_so_far(spent, seen.rows());
   Batch v_reward(seen.leading), v_cost(seen.leading), q_reward(Shape{0}), q_cost(Shape{0});
   if (!actions.is_none()) {
     q_reward = Batch(seen.leading);
@@ -123,7 +125,7 @@ py::object values(ActingPolicy& policy, const py::object& observations, const py
     const auto out_q_reward = writable_values(q_reward), out_q_cost = writable_values(q_cost),
                out_v_reward = writable_values(v_reward), out_v_cost = writable_values(v_cost);
     const py::gil_scoped_release released;
-    policy.score(in, given, out_q_reward, out_q_cost, out_v_reward, out_v_cost);
+    policy.score(in, given, cost, out_q_reward, out_q_cost, out_v_reward, out_v_cost);
   }
   py::array_t<bool> safe(seen.leading);
   std::ranges::transform(values_of(Floats(v_cost)), safe.mutable_data(),
@@ -243,8 +245,11 @@ void bind_policy(py::module_& module) {
           py::arg("steps") = py::none(), py::arg("spent") = py::none(),
           "The whole chunks [n, h, A] for observations [n, S], or [h, A] for one [S]; otherwise as "
           "act_batch, whose action is the first of the chunk.")
-      .def("values", &values, py::arg("observations"), py::arg("actions") = py::none(),
-           "Values of observations [n, S] or [S], and of chunks `actions` [n, h, A] or [h, A] if given.")
+      .def("values", &values, py::arg("observations"), py::arg("actions") = py::none(), py::kw_only(),
+           py::arg("spent") = py::none(),
+           "Values of observations [n, S] or [S], and of chunks `actions` [n, h, A] or [h, A] if given. "
+           "spent: "
+           "each row's cost so far, as for act; it counts where the critics see a budget (method budgeted).")
       .def_property_readonly(
           "settings", &settings_dictionary,
           "Every setting that it was trained with, by key; `r2pac config show` explains them")

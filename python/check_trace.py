@@ -45,6 +45,7 @@ class Kind(NamedTuple):
 METHODS = {  # the stages of each method; `one-step` only by the setting `actor` = one-step
     "r2pac": ("critics", "actor", "one-step"),
     "safe-chunks": ("critics", "actor", "one-step"),
+    "budgeted": ("critics", "actor"),
     "cloning": ("actor",),
 }
 KINDS = {  # the kind of the stage `actor` is the setting `actor`, or flow before the stage `one-step`; others have one
@@ -118,11 +119,12 @@ class Method:
                       "actor": "flow" if one_step else settings["actor"]}
         self.sequential = settings["schedule"] == "sequential" and len(self.stages) > 1
         self.begins = {stage: 0 for stage in self.stages}  # the first step of each stage
+        self.lengths = {stage: settings["steps"] for stage in self.stages}
         if self.sequential:
             steps = {"critics": "critic_steps", "one-step": "distill_steps"}
-            lengths = [settings[steps[stage]] if settings.get(steps.get(stage), -1) >= 0 else settings["steps"]
-                       for stage in self.stages]
-            self.begins = dict(zip(self.stages, np.cumsum([0, *lengths[:-1]])))
+            self.lengths = {stage: settings[steps[stage]] if settings.get(steps.get(stage), -1) >= 0
+                            else settings["steps"] for stage in self.stages}
+            self.begins = dict(zip(self.stages, np.cumsum([0, *self.lengths.values()])))
         self.critic_steps = self.begins.get("actor", 0)
 
     def has_region(self):
@@ -173,12 +175,19 @@ class Method:
         """The parts [B, width] side by side, in the order in which the network reads them."""
         return jnp.concatenate([parts[name] for name in self.networks[net].inputs], axis=1)
 
-    def value(self, p, net, observations):
-        return self.perceptron(p, net, self.joined(net, observation=observations))[:, 0]
+    def budget(self, values, greatest):
+        """What networks see of budgets [B], [B, 1]; None where they see none."""
+        if values is None:
+            return None
+        return np.log1p(np.clip(values, 0, greatest) / self.s["cost_scale"])[:, None]
 
-    def critics(self, p, net, observations, actions):
+    def value(self, p, net, observations, budget=None):
+        return self.perceptron(p, net, self.joined(net, observation=observations, budget=budget))[:, 0]
+
+    def critics(self, p, net, observations, actions, budget=None):
         """[nets, B]"""
-        pairs, nets = self.joined(net, observation=observations, chunk=actions), self.networks[net].count
+        pairs = self.joined(net, observation=observations, chunk=actions, budget=budget)
+        nets = self.networks[net].count
         if nets == 1:
             return self.perceptron(p, net, pairs)[None, :, 0]
         return jnp.stack([self.perceptron(p, net, pairs, lambda a, k=k: a[k])[:, 0] for k in range(nets)])
@@ -188,9 +197,9 @@ class Method:
         if "critics" not in self.stages:
             return {}
         return {
-            "q_reward": self.critics(target, "q_r", b["observations"], b["actions"]).min(0),
+            "q_reward": self.critics(target, "q_r", b["observations"], b["actions"], b["seen budget"]).min(0),
             "q_cost": self.critics(target, "q_c", b["observations"], b["actions"]).max(0),
-            "v_r": self.value(online, "v_r", b["observations"]),
+            "v_r": self.value(online, "v_r", b["observations"], b["seen budget"]),
             "v_c": self.value(online, "v_c", b["observations"]),
             "target": target,
         }
@@ -213,7 +222,8 @@ class Method:
 
     def targets(self, online, b, unsafe, ranges):
         s = self.s
-        v_r, v_c = (self.value(online, n, b["next_observations"]) for n in ("v_r", "v_c"))
+        v_r = self.value(online, "v_r", b["next_observations"], b["next seen budget"])
+        v_c = self.value(online, "v_c", b["next_observations"])
         reach = s["discount"] ** s["chunk_length"] * b["mask"]
         penalty = {"absorbing": -s["penalty"] / (1 - s["discount"]), "direct": -s["penalty"]}
         if s["bounded_values"]:
@@ -243,10 +253,11 @@ class Method:
     def labels(self, stages, b, f):
         """Labels, and the lesser distance of each row's values from a place where the label changes."""
         unlabelled = self.name == "cloning" or self.kinds["actor"] == "weighted-flow"
-        if unlabelled or ("critics" not in stages and self.s["label_dropout"] == 1):  # no label is used
+        alone = "critics" not in stages and "budget" not in b
+        if unlabelled or (alone and self.s["label_dropout"] == 1):  # no label is used
             shape = b["label"].shape
             return np.full(shape, float(NULL)), np.full(shape, np.inf)
-        beyond, gain, excess = f["v_c"] - b["threshold"][0], f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
+        beyond, gain, excess = f["v_c"] - self.limit(b), f["q_reward"] - f["v_r"], f["q_cost"] - f["v_c"]
         if self.s["label_rule"] == "reward":  # reward decides in every state
             return np.where(gain >= 0, float(GOOD), float(BAD)), np.asarray(jnp.abs(gain))
         good = jnp.where(beyond <= 0, gain >= 0, excess <= 0)
@@ -257,9 +268,18 @@ class Method:
             good, margin = good & (allowed != 0), jnp.minimum(margin, distance)
         return np.where(good, float(GOOD), float(BAD)), np.asarray(margin)
 
+    def limit(self, b):
+        """Where the region ends: for all windows at one value, or for each at its budget."""
+        return b["budget"] if "budget" in b else b["threshold"][0]
+
+    def next_budget(self, b):
+        """What is left of each window's budget after its chunk, as seen from the state there."""
+        left = (b["budget"] - b["costs"]) / self.s["discount"] ** self.s["chunk_length"]
+        return np.clip(left, 0, b["greatest_budget"][0])
+
     def allowed(self, b, f):
         """Whether each chunk stays within the limit, or costs no more than the data's; and the distance to a change."""
-        limit = b["threshold"][0]
+        limit = self.limit(b)
         within = f["q_cost"] - jnp.where(f["v_c"] <= limit, limit, f["v_c"])
         return np.asarray(within <= 0, dtype=float), np.abs(np.asarray(within))
 
@@ -267,9 +287,9 @@ class Method:
         out, tau = {}, self.s["expectile"]
         tau_cost = tau if self.s["cost_expectile"] == "auto" else self.s["cost_expectile"]
         for net, y in (("q_r", t["reward_target"]), ("q_c", t["cost_target"])):
-            q = self.critics(online, net, b["observations"], b["actions"])
+            q = self.critics(online, net, b["observations"], b["actions"], b["seen budget"])
             out[net] = ((q - y) ** 2).mean(1).sum()
-        up = f["q_reward"] - self.value(online, "v_r", b["observations"])
+        up = f["q_reward"] - self.value(online, "v_r", b["observations"], b["seen budget"])
         out["v_r"] = (b.get("allowed", 1.0) * jnp.where(up > 0, tau, 1 - tau) * up**2).mean()
         down = self.value(online, "v_c", b["observations"]) - f["q_cost"]
         out["v_c"] = (jnp.where(down > 0, tau_cost, 1 - tau_cost) * down**2).mean()
@@ -279,7 +299,8 @@ class Method:
         time = b["flow_time"][:, None]
         point = (1 - time) * b["noise"] + time * b["actions"]
         label = online["label_table"][b["dropped_label"].astype(int)]
-        seen = self.joined("velocity", observation=b["observations"], label=label, chunk=point, time=time)
+        seen = self.joined("velocity", observation=b["observations"], budget=b["seen budget"], label=label, chunk=point,
+                           time=time)
         velocity = self.perceptron(online, "velocity", seen)
         return {"flow": (b.get("weight", 1.0) * ((velocity - (b["actions"] - b["noise"])) ** 2).mean(1)).mean()}
 
@@ -372,16 +393,18 @@ class Report:
             print(f"{self.close} decisions, each made by less than the bound, taken as recorded")
 
 
-def update(method, online, target, gradient, moments, step):
-    """Adam's step number `step` >= 1, then the target networks, for all entries of `gradient`. Returns new dicts."""
+def update(method, online, target, gradient, moments, step, steps):
+    """Adam's step number `step` >= 1 of `steps`, then the target networks, for all entries of `gradient`. Returns new
+    dicts."""
     s = method.s
+    decay = 0.5 * (1 + np.cos(np.pi * (step - 1) / steps)) if s["rate_decay"] == "cosine" else 1.0
     b1, b2 = s["adam_beta1"], s["adam_beta2"]
     new_online, new_target = dict(online), dict(target)
     for name, g in gradient.items():
         m, v = moments.get(name, (0.0, 0.0))
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
         moments[name] = (m, v)
-        rate = s["learning_rate"] / (1 - b1**step)
+        rate = decay * s["learning_rate"] / (1 - b1**step)
         new_online[name] = online[name] - rate * m / (np.sqrt(v) / np.sqrt(1 - b2**step) + s["adam_epsilon"])
         if name in target:
             new_target[name] = target[name] + s["polyak"] * (new_online[name] - target[name])
@@ -400,11 +423,13 @@ def check_names(trace, method, steps, report):
     wanted |= {"initial/target/" + n for n in target}
     for i in range(steps):
         entries = ["windows", *BATCH] + ["threshold"] * method.has_region()
+        entries += ["budget", "greatest_budget"] * (method.name == "budgeted")
         for stage in method.stages_of(i):
             kind = KINDS[method.kinds[stage]]
             entries += [*kind.entries, *("loss/" + n for n in kind.losses)]
             entries += ["step_costs"] * (stage == "critics" and method.s["backup"] == "feasibility")
-            entries += ["allowed"] * (stage == "critics" and method.name == "safe-chunks")
+            entries += ["allowed"] * (stage == "critics" and method.name in ("safe-chunks", "budgeted"))
+            entries += ["next_budget"] * (stage == "critics" and method.name == "budgeted")
         entries += ["gradient/" + n for n in online] + ["after/online/" + n for n in online]
         entries += ["after/target/" + n for n in target]
         wanted |= {f"step.{i}/{n}" for n in entries}
@@ -420,7 +445,7 @@ def check_threshold(method, at, step, f, online, b, previous, data, report):
     if rule == "zero":
         mine = 0.0
     elif rule == "limit":
-        mine = data.limit_as_value() if data else recorded if previous is None else previous
+        mine = data.limit_as_value(method.s["cost_limit"]) if data else recorded if previous is None else previous
     elif "critics" in method.stages_of(step):
         mine = method.threshold(f["v_c"], previous)
     elif method.s["label_dropout"] == 1 or step > method.critic_steps:  # labels are not used, or were made before
@@ -428,6 +453,22 @@ def check_threshold(method, at, step, f, online, b, previous, data, report):
     else:
         mine = np.quantile(data.values(method, online), method.s["alpha"]) if data else recorded
     report.compare("threshold", at + "threshold", mine, recorded)
+
+
+def check_budgets(method, at, b, data, report):
+    """Adds what the networks see of the recorded budgets to the entries of a step."""
+    greatest = b["greatest_budget"][0] if "budget" in b else None
+    for name in ("budget", "next_budget"):
+        b[name.replace("budget", "seen budget").replace("_", " ")] = method.budget(b.get(name), greatest)
+    if "budget" not in b:
+        return
+    if not ((b["budget"] > 0) & (b["budget"] < greatest)).all():
+        report.fail(f"{at}budget: not within 0 and {greatest}")
+    if "next_budget" in b:
+        report.compare("budget", at + "next_budget", method.next_budget(b), b["next_budget"])
+    if data is not None:
+        limit = max(method.s["greatest_limit"], method.s["cost_limit"])
+        report.compare("budget", at + "greatest_budget", data.limit_as_value(limit), greatest)
 
 
 def check(trace, report, data=None):
@@ -457,19 +498,20 @@ def check(trace, report, data=None):
             for name, value in data.batch(trace.file.get_tensor(at + "windows")).items():
                 if name in b:
                     report.compare("batch", at + name, value, b[name])
+        check_budgets(method, at, b, data, report)
         f, t = method.frozen(online, target, b), {}
         if method.has_region():
             check_threshold(method, at, i, f, online, b, previous, data, report)
             previous = b["threshold"][0]
         if "critics" in stages:
-            unsafe, margin = method.unsafe(online, b, previous)
+            unsafe, margin = method.unsafe(online, b, b.get("next_budget", previous))
             report.decide("unsafe", at + "unsafe", unsafe, b["unsafe"], margin, np.abs(f["v_c"]).max())
             t = method.targets(online, b, b["unsafe"], ranges)
             for name in t:
                 report.compare("target", at + name, t[name], b[name])
             for name in ("q_reward", "q_cost"):
                 report.compare("value", at + name, f[name], b[name])
-            if method.name == "safe-chunks":
+            if "allowed" in b:
                 allowed, margin = method.allowed(b, f)
                 report.decide("allowed", at + "allowed", allowed, b["allowed"], margin, np.abs(f["v_c"]).max())
         if "actor" in stages and "weight" in b:
@@ -494,10 +536,11 @@ def check(trace, report, data=None):
         gradient |= jax.grad(lambda p: sum(method.losses({**online, **p}, b, f, t, stages).values()))(learned)
         for name in gradient:  # a network that the step does not train keeps its last gradient, at first zero
             report.compare("gradient", at + "gradient/" + name, gradient[name], b["gradient/" + name])
-        step = i + 1 - method.begins[stages[0]]
+        step, length = i + 1 - method.begins[stages[0]], method.lengths[stages[0]]
         # What follows starts from the recorded numbers, so that one error does not show up as several.
         gradient = {n: b["gradient/" + n].reshape(online[n].shape) for n in online}
-        online, target = update(method, online, target, {n: gradient[n] for n in learned}, moments, step)
+        learning = {n: gradient[n] for n in learned}
+        online, target = update(method, online, target, learning, moments, step, length)
         for prefix, mine in (("after/online/", online), ("after/target/", target)):
             for name in mine:
                 report.compare("weights after", at + prefix + name, mine[name], b[prefix + name])
@@ -561,10 +604,10 @@ class Data:
         parts = np.array_split(self.starts, len(self.starts) // 65536 + 1)
         return np.concatenate([method.value(online, "v_c", self.d["observations"][part]) for part in parts])
 
-    def limit_as_value(self):
-        """The episode's cost limit as a discounted value: kappa (1 - gamma^T) / ((1 - gamma) T)."""
+    def limit_as_value(self, limit):
+        """An episode's cost limit as a discounted value: kappa (1 - gamma^T) / ((1 - gamma) T)."""
         s, steps = self.s, self.longest
-        return s["cost_limit"] * s["cost_scale"] * (1 - s["discount"] ** steps) / ((1 - s["discount"]) * steps)
+        return limit * s["cost_scale"] * (1 - s["discount"] ** steps) / ((1 - s["discount"]) * steps)
 
 
 def main():

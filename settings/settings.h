@@ -23,6 +23,12 @@ namespace r2pac {
 /// sequential: the critics first, then the actor with finished critics. joint: both in every step.
 enum class Schedule { sequential, joint };
 
+/// How the learning rate changes over the steps of a stage.
+enum class RateDecay {
+  none,
+  cosine,  ///< half a cosine from the full rate to zero
+};
+
 /// What the cost critics learn.
 enum class Backup {
   discounted,   ///< the discounted sum of costs (Eq. 14)
@@ -83,6 +89,7 @@ struct Settings {
   double reward_scale = 1;
   double cost_scale = 1;
   double cost_limit = 10;
+  double greatest_limit = 20;
   double threshold_ema = 0;
   Backup backup = Backup::discounted;
   double feasibility_scale = 25;
@@ -96,6 +103,7 @@ struct Settings {
   Activation activation = Activation::gelu_erf;
   Initializer initializer = Initializer::torch;
   double learning_rate = 3e-4;
+  RateDecay rate_decay = RateDecay::none;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;

@@ -31,7 +31,10 @@ for settings in "num_candidates=16" "twin_critics=false layer_norm=true" \
   "selection=region region_bound=0.5 label=null threshold=limit" "method=cloning normalize_observations=true" \
   "label_rule=reward" "actor=gaussian" "actor=weighted-flow" "backup=feasibility selection=region" \
   "method=safe-chunks actor=one-step" "method=safe-chunks actor=one-step act_with=flow budget=none" \
-  "actor=one-step budget=remaining actor_hidden=20,12,8" "method=safe-chunks actor_hidden=20,12,8" "method=safe-chunks budget=remaining cost_limit=2 cost_scale=0.5 bound_scale=0.5"; do
+  "actor=one-step budget=remaining actor_hidden=20,12,8" \
+  "method=safe-chunks actor_hidden=20,12,8" "method=safe-chunks budget=remaining cost_limit=2 cost_scale=0.5 bound_scale=0.5" \
+  "method=budgeted" "method=budgeted budget=none cost_limit=30 twin_critics=false" \
+  "method=budgeted selection=least-cost budget=remaining cost_scale=0.5 actor_hidden=20,12,8"; do
   i=$((i + 1))
   set --
   for setting in $settings; do set -- "$@" --set "$setting"; done

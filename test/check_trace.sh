@@ -49,11 +49,15 @@ redo $precision --steps 3 --schedule joint --set backup=feasibility --set pad_te
 redo $precision --steps 3 --set critic_steps=2 --set backup=feasibility --set feasibility_scale=1 --set bounded_values=false
 redo $precision --steps 3 --schedule joint --method safe-chunks --set actor_hidden=12,8,8 --set cost_expectile=0.97
 redo $precision --steps 3 --schedule joint --method safe-chunks --set cost_ceiling=0.01 --set bounded_values=false
+redo $precision --steps 4 --method safe-chunks --set critic_steps=2 --set steps=2 --set rate_decay=cosine
 redo $precision --steps 4 --method safe-chunks --set critic_steps=2 --set threshold=quantile --set cost_limit=1
 redo $precision --steps 3 --schedule joint --method safe-chunks --set actor=one-step --set actor_hidden=12,8,8
 redo $precision --steps 5 --method safe-chunks --set actor=one-step --set critic_steps=1 --set steps=2 --set cost_limit=0.2
 redo $precision --steps 4 --set actor=one-step --set critic_steps=1 --set steps=1 --set distill_steps=2 --set gate_weight=3 \
   --set twin_critics=false --set activation=gelu_tanh --set distill_flow_steps=2
+redo $precision --steps 3 --schedule joint --method budgeted --set cost_scale=0.5
+redo $precision --steps 4 --method budgeted --set critic_steps=2 --set greatest_limit=3 --set actor_hidden=12,8,8
+redo $precision --steps 2 --method budgeted --set critic_steps=1 --set label_dropout=1 --set cost_limit=30
 redo --steps 2 --schedule joint
 if [ "$device" != cpu ]; then exit 0; fi
 

@@ -33,6 +33,14 @@ Sampler<T> sampler_of(MethodNetworks<T>& networks, const SamplerOptions& options
   return {networks, networks.acting, networks.normalization, options, std::move(device)};
 }
 
+/// What goes with `--method budgeted`.
+inline void make_budgeted(Settings& settings) {
+  settings.method = "budgeted";
+  settings.penalty_reading = PenaltyReading::none;
+  settings.threshold = Threshold::limit;
+  settings.label_rule = LabelRule::allowed;
+}
+
 /// The stages that a name means: "critics", "actor", or both as "joint".
 template <class T>
 std::vector<Stage<T>> stages_of(const Method<T>& method, const std::string& name) {
@@ -54,13 +62,16 @@ struct MethodStep {
         method(make_method<T>(settings, kDimensions)),
         nets(method.networks, settings.initializer, static_cast<std::uint64_t>(settings.seed), *device),
         state(1, device->memory()),
-        threshold(1, device->memory()) {
+        threshold(1, device->memory()),
+        greatest_budget(1, device->memory()) {
+    const T most = 4;  // above what the random windows cost
+    greatest_budget.copy_in(&most, 1);
     inputs.settings = &settings;
     inputs.networks = &nets;
     inputs.reference = reference;
     inputs.source = data.source;
     inputs.state = state.data();
-    inputs.scalars = {{"threshold", threshold.data()}};
+    inputs.scalars = {{"threshold", threshold.data()}, {"greatest_budget", greatest_budget.data()}};
     inputs.column = [this](const std::string&, const RecordColumn<T>&) { return data.labels.data(); };
     make(stage, options);
   }
@@ -84,7 +95,7 @@ struct MethodStep {
   Method<T> method;
   Networks<T> nets;
   Buffer<StepState> state;
-  Buffer<T> threshold;
+  Buffer<T> threshold, greatest_budget;
   RecorderInputs<T> inputs;
   std::unique_ptr<Step<T>> step;
 };

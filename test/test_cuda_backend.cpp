@@ -165,16 +165,16 @@ TEST_CASE("row operations give the CPU's values") {
   }
   check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
     const auto scalar = [&] { return a.array(1, rows, 1); };
-    return AdvantageWeights<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, T(2), T(3), scalar()};
+    return AdvantageWeights<T>{scalar(), scalar(), scalar(), scalar(), {scalar().data}, T(2), T(3), scalar()};
   }));
   check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
     const auto scalar = [&] { return a.array(1, rows, 1); };
-    return AllowedChunks<T>{scalar(), scalar(), scalar().data, scalar()};
+    return AllowedChunks<T>{scalar(), scalar(), {scalar().data, 1}, scalar()};
   }));
   for (const LabelRule rule : {LabelRule::regions, LabelRule::reward, LabelRule::allowed})
     check_exact(row_operation(rows, [=]<class T>(Arrays<T>& a) {
       const auto scalar = [&] { return a.array(1, rows, 1); };
-      return OptimalityLabels<T>{scalar(), scalar(), scalar(), scalar(), scalar().data, scalar(), rule};
+      return OptimalityLabels<T>{scalar(), scalar(), scalar(), scalar(), {scalar().data}, scalar(), rule};
     }));
 }
 
@@ -211,7 +211,11 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
       return WindowBatch<float>{
           a.array(1, rows, s), a.array(1, rows, act * h), a.array(1, rows, s), scalar(), scalar(), scalar()};
     };
-    const View<float> noise = a.array(1, rows, 7), time = scalar();
+    const View<float> noise = a.array(1, rows, 7), time = scalar(), budget = scalar();
+    Buffer<float> greatest_budget(1, device->memory());
+    const float two = 2;
+    greatest_budget.copy_in(&two, 1);
+    const float* const greatest = greatest_budget.data();
     const std::vector<RowOperation<float>> operations = {
         GatherWindows<float>{source, 5, state.data(), 3, batch()},
         GatherWindowsInOrder<float>{source, first.data(), 0, batch()},
@@ -219,6 +223,9 @@ TEST_CASE("row operations that draw or gather see the step on the device") {
         GatherSteps<float>{source, source.costs, 5, state.data(), 3, a.array(1, rows, h)},
         LabelDropout<float>{scalar(), 0.4f, 5, state.data(), 2, scalar()},
         DrawFlow<float>{5, state.data(), 1, noise, time},
+        DrawBudgets<float>{5, state.data(), 1, greatest, 0.5f, budget},
+        BudgetInputs<float>{budget, greatest, 0.5f, scalar()},
+        NextBudgets<float>{budget, scalar(), greatest, 0.9f, scalar()},
         FlowPath<float>{noise, a.array(1, rows, 7), time, a.array(1, rows, 7)},
         FlowLoss<float>{a.array(1, rows, 7), noise, a.array(1, rows, 7), scalar()},
         FlowLossGradient<float>{a.array(1, rows, 7), noise, a.array(1, rows, 7), 0.1f, a.array(1, rows, 7)}};

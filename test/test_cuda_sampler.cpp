@@ -112,7 +112,7 @@ void check_errors(const Answer& found, const Answer& naive, const Answer& exact,
 TEST_CASE("the graph of library products answers as the CPU does") {
   any_order();
   const Choice layered("layered");
-  for (const int variant : {0, 1, 2, 3, 4, 5}) {
+  for (const int variant : {0, 1, 2, 3, 4, 5, 6, 7}) {
     INFO("variant " << variant);
     Settings settings = small_settings();
     settings.layer_norm = variant == 1;
@@ -122,6 +122,11 @@ TEST_CASE("the graph of library products answers as the CPU does") {
     SamplerOptions options{{3, variant == 0 ? 2.0 : variant == 4 ? 1.0 : 1.7, kLabelGood}, 5};
     if (variant == 2) options.flow.label = kLabelNull;
     if (variant == 5) options.num_candidates = 1;
+    if (variant > 5) {  // whose flow and reward critics see a budget
+      make_budgeted(settings);
+      options.threshold = 1e-3, options.greatest_budget = 2;  // no state is safe: rounding turns no choice
+      if (variant == 7) options.selection = Selection::region, options.threshold = -1e9;
+    }
     const Answer exact = ask<double>(settings, on_cpu(), options, kRows),
                  cpu = ask<float>(settings, on_cpu(), options, kRows);
     check_errors(ask<float>(settings, on_cuda(), options, kRows), cpu, exact, 0x1p-22);
@@ -218,34 +223,39 @@ TEST_CASE("a one-step actor says on the device what it says on the CPU") {
 
 TEST_CASE("a device scores given chunks as the CPU does") {
   any_order();
-  const Settings settings = small_settings();
-  std::vector<double> observations(kRows * 5), chunks(kRows * kChunk);
-  for (std::uint32_t i = 0; i < observations.size(); ++i)
-    observations[i] = static_cast<double>(random_normal(37, Purpose::test, 3, 0, i));
-  for (std::uint32_t i = 0; i < chunks.size(); ++i)
-    chunks[i] = static_cast<double>(random_normal(37, Purpose::test, 4, 0, i));
-  const auto score = [&](auto number, const std::shared_ptr<Device>& device) {
-    using T = decltype(number);
-    const auto networks = make_networks<T>(settings, *device);
-    Sampler<T> sampler = sampler_of(*networks, {{2, 2.0, kLabelGood}, 3}, device);
-    std::vector<T> q_reward(kRows), q_cost(kRows), v_reward(kRows), v_cost(kRows), only(kRows);
-    const std::vector<T> s(observations.begin(), observations.end()), a(chunks.begin(), chunks.end());
-    sampler.score(s, a, q_reward, q_cost, v_reward, v_cost);
-    sampler.score(s, a, only, {}, {}, {});
-    CHECK(only == q_reward);
-    std::vector<double> all;
-    for (const auto* values : {&q_reward, &q_cost, &v_reward, &v_cost})
-      all.insert(all.end(), values->begin(), values->end());
-    return all;
-  };
-  const std::vector<double> exact = score(0.0, on_cpu());
-  double largest = 0;
-  for (const double x : exact) largest = std::max(largest, std::abs(x));
-  CHECK(error_of(score(0.0f, on_cuda()), exact) <=
-        2 * error_of(score(0.0f, on_cpu()), exact) + largest * 0x1p-22);
-  // Operands of 8 bits, each off by up to 2^-9, through four layers: on the root mean square within 2^-6.
-  const Choice fused("fused");  // which leaves scores to the library products
-  CHECK(error_of(score(0.0f, on_cuda(Precision::bf16)), exact) <= largest * 0x1p-6);
+  for (const bool budgeted : {false, true}) {
+    Settings settings = small_settings();
+    SamplerOptions options{{2, 2.0, kLabelGood}, 3};
+    if (budgeted) make_budgeted(settings), options.threshold = 1, options.greatest_budget = 2;
+    std::vector<double> observations(kRows * 5), chunks(kRows * kChunk);
+    for (std::uint32_t i = 0; i < observations.size(); ++i)
+      observations[i] = static_cast<double>(random_normal(37, Purpose::test, 3, 0, i));
+    for (std::uint32_t i = 0; i < chunks.size(); ++i)
+      chunks[i] = static_cast<double>(random_normal(37, Purpose::test, 4, 0, i));
+    const auto score = [&](auto number, const std::shared_ptr<Device>& device) {
+      using T = decltype(number);
+      const auto networks = make_networks<T>(settings, *device);
+      Sampler<T> sampler = sampler_of(*networks, options, device);
+      std::vector<T> q_reward(kRows), q_cost(kRows), v_reward(kRows), v_cost(kRows), only(kRows);
+      const std::vector<T> s(observations.begin(), observations.end()), a(chunks.begin(), chunks.end());
+      sampler.score(s, a, q_reward, q_cost, v_reward, v_cost);
+      sampler.score(s, a, only, {}, {}, {});
+      CHECK(only == q_reward);
+      std::vector<double> all;
+      for (const auto* values : {&q_reward, &q_cost, &v_reward, &v_cost})
+        all.insert(all.end(), values->begin(), values->end());
+      return all;
+    };
+    const std::vector<double> exact = score(0.0, on_cpu());
+    double largest = 0;
+    for (const double x : exact) largest = std::max(largest, std::abs(x));
+    CHECK(error_of(score(0.0f, on_cuda()), exact) <=
+          2 * error_of(score(0.0f, on_cpu()), exact) + largest * 0x1p-22);
+    // Operands of 8 bits, each off by up to 2^-9, through four layers: on the root mean square within 2^-6.
+    if (budgeted) continue;       // which the fused kernel does not take
+    const Choice fused("fused");  // which leaves scores to the library products
+    CHECK(error_of(score(0.0f, on_cuda(Precision::bf16)), exact) <= largest * 0x1p-6);
+  }
 }
 
 TEST_CASE("the fused kernel answers in one launch as the library products of its precision do") {

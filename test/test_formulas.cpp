@@ -5,6 +5,7 @@
 
 #include "dual.h"
 #include "engine/losses.h"
+#include "kernels/budget.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/optimizer.h"
@@ -264,6 +265,34 @@ TEST_CASE("a chunk is allowed within the limit, and beyond it where it recovers 
         CHECK(label(LabelRule::allowed) ==
               (formula::allowed(q_c, v_c, limit) ? label(LabelRule::regions) : 0));
       }
+}
+
+TEST_CASE(
+    "what networks see of a budget grows with it, up to the greatest, and is uniform where it is drawn") {
+  constexpr double most = 9, scale = 0.5;
+  CHECK(formula::budget_input(0.0, most, scale) == 0);
+  CHECK(formula::budget_input(-std::numeric_limits<double>::infinity(), most, scale) == 0);
+  CHECK(formula::budget_input(0.5, most, scale) == Approx(std::log(2)));  // one unit of cost
+  CHECK(formula::budget_input(1e9, most, scale) == formula::budget_input(most, most, scale));
+  double before = 0;
+  for (int i = 1; i < 100; ++i) {
+    const double share = i / 100.0, budget = formula::budget_of_share(share, most, scale);
+    CHECK(budget > before);
+    CHECK(budget < most);
+    CHECK(formula::budget_input(budget, most, scale) ==
+          Approx(share * formula::budget_input(most, most, scale)));
+    before = budget;
+  }
+}
+
+TEST_CASE("a chunk's cost leaves the rest of its budget, seen from where it ends") {
+  CHECK(formula::next_budget(3.0, 1.0, 9.0, 0.5) == 4);
+  CHECK(formula::next_budget(3.0, 3.0, 9.0, 0.5) == 0);
+  CHECK(formula::next_budget(3.0, 4.0, 9.0, 0.5) == 0);
+  CHECK(formula::next_budget(6.0, 1.0, 9.0, 0.5) == 9);
+  // A budget that is all spent later, by c after each chunk: b = c + g c + g^2 c ... leaves itself.
+  const double c = 0.2, g = 0.95, b = c / (1 - g);
+  CHECK(formula::next_budget(b, c, 9.0, g) == Approx(b));
 }
 
 TEST_CASE("a weight follows the advantage that counts in its region, and never leaves its cap") {

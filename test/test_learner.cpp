@@ -231,6 +231,36 @@ TEST_CASE("a one-step actor leaves critics and flow as they are, and comes near 
   }
 }
 
+TEST_CASE("a budgeted training is the same for every limit, and so are its values for the same budget") {
+  Settings settings = small_settings();
+  settings.method = "budgeted";
+  settings.penalty_reading = PenaltyReading::none;
+  settings.threshold = Threshold::limit;
+  settings.label_rule = LabelRule::allowed;
+  settings.greatest_limit = 8;
+  const Dataset dataset = robot_data(4);
+  for (const Schedule schedule : {Schedule::sequential, Schedule::joint}) {
+    settings.schedule = schedule;
+    const auto trained = [&](double limit) {
+      settings.cost_limit = limit;
+      const TrainingData<float> data(dataset, settings, *on_cpu());
+      Learner<float> learner(settings, data, on_cpu());
+      while (!learner.finished()) learner.advance();
+      REQUIRE(learner.finish());
+      const Scalars scalars = learner.scalars();
+      CHECK(scalars.at("threshold") * settings.greatest_limit ==
+            Approx(scalars.at("greatest_budget") * limit));
+      return values_of(learner.networks().online);
+    };
+    const std::vector<float> five = trained(5);
+    CHECK(trained(0.5) == five);
+    CHECK(trained(8) == five);
+    settings.greatest_limit = 16;
+    CHECK(trained(5) != five);
+    settings.greatest_limit = 8;
+  }
+}
+
 TEST_CASE("episodes kept aside are neither drawn nor counted") {
   Settings settings = small_settings();
   settings.normalize_observations = true;

@@ -13,6 +13,7 @@
 #include "base/philox.h"
 #include "guarded.h"
 #include "kernels/batch.h"
+#include "kernels/budget.h"
 #include "kernels/critic.h"
 #include "kernels/flow.h"
 #include "kernels/row_operations.h"
@@ -196,6 +197,28 @@ TEST_CASE("labels are dropped with the probability asked for, whatever they are"
   for (int r = 0; r < rows; ++r) REQUIRE(out(r, 0) == label(r, 0));
   run_rows<float>(LabelDropout<float>{view(label), 1.0f, 5, &state, 0, view(out)}, rows);
   for (int r = 0; r < rows; ++r) REQUIRE(out(r, 0) == static_cast<float>(kLabelNull));
+}
+
+TEST_CASE("what networks see of drawn budgets is uniform up to the greatest") {
+  constexpr int rows = 2048, steps = 100;
+  Guarded<float> budget(rows, 1), input(rows, 1);
+  const float greatest = 9, scale = 0.5f, most = formula::budget_input(greatest, greatest, scale);
+  double sum = 0, squares = 0;
+  StepState state;
+  for (state.step = 0; state.step < steps; ++state.step) {
+    run_rows<float>(DrawBudgets<float>{5, &state, 0, &greatest, scale, view(budget)}, rows);
+    run_rows<float>(BudgetInputs<float>{view(budget), &greatest, scale, view(input)}, rows);
+    for (int r = 0; r < rows; ++r) {
+      REQUIRE(budget(r, 0) >= 0);
+      REQUIRE(budget(r, 0) <= greatest);
+      const double share = static_cast<double>(input(r, 0) / most);
+      sum += share, squares += share * share;
+    }
+  }
+  CHECK(budget.intact());
+  constexpr double n = rows * steps;
+  check_mean(sum / n, 1.0 / 2, std::sqrt(1.0 / 12), n, 0.01);
+  check_mean(squares / n, 1.0 / 3, std::sqrt(4.0 / 45), n, 0.01);
 }
 
 TEST_CASE("batch rows are uniform over the windows") {

@@ -165,6 +165,14 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
          s.actor = ActorKind::one_step;
          s.distill_steps = 7;
        }},
+      {"budgeted",
+       [](Settings& s) {
+         s.method = "budgeted";
+         s.penalty_reading = PenaltyReading::none;
+         s.threshold = Threshold::limit;
+         s.label_rule = LabelRule::allowed;
+         s.layer_norm = true;
+       }},
       {"cloning", [](Settings& s) { s.method = "cloning", s.num_candidates = 1; }},
   };
   for (const auto& [name, change] : variants)

@@ -453,6 +453,56 @@ TEST_CASE("a one-step actor says the chunk of its observation and of its share o
   CHECK_THROWS_WITH(sampler_of(*networks, options, on_cpu()), Catch::Contains("deterministic"));
 }
 
+TEST_CASE("networks that see a budget see that of each row, and the others nothing of it") {
+  Settings settings = small_settings(true);
+  make_budgeted(settings);
+  const auto networks = make_networks<double>(settings);
+  constexpr std::size_t n = 6;
+  constexpr int steps = 4;
+  const EpisodeBudget half{BudgetRule::half, 10, 0.5};
+  SamplerOptions options{{steps, 1.0, kLabelGood}, 1, Selection::least_cost, 2, half};
+  CHECK_THROWS_WITH(sampler_of(*networks, options, on_cpu()), Catch::Contains("greatest budget"));
+  options.greatest_budget = 1.5;
+  Sampler<double> sampler = sampler_of(*networks, options, cpu_device(2));
+  const auto observations = normals<double>(n * kObservation, 95), noise = normals<double>(n * kChunk, 96);
+  const std::vector<double> spent = {0, 3, 6, 9, 10, 11};  // bounds 2, 1.75, 1, .25, 0, none
+  std::vector<double> chunk(n * kChunk), cost(n), v_reward(n), v_cost(n), reward(n);
+  sampler.sample(observations, noise, {chunk, cost, v_reward, v_cost, reward}, spent);
+  const Plain plain{*networks};
+  for (std::size_t i = 0; i < n; ++i) {
+    std::vector<double> s(kObservation);
+    for (std::size_t j = 0; j < kObservation; ++j)
+      s[j] = (observations[i * kObservation + j] - networks->normalization.mean[j]) *
+             networks->normalization.scale[j];
+    std::vector<double> seen = s;
+    seen.push_back(std::log(1 + std::clamp(0.5 * (10 - spent[i]) / 2, 0.0, 1.5) / 0.5));
+    std::vector<double> x(noise.begin() + static_cast<std::ptrdiff_t>(i * kChunk),
+                          noise.begin() + static_cast<std::ptrdiff_t>((i + 1) * kChunk));
+    for (int step = 0; step < steps; ++step) {
+      const auto v = plain.velocity(seen, kLabelGood, x.data(), static_cast<double>(step) / steps);
+      for (std::size_t j = 0; j < kChunk; ++j) x[j] += v[j] / steps;
+    }
+    for (double& value : x) value = std::clamp(value, -1.0, 1.0);
+    for (std::size_t j = 0; j < kChunk; ++j) CHECK(near(chunk[i * kChunk + j], x[j], 1e-10));
+    CHECK(near(cost[i], plain.greatest_cost(s, x.data()), 1e-10));
+    CHECK(near(reward[i], plain.least_reward(seen, x.data()), 1e-10));
+    CHECK(near(v_reward[i], plain.forward(networks->online, *networks->members("v_r").group, 0, seen)[0],
+               1e-10));
+    CHECK(near(v_cost[i], plain.forward(networks->online, *networks->members("v_c").group, 0, s)[0], 1e-10));
+  }
+
+  std::vector<double> q_reward(n), q_cost(n), own_v_reward(n), own_v_cost(n);
+  sampler.score(observations, chunk, q_reward, q_cost, own_v_reward, own_v_cost, spent);
+  CHECK(q_reward == reward);
+  CHECK(q_cost == cost);
+  CHECK(own_v_reward == v_reward);
+  CHECK(own_v_cost == v_cost);
+  sampler.score(observations, chunk, q_reward, q_cost, own_v_reward, own_v_cost);  // nobody counts
+  CHECK(q_reward != reward);
+  CHECK(q_cost == cost);
+  CHECK(own_v_cost == v_cost);
+}
+
 TEST_CASE("given chunks are scored as chosen ones are, and as they are") {
   constexpr std::size_t n = 9;
   const auto networks = make_networks<double>(small_settings(true));

@@ -40,6 +40,7 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"reward_scale", "200"},
                                                          {"cost_scale", "0.333"},
                                                          {"cost_limit", "0"},
+                                                         {"greatest_limit", "3"},
                                                          {"threshold_ema", "0.5"},
                                                          {"backup", "feasibility"},
                                                          {"feasibility_scale", "1"},
@@ -53,6 +54,7 @@ const std::map<std::string, std::string> kOtherValues = {{"method", "cloning"},
                                                          {"activation", "gelu_tanh"},
                                                          {"initializer", "xavier"},
                                                          {"learning_rate", "1e-5"},
+                                                         {"rate_decay", "cosine"},
                                                          {"adam_beta1", "0"},
                                                          {"adam_beta2", "0.5"},
                                                          {"adam_epsilon", "1e-7"},
@@ -200,6 +202,12 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
   CHECK_THROWS_WITH(with({"method=cloning", "actor=one-step"}), Catch::Contains("actor"));
   CHECK_THROWS_WITH(with({"method=safe-chunks", "penalty_reading=direct"}),
                     Catch::Contains("penalty_reading"));
+
+  const ResolvedSettings budgeted = with({"method=budgeted"});
+  CHECK(differences(budgeted.values, safe.values).size() == 1);  // the method itself
+  for (const char* other :
+       {"threshold=quantile", "penalty_reading=direct", "backup=feasibility", "actor=gaussian"})
+    CHECK_THROWS_WITH(with({"method=budgeted", other}), Catch::Contains("budgeted"));
 
   CHECK(with({"backup=feasibility"}).values.threshold == Threshold::zero);
   CHECK(with({"threshold=zero", "backup=feasibility"}).values.threshold == Threshold::zero);

@@ -50,6 +50,7 @@ TEST_CASE("every number is accepted up to its bounds and refused beyond them") {
                         {"reward_scale", true, 0, 1e9, true},
                         {"cost_scale", true, 0, 1e9, true},
                         {"cost_limit", true, 0, 1e9},
+                        {"greatest_limit", true, 0, 1e9, true},
                         {"threshold_ema", true, 0, 1, false, true},
                         {"feasibility_scale", true, 0, 1e9, true},
                         {"hold_out", true, 0, 0.9},

@@ -16,7 +16,7 @@ void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_step
         description);
   };
   setting("--task", "task", "Task, if the file's name does not tell");
-  setting("--method", "method", "What to train: r2pac, safe-chunks or cloning (`r2pac methods`)");
+  setting("--method", "method", "What to train: r2pac, safe-chunks, budgeted or cloning (`r2pac methods`)");
   verb.add_option("--preset", request.preset,
                   "Sizes and steps for a purpose: quick (small networks, some minutes on one core)");
   setting("--seed", "seed", "Seed of all random numbers");

@@ -146,6 +146,7 @@ bool Learner<T>::prepare(const std::function<bool()>& stop) {
   if (segment_ == current) return true;
   RecorderInputs<T> inputs = this->inputs();
   inputs.first_step = current->begin;
+  inputs.steps = current->end - current->begin;
   inputs.with_earlier_stages = current == &segments_.front();
   inputs.column = [&](const std::string& name, const RecordColumn<T>& record) {
     return column(name, record, stop);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
+#include "model/budget.h"
 #include "model/region.h"
 #include "settings/text_value.h"
 
@@ -169,6 +170,7 @@ double Policy::region_bound() const {
 SamplerOptions Policy::sampler_options(const Settings& settings) const {
   // Eq. 42 is linear in the cost limit, so that a region by it serves any limit.
   const double bound = region_bound() * (acts_by_limit() ? settings.cost_limit / settings_.cost_limit : 1);
+  const auto greatest = scalars_.find(kGreatestBudget);
   if (settings.num_candidates > 1 && !has_critics())
     throw Error(ExitCode::settings,
                 "method `" + settings.method + "` has no critics that could choose among " +
@@ -186,7 +188,8 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
       settings.region_bound.value_or(bound) * settings.bound_scale,
       {settings.budget, settings.cost_limit, settings.cost_scale},
       by_flow,
-      region_end().value_or(0)};
+      region_end().value_or(0),
+      greatest != scalars_.end() ? greatest->second : 0};
 }
 
 Sampler<float> Policy::sampler(const SamplerOptions& options) const {

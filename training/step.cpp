@@ -50,6 +50,8 @@ void Step<T>::record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages,
   for (auto& [rate, group] : groups) {
     group.adam = {settings.learning_rate * rate, settings.adam_beta1, settings.adam_beta2,
                   settings.adam_epsilon, settings.polyak};
+    if (settings.rate_decay == RateDecay::cosine)
+      group.adam.schedule.cosine_steps = static_cast<double>(inputs.steps);
     group.follower = &networks.follower;
     list.push_back(group);
     owners_.insert(owners_.end(), owners[rate].begin(), owners[rate].end());

@@ -122,7 +122,13 @@ class Policy:
         steps: int | Sequence[int] | NDArray[np.integer[Any]] | None = None,
         spent: ArrayLike | None = None,
     ) -> _Floats: ...
-    def values(self, observations: ArrayLike, actions: ArrayLike | None = None) -> Values: ...
+    def values(
+        self,
+        observations: ArrayLike,
+        actions: ArrayLike | None = None,
+        *,
+        spent: ArrayLike | None = None,
+    ) -> Values: ...
     @property
     def settings(self) -> dict[str, Any]: ...
     @property

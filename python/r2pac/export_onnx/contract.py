@@ -54,7 +54,8 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
                 ["n"],
                 "undiscounted cost of the episode so far; chunks are chosen by their return where they are within "
                 f"`threshold` and {what} is left of `cost_limit`, and of least cost where nothing is left"
-                + (", as far as the network has learned it" if policy.one_step else ""),
+                + (", as far as the network has learned it" if policy.one_step else "")
+                + ("; the networks see it, too" if policy.sees_budget else ""),
                 [0, None],
                 "the environment's",
             )
@@ -119,6 +120,7 @@ def contract(policy: PolicyFile) -> dict[str, Any]:
                     observation,
                     tensor("x", ["n", chunk], "chunk on its way, time-major"),
                     tensor("time", ["n", 1], "flow time: 0 is noise, 1 is data", [0, 1]),
+                    *(spent if policy.sees_budget else []),
                 ],
                 "outputs": [tensor("x_next", ["n", chunk], "chunk one step later")],
             },

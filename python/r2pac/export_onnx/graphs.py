@@ -1,7 +1,7 @@
 """The two ONNX models of a policy.
 
 `flow_step`: one Euler step of the guided flow. `sampler`: all of acting. Both scale the observation
-themselves. The label's share of the first layer is constant, so that it is folded into one bias for each
+themselves, and compute what networks see of a budget. The label's share of the first layer is constant, so that it is folded into one bias for each
 label, and all labels share the product with everything else.
 """
 
@@ -12,7 +12,9 @@ import itertools
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from r2pac.export_onnx.policy_file import PolicyFile
+from r2pac.export_onnx.policy_file import BUDGET, PolicyFile
+
+_State = dict[str, str]  # parts of a state by the inputs of networks that they are
 
 OPSET, IR_VERSION = 18, 8
 _NORM_EPSILON = 1e-5
@@ -47,14 +49,15 @@ class _Graph:
 
 
 def flow_step(policy: PolicyFile) -> ModelProto:
-    """observation [n, S], x [n, hA], time [n, 1] -> x_next [n, hA]."""
+    """observation [n, S], x [n, hA], time [n, 1] -> x_next [n, hA]. It takes spent [n] where it matters."""
     graph = _Graph()
-    _euler_step(graph, policy, _seen(graph, policy, "observation"), "x", "time", output="x_next")
+    _euler_step(graph, policy, _state(graph, policy), "x", "time", output="x_next")
     s, chunk = policy.observation_dim, policy.chunk_dim
     return _model(
         graph,
         "flow_step",
-        {"observation": ["n", s], "x": ["n", chunk], "time": ["n", 1]},
+        {"observation": ["n", s], "x": ["n", chunk], "time": ["n", 1]}
+        | ({"spent": ["n"]} if policy.sees_budget and policy.budget != "none" else {}),
         {"x_next": ["n", chunk]},
     )
 
@@ -67,21 +70,23 @@ def sampler(policy: PolicyFile) -> ModelProto:
     """
     graph = _Graph()
     s, a, h, chunk = policy.observation_dim, policy.action_dim, policy.chunk_length, policy.chunk_dim
-    seen = _seen(graph, policy, "observation")
+    state = _state(graph, policy)
     inputs: dict[str, list] = {"observation": ["n", s]}
     if policy.one_step:
         count = graph.sizes(graph.op("Shape", "observation", start=0, end=1), graph.whole(1))  # [n, 1]
-        rows, chunks = seen, _one_step(graph, policy, seen, count)
+        rows, chunks = state, _one_step(graph, policy, state, count)
     else:
         inputs["noise"] = ["n", "candidates" if policy.has_critics else 1, chunk]
         count = graph.op("Shape", "noise", start=0, end=2)  # [n, candidates]
-        spread = graph.op(
-            "Expand", graph.op("Unsqueeze", seen, graph.whole(1)), graph.sizes(count, graph.whole(1))
-        )
-        rows = graph.op("Reshape", spread, graph.whole(-1, s))  # [n * candidates, S]
+        rows = {}  # the state once for each candidate, [n * candidates, width]
+        for name, part in state.items():
+            spread = graph.op(
+                "Expand", graph.op("Unsqueeze", part, graph.whole(1)), graph.sizes(count, graph.whole(1))
+            )
+            rows[name] = graph.op("Reshape", spread, graph.whole(-1, s if name == "observation" else 1))
         x = graph.op("Reshape", "noise", graph.whole(-1, chunk))
         chunks = graph.op("Clip", _integrate(graph, policy, rows, x), graph.number(-1), graph.number(1))
-    picked = _choose(graph, policy, seen, rows, chunks, count) if policy.has_critics else chunks  # [n, hA]
+    picked = _choose(graph, policy, state, rows, chunks, count) if policy.has_critics else chunks  # [n, hA]
     graph.op("Slice", picked, graph.whole(0), graph.whole(a), graph.whole(1), output="action")
     graph.op("Reshape", picked, graph.whole(-1, h, a), output="chunk")
     scores = {"q_c": ["n"], "v_r": ["n"], "v_c": ["n"]} if policy.has_critics else {}
@@ -93,8 +98,8 @@ def sampler(policy: PolicyFile) -> ModelProto:
     )
 
 
-def _one_step(graph: _Graph, policy: PolicyFile, seen: str, count: str) -> str:
-    """The chunk [n, hA] that one pass says of each observation; seen [n, S], count: n and 1."""
+def _one_step(graph: _Graph, policy: PolicyFile, state: _State, count: str) -> str:
+    """The chunk [n, hA] that one pass says of each state; state: parts [n, width], count: n and 1."""
     unit = float(policy.tensors["threshold"][0])
     if unit > 0:
         bound = graph.constant("threshold", policy.region_bound)
@@ -104,24 +109,25 @@ def _one_step(graph: _Graph, policy: PolicyFile, seen: str, count: str) -> str:
     else:
         share = graph.number(0)
     of_rows = graph.op("Expand", share, count)  # [n, 1]
-    said = _network(graph, policy, "one_step", 0, {"observation": seen, "bound": of_rows})
+    said = _network(graph, policy, "one_step", 0, state | {"bound": of_rows})
     return graph.op("Tanh", said)
 
 
-def _choose(graph: _Graph, policy: PolicyFile, seen: str, rows: str, chunks: str, count: str) -> str:
+def _choose(
+    graph: _Graph, policy: PolicyFile, state: _State, rows: _State, chunks: str, count: str
+) -> str:
     """The chosen chunk [n, hA] of each observation, and the outputs q_c, v_r, v_c.
 
-    seen [n, S], rows [n * candidates, S], chunks [n * candidates, hA], count: n and candidates.
+    state: parts [n, width], rows: parts [n * candidates, width], chunks [n * candidates, hA], count: n and
+    candidates.
     """
-    inputs = {"observation": rows, "chunk": chunks}
+    inputs = rows | {"chunk": chunks}
     q_c = graph.op("Reshape", _extreme(graph, policy, "q_c", "Max", inputs), count)  # [n, candidates]
-    v_r, v_c = (_network(graph, policy, name, 0, {"observation": seen}) for name in ("v_r", "v_c"))  # [n, 1]
+    v_r, v_c = (_network(graph, policy, name, 0, state) for name in ("v_r", "v_c"))  # [n, 1]
     chosen = graph.op("ArgMin", q_c, axis=1, keepdims=1)  # [n, 1]
     if policy.selection == "region":
         q_r = graph.op("Reshape", _extreme(graph, policy, "q_r", "Min", inputs), count)
-        threshold = graph.constant("threshold", policy.region_bound)
-        if policy.budget != "none":
-            threshold = _within_budget(graph, policy, threshold)  # [n, 1]
+        threshold = _bound(graph, policy)
         admissible = graph.op("LessOrEqual", q_c, threshold)
         best = graph.op(
             "ArgMax", graph.op("Where", admissible, q_r, graph.number(-np.inf)), axis=1, keepdims=1
@@ -140,8 +146,12 @@ def _choose(graph: _Graph, policy: PolicyFile, seen: str, rows: str, chunks: str
     return graph.op("GatherND", stacked, chosen, batch_dims=1)
 
 
-def _within_budget(graph: _Graph, policy: PolicyFile, bound: str) -> str:
-    """The bound, but at most what is left of the cost limit; minus infinity where nothing is. [n, 1]"""
+def _bound(graph: _Graph, policy: PolicyFile) -> str:
+    """What a decision may cost: the policy's bound, but at most what is left of the cost limit, and minus
+    infinity where nothing is. One number, or [n, 1] where it keeps a budget."""
+    bound = graph.constant("threshold", policy.region_bound)
+    if policy.budget == "none":
+        return bound
     rest = graph.op("Sub", graph.number(float(policy.metadata["cost_limit"])), "spent")
     rest = graph.op("Unsqueeze", rest, graph.whole(1))
     allowed = graph.op("Mul", rest, graph.number(policy.share_of_rest))
@@ -149,13 +159,13 @@ def _within_budget(graph: _Graph, policy: PolicyFile, bound: str) -> str:
     return graph.op("Where", spent_all, graph.number(-np.inf), graph.op("Min", allowed, bound))
 
 
-def _integrate(graph: _Graph, policy: PolicyFile, seen: str, x: str) -> str:
+def _integrate(graph: _Graph, policy: PolicyFile, state: _State, x: str) -> str:
     """All Euler steps from time 0, as a loop."""
     steps = policy.settings["flow_steps"]
     body = _Graph(graph.constants, "step ")
     time = body.op("Div", body.op("Cast", "step", to=TensorProto.FLOAT), body.number(steps))
     size = body.sizes(body.op("Shape", "x before", start=0, end=1), body.whole(1))
-    _euler_step(body, policy, seen, "x before", body.op("Expand", time, size), output="x after")
+    _euler_step(body, policy, state, "x before", body.op("Expand", time, size), output="x after")
     body.op("Identity", "go on", output="still on")
     value = helper.make_tensor_value_info
     floats = TensorProto.FLOAT
@@ -173,13 +183,13 @@ def _integrate(graph: _Graph, policy: PolicyFile, seen: str, x: str) -> str:
     return graph.op("Loop", trips, graph.constant("yes", np.bool_(True)), x, body=loop)
 
 
-def _euler_step(graph: _Graph, policy: PolicyFile, seen: str, x: str, time: str, output: str) -> None:
+def _euler_step(graph: _Graph, policy: PolicyFile, state: _State, x: str, time: str, output: str) -> None:
     """x + (null + guidance * (good - null)) / flow_steps, or x + null / flow_steps."""
     network = policy.networks["velocity"]
     label_rows = network.rows_of("label")
     weight, bias = (policy.network("velocity")[0][part].astype(np.float64) for part in ("weight", "bias"))
     shared = np.delete(weight, label_rows, axis=0).astype(np.float32)
-    inputs = {"observation": seen, "chunk": x, "time": time}
+    inputs = state | {"chunk": x, "time": time}
     others = graph.op("Concat", *(inputs[name] for name in network.inputs if name != "label"), axis=1)
     known = graph.op("MatMul", others, graph.constant("velocity.0.shared", shared))
     velocities = []
@@ -194,6 +204,19 @@ def _euler_step(graph: _Graph, policy: PolicyFile, seen: str, x: str, time: str,
         velocity = graph.op("Add", velocity, guided)
     step = graph.op("Div", velocity, graph.number(policy.settings["flow_steps"]))
     graph.op("Add", x, step, output=output)
+
+
+def _state(graph: _Graph, policy: PolicyFile) -> _State:
+    """What the networks see of the observation and, if they do, of the budget."""
+    state = {"observation": _seen(graph, policy, "observation")}
+    if policy.sees_budget:
+        most = graph.number(policy.greatest_budget)
+        within = graph.op("Clip", _bound(graph, policy), graph.number(0), most)
+        costs = graph.op("Div", within, graph.number(float(policy.metadata["cost_scale"])))
+        budget = graph.op("Log", graph.op("Add", costs, graph.number(1)))
+        size = graph.sizes(graph.op("Shape", "observation", start=0, end=1), graph.whole(1))
+        state[BUDGET] = graph.op("Expand", budget, size)
+    return state
 
 
 def _seen(graph: _Graph, policy: PolicyFile, observation: str) -> str:

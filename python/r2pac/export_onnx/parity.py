@@ -41,11 +41,15 @@ def compare(policy: PolicyFile, folder: Path, seed: int = 0) -> Errors:
         seen = observations_near_example(policy, rows, rng)
         x = rng.standard_normal((rows, policy.chunk_dim)).astype(np.float32)
         time = rng.uniform(0, 1, (rows, 1)).astype(np.float32)
+        spent = _spent(policy, rows, rng)
+        inputs = {"observation": seen, "x": x, "time": time}
+        if "spent" in [given.name for given in step.get_inputs()]:
+            inputs["spent"] = spent
         note(
             {
                 "flow_step x_next": error(
-                    step.run(None, {"observation": seen, "x": x, "time": time})[0],
-                    reference.flow_step(seen, x, time),
+                    step.run(None, inputs)[0],
+                    reference.flow_step(seen, x, time, spent),
                 )
             }
         )
@@ -66,13 +70,13 @@ def compare(policy: PolicyFile, folder: Path, seed: int = 0) -> Errors:
         ),
     ):
         names = [output.name for output in sampler.get_outputs()]
-        spent = rng.uniform(0, 1.2 * float(policy.metadata["cost_limit"]), len(seen)).astype(np.float32)
+        spent = _spent(policy, len(seen), rng)
         inputs = {"observation": seen, "noise": noise, "spent": spent}
         taken = {taken.name: inputs[taken.name] for taken in sampler.get_inputs()}
         outputs = dict(zip(names, sampler.run(None, taken)))
         answer = reference.answer(seen, noise, spent)
         note(_compare_choice(reference, answer, outputs, spent))
-        note(_compare_with_program(policy, seen, outputs))
+        note(_compare_with_program(policy, seen, outputs, spent))
     return errors | reference.example_errors()
 
 
@@ -94,7 +98,14 @@ def _compare_choice(
     return errors
 
 
-def _compare_with_program(policy: PolicyFile, seen: np.ndarray, outputs: dict[str, np.ndarray]) -> Errors:
+def _spent(policy: PolicyFile, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Costs of episodes so far, some of them above the limit."""
+    return rng.uniform(0, 1.2 * float(policy.metadata["cost_limit"]), rows).astype(np.float32)
+
+
+def _compare_with_program(
+    policy: PolicyFile, seen: np.ndarray, outputs: dict[str, np.ndarray], spent: np.ndarray
+) -> Errors:
     """Against the r2pac package, where its extension is installed: the values of the chosen chunks."""
     if not policy.has_critics:
         return {}
@@ -102,7 +113,7 @@ def _compare_with_program(policy: PolicyFile, seen: np.ndarray, outputs: dict[st
         from r2pac import Policy
     except ImportError:
         return {}
-    values = Policy.load(policy.path, threads=1).values(seen, outputs["chunk"])
+    values = Policy.load(policy.path, threads=1).values(seen, outputs["chunk"], spent=spent)
     return {
         f"r2pac package {name}": error(outputs[name], getattr(values, name)) for name in ("v_r", "v_c", "q_c")
     }

@@ -23,6 +23,7 @@ INPUTS = {  # what acting gives each network; in this order where the file does 
     "v_r": ("observation",),
     "v_c": ("observation",),
 }
+BUDGET = "budget"  # what it may give a network besides, after the observation
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,20 @@ class PolicyFile:
         return np.float32(bound * self.settings.get("bound_scale", 1.0))
 
     @property
+    def sees_budget(self) -> bool:
+        """Whether what a decision may use is an input of networks."""
+        return BUDGET in self.networks["velocity"].inputs
+
+    @property
+    def greatest_budget(self) -> np.float32:
+        """The greatest of such inputs, as a cost value, in the precision in which the program computes."""
+        return np.float32(self.tensors["greatest_budget"][0])
+
+    @property
     def budget(self) -> str:
         """ "none", "remaining" or "half": what a decision may use of what the episode may still cost."""
-        matters = self.one_step or self.selection == "region"
-        return self.settings.get("budget", "none") if matters else "none"
+        counts = self.one_step or self.selection == "region" or self.sees_budget
+        return self.settings.get("budget", "none") if counts else "none"
 
     @property
     def share_of_rest(self) -> float:
@@ -173,10 +184,12 @@ def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray
         if tensor.shape != shape:
             raise ValueError(f"`{name}` has the shape {list(tensor.shape)}, not {list(shape)}")
         if (
-            tensor.dtype != (np.float64 if name == "threshold" else np.float32)
+            tensor.dtype != (np.float64 if name in ("threshold", "greatest_budget") else np.float32)
             or not np.isfinite(tensor).all()
         ):
             raise ValueError(f"`{name}` is not made of finite numbers in single precision")
+    if policy.sees_budget and not policy.greatest_budget > 0:
+        raise ValueError("`greatest_budget` is not above 0")
     if policy.has_critics and not np.isfinite(policy.region_bound):
         raise ValueError("`region_bound` is not a finite number")
     return policy
@@ -186,7 +199,7 @@ def _networks(
     metadata: dict[str, str], tensors: dict[str, np.ndarray], observation: int, action: int, length: int
 ) -> dict[str, Network]:
     """The networks that acting needs."""
-    widths = {"observation": observation, "chunk": action * length, "time": 1, "bound": 1}
+    widths = {"observation": observation, "chunk": action * length, "time": 1, "bound": 1, BUDGET: 1}
     widths["label"] = tensors["label_table"].shape[-1]
     outputs = {name: widths["chunk"] if name in ("velocity", "one_step") else 1 for name in INPUTS}
     if metadata["format"] == OLD_FORMAT:
@@ -199,7 +212,8 @@ def _networks(
     found = parse_networks(metadata["networks"])
     needed = [name for name in INPUTS if name in found or name != "one_step"] if "q_c" in found else ["velocity"]
     for name in needed:
-        if found[name].inputs != {key: widths[key] for key in INPUTS[name]}:
+        given = [key for key in found[name].inputs if key != BUDGET]
+        if given != list(INPUTS[name]) or any(found[name].inputs[key] != widths[key] for key in found[name].inputs):
             raise ValueError(f"`{name}` reads {found[name].inputs}, which is not what acting gives it")
         if found[name].outputs != outputs[name]:
             raise ValueError(f"`{name}` has {found[name].outputs} outputs, not {outputs[name]}")
@@ -220,6 +234,8 @@ def _shapes(policy: PolicyFile) -> dict[str, tuple[int, ...]]:
     }
     if policy.has_critics:
         shapes |= {name: (1,) for name in ("threshold", "example.q_c", "example.v_r", "example.v_c")}
+    if policy.sees_budget:
+        shapes["greatest_budget"] = (1,)
     for name, network in policy.networks.items():
         lead = (network.count,) if network.count > 1 else ()
         hidden = [_whole(width, "hidden", 1 << 20) for width in policy.hidden(name)]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from r2pac.export_onnx.policy_file import PolicyFile
+from r2pac.export_onnx.policy_file import BUDGET, PolicyFile
 
 BOUND = 1e-4
 """Greatest |difference| / (1 + |expected|) that passes. The other side computes in single precision, which
@@ -52,18 +52,21 @@ class Reference:
         self._policy = policy
         self._tensors = {name: tensor.astype(np.float64) for name, tensor in policy.tensors.items()}
 
-    def flow_step(self, observation: np.ndarray, x: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """[n, hA] from observation [n, S], x [n, hA], time [n, 1]."""
-        return x + self._guided(self._see(observation), x, time) / self._policy.settings["flow_steps"]
+    def flow_step(
+        self, observation: np.ndarray, x: np.ndarray, time: np.ndarray, spent: np.ndarray
+    ) -> np.ndarray:
+        """[n, hA] from observation [n, S], x [n, hA], time [n, 1], spent [n]."""
+        state = self._see(observation, spent)
+        return x + self._guided(state, x, time) / self._policy.settings["flow_steps"]
 
     def one_step(self, observation: np.ndarray, spent: np.ndarray) -> np.ndarray:
         """[n, hA] from observation [n, S] and what each episode has cost so far [n], by one pass."""
         unit = float(self._tensors["threshold"][0])
         share = [[min(max(self.bound(cost) / unit, 0.0), 1.0) if unit > 0 else 0.0] for cost in spent]
-        return np.tanh(self._net("one_step", 0, observation=self._see(observation), bound=np.array(share)))
+        return np.tanh(self._net("one_step", 0, **self._see(observation, spent), bound=np.array(share)))
 
     def answer(self, observation: np.ndarray, noise: np.ndarray, spent: np.ndarray | None = None) -> Answer:
-        """From observation [n, S], noise [n, N, hA] and what each episode has cost so far [n], by default nothing."""
+        """From observation [n, S], noise [n, N, hA] and spent [n], each episode's cost so far, by default nothing."""
         n, many, chunk = noise.shape
         spent = np.zeros(n) if spent is None else spent
         steps = self._policy.settings["flow_steps"]
@@ -73,18 +76,18 @@ class Reference:
         else:
             x = noise.reshape(-1, chunk).astype(np.float64)
             for k in range(steps):
-                x = self.flow_step(rows, x, np.full((len(x), 1), k / steps))
+                x = self.flow_step(rows, x, np.full((len(x), 1), k / steps), np.repeat(spent, many))
             x = np.clip(x, -1, 1)
         if not self._policy.has_critics:
             return Answer(x.reshape(noise.shape), None)
         critics = {
             name: [
-                self._net(name, k, observation=self._see(rows), chunk=x).reshape(n, many)
+                self._net(name, k, **self._see(rows, np.repeat(spent, many)), chunk=x).reshape(n, many)
                 for k in range(self._policy.networks[name].count)
             ]
             for name in ("q_r", "q_c")
         }
-        v_r, v_c = (self._net(name, 0, observation=self._see(observation))[:, 0] for name in ("v_r", "v_c"))
+        v_r, v_c = (self._net(name, 0, **self._see(observation, spent))[:, 0] for name in ("v_r", "v_c"))
         scores = Scores(np.min(critics["q_r"], axis=0), np.max(critics["q_c"], axis=0), v_r, v_c)
         return Answer(x.reshape(noise.shape), scores)
 
@@ -139,13 +142,20 @@ class Reference:
                 errors[f"example {name}"] = error([mine], given[name])
         return errors
 
-    def _see(self, observation: np.ndarray) -> np.ndarray:
-        return (observation - self._tensors["observation_mean"]) * self._tensors["observation_scale"]
+    def _see(self, observation: np.ndarray, spent: np.ndarray) -> dict[str, np.ndarray]:
+        """What the networks see of n states, by the names of their inputs."""
+        mean, scale = (self._tensors[f"observation_{part}"] for part in ("mean", "scale"))
+        state = {"observation": (observation - mean) * scale}
+        if self._policy.sees_budget:
+            bounds = np.array([[self.bound(float(cost))] for cost in spent])
+            within = np.clip(bounds, 0, float(self._policy.greatest_budget))
+            state[BUDGET] = np.log1p(within / float(self._policy.metadata["cost_scale"]))
+        return state
 
-    def _guided(self, seen: np.ndarray, x: np.ndarray, time: np.ndarray) -> np.ndarray:
+    def _guided(self, state: dict[str, np.ndarray], x: np.ndarray, time: np.ndarray) -> np.ndarray:
         def velocity(row: int) -> np.ndarray:
             label = np.tile(self._tensors["label_table"][row], (len(x), 1))
-            return self._net("velocity", 0, observation=seen, label=label, chunk=x, time=time)
+            return self._net("velocity", 0, **state, label=label, chunk=x, time=time)
 
         null, *good = (velocity(row) for row in self._policy.labels)
         return null + sum(self._policy.settings["guidance_scale"] * (other - null) for other in good)
