@@ -112,6 +112,7 @@ std::string better_critics(const Settings& s) {
   if (!s.layer_norm && !s.normalize_observations) return "layer_norm=true and normalize_observations=true";
   if (!s.layer_norm) return "layer_norm=true";
   if (!s.normalize_observations) return "normalize_observations=true";
+  if (s.rate_decay == RateDecay::none) return "rate_decay=cosine, so that values settle";
   return "wider critics (hidden) or more critic steps";
 }
 
@@ -158,6 +159,7 @@ std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s)
                      text_of("V_c calls %.0f %% of the states of episodes without any cost unsafe",
                              100 * (1 - d.free_states_safe)),
                      better_critics(s) +
+                         (s.cost_ceiling == 0 && s.backup == Backup::discounted ? ", or cost_ceiling=4" : "") +
                          (s.resolved_cost_expectile() < 0.95 ? ", or a cost_expectile nearer to 1" : "")});
   if (d.safe_episodes == 0)
     found.push_back({"no-safe-episode", "no episode of the data keeps the cost limit",

@@ -39,7 +39,7 @@ void train(const std::string& data, const fs::path& folder, std::vector<std::str
            const std::shared_ptr<Device>& device) {
   RunOptions options;
   options.settings =
-      resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}});
+      resolve_settings({data, "", std::move(overrides), {{"task", std::string(ReachAvoidTask::name)}}, ""});
   options.data = data;
   options.folder = folder;
   options.device = device;
