@@ -76,8 +76,8 @@ struct ActionWeights {
 /// What one call works on: n observations, `candidates` chunks each. All in kernel memory.
 template <class T>
 struct ActionBuffers {
-  /// [n, S]: states, which are normalised observations and, where the flow sees a budget, that after them. A
-  /// network that sees none reads the first numbers of a row alone.
+  /// [n, flow.observation_dim]: states, which are normalised observations and, where the flow sees a budget,
+  /// that after them. A network that sees none reads the first numbers of a row alone.
   const T* observations = nullptr;
   const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::mean reads: states, perhaps a bound behind
   const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice by region calls safe

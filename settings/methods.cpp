@@ -50,7 +50,7 @@ const std::vector<Companions>& companions() {
         {"layer_norm", "true"},
         {"normalize_observations", "true"},
         {"selection", "region"},
-        {"budget", "half"}}},
+        {"budget", "remaining"}}},
       {"actor", "weighted-flow", {{"label", "null", true}}},
       {"backup", "feasibility", {{"threshold", "zero", true}}},
   };

@@ -136,9 +136,16 @@ TEST_CASE("row operations give the CPU's values") {
       const auto scalar = [&] { return a.array(1, rows, 1); };
       const View<T> mask = scalar();
       a.set(mask, [](std::size_t i) { return i % 5 == 0 ? 0.0 : 1.0; });
-      return CriticTargets<T>{
-          scalar(), scalar(), mask,    scalar(), scalar(), scalar().data, {T(0.99), T(0.95), T(1.5), reading},
-          scalar(), scalar(), scalar()};
+      return CriticTargets<T>{scalar(),
+                              scalar(),
+                              mask,
+                              scalar(),
+                              scalar(),
+                              {scalar().data},
+                              {T(0.99), T(0.95), T(1.5), reading},
+                              scalar(),
+                              scalar(),
+                              scalar()};
     }));
   check_exact(row_operation(rows, []<class T>(Arrays<T>& a) {
     const View<T> costs = a.array(1, rows, 5), mask = a.array(1, rows, 1);

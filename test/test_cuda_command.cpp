@@ -70,6 +70,33 @@ TEST_CASE("train, eval, sample, values, trace and inspect work on the device as 
   }
 }
 
+TEST_CASE("one budgeted training on the device acts for several limits, there and on the CPU") {
+  const SmallRun f;
+  for (const std::string schedule : {"joint", "sequential"}) {
+    const std::string run = f.path(schedule);
+    succeed(f.train({"--out", run, "--quiet", "--method", "budgeted", "--schedule", schedule, "--device",
+                     kDevice, "--set", "flow_steps=4", "--set", "num_candidates=4"}));
+    const auto answer = [&](const std::string& spent, const std::vector<std::string>& more) {
+      std::ofstream(f.path("question.jsonl"))
+          << R"({"observation": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], "spent": )" << spent << "}\n";
+      std::vector<std::string> arguments = {"sample", run, "--obs", f.path("question.jsonl")};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      return nlohmann::json::parse(succeed(arguments).out);
+    };
+    for (const std::string spent : {"0", "9"}) {
+      const auto there = answer(spent, {"--device", kDevice}), here = answer(spent, {});
+      for (const char* value : {"v_r", "v_c"})
+        CHECK(std::abs(there[value].get<double>() - here[value].get<double>()) < 1e-4);
+    }
+    CHECK(answer("0", {})["v_r"] != answer("9", {})["v_r"]);
+    CHECK(answer("0", {})["v_c"] == answer("9", {})["v_c"]);
+    const auto scores = nlohmann::json::parse(succeed({"eval", run, "--env", "reach-avoid", "--episodes", "2",
+                                                       "--cost-limit", "2,5", "--device", kDevice, "--json"})
+                                                  .out);
+    CHECK(scores["scores"].size() == 2);
+  }
+}
+
 #ifdef R2PAC_CUDA_HOST
 TEST_CASE("a device whose memory is full says how much was needed and what to lower") {
   const SmallRun f;

@@ -157,6 +157,22 @@ TEST_CASE("a variant is what differs beyond seed, task and preset") {
   other["l"] = 2.25;
   CHECK(make_table({parsed(own), parsed(other)}).rows[1].variant == "region_bound=l");
 
+  // One step has no candidates and no flow; what it calls safe matters all the same, and so does its flow.
+  Json step = scores_json("BallRun", 0, {2}, {0}, {"actor=one-step"});
+  step["candidates"] = 1;
+  step["trained_threshold"] = step["threshold"] = 3.5;
+  Json same = step, bounded = step, by_flow = step;
+  same["train_seed"] = 1;
+  same["flow_steps"] = 8;
+  same["selection"] = "region";
+  bounded["threshold"] = 2.25;
+  by_flow["act_with"] = "flow";
+  table = make_table({parsed(step), parsed(same), parsed(bounded), parsed(by_flow)});
+  REQUIRE(table.rows.size() == 3);
+  CHECK(table.rows[0].variant.empty());
+  CHECK(table.rows[1].variant == "region_bound=2.25");
+  CHECK(table.rows[2].variant == "act_with=flow");
+
   // A flow that saw no label imitates, whatever is set beside.
   const Json cloned =
       scores_json("BallRun", 0, {2}, {0}, {"schedule=sequential", "critic_steps=0", "label_dropout=1"});

@@ -204,7 +204,8 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
                     Catch::Contains("penalty_reading"));
 
   const ResolvedSettings budgeted = with({"method=budgeted"});
-  CHECK(differences(budgeted.values, safe.values).size() == 1);  // the method itself
+  CHECK(differences(budgeted.values, safe.values).size() == 2);  // the method itself, and
+  CHECK(budgeted.values.budget == BudgetRule::remaining);
   for (const char* other :
        {"threshold=quantile", "penalty_reading=direct", "backup=feasibility", "actor=gaussian"})
     CHECK_THROWS_WITH(with({"method=budgeted", other}), Catch::Contains("budgeted"));

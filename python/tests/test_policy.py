@@ -73,7 +73,8 @@ def test_a_one_step_policy_says_one_chunk_for_each_budget(robot_data, tmp_path):
     free = policy.chunk(observations, steps=0, spent=0)
     over = policy.chunk(observations, steps=0, spent=policy.cost_limit + 1)
     assert not np.array_equal(free, over)
-    mixed = policy.chunk(observations[:2], steps=5, spent=[0, policy.cost_limit + 1])  # another noise, if there were any
+    # Another step would have other noise, if there were any.
+    mixed = policy.chunk(observations[:2], steps=5, spent=[0, policy.cost_limit + 1])
     np.testing.assert_array_equal(mixed, [free[0], over[1]])
     policy.reset(seed=0)
     np.testing.assert_array_equal(policy.act(observations[0], spent=0.0), free[0, 0])
@@ -81,6 +82,21 @@ def test_a_one_step_policy_says_one_chunk_for_each_budget(robot_data, tmp_path):
     np.testing.assert_array_equal(policy.chunk(observations, steps=0, spent=0), free)
     policy.configure(act_with="flow")
     assert not np.array_equal(policy.chunk(observations, steps=0, spent=0), free)
+
+
+def test_networks_that_see_a_budget_answer_for_what_an_episode_has_spent(robot_data, tmp_path):
+    r2pac.train(TINY | {"method": "budgeted"}, robot_data, out=tmp_path / "run", threads=1)
+    policy = r2pac.Policy.load(tmp_path / "run", threads=1)
+    observations = robot_data.observations[:6]
+    free, spent = (policy.values(observations, spent=cost) for cost in (0, 9))
+    assert not np.array_equal(free.v_r, spent.v_r)
+    np.testing.assert_array_equal(free.v_c, spent.v_c)
+    both = policy.values(observations[:2], spent=[0, 9])
+    np.testing.assert_array_equal(both.v_r, [free.v_r[0], spent.v_r[1]])
+    first, later = (policy.chunk(observations, steps=0, spent=cost) for cost in (0, 9))
+    assert not np.array_equal(first, later)
+    with pytest.raises(ValueError, match="spent"):
+        policy.values(observations, spent=[0.0] * 3)
 
 
 def test_an_action_is_the_first_of_its_chunk(robot_data, robot_policy):

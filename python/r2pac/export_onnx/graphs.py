@@ -1,8 +1,8 @@
 """The two ONNX models of a policy.
 
 `flow_step`: one Euler step of the guided flow. `sampler`: all of acting. Both scale the observation
-themselves, and compute what networks see of a budget. The label's share of the first layer is constant, so that it is folded into one bias for each
-label, and all labels share the product with everything else.
+themselves, and compute what networks see of a budget. The label's share of the first layer is constant, so
+that it is folded into one bias for each label, and all labels share the product with everything else.
 """
 
 from __future__ import annotations

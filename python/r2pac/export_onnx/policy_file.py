@@ -212,8 +212,9 @@ def _networks(
     found = parse_networks(metadata["networks"])
     needed = [name for name in INPUTS if name in found or name != "one_step"] if "q_c" in found else ["velocity"]
     for name in needed:
-        given = [key for key in found[name].inputs if key != BUDGET]
-        if given != list(INPUTS[name]) or any(found[name].inputs[key] != widths[key] for key in found[name].inputs):
+        reads = found[name].inputs
+        names = [key for key in reads if key != BUDGET]
+        if names != list(INPUTS[name]) or reads != {key: widths[key] for key in reads}:
             raise ValueError(f"`{name}` reads {found[name].inputs}, which is not what acting gives it")
         if found[name].outputs != outputs[name]:
             raise ValueError(f"`{name}` has {found[name].outputs} outputs, not {outputs[name]}")
