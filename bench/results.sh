@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains and scores what docs/results.md shows: bench/results.sh DATA_FOLDER OUT_FOLDER [quick|short|long]
-#   quick  --preset quick of safe chunks, R2PAC as printed and R2PAC with better settings; 3 seeds, one thread;
+#   quick  --preset quick of safe chunks, budgeted chunks, R2PAC as printed and R2PAC with better settings; 3 seeds,
+#          one thread; METHODS chooses among safe, budgeted, r2pac, r2pacbetter;
 #          bench/quick_table.py OUT_FOLDER prints the table
 #   short  12,000 joint steps of 3 x 256, batch 256: R2PAC and cloning of safe episodes, 3 seeds a file
 #   long   200,000 joint steps of 3 x 128, batch 128, three readings of the penalty, and the flows of the
@@ -41,6 +42,7 @@ for file in "$data"/Safety*.hdf5; do
     threads=1
     # name | settings of training | settings of acting, one score each
     while IFS='|' read -r name settings actings; do
+      [[ " ${METHODS:-$name} " = *" $name "* ]] || continue
       for seed in ${SEEDS:-0 1 2}; do
         run=quick-$name-$task-$seed
         train "$run" --data "$file" --seed "$seed" --preset quick $settings
@@ -54,7 +56,7 @@ for file in "$data"/Safety*.hdf5; do
       done
     done <<'RUNS'
 safe|--method safe-chunks|,budget=half ,budget=remaining ,budget=none
-safe97|--method safe-chunks --set cost_expectile=0.97|,budget=half
+budgeted|--method budgeted|,budget=remaining
 r2pac||,selection=least-cost ,selection=region
 r2pacbetter|--set layer_norm=true --set normalize_observations=true --set penalty_reading=direct|,selection=region
 RUNS

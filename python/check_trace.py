@@ -485,7 +485,7 @@ def check(trace, report, data=None):
     if data is not None:
         for name, value in data.ranges().items():
             report.compare("batch", name, value, ranges[name])
-        ranges["limit"] = data.limit_as_value()
+        ranges["limit"] = data.limit_as_value(method.s["cost_limit"])
     elif method.s["cost_ceiling"] > 0:
         report.fail("the trace has a cost_ceiling, which follows from the data: give --data")
         return

@@ -173,7 +173,7 @@ struct SettingsRequest {
   std::string config_file;                                 ///< TOML; "" for none
   std::vector<std::string> overrides;                      ///< `key=value` texts of `--set`
   std::vector<std::pair<std::string, std::string>> flags;  ///< key and text of flags such as `--seed`
-  std::string preset;                                      ///< a name of run_presets(), or "" for none
+  std::string preset = {};                                 ///< a name of run_presets(), or "" for none
 };
 
 struct ResolvedSettings {

@@ -135,8 +135,8 @@ TEST_CASE("a wrong shape is refused by operation, argument, expected and actual 
   Batch<double> batch{w.input, w.input, w.input, w.wanted, w.wanted, w.wanted};
   wrong(message([&] { critic_targets(w.tape, batch, w.wanted, w.input, w.wanted, {}); }), "critic_targets",
         "`v_cost_next`", "[1, 150, 1]", "[1, 150, 3]");
-  wrong(message([&] { critic_targets(w.tape, batch, w.wanted, w.wanted, w.wanted, {}); }), "critic_targets",
-        "`region_end`", "[1, 1, 1]", "[1, 150, 1]");
+  wrong(message([&] { critic_targets(w.tape, batch, w.wanted, w.wanted, w.input, {}); }), "critic_targets",
+        "`region_end`", "[1, 150, 1]", "[1, 150, 3]");
   wrong(message([&] { w.tape.members(value("q", {4, 9, 1}), 3, 2); }), "members", "3", "5", "[4, 9, 1]");
   wrong(message([&] { value("flat", {1, 0, 3}); }), "tape", "`flat`", "impossible", "[1, 0, 3]");
   wrong(message([&] { concatenate<double>(w.tape, {}); }), "concatenate", "no parts", "", "");

@@ -204,7 +204,11 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
                     Catch::Contains("penalty_reading"));
 
   const ResolvedSettings budgeted = with({"method=budgeted"});
-  CHECK(differences(budgeted.values, safe.values).size() == 2);  // the method itself, and
+  std::vector<std::string> others;
+  for (const SettingDifference& difference : differences(budgeted.values, safe.values))
+    others.emplace_back(difference.key);
+  CHECK(others == std::vector<std::string>{"method", "cost_expectile", "cost_ceiling", "rate_decay",
+                                           "bound_scale", "budget"});
   CHECK(budgeted.values.budget == BudgetRule::remaining);
   for (const char* other :
        {"threshold=quantile", "penalty_reading=direct", "backup=feasibility", "actor=gaussian"})

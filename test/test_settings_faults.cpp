@@ -47,6 +47,7 @@ TEST_CASE("every number is accepted up to its bounds and refused beyond them") {
                         {"expectile", true, 0, 1, true, true},
                         {"alpha", true, 0, 1},
                         {"penalty", true, 0, 1e9},
+                        {"cost_ceiling", true, 0, 1e9},
                         {"reward_scale", true, 0, 1e9, true},
                         {"cost_scale", true, 0, 1e9, true},
                         {"cost_limit", true, 0, 1e9},

@@ -102,10 +102,8 @@ def _one_step(graph: _Graph, policy: PolicyFile, state: _State, count: str) -> s
     """The chunk [n, hA] that one pass says of each state; state: parts [n, width], count: n and 1."""
     unit = float(policy.tensors["threshold"][0])
     if unit > 0:
-        bound = graph.constant("threshold", policy.region_bound)
-        if policy.budget != "none":
-            bound = _within_budget(graph, policy, bound)
-        share = graph.op("Clip", graph.op("Div", bound, graph.number(unit)), graph.number(0), graph.number(1))
+        shares = graph.op("Div", _bound(graph, policy), graph.number(unit))
+        share = graph.op("Clip", shares, graph.number(0), graph.number(1))
     else:
         share = graph.number(0)
     of_rows = graph.op("Expand", share, count)  # [n, 1]
