@@ -90,6 +90,7 @@ class _Acting(TypedDict, total=False):
     region_bound: float | Literal["auto"] | None
     bound_scale: float | None
     budget: Literal["none", "remaining", "half"] | None
+    act_with: Literal["actor", "flow"] | None
     candidates: int | None
     guidance: float | None
     threshold: float | Literal["auto"] | None

@@ -213,8 +213,7 @@ def _networks(
     needed = [name for name in INPUTS if name in found or name != "one_step"] if "q_c" in found else ["velocity"]
     for name in needed:
         reads = found[name].inputs
-        names = [key for key in reads if key != BUDGET]
-        if names != list(INPUTS[name]) or reads != {key: widths[key] for key in reads}:
+        if set(reads) - {BUDGET} != set(INPUTS[name]) or reads != {key: widths[key] for key in reads}:
             raise ValueError(f"`{name}` reads {found[name].inputs}, which is not what acting gives it")
         if found[name].outputs != outputs[name]:
             raise ValueError(f"`{name}` has {found[name].outputs} outputs, not {outputs[name]}")
