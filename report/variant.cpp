@@ -19,7 +19,7 @@ bool is_cloning(const Settings& s) {
 
 void make_indifferent(VariantKeys& keys, std::initializer_list<std::string_view> names) {
   for (auto& [name, value] : keys)
-    if (std::ranges::find(names, name) != names.end()) value.assign(kIndifferent.begin(), kIndifferent.end());
+    if (std::ranges::find(names, name) != names.end()) value = kIndifferent;
 }
 
 std::string unquoted(std::string text) {

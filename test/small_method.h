@@ -33,14 +33,6 @@ Sampler<T> sampler_of(MethodNetworks<T>& networks, const SamplerOptions& options
   return {networks, networks.acting, networks.normalization, options, std::move(device)};
 }
 
-/// What goes with `--method budgeted`.
-inline void make_budgeted(Settings& settings) {
-  settings.method = "budgeted";
-  settings.penalty_reading = PenaltyReading::none;
-  settings.threshold = Threshold::limit;
-  settings.label_rule = LabelRule::allowed;
-}
-
 /// The stages that a name means: "critics", "actor", or both as "joint".
 template <class T>
 std::vector<Stage<T>> stages_of(const Method<T>& method, const std::string& name) {

@@ -10,6 +10,7 @@
 #include "acting/policy_sampler.h"
 #include "base/error.h"
 #include "engine/cuda_device.cuh"
+#include "allowed_settings.h"
 #include "entry_values.h"
 #include "on_cuda.h"
 #include "small_method.h"
@@ -123,7 +124,7 @@ TEST_CASE("the graph of library products answers as the CPU does") {
     if (variant == 2) options.flow.label = kLabelNull;
     if (variant == 5) options.num_candidates = 1;
     if (variant > 5) {  // whose flow and reward critics see a budget
-      make_budgeted(settings);
+      choose_allowed_method(settings, "budgeted");
       options.threshold = 1e-3, options.greatest_budget = 2;  // no state is safe: rounding turns no choice
       if (variant == 7) options.selection = Selection::region, options.threshold = -1e9;
     }
@@ -226,7 +227,10 @@ TEST_CASE("a device scores given chunks as the CPU does") {
   for (const bool budgeted : {false, true}) {
     Settings settings = small_settings();
     SamplerOptions options{{2, 2.0, kLabelGood}, 3};
-    if (budgeted) make_budgeted(settings), options.threshold = 1, options.greatest_budget = 2;
+    if (budgeted) {
+      choose_allowed_method(settings, "budgeted");
+      options.threshold = 1, options.greatest_budget = 2;
+    }
     std::vector<double> observations(kRows * 5), chunks(kRows * kChunk);
     for (std::uint32_t i = 0; i < observations.size(); ++i)
       observations[i] = static_cast<double>(random_normal(37, Purpose::test, 3, 0, i));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "allowed_settings.h"
 #include "entry_values.h"
 #include "near.h"
 #include "on_cpu.h"
@@ -60,7 +61,7 @@ Settings variant(int number) {
   settings.activation = number == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
   settings.twin_critics = number != 3;
   if (number == 4) settings.hidden = {32, 16};  // widths of whole vectors
-  if (number == 5) make_budgeted(settings);
+  if (number == 5) choose_allowed_method(settings, "budgeted");
   return settings;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "allowed_settings.h"
 #include "entry_values.h"
 #include "kernels/reduce.h"
 #include "on_cpu.h"
@@ -196,10 +197,7 @@ TEST_CASE("safe chunks under a limit that nothing exceeds is R2PAC without a pen
 
 TEST_CASE("a one-step actor leaves critics and flow as they are, and comes near the flow's chunks") {
   Settings settings = small_settings();
-  settings.method = "safe-chunks";
-  settings.penalty_reading = PenaltyReading::none;
-  settings.threshold = Threshold::limit;
-  settings.label_rule = LabelRule::allowed;
+  choose_allowed_method(settings, "safe-chunks");
   settings.distill_steps = 200;
   settings.learning_rate = 3e-3;
   const Dataset dataset = robot_data(4);
@@ -233,10 +231,7 @@ TEST_CASE("a one-step actor leaves critics and flow as they are, and comes near 
 
 TEST_CASE("a budgeted training is the same for every limit, and so are its values for the same budget") {
   Settings settings = small_settings();
-  settings.method = "budgeted";
-  settings.penalty_reading = PenaltyReading::none;
-  settings.threshold = Threshold::limit;
-  settings.label_rule = LabelRule::allowed;
+  choose_allowed_method(settings, "budgeted");
   settings.greatest_limit = 8;
   const Dataset dataset = robot_data(4);
   for (const Schedule schedule : {Schedule::sequential, Schedule::joint}) {

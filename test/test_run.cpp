@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "data/dsrl.h"
+#include "allowed_settings.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/generations.h"
@@ -146,20 +147,14 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
       {"feasibility", [](Settings& s) { s.backup = Backup::feasibility, s.threshold = Threshold::zero; }},
       {"safe",
        [](Settings& s) {
-         s.method = "safe-chunks";
-         s.penalty_reading = PenaltyReading::none;
-         s.threshold = Threshold::limit;
-         s.label_rule = LabelRule::allowed;
+         choose_allowed_method(s, "safe-chunks");
          s.layer_norm = s.normalize_observations = true;
          s.actor_hidden = {12, 8, 8};
          s.cost_expectile = 0.97;
        }},
       {"one-step",
        [](Settings& s) {
-         s.method = "safe-chunks";
-         s.penalty_reading = PenaltyReading::none;
-         s.threshold = Threshold::limit;
-         s.label_rule = LabelRule::allowed;
+         choose_allowed_method(s, "safe-chunks");
          s.layer_norm = s.normalize_observations = true;
          s.budget = BudgetRule::half;
          s.actor = ActorKind::one_step;
@@ -167,10 +162,7 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
        }},
       {"budgeted",
        [](Settings& s) {
-         s.method = "budgeted";
-         s.penalty_reading = PenaltyReading::none;
-         s.threshold = Threshold::limit;
-         s.label_rule = LabelRule::allowed;
+         choose_allowed_method(s, "budgeted");
          s.layer_norm = true;
        }},
       {"cloning", [](Settings& s) { s.method = "cloning", s.num_candidates = 1; }},

@@ -6,6 +6,7 @@
 #include "acting/policy_sampler.h"
 #include "base/error.h"
 #include "cuda_host/round.h"
+#include "allowed_settings.h"
 #include "entry_values.h"
 #include "guarded.h"
 #include "kernels/isa.h"
@@ -455,7 +456,7 @@ TEST_CASE("a one-step actor says the chunk of its observation and of its share o
 
 TEST_CASE("networks that see a budget see that of each row, and the others nothing of it") {
   Settings settings = small_settings(true);
-  make_budgeted(settings);
+  choose_allowed_method(settings, "budgeted");
   const auto networks = make_networks<double>(settings);
   constexpr std::size_t n = 6;
   constexpr int steps = 4;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/philox.h"
+#include "allowed_settings.h"
 #include "entry_values.h"
 #include "on_cpu.h"
 #include "small_method.h"
@@ -44,7 +45,7 @@ std::vector<T> values_after(const Settings& settings, const std::string& stage, 
 TEST_CASE("the complete loss has the gradient that finite differences find") {
   for (const int variant : {0, 1, 2, 3, 4}) {
     Settings settings = small_settings();
-    if (variant == 4) make_budgeted(settings);
+    if (variant == 4) choose_allowed_method(settings, "budgeted");
     settings.layer_norm = variant == 1;
     settings.activation = variant == 2 ? Activation::gelu_tanh : Activation::gelu_erf;
     settings.twin_critics = variant != 3;
