@@ -2,7 +2,7 @@
 """Redoes the gradient steps of a trace in JAX and compares every number.
 
     r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors
-    python check_trace.py trace.safetensors [--data FILE.hdf5]
+    python check_trace.py trace.safetensors... [--data FILE.hdf5]
 
 This is a second implementation of the methods, in double precision. It takes the recorded weights, batch, noise,
 flow times and dropped labels. From them it computes thresholds, targets, labels, losses, gradients (by jax.grad)
@@ -612,24 +612,28 @@ class Data:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("trace")
-    parser.add_argument("--data", help="DSRL file that the trace was made from, to rebuild its batches")
+    parser.add_argument("traces", nargs="+", metavar="trace", help="one process redoes many sooner than many do")
+    parser.add_argument("--data", help="DSRL file that the traces were made from, to rebuild their batches")
     arguments = parser.parse_args()
-    try:
-        trace = Trace(arguments.trace)
-    except Exception as error:
-        sys.exit(f"error: {arguments.trace}: {error}")
-    try:
-        data = Data(arguments.data, trace.settings) if arguments.data else None
-    except ImportError as missing:
-        print(f"skipped: {missing}")
-        sys.exit(77)
-    # The two programs sum the same numbers in different orders. In double precision they differ by about 1e-13 after
-    # a few layers. In single precision only coarse errors can be found.
-    report = Report(1e-3 if trace.single else 1e-9)
-    check(trace, report, data)
-    report.table()
-    sys.exit(1 if report.failed else 0)
+    failed = False
+    for path in arguments.traces:
+        try:
+            trace = Trace(path)
+        except Exception as error:
+            sys.exit(f"error: {path}: {error}")
+        try:
+            data = Data(arguments.data, trace.settings) if arguments.data else None
+        except ImportError as missing:
+            print(f"skipped: {missing}")
+            sys.exit(77)
+        # The two programs sum the same numbers in different orders. In double precision they differ by about 1e-13
+        # after a few layers. In single precision only coarse errors can be found.
+        report = Report(1e-3 if trace.single else 1e-9)
+        check(trace, report, data)
+        print(f"--- {path}")
+        report.table()
+        failed |= report.failed
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

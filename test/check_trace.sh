@@ -21,44 +21,44 @@ with h5py.File(sys.argv[1], "r+") as file:
     file["terminals"][ends] = True
 PYTHON
 
-redo() {
-  echo "--- $*"
+mkdir "$folder/traces"
+make() {  # a trace named after its options
   "$r2pac" trace --device "$device" --data "$folder/data.hdf5" --task reach-avoid --hidden 24,24 --batch 65 \
-    -o "$folder/trace" "$@"
-  "$python" "$script" "$folder/trace" --data "$folder/data.hdf5"
+    -o "$folder/traces/$*" "$@"
 }
 status=0
 "$r2pac" trace --device "$device" --data "$folder/data.hdf5" --hidden 8 --steps 1 -o "$folder/trace" >/dev/null || status=$?
 [ "$status" -ne 6 ] || { echo "skipped: no such device"; exit 77; }
-redo $precision --steps 3 --schedule joint
-redo $precision --steps 4 --schedule sequential --set critic_steps=2 --set alpha=0.5  # a row's own value is the threshold
-redo $precision --steps 2 --schedule sequential --set critic_steps=1 --set label_dropout=1
-redo $precision --steps 3 --schedule joint --set twin_critics=false --set layer_norm=true --set activation=gelu_tanh \
+make $precision --steps 3 --schedule joint
+make $precision --steps 4 --schedule sequential --set critic_steps=2 --set alpha=0.5  # a row's own value is the threshold
+make $precision --steps 2 --schedule sequential --set critic_steps=1 --set label_dropout=1
+make $precision --steps 3 --schedule joint --set twin_critics=false --set layer_norm=true --set activation=gelu_tanh \
   --set threshold_ema=0.9 --set penalty_reading=direct
-redo $precision --steps 2 --schedule joint --set timeouts=terminal --set threshold=limit --set penalty_reading=none
-redo $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
-redo $precision --steps 2 --schedule joint --set threshold=zero
-redo $precision --steps 2 --set method=cloning
-redo $precision --steps 3 --schedule joint --set label_rule=reward
-redo $precision --steps 3 --set critic_steps=1 --set label_rule=reward
-redo $precision --steps 3 --schedule joint --set actor=gaussian --set weight_cap=20
-redo $precision --steps 3 --set critic_steps=1 --set actor=gaussian
-redo $precision --steps 3 --schedule joint --set actor=weighted-flow
-redo $precision --steps 3 --set critic_steps=1 --set actor=weighted-flow
-redo $precision --steps 3 --schedule joint --set backup=feasibility --set pad_terminals=true
-redo $precision --steps 3 --set critic_steps=2 --set backup=feasibility --set feasibility_scale=1 --set bounded_values=false
-redo $precision --steps 3 --schedule joint --method safe-chunks --set actor_hidden=12,8,8 --set cost_expectile=0.97
-redo $precision --steps 3 --schedule joint --method safe-chunks --set cost_ceiling=0.01 --set bounded_values=false
-redo $precision --steps 4 --method safe-chunks --set critic_steps=2 --set steps=2 --set rate_decay=cosine
-redo $precision --steps 4 --method safe-chunks --set critic_steps=2 --set threshold=quantile --set cost_limit=1
-redo $precision --steps 3 --schedule joint --method safe-chunks --set actor=one-step --set actor_hidden=12,8,8
-redo $precision --steps 5 --method safe-chunks --set actor=one-step --set critic_steps=1 --set steps=2 --set cost_limit=0.2
-redo $precision --steps 4 --set actor=one-step --set critic_steps=1 --set steps=1 --set distill_steps=2 --set gate_weight=3 \
+make $precision --steps 2 --schedule joint --set timeouts=terminal --set threshold=limit --set penalty_reading=none
+make $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
+make $precision --steps 2 --schedule joint --set threshold=zero
+make $precision --steps 2 --set method=cloning
+make $precision --steps 3 --schedule joint --set label_rule=reward
+make $precision --steps 3 --set critic_steps=1 --set label_rule=reward
+make $precision --steps 3 --schedule joint --set actor=gaussian --set weight_cap=20
+make $precision --steps 3 --set critic_steps=1 --set actor=gaussian
+make $precision --steps 3 --schedule joint --set actor=weighted-flow
+make $precision --steps 3 --set critic_steps=1 --set actor=weighted-flow
+make $precision --steps 3 --schedule joint --set backup=feasibility --set pad_terminals=true
+make $precision --steps 3 --set critic_steps=2 --set backup=feasibility --set feasibility_scale=1 --set bounded_values=false
+make $precision --steps 3 --schedule joint --method safe-chunks --set actor_hidden=12,8,8 --set cost_expectile=0.97
+make $precision --steps 3 --schedule joint --method safe-chunks --set cost_ceiling=0.01 --set bounded_values=false
+make $precision --steps 4 --method safe-chunks --set critic_steps=2 --set steps=2 --set rate_decay=cosine
+make $precision --steps 4 --method safe-chunks --set critic_steps=2 --set threshold=quantile --set cost_limit=1
+make $precision --steps 3 --schedule joint --method safe-chunks --set actor=one-step --set actor_hidden=12,8,8
+make $precision --steps 5 --method safe-chunks --set actor=one-step --set critic_steps=1 --set steps=2 --set cost_limit=0.2
+make $precision --steps 4 --set actor=one-step --set critic_steps=1 --set steps=1 --set distill_steps=2 --set gate_weight=3 \
   --set twin_critics=false --set activation=gelu_tanh --set distill_flow_steps=2
-redo $precision --steps 3 --schedule joint --method budgeted --set cost_scale=0.5
-redo $precision --steps 4 --method budgeted --set critic_steps=2 --set greatest_limit=3 --set actor_hidden=12,8,8
-redo $precision --steps 2 --method budgeted --set critic_steps=1 --set label_dropout=1 --set cost_limit=30
-redo --steps 2 --schedule joint
+make $precision --steps 3 --schedule joint --method budgeted --set cost_scale=0.5
+make $precision --steps 4 --method budgeted --set critic_steps=2 --set greatest_limit=3 --set actor_hidden=12,8,8
+make $precision --steps 2 --method budgeted --set critic_steps=1 --set label_dropout=1 --set cost_limit=30
+make --steps 2 --schedule joint
+"$python" "$script" "$folder"/traces/* --data "$folder/data.hdf5"
 if [ "$device" != cpu ]; then exit 0; fi
 
 # A trace in which one gradient was changed, or from which one loss was taken, must be refused.

@@ -2,7 +2,6 @@
 // device, and the order of threads is the device's.
 #include <cuda_runtime_api.h>
 
-#define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>

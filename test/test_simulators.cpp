@@ -1,7 +1,6 @@
 // The Python server and the real simulators: step for step what a plain Python loop gives.
 #include <sys/wait.h>
 
-#define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
