@@ -18,6 +18,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "data/child_reply.h"
 
 namespace r2pac {
 namespace {
@@ -25,29 +26,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // A reply travels as its kind, its length and its bytes, so that one cut short by a crash is told apart.
-// An error is its code and three texts, each ended by a zero byte.
 struct Frame {
   char kind;  // 'r' reply, 'e' error
   std::uint64_t bytes;
 };
 constexpr std::size_t kLongestReply = 1 << 16;
-
-std::string pack(const Error& error) {
-  std::string packed(1, static_cast<char>(error.code()));
-  for (const std::string& text : {std::string(error.what()), error.where(), error.todo()})
-    packed.append(text.substr(0, kLongestReply / 4).c_str()).push_back('\0');
-  return packed;
-}
-
-Error unpack(const std::string& packed) {
-  std::string text[3];
-  std::size_t at = 1;
-  for (std::string& t : text) {
-    t = packed.substr(std::min(at, packed.size())).c_str();
-    at += t.size() + 1;
-  }
-  return Error(static_cast<ExitCode>(packed.empty() ? 0 : packed[0]), text[0], text[1], text[2]);
-}
 
 void send(int pipe, char kind, const std::string& bytes) {
   const Frame frame{kind, bytes.size()};
@@ -93,11 +76,11 @@ void restrict_child(const FenceLimits& limits) {
     restrict_child(limits);
     send(pipe, 'r', job(worker));
   } catch (const Error& error) {
-    send(pipe, 'e', pack(error));
+    send(pipe, 'e', pack_error(error));
   } catch (const std::bad_alloc&) {
-    send(pipe, 'e', pack(Error(ExitCode::data, "reading needs more memory than is allowed", file)));
+    send(pipe, 'e', pack_error(Error(ExitCode::data, "reading needs more memory than is allowed", file)));
   } catch (const std::exception& error) {
-    send(pipe, 'e', pack(Error(ExitCode::data, error.what(), file)));
+    send(pipe, 'e', pack_error(Error(ExitCode::data, error.what(), file)));
   } catch (...) {
   }
   _exit(0);  // neither flushes the parent's streams nor runs its exit handlers
@@ -162,7 +145,7 @@ class Children {
       std::string bytes = child.received.substr(sizeof frame);
       if (frame.bytes == bytes.size()) {
         if (frame.kind == 'r') return bytes;
-        throw unpack(bytes);
+        throw unpack_error(bytes);
       }
     }
     const std::string how = WIFSIGNALED(status) ? std::string(" (") + strsignal(WTERMSIG(status)) + ")" : "";

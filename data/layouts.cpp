@@ -1,9 +1,9 @@
 #include "data/layouts.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "data/assemble.h"
+#include "data/child_reply.h"
 #include "data/decode.h"
 #include "data/episodes.h"
 #include "data/hdf5_array.h"
@@ -96,13 +96,11 @@ OtherData read_fenced(const std::string& path, Layout layout, const CostSource& 
     const Assembled assembled = assemble(path, layout, costs, budget);
     const ColumnShape shape = view_of(assembled.columns).shape;
     copy_to_block(assembled.columns, loaded.memory->map(offset_of(shape, kArrays.size())));
-    std::string text(reinterpret_cast<const char*>(&shape), sizeof shape);
+    std::string text = pack_shape(shape);
     for (const std::string& note : assembled.notes) text += note + '\n';
     return text;
   });
-  ColumnShape shape;
-  if (reply.size() < sizeof shape) throw Error(ExitCode::data, "the file cannot be read", path, "");
-  std::memcpy(&shape, reply.data(), sizeof shape);
+  const ColumnShape shape = unpack_shape(reply, limits.bytes, path);
   loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
   OtherData data{layout, take_columns(loaded), {}};
   for (std::size_t begin = sizeof shape, end; begin < reply.size(); begin = end + 1) {

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/processors.h"
+#include "data/child_reply.h"
 #include "data/decode.h"
 
 namespace r2pac {
@@ -39,15 +39,13 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
     const ColumnShape shape = decode(path, limits.bytes, worker, workers, [&](const ColumnShape& wanted) {
       return loaded.memory->map(offset_of(wanted, kArrays.size()));
     });
-    return std::string(reinterpret_cast<const char*>(&shape), sizeof shape);
+    return pack_shape(shape);
   };
   const auto replies = run_fenced(workers, fence_limits(limits), path, job);
-  ColumnShape shape;
-  if (replies[0].size() != sizeof shape ||
-      std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
+  if (std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
     throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path,
                 "get a fresh copy of the file");
-  std::memcpy(&shape, replies[0].data(), sizeof shape);
+  const ColumnShape shape = unpack_shape(replies[0], limits.bytes, path);
   loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
   return loaded;
 }

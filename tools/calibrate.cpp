@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/verbs.h"
@@ -51,7 +52,7 @@ int run_calibrate(const CalibrateOptions& options) {
   policy.set_region_bound(found->bound);
   const std::filesystem::path out = options.out.empty() ? policy.path() : std::filesystem::path(options.out);
   policy.save(out);
-  std::printf("written to %s\n", out.string().c_str());
+  std::printf("written to %s\n", printable(out.string()).c_str());
   return 0;
 }
 
@@ -68,7 +69,7 @@ void add_calibrate(CLI::App& app, Action& action) {
   verb->add_option("--miss-rate", options->miss_rate,
                    "Greatest share of chunks called safe whose episode went on beyond the limit")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 0.5));
+      ->check(number_in(0.001, 0.5));
   add_seed(*verb, "--seed", options->seed, "Seed of the choice of chunks");
   verb->add_option("-o,--out", options->out, "Policy file to write (the policy itself if not given)");
   add_device_flags(*verb, options->device);

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/check.h"
 #include "data/layouts.h"
 #include "settings/tasks.h"
@@ -13,7 +14,7 @@ namespace {
 
 void print_summary(const std::string& file, const char* layout, const DataSummary& s) {
   const auto count = [](std::int64_t n) { return static_cast<long long>(n); };
-  std::printf("%s: %s, %lld episodes, %lld rows, observation %d, action %d\n", file.c_str(), layout,
+  std::printf("%s: %s, %lld episodes, %lld rows, observation %d, action %d\n", printable(file).c_str(), layout,
               count(s.episodes), count(s.rows), s.observation_dim, s.action_dim);
   const auto row = [](const char* name, const Quartiles& q) {
     std::printf("  %s min %.5g, quartiles %.5g %.5g %.5g, max %.5g\n", name, q.min, q.lower, q.median,
@@ -33,7 +34,7 @@ struct ConvertOptions {
 int run_data_convert(const ConvertOptions& options) {
   OtherData data = read_layout(options.in, options.layout);
   print_summary(options.in, layout_name(data.layout), summarize(data.columns, 0));
-  for (const std::string& note : data.notes) std::printf("  note: %s\n", note.c_str());
+  for (const std::string& note : data.notes) std::printf("  note: %s\n", printable(note).c_str());
   if (options.max_cost) try {
       data.columns = episodes_within(data.columns, *options.max_cost);
     } catch (const Error& error) {
@@ -45,7 +46,7 @@ int run_data_convert(const ConvertOptions& options) {
     std::printf("  warning: %s%s%s; %s\n", fault.array.c_str(), fault.array.empty() ? "" : ": ",
                 fault.what.c_str(), fault.todo.c_str());
   if (!task_from_file_name(options.out))
-    std::printf("  note: the file's name tells no task; give `r2pac train` one with --task\n");
+    std::printf("  note: the file's name tells no task; if it is of one, give it to `r2pac train` with --task\n");
   return static_cast<int>(ExitCode::ok);
 }
 
@@ -63,7 +64,7 @@ void add_data_convert(CLI::App& data, Action& action) {
              {Layout::automatic, Layout::dsrl, Layout::d4rl, Layout::minari, Layout::npz},
              "Layout of the input (auto if not given)");
   verb->add_option("--max-cost", options->max_cost, "Keep only episodes that cost at most this")
-      ->check(CLI::Range(0.0, 1e12));
+      ->check(number_in(0, 1e12));
   CLI::Option* key =
       verb->add_option("--cost-key", options->layout.cost_key, "Array of the costs, in groups as infos/cost");
   verb->add_flag("--no-costs", options->layout.no_costs, "The input has no costs: write zeros")

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/check.h"
 #include "settings/tasks.h"
 #include "tools/command_line.h"
@@ -13,8 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void print(const Json& object) {
-  // File names need not be UTF-8; JSON must be.
-  std::printf("%s\n", object.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  // File names need not be UTF-8; JSON must be. In ASCII it commands no terminal.
+  std::printf("%s\n", object.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
 }
 
 Json to_json(const Quartiles& q) {
@@ -52,7 +53,7 @@ Json to_json(const std::string& file, const DataSummary& s) {
 
 void print_text(const std::string& file, const DataSummary& s) {
   const auto count = [](std::int64_t n) { return static_cast<long long>(n); };
-  std::printf("%s\n", file.c_str());
+  std::printf("%s\n", printable(file).c_str());
   std::printf("  fingerprint   %s\n", s.fingerprint.c_str());
   std::printf("  dimensions    observation %d, action %d\n", s.observation_dim, s.action_dim);
   std::printf("  rows          %lld\n", count(s.rows));
@@ -112,7 +113,7 @@ int run_data_check(const LookOptions& options) {
   const std::vector<Fault> faults = faults_of(options.file, options.chunk_length);
   int errors = 0;
   Json list = Json::array();
-  if (!options.json) std::printf("%s%s\n", options.file.c_str(), faults.empty() ? ": no faults found" : "");
+  if (!options.json) std::printf("%s%s\n", printable(options.file).c_str(), faults.empty() ? ": no faults found" : "");
   for (const Fault& fault : faults) {
     const bool is_error = fault.severity == Fault::Severity::error;
     errors += is_error;
@@ -156,7 +157,8 @@ void add_data_info(CLI::App& data, Action& action) {
   const auto [verb, options] = add_look(data, action, run_data_info, "info",
                                         "Counts, ranges, return and cost per episode, fingerprint");
   verb->add_option("--cost-limit", options->cost_limit,
-                   "Episode cost that counts as safe (the task's if not given)");
+                   "Episode cost that counts as safe (the task's if not given)")
+      ->check(number_in(0, 1e12));
 }
 
 void add_data_check(CLI::App& data, Action& action) {

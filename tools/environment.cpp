@@ -34,6 +34,7 @@ bool is_registered_id(const std::string& name) {
 
 void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::string& option,
                            const std::string& description) {
+  OptionGroup group(verb, "Environment");
   verb.add_option(option, flags.env, description);
   verb.add_option("--env-python", flags.python,
                   "Python of the simulators (if not given: R2PAC_SIMULATORS_PYTHON, .simulators, python3)");
@@ -41,10 +42,10 @@ void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::s
       ->check(CLI::Range(0, 1024));
   verb.add_option("--env-start-timeout", flags.start_timeout, "Seconds that a simulator may take to start")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(number_in(0.001, 1e6));
   verb.add_option("--env-timeout", flags.step_timeout, "Seconds that a simulator may take for one answer")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(number_in(0.001, 1e6));
 }
 
 TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task,

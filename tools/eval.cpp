@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "report/frontier.h"
 #include "settings/text_value.h"
@@ -36,16 +37,17 @@ struct EvalOptions {
 
 /// The file that `--checkpoint` means in a run folder: last, safe-best, or a number of steps.
 fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
-  if (!fs::is_directory(given)) {
+  std::error_code ignored;
+  if (!fs::is_directory(given, ignored)) {
     if (checkpoint != "last")
       throw Error(ExitCode::usage, "`--checkpoint " + checkpoint + "` needs a run folder", given.string(),
                   "give the folder, or the file without --checkpoint");
     return given;
   }
-  if (checkpoint == "last") return given / "policy.safetensors";
+  if (checkpoint == "last") return given;
   if (checkpoint == "safe-best") {
     const fs::path best = given / "policy-safe-best.safetensors";
-    if (!fs::exists(best))
+    if (!fs::exists(best, ignored))
       throw Error(ExitCode::usage, "the run has no safe-best policy", given.string(),
                   "train it with --eval-env and --eval-every");
     return best;
@@ -55,7 +57,7 @@ fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
     throw Error(ExitCode::usage, "`" + checkpoint + "` is no checkpoint", "--checkpoint",
                 "give last, safe-best or a number of steps");
   const fs::path file = generation_path(given / "checkpoints", *step);
-  if (!fs::exists(file)) {
+  if (!fs::exists(file, ignored)) {
     std::string kept;
     for (const Generation& g : list_generations(given / "checkpoints"))
       kept = std::to_string(g.number) + (kept.empty() ? "" : ", ") + kept;
@@ -158,19 +160,20 @@ int run_eval(const EvalOptions& options) {
   if (several && !policy.acts_by_limit())
     text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
+  std::error_code ignored;
   const fs::path out = !options.out.empty() ? fs::path(options.out)
-                       : fs::is_directory(options.policy)
+                       : fs::is_directory(options.policy, ignored)
                            ? fs::path(options.policy) / (several ? "frontier.json" : "eval.json")
                            : fs::path();
-  if (!out.empty()) write_file_atomically(out, json.dump(2) + "\n");
+  if (!out.empty()) write_file_atomically(out, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
   if (options.json) {
-    std::printf("%s\n", json.dump().c_str());
+    std::printf("%s\n", json.dump(-1, ' ', true, Json::error_handler_t::replace).c_str());
     return 0;
   }
   std::fputs(text.c_str(), stdout);
-  if (!out.empty()) std::printf("written to %s\n", out.string().c_str());
+  if (!out.empty()) std::printf("written to %s\n", printable(out.string()).c_str());
   return 0;
 }
 
@@ -197,7 +200,7 @@ void add_eval(CLI::App& app, Action& action) {
           "Episode cost allowed, kappa (the policy's if not given); several, as 2,5,10, one after the "
           "other. A policy whose region ends at the limit acts for it")
       ->delimiter(',')
-      ->check(CLI::Range(0.0, 1e12));
+      ->check(number_in(0, 1e12));
   add_picture(*verb, options->picture, "Return and cost over several limits");
   add_acting_flags(*verb, options->acting);
   verb->add_option("-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");

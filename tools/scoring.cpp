@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "envs/reach_avoid.h"
 
 namespace r2pac {
@@ -136,7 +137,7 @@ std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& o
 
 std::string scores_text(const Scores& s) {
   const Evaluation& e = s.summary;
-  std::string text = e.env;  // of any length: it may be a user's command
+  std::string text = printable(e.env);  // of any length: it may be a user's command
   const auto add = [&](const char* format, auto... values) {
     char part[256];
     std::snprintf(part, sizeof part, format, values...);

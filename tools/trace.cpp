@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/training.h"
@@ -32,7 +33,7 @@ int run_trace(const TraceOptions& options) {
   else
     write_trace<float>(settings, dataset, options.steps, device, options.out);
   std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single",
-              options.out.c_str());
+              printable(options.out).c_str());
   return 0;
 }
 

@@ -5,6 +5,7 @@
 namespace r2pac {
 
 void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_steps) {
+  OptionGroup group(verb, "Data and settings");
   verb.add_option("--data", request.data_file, "DSRL file (HDF5)")->required();
   verb.add_option("--config", request.config_file, "Settings file (TOML)");
   verb.add_option("--set", request.overrides, "Any setting, as key=value; may be repeated")

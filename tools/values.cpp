@@ -2,12 +2,15 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/dataset.h"
 #include "model/region.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
+#include "tools/bar.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/interruption.h"
 #include "tools/verbs.h"
 #include "training/policy.h"
 
@@ -23,7 +26,15 @@ int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   const Settings& settings = policy.settings();
   const Dataset dataset = load_training_dataset(options.data, settings);
-  const WindowColumns<float> columns = inspect_windows(policy, dataset);
+  const Interruption interruption;
+  Progress progress("windows");
+  const WindowColumns<float> columns = inspect_windows(policy, dataset, [&](std::size_t done, std::size_t all) {
+    progress.update(done, all);
+    return interruption.requested();
+  });
+  progress.clear();
+  if (interruption.requested())
+    interruption.end("stopped after " + progress.text() + "; " + options.out + " is not written");
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);
 
@@ -47,7 +58,7 @@ int run_values(const ValuesOptions& options) {
   write_file_atomically(options.out, csv);
   std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
               100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
-              100 * share["label"], options.out.c_str());
+              100 * share["label"], printable(options.out).c_str());
   const std::int64_t longest = longest_episode(dataset.episodes);
   std::printf("kappa %s in episodes of %lld steps is a value of %.3g (Eq. 42)\n",
               format_number(settings.cost_limit).c_str(), static_cast<long long>(longest),

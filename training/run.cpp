@@ -128,7 +128,7 @@ class Run {
     }
     require_same(*file);
     learner_.load(*file);
-    folder_.continue_from(*file);
+    folder_.continue_from(*file, learner_.step(), callbacks_.warn);
     callbacks_.note("continuing at step " + std::to_string(learner_.step()) + " from " +
                     file->path().string());
   }

@@ -31,9 +31,11 @@ class RunFolder {
   /// holds a run must be new, checkpoint where the named place holds none.
   std::optional<SafetensorsFile> find_checkpoint(const std::string& resume,
                                                  const std::function<void(const std::string&)>& warn);
-  /// Removes the metrics that were written after the checkpoint. If the checkpoint is of another folder, its
-  /// metrics are copied from there first. Throws Error(checkpoint).
-  void continue_from(const SafetensorsFile& checkpoint);
+  /// Removes the metrics that were written after the checkpoint, which is of `step`. If it is of another folder,
+  /// its metrics are copied from there first. A damaged log costs a warning and the lines from the damage on.
+  /// Throws Error(checkpoint).
+  void continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
+                     const std::function<void(const std::string&)>& warn);
   /// Removes all metrics, as is needed after a kill before the first checkpoint.
   void begin_anew();
   /// The best of the scores up to `step`, and the step of the last. Removes later ones.
