@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -9,9 +12,11 @@
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
 #include "tools/acting.h"
+#include "tools/bar.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/environment.h"
+#include "tools/interruption.h"
 #include "tools/scoring.h"
 #include "tools/verbs.h"
 
@@ -67,6 +72,13 @@ fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
   return file;
 }
 
+/// A bound in JSON, which knows no infinity: null where it is infinite or unknown.
+Json bounds(const std::vector<double>& values) {
+  Json json = Json::array();
+  for (const double value : values) json.push_back(std::isfinite(value) ? Json(value) : Json(nullptr));
+  return json;
+}
+
 Json to_json(const EvalOptions& options, const Policy& policy, const Settings& settings,
              const SamplerOptions& acting, const Scores& scores, const VectorEnvironment& environment) {
   const Evaluation& e = scores.summary;
@@ -77,6 +89,9 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
                {"method", settings.method},
                {"task", settings.task},
                {"env", e.env},
+               {"action_low", bounds(environment.action_box().low)},
+               {"action_high", bounds(environment.action_box().high)},
+               {"rescale_actions", options.environment.rescale_actions},
                {"step", policy.step()},
                {"train_seed", settings.seed},
                {"data_fingerprint", policy.data_fingerprint()},
@@ -134,12 +149,50 @@ std::string acting_text(const EvalOptions& options, const Policy& policy, const 
   return text;
 }
 
-int run_eval(const EvalOptions& options) {
+/// How far an evaluation is, on a terminal and for whoever stops it.
+class Watcher {
+ public:
+  /// Steps of an episode that is cut by its length; -1: unknown.
+  void set_limit(int steps) { limit_ = static_cast<std::uint64_t>(std::max(steps, 1)); }
+  void operator()(std::span<const EpisodeResult> episodes) {
+    std::size_t ended = 0, begun = 0;
+    std::uint64_t steps = 0, done = 0;
+    double sum = 0, cost = 0;
+    for (const EpisodeResult& e : episodes) {
+      const auto length = static_cast<std::uint64_t>(e.length);
+      ended += e.ended ? 1 : 0;
+      begun += e.length > 0 ? 1 : 0;
+      steps += length;
+      done += e.ended ? limit_ : std::min(length, limit_ - 1);
+      sum += e.episode_return;
+      cost += e.episode_cost;
+    }
+    char text[200];
+    std::snprintf(text, sizeof text, "%zu of %zu episodes, %llu steps; so far return %.4g, cost %.4g each",
+                  ended, episodes.size(), static_cast<unsigned long long>(steps),
+                  sum / static_cast<double>(begun), cost / static_cast<double>(begun));
+    text_ = text;
+    bar_.draw(done, limit_ * episodes.size(), text_);
+  }
+  std::string text() const { return text_.empty() ? "no step" : text_; }
+  void clear() { bar_.clear(); }
+
+ private:
+  Bar bar_{stderr};
+  std::string text_;
+  std::uint64_t limit_ = 1;
+};
+
+/// Throws Interrupted where it was stopped; `scored` is then what can be said of the episodes that had ended.
+int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher& watcher,
+          std::string& scored) {
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
   const TaskEnvironment opened =
-      open_environment(options.environment, policy.settings().task, options.episodes);
+      open_environment(options.environment, policy.settings().task, options.episodes, stop);
+  watcher.set_limit(opened.environment->episode_steps());
+  for (const std::string& warning : opened.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   const std::vector<double> limits =
       options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
   const bool several = limits.size() > 1;
@@ -149,14 +202,21 @@ int run_eval(const EvalOptions& options) {
   for (const double limit : limits) {
     settings.cost_limit = limit;
     const SamplerOptions acting = policy.sampler_options(settings);
-    const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task, limit,
-                                        options.episodes, options.seed);
+    const Scores scores =
+        score_policy(policy, acting, *opened.environment, opened.name, opened.task, limit, options.episodes,
+                     options.seed, {.stop = stop, .watch = std::ref(watcher)});
+    watcher.clear();
+    if (!scores.result.complete) {
+      scored = text + (scores.result.episodes.empty() ? "" : scores_text(scores) + "\n");
+      throw Interrupted();
+    }
     all.push_back(to_json(options, policy, settings, acting, scores, *opened.environment));
     const Evaluation& e = scores.summary;
     frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
     text += scores_text(scores) + "\n";
     if (&limit == &limits.back()) text += acting_text(options, policy, acting) + "\n";
   }
+  opened.environment->close();
   if (several && !policy.acts_by_limit())
     text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
@@ -175,6 +235,20 @@ int run_eval(const EvalOptions& options) {
   std::fputs(text.c_str(), stdout);
   if (!out.empty()) std::printf("written to %s\n", printable(out.string()).c_str());
   return 0;
+}
+
+int run_eval(const EvalOptions& options) {
+  const Interruption interruption;
+  Watcher watcher;
+  std::string scored;
+  try {
+    const auto stop = [&] { return interruption.requested(); };
+    return score(options, stop, watcher, scored);
+  } catch (const Interrupted&) {  // the simulators have been ended
+    watcher.clear();
+    std::fputs(scored.c_str(), stderr);
+    interruption.end("stopped after " + watcher.text() + "; nothing was written");
+  }
 }
 
 }  // namespace

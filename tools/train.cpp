@@ -102,13 +102,20 @@ int run_train(const TrainOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   TaskEnvironment opened;  // before the first step, so that a mistake shows at once
   if (!options.environment.env.empty()) {
-    opened = open_environment(options.environment, settings.task, options.eval_episodes);
+    const auto stop = [] { return stop_requested.load(); };
+    try {
+      opened = open_environment(options.environment, settings.task, options.eval_episodes, stop);
+    } catch (const Interrupted&) {
+      console.note("stopped before the first step; the same command starts again");
+      return static_cast<int>(ExitCode::resumable);
+    }
+    for (const std::string& warning : opened.warnings) console.warn(warning);
     run.evaluate_every = options.eval_every;
-    run.evaluate = [&](const Policy& policy) -> std::optional<Evaluation> {
-      const auto scores = score_policy(policy, policy.sampler_options(), *opened.environment, opened.name,
-                                       opened.task, settings.cost_limit, options.eval_episodes,
-                                       options.eval_seed, [] { return stop_requested.load(); });
-      return scores ? std::optional(scores->summary) : std::nullopt;
+    run.evaluate = [&, stop](const Policy& policy) -> std::optional<Evaluation> {
+      const Scores scores = score_policy(policy, policy.sampler_options(), *opened.environment, opened.name,
+                                         opened.task, settings.cost_limit, options.eval_episodes,
+                                         options.eval_seed, {.stop = stop});
+      return scores.result.complete ? std::optional(scores.summary) : std::nullopt;
     };
   } else if (options.eval_every > 0) {
     throw Error(ExitCode::usage, "`--eval-every` says nothing about where", "--eval-every",
