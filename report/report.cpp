@@ -43,11 +43,18 @@ std::vector<std::string> tasks_of(const std::vector<ScoredPolicy>& scores, const
   return tasks;
 }
 
+/// The episodes of a file, whose oddities are said.
+Dataset load_noting(const std::string& path) {
+  Dataset dataset = load_dataset(path);
+  for (const std::string& warning : dataset.warnings) note("the data " + path + ": " + warning);
+  return dataset;
+}
+
 /// The data of each task: the files given, then those that the manifests name, as far as they are there.
 std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const ReportInput& input) {
   std::map<std::string, DataCloud> clouds;
   for (const std::string& path : options.data) {
-    const Dataset dataset = load_dataset(path);
+    const Dataset dataset = load_noting(path);
     const std::vector<std::string> tasks = tasks_of(input.scores, dataset.fingerprint);
     if (tasks.empty())
       throw Error(ExitCode::usage, "none of the scored policies was trained on these data", path,
@@ -62,7 +69,7 @@ std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const
            " are not there, so their episodes are not drawn; name them with --data");
       continue;
     }
-    const Dataset dataset = load_dataset(source.path);
+    const Dataset dataset = load_noting(source.path);
     if (dataset.fingerprint != source.fingerprint) {
       note("the data " + source.path + " have changed since the training, so their episodes are not drawn");
       continue;

@@ -8,6 +8,7 @@
 #include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 #include "training/policy.h"
 
@@ -22,7 +23,7 @@ struct ValuesOptions {
 int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   const Settings& settings = policy.settings();
-  const Dataset dataset = load_training_dataset(options.data, settings);
+  const Dataset dataset = load_data(options.data, settings);
   const WindowColumns<float> columns = inspect_windows(policy, dataset);
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);
