@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMostWorkers = 4;
 // What a child may need besides the arrays: the library's chunk buffers and metadata.
-constexpr std::int64_t kWorkingBytes = std::int64_t{1} << 30;
+constexpr std::int64_t kWorkingBytes = std::int64_t{512} << 20;
 
 std::int64_t half_of_memory() { return std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2; }
 
@@ -37,7 +37,7 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
   LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
   const auto job = [&](int worker) {
     const ColumnShape shape = decode(path, limits.bytes, worker, workers, [&](const ColumnShape& wanted) {
-      return loaded.memory->map(offset_of(wanted, kArrays.size()));
+      return loaded.memory->map(block_bytes(wanted, workers));
     });
     return pack_shape(shape);
   };
@@ -46,7 +46,9 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
     throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path,
                 "get a fresh copy of the file");
   const ColumnShape shape = unpack_shape(replies[0], limits.bytes, path);
-  loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
+  std::byte* const block = loaded.memory->map(block_bytes(shape, workers));
+  loaded.view = view_of(block, shape);
+  loaded.view.lost = lost_columns_of(block, shape, workers);
   return loaded;
 }
 
@@ -68,6 +70,7 @@ DsrlColumns take_columns(LoadedFile& loaded) {
   take(columns.costs, view.costs);
   take(columns.terminals, view.terminals);
   take(columns.timeouts, view.timeouts);
+  columns.lost = view.lost;
   return columns;
 }
 

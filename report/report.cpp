@@ -37,9 +37,16 @@ bool has_scores(const TrainingRun& run, const std::vector<ScoredPolicy>& scores)
          });
 }
 
+/// The episodes of a file, whose oddities are said.
+Dataset load_noting(const std::string& path) {
+  Dataset dataset = load_dataset(path);
+  for (const std::string& warning : dataset.warnings) note("the data " + path + ": " + warning);
+  return dataset;
+}
+
 /// The data set of a file that a manifest names; nothing, and a note, where it cannot be read.
 std::optional<Dataset> load_or_note(const std::string& path) try {
-  return load_dataset(path);
+  return load_noting(path);
 } catch (const Error& error) {
   note("the data " + path + " cannot be read (" + error.what() +
        "), so their episodes are not drawn; name them with --data");
@@ -58,7 +65,7 @@ std::vector<std::string> tasks_of(const std::vector<ScoredPolicy>& scores, const
 std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const ReportInput& input) {
   std::map<std::string, DataCloud> clouds;
   for (const std::string& path : options.data) {
-    const Dataset dataset = load_dataset(path);
+    const Dataset dataset = load_noting(path);
     const std::vector<std::string> tasks = tasks_of(input.scores, dataset.fingerprint);
     if (tasks.empty())
       throw Error(ExitCode::usage, "none of the scored policies was trained on these data", path,

@@ -4,9 +4,9 @@
 #include "base/printable.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 #include "training/calibration.h"
-#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -20,7 +20,7 @@ struct CalibrateOptions {
 
 int run_calibrate(const CalibrateOptions& options) {
   Policy policy = Policy::load(options.policy, open_device(options.device));
-  const Dataset dataset = load_training_dataset(options.data, policy.settings());
+  const Dataset dataset = load_data(options.data, policy.settings());
   const std::vector<CalibrationUnit> units = calibration_units(policy, dataset, options.seed);
   Settings plain = policy.settings();
   plain.region_bound.reset();

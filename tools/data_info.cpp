@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "data/check.h"
-#include "settings/tasks.h"
+#include "settings/task_widths.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 
@@ -83,11 +83,20 @@ void print_text(const std::string& file, const DataSummary& s) {
   }
 }
 
+/// Faults of contents, and widths that contradict the task that the file's name tells.
+std::vector<Fault> all_faults(const std::string& file, const DsrlColumns& columns, int chunk_length) {
+  std::vector<Fault> faults = check_columns(columns, chunk_length);
+  if (const std::optional<Task> task = task_from_file_name(file))
+    if (const auto conflict = width_conflict(*task, columns.observation_dim, columns.action_dim))
+      faults.push_back({Fault::Severity::warning, "", -1, *conflict, "the file's name tells another task"});
+  return faults;
+}
+
 std::vector<Fault> faults_of(const std::string& file, int chunk_length) try {
-  return check_columns(read_dsrl(file), chunk_length);
+  return all_faults(file, read_dsrl(file), chunk_length);
 } catch (const Error& error) {
   if (error.code() != ExitCode::data) throw;
-  return {{Fault::Severity::error, "", -1, error.what(), error.todo()}};
+  return {{Fault::Severity::error, "", -1, error.what(), error.todo(), true}};
 }
 
 /// What `info` and `check` look at.
@@ -101,7 +110,10 @@ struct LookOptions {
 int run_data_info(const LookOptions& options) {
   const std::optional<Task> task = task_from_file_name(options.file);
   const double limit = options.cost_limit >= 0 ? options.cost_limit : task ? task->cost_limit : 10.0;
-  const DataSummary summary = summarize(read_dsrl(options.file), limit, options.chunk_length);
+  const DsrlColumns columns = read_dsrl(options.file);
+  for (const Fault& fault : all_faults(options.file, columns, options.chunk_length))
+    std::fprintf(stderr, "warning: %s\n", sentence(fault).c_str());
+  const DataSummary summary = summarize(columns, limit, options.chunk_length);
   if (options.json)
     print(to_json(options.file, summary));
   else

@@ -4,8 +4,8 @@
 #include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
-#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -19,7 +19,7 @@ struct DiagnoseOptions {
 
 int run_diagnose(const DiagnoseOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
-  const Dataset dataset = load_training_dataset(options.data, policy.settings());
+  const Dataset dataset = load_data(options.data, policy.settings());
   const Diagnosis diagnosis = diagnose(policy, dataset);
   const std::string json = diagnosis_json(diagnosis, policy);
   if (!options.out.empty()) write_file_atomically(options.out, json);

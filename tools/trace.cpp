@@ -8,7 +8,6 @@
 #include "tools/device.h"
 #include "tools/training.h"
 #include "tools/verbs.h"
-#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -23,7 +22,7 @@ struct TraceOptions {
 
 int run_trace(const TraceOptions& options) {
   const Settings settings = resolve_settings(options.training).values;
-  const Dataset dataset = load_training_dataset(options.training.data_file, settings);
+  const Dataset dataset = load_data(options.training.data_file, settings);
   const std::shared_ptr<Device> device = open_device(options.device);
   if (options.in_double && device->whole_batches())
     throw Error(ExitCode::usage, "a CUDA device computes in single precision", "--double",

@@ -11,6 +11,7 @@
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/interruption.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 #include "training/policy.h"
 
@@ -25,7 +26,7 @@ struct ValuesOptions {
 int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   const Settings& settings = policy.settings();
-  const Dataset dataset = load_training_dataset(options.data, settings);
+  const Dataset dataset = load_data(options.data, settings);
   const Interruption interruption;
   Progress progress("windows");
   const WindowColumns<float> columns = inspect_windows(policy, dataset, [&](std::size_t done, std::size_t all) {

@@ -12,6 +12,7 @@
 #include "kernels/isa.h"
 #include "model/region.h"
 #include "settings/text_value.h"
+#include "training/data_warnings.h"
 #include "training/policy.h"
 #include "training/run_folder.h"
 
@@ -89,7 +90,7 @@ class Run {
 
   std::unique_ptr<TrainingData<float>> load_data() const {
     const auto upload = [&](const Dataset& dataset) {
-      for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
+      for (const std::string& warning : data_warnings(dataset, settings_)) callbacks_.warn(warning);
       return std::make_unique<TrainingData<float>>(dataset, settings_, *options_.device);
     };
     if (options_.dataset != nullptr) return upload(*options_.dataset);
