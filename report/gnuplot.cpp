@@ -25,7 +25,12 @@ constexpr char kMessages[] = "messages.txt";
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "r2pac-figure-XXXXXX").string();
+    std::error_code fault;
+    const std::filesystem::path temporary = std::filesystem::temp_directory_path(fault);
+    if (fault)
+      throw Error(ExitCode::disk, "there is no folder for temporary files: " + fault.message(), "TMPDIR",
+                  "set TMPDIR to a folder that can be written");
+    std::string pattern = (temporary / "r2pac-figure-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr)
       throw Error(ExitCode::disk, std::string("cannot make a temporary folder: ") + std::strerror(errno),
                   pattern, "free some space or set TMPDIR to a folder that can be written");
