@@ -121,7 +121,7 @@ const char* layout_name(Layout layout) {
 
 OtherData read_layout(const std::string& path, const LayoutOptions& options, const ReadLimits& given) {
   const std::int64_t file_bytes = check_regular_file(path);
-  const ReadLimits limits = resolve_limits(given, file_bytes);
+  const ReadLimits limits = resolve_limits(given);
   const bool archive = looks_like_npz(path);
   Layout layout = options.layout;
   if (archive != (layout == Layout::npz) && layout != Layout::automatic)

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <vector>
 
+#include "data/fence.h"
 #include "data/npy.h"
 
 namespace r2pac {
@@ -37,6 +38,7 @@ class Member {
                           std::string("is damaged and cannot be unpacked (") + zip_file_strerror(file_) + ")",
                           "get a fresh copy of the file");
       got += static_cast<std::size_t>(n);
+      report_progress();
     }
   }
   /// Reads the end, which is where the checksum is compared.
