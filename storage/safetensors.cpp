@@ -97,7 +97,7 @@ void SafetensorsWriter::metadata(const std::string& key, const std::string& valu
   metadata_[key] = value;
 }
 
-void SafetensorsWriter::write(const std::filesystem::path& path) const {
+void SafetensorsWriter::write(const std::filesystem::path& path, Links links) const {
   std::vector<std::pair<StoredTensor, std::span<const std::byte>>> rows;
   for (const auto& [name, row] : tensors_) rows.push_back(row);
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
@@ -127,7 +127,7 @@ void SafetensorsWriter::write(const std::filesystem::path& path) const {
   head += json;
   parts[0] = std::as_bytes(std::span(head));
   head.replace(kLengthBytes + digits_position(json), kZeroDigits.size(), checksum({}, parts));
-  write_file_atomically(path, parts);
+  write_file_atomically(path, parts, links);
 }
 
 SafetensorsFile SafetensorsFile::read(const std::filesystem::path& path) {
@@ -154,6 +154,8 @@ SafetensorsFile SafetensorsFile::parse(std::vector<std::byte> bytes, const std::
   const auto data = all.subspan(kLengthBytes + length);
   file.header_ = parse_header(json, data.size(), name);
   file.checksummed_ = verify_checksum(file.header_, json, all, name);
+  file.checksum_ =
+      file.checksummed_ ? json.substr(digits_position(json), kZeroDigits.size()) : r2pac::checksum({all});
 
   for (std::size_t i = 0; i < file.header_.tensors.size(); ++i) {
     const StoredTensor& tensor = file.header_.tensors[i];
