@@ -28,7 +28,7 @@ std::string evaluation_line(const Evaluation& e, bool safe_best) {
     line["q_cost_spread"] = e.spread->q_cost;
   }
   line["safe_best"] = safe_best;
-  return line.dump();
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // `env` need not be UTF-8
 }
 
 std::optional<Evaluation> parse_evaluation_line(std::string_view line) {
