@@ -62,6 +62,13 @@ void add_choice(CLI::App& verb, const std::string& option, Chosen& chosen, const
       ->check(CLI::IsMember(names));
 }
 
+/// An option for a file or folder to write. An empty name, as of a shell's unset variable, is no name.
+inline CLI::Option* add_output(CLI::App& verb, const std::string& option, std::string& path,
+                               const std::string& description) {
+  return verb.add_option(option, path, description)
+      ->check([](const std::string& text) { return text.empty() ? "the name is empty" : ""; }, "PATH");
+}
+
 /// An option for the path of a picture, which is judged before anything is computed.
 inline void add_picture(CLI::App& verb, std::string& path, const std::string& description) {
   verb.add_option("--picture", path, description + ", .png or .pdf")

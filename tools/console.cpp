@@ -1,9 +1,11 @@
 #include "tools/console.h"
 
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -26,9 +28,15 @@ std::string short_number(double value) {
   return text;
 }
 
-void print_json(const Json& json) {
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
-  std::fflush(stdout);
+std::string json_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// Whether a write failed since the reader of a pipe, or a terminal, has gone.
+bool is_reader_gone(int error_number) {
+  struct stat out {};
+  return error_number == EPIPE ||
+         (error_number == EIO && fstat(STDOUT_FILENO, &out) == 0 && S_ISCHR(out.st_mode));
 }
 
 }  // namespace
@@ -53,32 +61,35 @@ Console::Console(ConsoleMode mode, const std::string& first_line) : mode_(mode) 
 
 Console::~Console() { clear_bar(); }
 
+void Console::print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return;
+  if (!is_reader_gone(errno)) return;  // the end of the program finds a full disk
+  if (std::freopen("/dev/null", "w", stdout) != nullptr) terminal_ = false;
+}
+
 void Console::clear_bar() {
   if (!bar_shown_) return;
-  std::printf("\r\033[K");
-  std::fflush(stdout);
+  print("\r\033[K");
   bar_shown_ = false;
 }
 
 void Console::note(const std::string& sentence) {
   clear_bar();
   if (mode_ == ConsoleMode::quiet) return;
-  if (mode_ == ConsoleMode::json) return print_json({{"note", sentence}});
-  std::printf("%s\n", sentence.c_str());
-  std::fflush(stdout);
+  if (mode_ == ConsoleMode::json) return print(json_line({{"note", sentence}}));
+  print(sentence + "\n");
 }
 
 void Console::warn(const std::string& sentence) {
   clear_bar();
-  if (mode_ == ConsoleMode::json) return print_json({{"warning", sentence}});
+  if (mode_ == ConsoleMode::json) return print(json_line({{"warning", sentence}}));
   std::fprintf(stderr, "warning: %s\n", sentence.c_str());
 }
 
 void Console::finish(const std::string& sentence) {
   clear_bar();
-  if (mode_ == ConsoleMode::json) return print_json({{"done", sentence}});
-  std::printf("%s\n", sentence.c_str());
-  std::fflush(stdout);
+  if (mode_ == ConsoleMode::json) return print(json_line({{"done", sentence}}));
+  print(sentence + "\n");
 }
 
 void Console::interval(const Interval& interval) {
@@ -93,28 +104,28 @@ void Console::interval(const Interval& interval) {
                  {"eta_seconds", interval.eta_seconds}};
     for (const auto& [name, value] : interval.values)
       json[name] = std::isfinite(value) ? Json(value) : Json(nullptr);
-    return print_json(json);
+    return print(json_line(json));
   }
   std::ostringstream line;
   line << interval.stage << ' ' << interval.step << '/' << interval.total << "  "
        << short_number(interval.steps_per_second) << " steps/s  ETA " << duration_text(interval.eta_seconds)
        << ' ';
   for (const auto& [name, value] : interval.values) line << ' ' << name << ' ' << short_number(value);
-  std::printf("%s\n", line.str().c_str());
-  std::fflush(stdout);
+  line << '\n';
+  print(line.str());
 }
 
 void Console::evaluation(const Evaluation& e, bool safe_best) {
   clear_bar();
   if (mode_ == ConsoleMode::quiet) return;
   if (mode_ == ConsoleMode::json)
-    return print_json({{"evaluation", Json::parse(evaluation_line(e, safe_best))}});
-  std::printf("scored at %llu: %s  return %s%s  normalised cost %s  within the limit %.0f %%%s\n",
-              static_cast<unsigned long long>(e.step), e.env.c_str(), short_number(e.return_mean).c_str(),
-              e.normalized_return ? (" (normalised " + short_number(*e.normalized_return) + ")").c_str() : "",
-              short_number(e.normalized_cost).c_str(), 100 * e.share_within_limit,
-              safe_best ? "  the best so far" : "");
-  std::fflush(stdout);
+    return print(json_line({{"evaluation", Json::parse(evaluation_line(e, safe_best))}}));
+  std::ostringstream line;
+  line << "scored at " << e.step << ": " << e.env << "  return " << short_number(e.return_mean);
+  if (e.normalized_return) line << " (normalised " << short_number(*e.normalized_return) << ")";
+  line << "  normalised cost " << short_number(e.normalized_cost) << "  within the limit "
+       << std::lround(100 * e.share_within_limit) << " %" << (safe_best ? "  the best so far" : "") << '\n';
+  print(line.str());
 }
 
 void Console::progress(std::uint64_t step, std::uint64_t total) {
@@ -136,9 +147,7 @@ void Console::progress(std::uint64_t step, std::uint64_t total) {
     bar.append(1, '[').append(static_cast<std::size_t>(filled), '#');
     bar.append(static_cast<std::size_t>(room - filled), '.').append(1, ']');
   }
-  std::printf("\r\033[K%s%s", bar.c_str(),
-              text.substr(0, static_cast<std::size_t>(std::max(1, terminal_width() - 1))).c_str());
-  std::fflush(stdout);
+  print("\r\033[K" + bar + text.substr(0, static_cast<std::size_t>(std::max(1, terminal_width() - 1))));
   bar_shown_ = true;
 }
 

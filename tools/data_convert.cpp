@@ -5,6 +5,7 @@
 #include "data/check.h"
 #include "data/layouts.h"
 #include "settings/tasks.h"
+#include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 
@@ -31,6 +32,7 @@ struct ConvertOptions {
 
 /// Prints what was read, what was written, and warnings about it.
 int run_data_convert(const ConvertOptions& options) {
+  require_output(options.out, {options.in});
   OtherData data = read_layout(options.in, options.layout);
   print_summary(options.in, layout_name(data.layout), summarize(data.columns, 0));
   for (const std::string& note : data.notes) std::printf("  note: %s\n", note.c_str());
@@ -58,7 +60,7 @@ void add_data_convert(CLI::App& data, Action& action) {
                "r2pac data convert main_data.hdf5 -o SafetyBallRun-v0-80-940.hdf5");
   verb->add_option("in", options->in, "Minari or D4RL file (HDF5), NumPy archive (.npz) or DSRL file")
       ->required();
-  verb->add_option("-o,--out", options->out, "DSRL file to write")->required();
+  add_output(*verb, "-o,--out", options->out, "DSRL file to write")->required();
   add_choice(*verb, "--from", options->layout.layout, layout_name,
              {Layout::automatic, Layout::dsrl, Layout::d4rl, Layout::minari, Layout::npz},
              "Layout of the input (auto if not given)");

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <new>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/version.h"
@@ -88,6 +89,7 @@ int run(int argc, char** argv) {
 }  // namespace r2pac
 
 int main(int argc, char** argv) {
+  r2pac::open_standard_descriptors();
   std::signal(SIGPIPE, SIG_DFL);  // a closed pipe, as of `| head`, ends the program without a word
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error like a full disk
   try {
