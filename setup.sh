@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Installs what is missing (Debian packages), configures and builds: ./setup.sh [target]
 # ./setup.sh --cuda installs, too, what the builds with the CUDA host layer need, and builds nothing.
+# ./setup.sh --fuzz installs, too, what test/fuzz.sh needs, and builds nothing.
 # ./setup.sh --simulators makes .simulators/, the Python environment with the simulators of `r2pac eval --env`,
 # from python/simulators.lock, and nothing else. PYTHON names its interpreter, python3 by default.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
+case "${1-}" in
+  --cuda | --fuzz | --simulators) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
+  -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
+esac
 
 packages=(
   g++ cmake ninja-build
@@ -15,6 +21,7 @@ packages=(
   catch2 librandom123-dev   # for the tests
 )
 [ "${1-}" != --cuda ] || packages+=(clang libomp-dev binutils)
+[ "${1-}" != --fuzz ] || packages+=(clang libomp-dev libclang-rt-14-dev)
 
 install_packages() {
   local missing=() package
@@ -62,7 +69,7 @@ if [ "${1-}" = --simulators ]; then
   exit 0
 fi
 install_packages "${packages[@]}"
-[ "${1-}" != --cuda ] || exit 0
+case "${1-}" in --cuda | --fuzz) exit 0 ;; esac
 
 cmake --preset release >/dev/null
 echo "setup: building (a few minutes the first time)"

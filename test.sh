@@ -6,6 +6,9 @@
 # what nvcc makes of them; needs the CUDA toolkit, but no GPU.
 set -euo pipefail
 cd "$(dirname "$0")"
+case "${1-}" in
+  -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' test.sh; exit 0 ;;
+esac
 cuda=0
 if [ "${1-}" = --cuda ]; then
   cuda=1

@@ -303,6 +303,9 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   act(*actor_, request);
 
   chosen_.copy_out(out.chunk.data(), n * chunk);
+  if (!std::ranges::all_of(out.chunk, [](T value) { return std::isfinite(value); }))
+    throw Error(ExitCode::diverged, "the policy answers an observation with a number that is not finite", "",
+                "give less guidance, check the observation's units, or use another policy");
   copy_if_wanted(chosen_q_cost_, out.q_cost);
   copy_if_wanted(chosen_q_reward_, out.q_reward);
   copy_if_wanted(v_reward_, out.v_reward);

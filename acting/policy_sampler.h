@@ -70,7 +70,8 @@ class Sampler {
 
   /// Chunks for observations [n, S] (not yet normalised) from noise [n, candidates, hA]. A row's result
   /// depends on that row alone. spent [n]: undiscounted cost of each row's episode so far, for the budget;
-  /// empty if nobody counts it. Throws InvalidArgument when a length does not fit.
+  /// empty if nobody counts it. Throws InvalidArgument when a length does not fit, and Error(diverged) when a
+  /// chunk is not finite.
   void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs,
               std::span<const double> spent = {});
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The price of acting in one pass: bench/one_step.sh DATA_FOLDER OUT_FOLDER
 # Trains safe chunks with actor=one-step on each DSRL file, and scores that policy and the flow that it was distilled
-# from, with 16 candidates of 32 steps, 16 of 8 and one of 8. Prints one table: return and cost of 20 episodes, the
-# share within the limit, and the milliseconds of one decision on one thread. Finished runs and scores are kept.
+# from, with 64 candidates of 8 steps (safe chunks' own), 16 of 32, 16 of 8 and one of 8. Prints one table: return
+# and cost of 20 episodes, the share within the limit, and the milliseconds of one decision on one thread. Finished
+# runs and scores are kept.
 # R2PAC names the program (build/bin/r2pac), TASKS the tasks (all of the folder), SEED the seed (0), and SETTINGS
 # further arguments of train (--preset quick).
 set -euo pipefail
@@ -11,7 +12,7 @@ r2pac=${R2PAC:-$(dirname "$0")/../build/bin/r2pac}
 mkdir -p "$out/scores"
 number() { sed -n "s/^ *\"$1\": *\([-0-9.e+]*\),*$/\1/p"; }
 
-echo '| task | acting | return | of 16 x 32 | cost | limit | within | ms |'
+echo '| task | acting | return | of 64 x 8 | cost | limit | within | ms |'
 echo '|---|---|---:|---:|---:|---:|---:|---:|'
 for file in "$data"/Safety*.hdf5; do
   task=$("$r2pac" config show --task "$file" | sed -n 's/^task = "\(.*\)"$/\1/p')
@@ -31,6 +32,7 @@ for file in "$data"/Safety*.hdf5; do
       'BEGIN { printf "| %s | %s | %.1f | %.1f %% | %.2f | %g | %.2f | %.3f |\n", task, name, earned,
                       100 * earned / best, cost, limit, within, ms }'
   done <<'ACTINGS'
+64 x 8|--set act_with=flow --candidates 64 --flow-steps 8
 16 x 32|--set act_with=flow --candidates 16 --flow-steps 32
 16 x 8|--set act_with=flow --candidates 16 --flow-steps 8
 1 x 8|--set act_with=flow --candidates 1 --flow-steps 8

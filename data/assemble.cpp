@@ -2,95 +2,46 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
 #include "data/episodes.h"
+#include "data/fields.h"
+#include "data/findings.h"
 
 namespace r2pac {
 namespace {
 
-using Names = std::vector<std::string>;
+constexpr char kStepLimit[] =
+    "give --episode-steps N, the most steps of an episode; if nothing cut them, any N of at least the number "
+    "of "
+    "rows";
 
-const Names kCostNames = {"costs", "cost", "infos/cost", "infos/costs"};
-
-std::optional<std::string> find(const ArrayFile& file, const Names& names) {
-  for (const std::string& name : names)
-    if (file.contains(name)) return name;
-  return std::nullopt;
+std::int64_t count_ends(const DsrlColumns& c) {
+  std::int64_t ends = 0;
+  for (std::size_t row = 0; row < c.terminals.size(); ++row) ends += c.terminals[row] || c.timeouts[row];
+  return ends;
 }
 
-std::string quoted_list(const Names& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "`" : ", `") + name + "`";
-  return list;
-}
-
-/// The first of these names that is there; reading it says that the first is missing if none is.
-std::string find_or_first(const ArrayFile& file, const Names& names) {
-  return find(file, names).value_or(names.front());
-}
-
-std::string counted(std::int64_t n, const std::string& what) {
-  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
-}
-
-void check_rows(const NumberArray& array, const std::string& name, std::int64_t rows) {
-  if (array.rows != rows)
-    throw array_fault(
-        name, "has " + std::to_string(array.rows) + " rows where " + std::to_string(rows) + " are expected",
-        "all arrays must describe the same transitions");
-}
-
-std::vector<float> read_vector(const ArrayFile& file, const std::string& name, std::int64_t rows) {
-  NumberArray array = file.read(name, ArrayKind::vector);
-  check_rows(array, name, rows);
-  return std::move(array.values);
-}
-
-std::vector<std::uint8_t> read_flags(const ArrayFile& file, const std::string& name, std::int64_t rows) {
-  const std::vector<float> values = read_vector(file, name, rows);
-  std::vector<std::uint8_t> flags(values.size());
-  for (std::size_t row = 0; row < values.size(); ++row) {
-    if (values[row] != 0.0f && values[row] != 1.0f)
-      throw array_fault(name,
-                        "has the value " + std::to_string(values[row]) + " in row " + std::to_string(row),
-                        "flags must be 0 or 1");
-    flags[row] = values[row] != 0.0f;
+/// Cuts episodes that run on after so many steps.
+std::int64_t cut_after(DsrlColumns& c, std::int64_t steps) {
+  std::int64_t cuts = 0, length = 0;
+  for (std::size_t row = 0; row < c.terminals.size(); ++row) {
+    const bool ended = c.terminals[row] || c.timeouts[row];
+    if (!ended && ++length < steps) continue;
+    length = 0;
+    if (ended) continue;
+    c.timeouts[row] = 1;
+    ++cuts;
   }
-  return flags;
-}
-
-NumberArray read_actions(const ArrayFile& file, const std::string& name) {
-  NumberArray actions = file.read(name, ArrayKind::matrix);
-  if (actions.whole_numbers)
-    throw array_fault(name, "is made of whole numbers: these are discrete actions",
-                      "R2PAC needs continuous actions in [-1, 1]");
-  return actions;
-}
-
-/// Costs of `rows` transitions; one more in front belongs to a reset and is left out.
-std::vector<float> read_costs(const ArrayFile& file, const CostSource& source, std::int64_t rows,
-                              bool with_reset) {
-  if (source.zero) return std::vector<float>(static_cast<std::size_t>(rows));
-  const auto name = source.key.empty() ? find(file, kCostNames) : source.key;
-  if (!name)
-    throw Error(ExitCode::data, "the file holds no costs: none of " + quoted_list(kCostNames) + " is there",
-                {}, "name their array with --cost-key, or have zeros with --no-costs");
-  if (!file.contains(*name))
-    throw array_fault(*name, "is missing", "give --cost-key the name of an array that is in the file");
-  NumberArray costs = file.read(*name, ArrayKind::vector);
-  if (with_reset && costs.rows == rows + 1) {
-    costs.values.erase(costs.values.begin());
-    --costs.rows;
-  }
-  check_rows(costs, *name, rows);
-  return std::move(costs.values);
+  return cuts;
 }
 
 /// Marks rows as cut whose next observation is not what the next row observed, up to the last row.
 std::int64_t mark_jumps(DsrlColumns& c) {
-  std::int64_t jumps = 0;
   const DsrlView view = view_of(c);
+  const RowOrder order = find_order(view);
+  if (order.random()) throw Error(ExitCode::data, order.text(), {}, order.todo());
+  if (order.rounded()) return 0;
+  std::int64_t jumps = 0;
   for (std::int64_t row = 0; row + 1 < c.rows; ++row) {
     const auto r = static_cast<std::size_t>(row);
     if (c.terminals[r] || c.timeouts[r] || next_row_follows(view, row)) continue;
@@ -100,13 +51,15 @@ std::int64_t mark_jumps(DsrlColumns& c) {
   return jumps;
 }
 
-/// Takes the ends of the longest episodes as a step limit if there are several. `terminals` held `done`.
+/// Takes the ends of the longest episodes as a step limit if there are several: at least a twentieth of all.
+/// `terminals` held `done`.
 std::int64_t tell_step_limit(DsrlColumns& c) {
   std::map<std::int64_t, std::vector<std::size_t>> ends_by_length;
-  for (const Episode& episode : split_episodes(view_of(c)))
+  const std::vector<Episode> episodes = split_episodes(view_of(c));
+  for (const Episode& episode : episodes)
     ends_by_length[episode.length].push_back(static_cast<std::size_t>(episode.first + episode.length - 1));
-  const std::vector<std::size_t>& ends = ends_by_length.rbegin()->second;
-  if (ends.size() < 2) return 0;
+  const auto& [length, ends] = *ends_by_length.rbegin();
+  if (length < 2 || ends.size() < 2 || 20 * ends.size() < episodes.size()) return 0;
   std::int64_t told = 0;
   for (const std::size_t end : ends) {
     told += c.terminals[end];
@@ -166,115 +119,171 @@ void make_next_observations(Assembled& result) {
                 "save next observations, too");
 }
 
+/// Moves the numbers of an array to their place, and what their rounding took.
+void place(NumberArray&& array, std::vector<float>& values, int index, std::vector<LostColumn>& lost) {
+  values = std::move(array.values);
+  for (const std::int64_t column : lost_columns(array.rounding)) lost.push_back({index, column});
+}
+
 }  // namespace
 
-Assembled assemble_flat(const ArrayFile& file, const CostSource& costs) {
-  static const Names kObservations = {"observations", "obs", "observation"},
-                     kNext = {"next_observations", "next_obs", "observations_next", "next_observation"},
-                     kActions = {"actions", "action", "act"}, kRewards = {"rewards", "reward", "rew"},
-                     kTerminals = {"terminals", "terminations", "terminated", "terminal"},
-                     kDone = {"dones", "done"},
-                     kTimeouts = {"timeouts", "truncations", "truncated", "timeout"};
-  Assembled result;
+std::string counted(std::int64_t n, const std::string& what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+void settle_ends(Assembled& result, const KnownEnds& known, std::int64_t episode_steps) {
   DsrlColumns& c = result.columns;
-  NumberArray observations = file.read(find_or_first(file, kObservations), ArrayKind::matrix);
+  const auto note = [&](const std::string& text) { result.notes.push_back(text); };
+  const std::int64_t flagged = count_ends(c);
+  if (episode_steps > 0) {
+    note(counted(cut_after(c, episode_steps), "episode") + " cut after " + counted(episode_steps, "step"));
+  } else {
+    if (known.next_observations && (!known.timeouts || flagged == 0))
+      if (const std::int64_t jumps = mark_jumps(c); jumps > 0)
+        note("there are no timeouts: " + counted(jumps, "row") +
+             " whose next observation is not the next row's count as cut");
+    const std::string ends =
+        counted(flagged, "end") + (flagged == 1 ? " is" : " are") + " flagged in " + counted(c.rows, "row");
+    if (count_ends(c) == 0)
+      throw Error(ExitCode::data, "nothing says where episodes end: " + ends, {}, kStepLimit);
+    if (!known.next_observations && !known.timeouts && known.done.empty())
+      throw Error(
+          ExitCode::data,
+          "nothing says where a step limit cut episodes: there are neither timeouts nor next observations, "
+          "and " +
+              ends,
+          {}, kStepLimit);
+  }
+  if (!known.done.empty() && !known.timeouts) {
+    const std::int64_t told = tell_step_limit(c);
+    note("`" + known.done + "` does not tell genuine ends from a step limit: " +
+         (told > 0 ? counted(told, "end") + " of the longest episodes count as cut"
+                   : "all ends count as genuine"));
+  }
+  if (!c.terminals.back() && !c.timeouts.back()) {
+    c.timeouts.back() = 1;
+    note("the last episode has no end and counts as cut");
+  }
+  if (!known.next_observations) make_next_observations(result);
+}
+
+Assembled assemble_flat(const ArrayFile& file, const AssembleOptions& options) {
+  Assembled result;
+  const Fields fields(file, options);
+  DsrlColumns& c = result.columns;
+  NumberArray observations = fields.matrix("observations");
   c.rows = observations.rows;
   c.observation_dim = static_cast<int>(observations.columns);
-  c.observations = std::move(observations.values);
-  const std::string action_name = find_or_first(file, kActions);
-  NumberArray actions = read_actions(file, action_name);
-  check_rows(actions, action_name, c.rows);
+  place(std::move(observations), c.observations, 0, c.lost);
+  NumberArray actions = fields.actions(c.rows);
   c.action_dim = static_cast<int>(actions.columns);
-  c.actions = std::move(actions.values);
-  c.rewards = read_vector(file, find_or_first(file, kRewards), c.rows);
-  c.costs = read_costs(file, costs, c.rows, false);
+  place(std::move(actions), c.actions, 2, c.lost);
+  place(fields.vector("rewards", c.rows), c.rewards, 3, c.lost);
+  place(fields.costs(c.rows, false), c.costs, 4, c.lost);
 
-  const auto terminals = find(file, kTerminals), done = find(file, kDone), timeouts = find(file, kTimeouts);
-  if (!terminals && !done && !timeouts)
+  const bool terminals = fields.find("terminals").has_value(), timeouts = fields.find("timeouts").has_value();
+  const auto done = fields.find("done");
+  if (!terminals && !timeouts && !done && options.episode_steps == 0)
     throw Error(ExitCode::data,
-                "nothing says where episodes end: none of " + quoted_list(kTerminals) + ", " +
-                    quoted_list(kTimeouts) + ", " + quoted_list(kDone) + " is there",
-                {}, "save `terminals` and `timeouts`, too");
-  const std::vector<std::uint8_t> none(static_cast<std::size_t>(c.rows));
-  c.terminals = terminals ? read_flags(file, *terminals, c.rows)
-                : done    ? read_flags(file, *done, c.rows)
-                          : none;
-  c.timeouts = timeouts ? read_flags(file, *timeouts, c.rows) : none;
-  if (!terminals && done && timeouts)  // done means either
-    for (std::size_t row = 0; row < c.terminals.size(); ++row)
-      c.terminals[row] = c.terminals[row] && !c.timeouts[row];
+                "nothing says where episodes end: there are neither `terminals` nor `timeouts` nor `done`",
+                {}, std::string("save them, or ") + kStepLimit + "; the file holds " + listing(file));
+  c.terminals = c.timeouts = std::vector<std::uint8_t>(static_cast<std::size_t>(c.rows));
+  if (terminals) c.terminals = fields.flags("terminals", c.rows);
+  if (timeouts) c.timeouts = fields.flags("timeouts", c.rows);
+  if (done) {  // an end of either kind
+    const std::vector<std::uint8_t> ends = fields.flags("done", c.rows);
+    for (std::size_t row = 0; row < ends.size(); ++row) {
+      if (!terminals) c.terminals[row] = ends[row] && !c.timeouts[row];
+      if (terminals && !timeouts) c.timeouts[row] = ends[row] && !c.terminals[row];
+    }
+  }
 
-  const auto next = find(file, kNext);
+  const auto next = fields.find("next_observations");
   if (next) {
-    NumberArray next_observations = file.read(*next, ArrayKind::matrix);
-    check_rows(next_observations, *next, c.rows);
-    if (next_observations.columns != c.observation_dim)
+    NumberArray array = fields.matrix("next_observations", c.rows);
+    if (array.columns != c.observation_dim)
       throw array_fault(*next,
-                        "has " + std::to_string(next_observations.columns) + " columns where " +
+                        "has " + std::to_string(array.columns) + " columns where " +
                             std::to_string(c.observation_dim) + " are expected",
                         "both must have the width of an observation");
-    c.next_observations = std::move(next_observations.values);
+    place(std::move(array), c.next_observations, 1, c.lost);
   } else {
-    c.next_observations = c.observations;  // until the ends of the episodes are known
+    c.next_observations = c.observations;
   }
-  if (next && !timeouts)
-    if (const std::int64_t jumps = mark_jumps(c); jumps > 0)
-      result.notes.push_back("there are no timeouts: " + counted(jumps, "row") +
-                             " whose next observation is not the next row's count as cut");
-  if (!terminals && done && !timeouts) {
-    const std::int64_t told = tell_step_limit(c);
-    result.notes.push_back("`" + *done + "` does not tell genuine ends from a step limit: " +
-                           (told > 0 ? counted(told, "end") + " of the longest episodes count as cut"
-                                     : "all ends count as genuine"));
-  }
-  const auto last = static_cast<std::size_t>(c.rows - 1);
-  if (!c.terminals[last] && !c.timeouts[last]) {
-    c.timeouts[last] = 1;
-    result.notes.push_back("the last episode has no end and counts as cut");
-  }
-  if (!next) make_next_observations(result);
+  settle_ends(result,
+              {.next_observations = next.has_value(),
+               .timeouts = timeouts || (terminals && done),
+               .done = !terminals && done ? *done : ""},
+              options.episode_steps);
   return result;
 }
 
-void EpisodeAssembler::add(const ArrayFile& episode, const std::string& label) {
+void EpisodeAssembler::add(const ArrayFile& file, const std::string& label, Last last,
+                           std::optional<bool> genuine) {
   DsrlColumns& c = result_.columns;
-  const NumberArray observations = episode.read("observations", ArrayKind::matrix);
-  const NumberArray actions = read_actions(episode, "actions");
+  const Fields fields(file, options_, label + "/");
+  const NumberArray actions = fields.actions();
   const std::int64_t rows = actions.rows;
-  check_rows(observations, label + "/observations", rows + 1);
+  const NumberArray observations = fields.matrix("observations", last == Last::stored ? rows + 1 : rows);
   if (c.rows == 0) {
     c.observation_dim = static_cast<int>(observations.columns);
     c.action_dim = static_cast<int>(actions.columns);
   }
-  const auto check_width = [&](const NumberArray& array, const char* name, int width) {
+  const auto append = [&](std::vector<float>& to, const NumberArray& array, int index, const char* name,
+                          int width, std::int64_t first = 0) {
     if (array.columns != width)
       throw array_fault(
           label + "/" + name,
           "has " + std::to_string(array.columns) + " columns, in the first episode " + std::to_string(width),
           "all episodes must have the same widths");
+    const auto begin = array.values.begin() + first * width;
+    to.insert(to.end(), begin, begin + rows * width);
+    rounding_[index].resize(std::max(rounding_[index].size(), array.rounding.size()));
+    for (std::size_t i = 0; i < array.rounding.size(); ++i) rounding_[index][i].add(array.rounding[i]);
   };
-  check_width(observations, "observations", c.observation_dim);
-  check_width(actions, "actions", c.action_dim);
-  const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
-  const std::ptrdiff_t width = c.observation_dim;
-  c.observations.insert(c.observations.end(), observations.values.begin(), observations.values.end() - width);
-  c.next_observations.insert(c.next_observations.end(), observations.values.begin() + width,
-                             observations.values.end());
-  append(c.actions, actions.values);
-  append(c.rewards, read_vector(episode, "rewards", rows));
-  append(c.costs, read_costs(episode, costs_, rows, true));
-  append(c.terminals, read_flags(episode, "terminations", rows));
-  append(c.timeouts, read_flags(episode, "truncations", rows));
+  append(c.observations, observations, 0, "observations", c.observation_dim);
+  append(c.actions, actions, 2, "actions", c.action_dim);
+  append(c.rewards, fields.vector("rewards", rows), 3, "rewards", 1);
+  append(c.costs, fields.costs(rows, true), 4, "costs", 1);
+  if (last == Last::stored)
+    append(c.next_observations, observations, 1, "observations", c.observation_dim, 1);
+  else if (fields.find("next_observations"))
+    append(c.next_observations, fields.matrix("next_observations", rows), 1, "next_observations",
+           c.observation_dim);
+  else
+    known_.next_observations = false;
+
+  const auto flags = [&](const char* field) {
+    return fields.find(field) ? fields.flags(field, rows)
+                              : std::vector<std::uint8_t>(static_cast<std::size_t>(rows));
+  };
+  std::vector<std::uint8_t> terminals = flags("terminals");
+  const std::vector<std::uint8_t> timeouts = flags("timeouts");
+  if (const auto done = fields.find("done"); done && !fields.find("terminals")) {
+    terminals = flags("done");
+    if (!fields.find("timeouts")) {
+      known_.done = *done;
+      known_.timeouts = false;
+    }
+  }
+  if (genuine) terminals.back() = *genuine;
+  c.terminals.insert(c.terminals.end(), terminals.begin(), terminals.end());
+  c.timeouts.insert(c.timeouts.end(), timeouts.begin(), timeouts.end());
   c.rows += rows;
   if (!c.terminals.back() && !c.timeouts.back()) {
     c.timeouts.back() = 1;
-    ++unfinished_;
+    if (!genuine) ++unfinished_;
   }
 }
 
 Assembled EpisodeAssembler::finish() {
+  DsrlColumns& c = result_.columns;
   if (unfinished_ > 0)
     result_.notes.push_back(counted(unfinished_, "episode") + " without an end count as cut");
+  if (!known_.next_observations) c.next_observations = c.observations;
+  for (int index = 0; index < 5; ++index)
+    for (const std::int64_t column : lost_columns(rounding_[index])) c.lost.push_back({index, column});
+  settle_ends(result_, known_, options_.episode_steps);
   return std::move(result_);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "data/episodes.h"
+#include "data/findings.h"
 
 namespace r2pac {
 namespace {
@@ -13,11 +14,6 @@ namespace {
 using Severity = Fault::Severity;
 
 constexpr const char* kAgain = "make the data set again without these rows";
-
-std::string in_rows(const Finding& found) {
-  if (found.rows == 1) return " in row " + std::to_string(found.first_row);
-  return " in " + std::to_string(found.rows) + " rows, the first is row " + std::to_string(found.first_row);
-}
 
 template <class T, class Predicate>
 Finding find_in(std::span<const T> array, Predicate bad) {
@@ -27,28 +23,47 @@ Finding find_in(std::span<const T> array, Predicate bad) {
   return found;
 }
 
-/// "column 3" or "columns 3, 5, 8" of those that never change; empty when all do.
-std::string constant_columns(std::span<const float> array, std::int64_t width) {
-  std::string list;
-  int count = 0;
+/// Columns that never change.
+std::vector<std::int64_t> constant_columns(std::span<const float> array, std::int64_t width) {
+  std::vector<std::int64_t> columns;
   for (std::int64_t column = 0; column < width; ++column) {
     const float first = array[static_cast<std::size_t>(column)];
     bool constant = true;
     for (std::int64_t i = column; constant && i < std::ssize(array); i += width)
       constant = array[static_cast<std::size_t>(i)] == first;
-    if (constant) list += (count++ == 0 ? "" : ", ") + std::to_string(column);
+    if (constant) columns.push_back(column);
   }
-  return count == 0 ? "" : (count == 1 ? "column " : "columns ") + list;
+  return columns;
+}
+
+/// "column 3" or "columns 3, 5, 8"
+std::string column_list(const std::vector<std::int64_t>& columns) {
+  std::string list = columns.size() == 1 ? "column " : "columns ";
+  for (std::size_t i = 0; i < columns.size(); ++i) list += (i == 0 ? "" : ", ") + std::to_string(columns[i]);
+  return list;
+}
+
+/// "-1, 0 and 1"
+std::string few_values_text(const ActionValues& few) {
+  std::string list;
+  for (std::size_t i = 0; i < few.values.size(); ++i) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", static_cast<double>(few.values[i]));
+    list += (i == 0 ? "" : i + 1 == few.values.size() ? " and " : ", ") + std::string(text);
+  }
+  return list;
 }
 
 class Check {
  public:
-  Check(const DsrlView& view, int chunk_length)
-      : view_(view), episodes_(split_episodes(view)), chunk_length_(chunk_length) {}
+  explicit Check(const DsrlView& view) : view_(view), episodes_(split_episodes(view)) {}
 
   std::vector<Fault> run() {
     numbers();
-    flags();
+    order();
+    after_ends();
+    ends();
+    suspicions();
     constants();
     std::stable_partition(faults_.begin(), faults_.end(),
                           [](const Fault& f) { return f.severity == Severity::error; });
@@ -57,62 +72,128 @@ class Check {
 
  private:
   void add(Severity severity, const std::string& array, std::int64_t row, const std::string& what,
-           const std::string& todo) {
-    faults_.push_back({severity, array, row, what, todo});
+           const std::string& todo, bool refused = false) {
+    faults_.push_back({severity, array, row, what, todo, refused});
   }
 
   void numbers() {
     for (std::size_t i = 0; i < 5; ++i)
-      if (const Finding found = find_non_finite(view_, i); found.rows > 0)
-        add(Severity::error, kArrays[i].name, found.first_row, "NaN or infinity" + in_rows(found), kAgain);
+      if (const Finding found = find_non_finite(view_, i); found.rows > 0) {
+        finite_ = false;
+        add(Severity::error, kArrays[i].name, found.first_row, "NaN or infinity in " + rows_text(found),
+            kAgain, true);
+      }
     if (const Finding found = find_unbounded_actions(view_); found.rows > 0) {
       float largest = 0;
       for (const float a : view_.actions) largest = std::max(largest, std::abs(a));
       char size[32];
-      std::snprintf(size, sizeof size, "%.6g", static_cast<double>(largest));
+      std::snprintf(size, sizeof size, "%.9g", static_cast<double>(largest));
       add(Severity::error, "actions", found.first_row,
-          "outside [-1, 1]" + in_rows(found) + "; largest magnitude " + size,
-          "scale the actions to [-1, 1]; training would clip them");
+          "outside [-1, 1] in " + rows_text(found) + "; largest magnitude " + size,
+          "scale the actions to [-1, 1]; training clips them");
     }
-    if (const Finding found = find_mismatches(view_); found.rows > 0)
-      add(Severity::error, "next_observations", found.first_row,
-          "differs from the next row's observation inside an episode" + in_rows(found),
-          "check that rows are in time order and that each episode's end is flagged");
     const auto& costs = view_.costs;
     if (const Finding found = find_in(costs, [&](std::size_t r) { return costs[r] < 0; }); found.rows > 0)
-      add(Severity::warning, "costs", found.first_row, "below zero" + in_rows(found),
+      add(Severity::warning, "costs", found.first_row, "below zero in " + rows_text(found),
           "a cost counts what should not happen; check its sign");
+    for (std::size_t i = 0; i < 5; ++i) {
+      const auto of_array = [&](const LostColumn& lost) { return lost.array == static_cast<int>(i); };
+      std::vector<std::int64_t> columns;
+      for (const LostColumn& lost : view_.lost)
+        if (of_array(lost)) columns.push_back(lost.column);
+      if (!columns.empty())
+        add(Severity::warning, kArrays[i].name, -1,
+            (kArrays[i].matrix() ? column_list(columns) + ": " : "") +
+                "what it varies by was lost in rounding to 32 bits",
+            "subtract a constant before saving it: the first time, a mean position");
+    }
   }
 
-  void flags() {
-    if (count_windows(episodes_, chunk_length_) == 0)
-      add(Severity::error, "", -1, no_windows(episodes_, chunk_length_),
-          "choose a chunk length no longer than the longest episode");
+  void order() {
+    const RowOrder order = find_order(view_);
+    if (order.off.rows == 0) return;
+    const Severity severity = order.rounded() ? Severity::warning : Severity::error;
+    add(severity, "next_observations", order.off.first_row, order.text(), order.todo(), order.random());
+  }
+
+  void after_ends() {
+    const EndFindings found = find_end_states(view_);
+    if (const Finding& starts = found.next_start; starts.rows > 0) {
+      const bool most = 2 * starts.rows > found.ends || 2 * found.cuts_at_start.rows > found.cuts;
+      add(most ? Severity::error : Severity::warning, "next_observations", starts.first_row,
+          "at the end of an episode it is the next episode's first observation, in " + rows_text(starts) +
+              " of " + std::to_string(found.ends),
+          "save the state that the episode ended in, as `final_observation` gives it where environments "
+          "restart "
+          "themselves; training would take the next start for it");
+    }
+    if (const Finding& repeated = found.repeated_cuts; repeated.rows > 0) {
+      const bool most = 2 * repeated.rows > found.all_cuts;
+      add(most ? Severity::error : Severity::warning, "next_observations", repeated.first_row,
+          "where an episode was cut it repeats the observation, in " + rows_text(repeated) + " of " +
+              std::to_string(found.all_cuts),
+          "save the state that the episode was cut in, or drop the last row of each: training bootstraps "
+          "from it");
+    }
+    if (const Finding& repeated = found.repeated_genuine; repeated.rows > 0)
+      add(Severity::warning, "next_observations", repeated.first_row,
+          "at genuine ends it repeats the observation, in " + rows_text(repeated),
+          "harmless: no value is taken from what follows a genuine end");
+    if (const Finding found_rows = find_unchanged(view_); found_rows.rows > 0)
+      add(Severity::warning, "next_observations", found_rows.first_row,
+          "nothing changes, it is the observation itself, in " + rows_text(found_rows),
+          "if these rows are padding, leave them out and flag the last real row of each episode");
+  }
+
+  void ends() {
     if (!episodes_.back().finished) {
       const bool none = episodes_.size() == 1;
-      add(Severity::warning, "timeouts", episodes_.back().first,
+      add(none && view_.shape.rows > 1 ? Severity::error : Severity::warning, "timeouts",
+          episodes_.back().first,
           none ? "no row is flagged as an episode's end in `terminals` or `timeouts`"
                : "the last episode is unfinished: no end is flagged from row " +
                      std::to_string(episodes_.back().first) + " on",
-          "flag its last row in `timeouts`; training uses it as if cut there");
+          none ? "flag the last row of each episode, or let `r2pac data convert --episode-steps N` do it; "
+                 "training "
+                 "takes all rows as one episode"
+               : "flag its last row in `timeouts`; training uses it as if cut there");
+    } else if (episodes_.size() == 1 && view_.shape.rows > 1) {
+      add(Severity::warning, "timeouts", -1,
+          "all " + std::to_string(view_.shape.rows) + " rows are one episode",
+          "if they are several, flag the last row of each, or let `r2pac data convert --episode-steps N` do "
+          "it");
     }
     const auto both = [&](std::size_t r) { return view_.terminals[r] && view_.timeouts[r]; };
     if (const Finding found = find_in(view_.terminals, both); found.rows > 0)
-      add(Severity::warning, "terminals", found.first_row, "set together with `timeouts`" + in_rows(found),
-          "training takes these ends as genuine");
+      add(Severity::warning, "terminals", found.first_row,
+          "set together with `timeouts` in " + rows_text(found), "training takes these ends as genuine");
+  }
+
+  void suspicions() {
+    if (!finite_) return;
+    if (const ActionValues few = find_few_values(view_); !few.values.empty())
+      add(Severity::warning, "actions", -1,
+          few.one_hot ? "one component of each row is " + few_values_text({{few.values.back()}, false}) +
+                            " and the others are " + few_values_text({{few.values.front()}, false}) +
+                            ": these look like choices"
+                      : "they take only the values " + few_values_text(few) + ": these look like choices",
+          "R2PAC needs continuous actions in [-1, 1]");
+    if (costs_look_summed(view_, episodes_))
+      add(Severity::warning, "costs", -1, "they never fall inside an episode: these look like running sums",
+          "save what each step costs, not the sum so far");
   }
 
   void constants() {
     for (std::size_t i = 0; i < 5; ++i) {
       if (i == 1) continue;  // what is true of the observations is true of the next ones
       const auto bytes = view_.bytes(i);
-      const std::string columns =
+      const std::vector<std::int64_t> columns =
           constant_columns({reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
                            width_of(kArrays[i], view_.shape));
       if (columns.empty() || view_.shape.rows == 1) continue;
       if (kArrays[i].matrix())
         add(Severity::warning, kArrays[i].name, -1,
-            columns + (columns[6] == ' ' ? " is" : " are") + " constant",
+            column_list(columns) + (columns.size() == 1 ? " is" : " are") + " constant",
             "harmless, but nothing can be learned from it");
       else
         add(Severity::warning, kArrays[i].name, -1, "the same in every row",
@@ -122,19 +203,32 @@ class Check {
 
   const DsrlView& view_;
   std::vector<Episode> episodes_;
-  int chunk_length_;
   std::vector<Fault> faults_;
+  bool finite_ = true;
 };
 
 }  // namespace
 
+std::vector<Fault> find_faults(const DsrlView& view) {
+  return view.shape.rows == 0 ? std::vector<Fault>{} : Check(view).run();
+}
+
+std::string sentence(const Fault& fault) {
+  return (fault.array.empty() ? "" : "`" + fault.array + "`: ") + fault.what + "; " + fault.todo;
+}
+
 std::vector<Fault> check_columns(const DsrlColumns& columns, int chunk_length) try {
   const DsrlView view = view_of(columns);
   if (view.shape.rows == 0)
-    return {{Severity::error, "", -1, "there are no rows", "make the data set again"}};
-  return Check(view, chunk_length).run();
+    return {{Severity::error, "", -1, "there are no rows", "make the data set again", true}};
+  std::vector<Fault> faults = find_faults(view);
+  const std::vector<Episode> episodes = split_episodes(view);
+  if (count_windows(episodes, chunk_length) == 0)
+    faults.insert(faults.begin(), {Severity::error, "", -1, no_windows(episodes, chunk_length),
+                                   "choose a chunk length no longer than the longest episode", true});
+  return faults;
 } catch (const InvalidArgument& mismatch) {
-  return {{Severity::error, "", -1, mismatch.what(), "all arrays must have the same number of rows"}};
+  return {{Severity::error, "", -1, mismatch.what(), "all arrays must have the same number of rows", true}};
 }
 
 }  // namespace r2pac

@@ -18,11 +18,16 @@ struct Fault {
   std::string array;  ///< empty when the fault concerns them all
   std::int64_t row;   ///< the first one concerned, from 0; -1: none in particular
   std::string what, todo;
+  bool refused = false;  ///< training, and whatever reads data as training does, refuses the file
 };
 
-/// Every fault of the contents: sizes that do not fit, NaN and infinity, actions outside [-1, 1], next
-/// observations that do not match, negative costs, both flags at once, an unfinished last episode,
-/// constant columns, no window of `chunk_length` rows. Errors first.
+/// "`actions`: outside [-1, 1] in 3 rows (first: 17); scale them": a fault in one line.
+std::string sentence(const Fault& fault);
+
+/// Every fault of the contents: sizes that do not fit, NaN and infinity, rows in no order, next observations
+/// that do not match or that follow an end wrongly, padding, ends that are missing, actions outside [-1, 1]
+/// or of few values, costs that are negative or look summed, columns that are constant or were rounded away,
+/// both flags at once, no window of `chunk_length` rows. Errors first.
 std::vector<Fault> check_columns(const DsrlColumns& columns, int chunk_length = 5);
 
 /// Smallest, quartiles (linear interpolation) and largest of one figure over the episodes.

@@ -34,6 +34,44 @@ std::int64_t offset_of(const ColumnShape& shape, std::size_t index) {
   return offset;
 }
 
+namespace {
+
+std::int64_t number_columns(const ColumnShape& shape) {
+  std::int64_t columns = 0;
+  for (const ArraySpec& array : kArrays) columns += array.flag ? 0 : width_of(array, shape);
+  return columns;
+}
+
+}  // namespace
+
+std::int64_t block_bytes(const ColumnShape& shape, int workers) {
+  return offset_of(shape, kArrays.size()) +
+         workers * number_columns(shape) * std::int64_t{sizeof(ColumnRounding)};
+}
+
+std::span<ColumnRounding> rounding_of(std::byte* block, const ColumnShape& shape, int worker) {
+  const std::int64_t columns = number_columns(shape);
+  auto* const first = reinterpret_cast<ColumnRounding*>(block + offset_of(shape, kArrays.size()));
+  return {first + worker * columns, static_cast<std::size_t>(columns)};
+}
+
+std::vector<LostColumn> lost_columns_of(std::byte* block, const ColumnShape& shape, int workers) {
+  const std::span<ColumnRounding> all = rounding_of(block, shape, 0);
+  for (int worker = 1; worker < workers; ++worker) {
+    const auto more = rounding_of(block, shape, worker);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].add(more[i]);
+  }
+  std::vector<LostColumn> lost;
+  std::size_t first = 0;
+  for (std::size_t a = 0; a < kArrays.size() && !kArrays[a].flag; ++a) {
+    const auto width = static_cast<std::size_t>(width_of(kArrays[a], shape));
+    for (const std::int64_t column : lost_columns(all.subspan(first, width)))
+      lost.push_back({static_cast<int>(a), column});
+    first += width;
+  }
+  return lost;
+}
+
 std::span<const std::byte> DsrlView::bytes(std::size_t index) const {
   switch (index) {
     case 0:
@@ -62,7 +100,7 @@ DsrlView view_of(const std::byte* block, const ColumnShape& shape) {
     return std::span(reinterpret_cast<const std::uint8_t*>(block + offset_of(shape, i)),
                      static_cast<std::size_t>(bytes_of(kArrays[i], shape)));
   };
-  return {shape, numbers(0), numbers(1), numbers(2), numbers(3), numbers(4), flags(5), flags(6)};
+  return {shape, numbers(0), numbers(1), numbers(2), numbers(3), numbers(4), flags(5), flags(6), {}};
 }
 
 DsrlView view_of(const DsrlColumns& c) {
@@ -73,7 +111,8 @@ DsrlView view_of(const DsrlColumns& c) {
                       c.rewards,
                       c.costs,
                       c.terminals,
-                      c.timeouts};
+                      c.timeouts,
+                      c.lost};
   for (std::size_t i = 0; i < kArrays.size(); ++i)
     if (c.rows < 0 || std::ssize(view.bytes(i)) != bytes_of(kArrays[i], view.shape))
       throw InvalidArgument(std::string("DsrlColumns: ") + kArrays[i].name + " holds " +

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "data/dsrl.h"
+#include "data/rounding.h"
 
 namespace r2pac {
 
@@ -41,11 +42,19 @@ std::int64_t bytes_of(const ArraySpec& array, const ColumnShape& shape);
 /// Where array `index` begins in the block, a multiple of 64; offset_of(shape, 7) is the block's size.
 std::int64_t offset_of(const ColumnShape& shape, std::size_t index);
 
+/// Bytes of the block with room for the rounding of the columns that each of the workers has seen.
+std::int64_t block_bytes(const ColumnShape& shape, int workers);
+/// What one worker has seen: an entry for each column of the arrays that are no flags, in their order.
+std::span<ColumnRounding> rounding_of(std::byte* block, const ColumnShape& shape, int worker);
+/// The columns in which the rounding of all workers together takes the variation.
+std::vector<LostColumn> lost_columns_of(std::byte* block, const ColumnShape& shape, int workers);
+
 /// The seven arrays; sizes as in DsrlColumns.
 struct DsrlView {
   ColumnShape shape;
   std::span<const float> observations, next_observations, actions, rewards, costs;
   std::span<const std::uint8_t> terminals, timeouts;
+  std::vector<LostColumn> lost;
 
   /// The bytes of array `index` of kArrays.
   std::span<const std::byte> bytes(std::size_t index) const;

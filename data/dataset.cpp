@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "data/episodes.h"
+#include "data/findings.h"
 #include "data/load.h"
 
 namespace r2pac {
@@ -55,9 +56,10 @@ Dataset build(const DsrlView& view, std::string path, int closing_rows, Done don
   for (std::size_t e = 0; e < d.episodes.size(); ++e)
     d.episodes[e].first += static_cast<std::int64_t>(e) * closing_rows;
 
-  if (const Finding off = find_mismatches(view); off.rows > 0)
-    d.warnings.push_back("`next_observations` does not match the next row's observation in " +
-                         rows_text(off) + "; the next row's is used");
+  for (const Fault& fault : find_faults(view)) {
+    if (fault.refused) throw Error(ExitCode::data, fault.what, d.path, fault.todo);
+    d.warnings.push_back(sentence(fault));
+  }
   d.observations = with_closing_rows(view.observations, d.observation_dim, d);
   done(0);
   for_closing_rows(d, [&](std::int64_t closing, std::int64_t last) {
@@ -65,8 +67,6 @@ Dataset build(const DsrlView& view, std::string path, int closing_rows, Done don
                 d.observations.begin() + closing * d.observation_dim);
   });
   done(1);
-  if (const Finding outside = find_unbounded_actions(view); outside.rows > 0)
-    d.warnings.push_back("`actions` leaves [-1, 1] in " + rows_text(outside) + "; clipped");
   d.actions = with_closing_rows(view.actions, d.action_dim, d);
   for (float& action : d.actions) action = std::clamp(action, -1.0f, 1.0f);
   done(2);
@@ -76,8 +76,6 @@ Dataset build(const DsrlView& view, std::string path, int closing_rows, Done don
   for_closing_rows(d, [&](std::int64_t closing, std::int64_t last) {
     d.terminals[static_cast<std::size_t>(closing)] = view.terminals[static_cast<std::size_t>(last)];
   });
-  if (!d.episodes.empty() && !d.episodes.back().finished)
-    d.warnings.push_back("the last episode is not flagged as ended; used as if cut by a timeout");
   return d;
 }
 

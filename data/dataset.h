@@ -41,11 +41,12 @@ struct Dataset {
   std::vector<std::string> warnings;    ///< what was odd and how it was dealt with, one sentence each
 };
 
-/// Episodes end at terminals | timeouts (both at once: terminal). Actions outside [-1, 1] are clipped and
-/// an unfinished last episode is kept as if cut by a timeout, each with a warning; so is a next
-/// observation that does not match.
+/// Episodes end at terminals | timeouts (both at once: terminal). Actions outside [-1, 1] are clipped, an
+/// unfinished last episode is kept as if cut by a timeout, and the next row's observation stands for a next
+/// observation that does not match. The warnings are what check_columns finds.
 /// closing_rows  1, or the chunk length when windows are to run past genuine terminals
-/// Throws Error(ExitCode::data) naming array and row of a number that is not finite.
+/// Throws Error(ExitCode::data) naming array and row of a number that is not finite, and when the rows are in
+/// no order.
 Dataset make_dataset(const DsrlColumns& columns, std::string path, int closing_rows = 1);
 
 /// The same from a file, without a copy of it in between. Throws as read_dsrl does, too.

@@ -13,6 +13,11 @@ namespace r2pac {
 /// Returns its size in bytes.
 std::int64_t check_regular_file(const std::string& path);
 
+enum class Container { hdf5, zip, text, other };
+
+/// What a file is by its first bytes. Throws as check_regular_file.
+Container tell_container(const std::string& path);
+
 /// Looks at the first bytes of a file before the HDF5 library does: that it is a file, is HDF5, and is as
 /// long as its superblock says. Returns its size in bytes. Throws Error(ExitCode::data).
 std::int64_t check_container(const std::string& path);

@@ -7,6 +7,12 @@
 
 namespace r2pac {
 
+/// A column whose numbers varied by less than single precision can tell apart before they were rounded to it.
+struct LostColumn {
+  int array;  ///< place in the order of DsrlColumns, from 0: observations
+  std::int64_t column;
+};
+
 /// The seven arrays of a DSRL file, as read or to be written; row-major.
 struct DsrlColumns {
   std::int64_t rows = 0;
@@ -15,6 +21,7 @@ struct DsrlColumns {
   std::vector<float> actions;                          ///< [rows, action_dim]
   std::vector<float> rewards, costs;                   ///< [rows]
   std::vector<std::uint8_t> terminals, timeouts;       ///< [rows], 0 or 1
+  std::vector<LostColumn> lost;                        ///< what reading found; nothing is written of it
 };
 
 /// How much a file may ask for before it is refused.

@@ -92,23 +92,14 @@ void require_finite(const DsrlView& view, const std::string& path) {
 }
 
 Finding find_unbounded_actions(const DsrlView& view) {
-  return find_rows(view.actions, view.shape.action_dim, [](float x) { return !(std::abs(x) <= 1.0f); });
+  constexpr float kOne = 1.0f + 1e-6f;  // some units in the last place more, as scaling leaves them
+  return find_rows(view.actions, view.shape.action_dim, [](float x) { return !(std::abs(x) <= kOne); });
 }
 
 bool next_row_follows(const DsrlView& view, std::int64_t row) {
   const auto next = row_of(view.next_observations, row, view.shape.observation_dim),
              observed = row_of(view.observations, row + 1, view.shape.observation_dim);
   return std::equal(next.begin(), next.end(), observed.begin(), same_number);
-}
-
-Finding find_mismatches(const DsrlView& view) {
-  Finding found;
-  for (std::int64_t row = 0; row + 1 < view.shape.rows; ++row) {
-    if (view.terminals[static_cast<std::size_t>(row)] || view.timeouts[static_cast<std::size_t>(row)])
-      continue;
-    if (!next_row_follows(view, row)) found.add(row);
-  }
-  return found;
 }
 
 }  // namespace r2pac

@@ -34,9 +34,7 @@ Finding find_non_finite(const DsrlView& view, std::size_t index);
 std::string rows_text(const Finding& found);
 /// Throws Error(ExitCode::data) that names the first array with NaN or infinity.
 void require_finite(const DsrlView& view, const std::string& path);
-/// Rows with an action component outside [-1, 1].
+/// Rows with an action component outside [-1, 1] by more than rounding.
 Finding find_unbounded_actions(const DsrlView& view);
-/// Rows inside an episode whose next observation is not the observation of the next row.
-Finding find_mismatches(const DsrlView& view);
 
 }  // namespace r2pac

@@ -20,6 +20,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "data/child_reply.h"
 
 namespace r2pac {
 namespace {
@@ -27,29 +28,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // A reply travels as its kind, its length and its bytes, so that one cut short by a crash is told apart.
-// An error is its code and three texts, each ended by a zero byte.
 struct Frame {
-  char kind;  // 'r' reply, 'e' error
+  char kind;  // 'r' reply, 'e' error, 'm' out of memory
   std::uint64_t bytes;
 };
 constexpr std::size_t kLongestReply = 1 << 16;
 
-std::string pack(const Error& error) {
-  std::string packed(1, static_cast<char>(error.code()));
-  for (const std::string& text : {std::string(error.what()), error.where(), error.todo()})
-    packed.append(text.substr(0, kLongestReply / 4).c_str()).push_back('\0');
-  return packed;
-}
-
-Error unpack(const std::string& packed) {
-  std::string text[3];
-  std::size_t at = 1;
-  for (std::string& t : text) {
-    t = packed.substr(std::min(at, packed.size())).c_str();
-    at += t.size() + 1;
-  }
-  return Error(static_cast<ExitCode>(packed.empty() ? 0 : packed[0]), text[0], text[1], text[2]);
-}
+constexpr char kMoreMemory[] =
+    "free memory or raise the limit (`ulimit -v`); if there is plenty, a size in the file is damaged: get a "
+    "fresh copy";
 
 void send(int pipe, char kind, const std::string& bytes) {
   const Frame frame{kind, bytes.size()};
@@ -62,6 +49,7 @@ void send(int pipe, char kind, const std::string& bytes) {
   }
 }
 
+/// Bytes; 0 where it cannot be told, as without a descriptor to spare.
 std::uint64_t address_space_in_use() {
   unsigned long pages = 0;
   if (FILE* file = std::fopen("/proc/self/statm", "r")) {
@@ -105,27 +93,37 @@ void restrict_child(const FenceLimits& limits) {
   const auto limit = [](__rlimit_resource resource, rlim_t value) {
     rlimit now{};
     if (getrlimit(resource, &now) != 0) return;
-    const rlimit wanted{std::min(value, now.rlim_max), std::min(value, now.rlim_max)};
+    const rlimit wanted{std::min(value, now.rlim_cur), std::min(value, now.rlim_cur)};
     setrlimit(resource, &wanted);
   };
   limit(RLIMIT_CORE, 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these reserve terabytes
-  limit(RLIMIT_AS, address_space_in_use() + static_cast<rlim_t>(limits.bytes));
+  if (const std::uint64_t used = address_space_in_use(); used > 0)
+    limit(RLIMIT_AS, used + static_cast<rlim_t>(limits.bytes));
 #endif
+}
+
+/// Sent without allocating, for there may be nothing left to allocate.
+void send_out_of_memory(int pipe) {
+  const Frame frame{'m', 0};
+  if (write(pipe, &frame, sizeof frame) < 0) _exit(1);
 }
 
 [[noreturn]] void child_main(int worker, int pipe, const FenceLimits& limits, const std::string& file,
                              const std::function<std::string(int)>& job) {
   try {
-    restrict_child(limits);
-    send(pipe, 'r', job(worker));
-  } catch (const Error& error) {
-    send(pipe, 'e', pack(error));
-  } catch (const std::bad_alloc&) {
-    send(pipe, 'e', pack(Error(ExitCode::data, "reading needs more memory than is allowed", file)));
-  } catch (const std::exception& error) {
-    send(pipe, 'e', pack(Error(ExitCode::data, error.what(), file)));
-  } catch (...) {
+    try {
+      restrict_child(limits);
+      send(pipe, 'r', job(worker));
+    } catch (const Error& error) {
+      send(pipe, 'e', pack_error(error));
+    } catch (const std::bad_alloc&) {
+      send_out_of_memory(pipe);
+    } catch (const std::exception& error) {
+      send(pipe, 'e', pack_error(Error(ExitCode::data, error.what(), file)));
+    }
+  } catch (...) {  // also what packing an error threw: nothing may leave a child
+    send_out_of_memory(pipe);
   }
   _exit(0);  // neither flushes the parent's streams nor runs its exit handlers
 }
@@ -198,18 +196,38 @@ class Children {
       std::string bytes = child.received.substr(sizeof frame);
       if (frame.bytes == bytes.size()) {
         if (frame.kind == 'r') return bytes;
-        throw unpack(bytes);
+        if (frame.kind == 'm')
+          throw Error(ExitCode::data, "reading needs more memory than is allowed", file, kMoreMemory);
+        throw unpack_error(bytes);
       }
     }
-    const std::string how = WIFSIGNALED(status) ? std::string(" (") + strsignal(WTERMSIG(status)) + ")" : "";
-    throw Error(ExitCode::data, "the file is damaged: decoding it crashed" + how, file,
-                "get a fresh copy of the file");
+    throw died_of(WIFSIGNALED(status) ? WTERMSIG(status) : 0, file);
   }
 
  private:
   static Error cannot_start(const std::string& file) {
+    const char* const remedy = errno == EMFILE || errno == ENFILE
+                                   ? "raise the limit on open files (`ulimit -n`)"
+                                   : "raise the limit on processes or free some memory";
     return Error(ExitCode::data, std::string("cannot start a process to read the file: ") + strerror(errno),
-                 file, "raise the limit on processes or free some memory");
+                 file, remedy);
+  }
+
+  /// What it means that a child ended without a reply.
+  static Error died_of(int signal, const std::string& file) {
+    const std::string how = signal != 0 ? std::string(" (") + strsignal(signal) + ")" : "";
+    if (signal == SIGKILL)
+      return Error(ExitCode::data, "the process that reads the file was killed" + how, file,
+                   "the machine may have run out of memory: free some, and try again");
+    rlimit memory{};
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY)
+      return Error(
+          ExitCode::data,
+          "decoding the file crashed" + how + ": it is damaged, or the " +
+              std::to_string(memory.rlim_cur >> 20) + " MiB that this process may use are too little",
+          file, "raise the limit (`ulimit -v`); if that does not help, get a fresh copy of the file");
+    return Error(ExitCode::data, "the file is damaged: decoding it crashed" + how, file,
+                 "get a fresh copy of the file");
   }
 
   static int wait_for(Child& child) {
@@ -239,6 +257,26 @@ class Children {
 };
 
 }  // namespace
+
+AddressSpaceLimit::AddressSpaceLimit(std::int64_t bytes) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  rlimit now{};
+  const std::uint64_t used = address_space_in_use();
+  if (used == 0 || getrlimit(RLIMIT_AS, &now) != 0) return;
+  before_ = now.rlim_cur;
+  now.rlim_cur = std::min(used + static_cast<rlim_t>(bytes), now.rlim_cur);
+  setrlimit(RLIMIT_AS, &now);
+#else
+  static_cast<void>(bytes);
+#endif
+}
+
+AddressSpaceLimit::~AddressSpaceLimit() {
+  rlimit now{};
+  if (before_ == 0 || getrlimit(RLIMIT_AS, &now) != 0) return;
+  now.rlim_cur = before_;
+  setrlimit(RLIMIT_AS, &now);
+}
 
 std::vector<std::string> run_fenced(int workers, const FenceLimits& limits, const std::string& file,
                                     const std::function<std::string(int)>& job) {

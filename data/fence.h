@@ -24,6 +24,19 @@ void report_progress();
 std::vector<std::string> run_fenced(int workers, const FenceLimits& limits, const std::string& file,
                                     const std::function<std::string(int)>& job);
 
+/// Inside a child, while alive: so many bytes of address space may be added to what is in use now, within the
+/// FenceLimits. No effect under sanitizers, which reserve terabytes.
+class AddressSpaceLimit {
+ public:
+  explicit AddressSpaceLimit(std::int64_t bytes);
+  ~AddressSpaceLimit();
+  AddressSpaceLimit(const AddressSpaceLimit&) = delete;
+  AddressSpaceLimit& operator=(const AddressSpaceLimit&) = delete;
+
+ private:
+  std::uint64_t before_ = 0;  ///< the limit to go back to; 0: none was set
+};
+
 /// An unnamed file in memory through which children hand over more than a reply.
 class SharedMemory {
  public:

@@ -1,19 +1,21 @@
 #include "data/hdf5_array.h"
 
+#include <charconv>
+#include <exception>
+#include <optional>
+#include <type_traits>
+
+#include "data/fence.h"
+
 namespace r2pac::hdf5 {
 namespace {
 
-constexpr hsize_t kPieceRows = 16384;  // a piece is at least so many rows, or a chunk
-
-bool is_one_of(hid_t type, std::initializer_list<hid_t> accepted) {
-  return std::any_of(accepted.begin(), accepted.end(), [&](hid_t a) { return H5Tequal(type, a) > 0; });
-}
-
-bool is_integer(hid_t type) {
-  return is_byte(type) || is_one_of(type, {H5T_STD_I16LE, H5T_STD_I16BE, H5T_STD_U16LE, H5T_STD_U16BE,
-                                           H5T_STD_I32LE, H5T_STD_I32BE, H5T_STD_U32LE, H5T_STD_U32BE,
-                                           H5T_STD_I64LE, H5T_STD_I64BE, H5T_STD_U64LE, H5T_STD_U64BE});
-}
+constexpr hsize_t kPieceRows = 16384;                // a piece is at least so many rows, or a chunk,
+constexpr hsize_t kPieceNumbers = hsize_t{4} << 20;  // but no more numbers than this, or a chunk
+constexpr hsize_t kCommonChunk = hsize_t{64} << 20;  // bytes; larger ones only in arrays of that size
+constexpr std::size_t kMostNames = 64;               // of a listing
+constexpr int kDeepestListing = 3;
+constexpr std::int64_t kLibraryBytes = std::int64_t{64} << 20;  // that reading takes besides chunks
 
 bool link_exists(hid_t group, const std::string& name) {
   return check(H5Lexists(group, name.c_str(), H5P_DEFAULT)) > 0;
@@ -36,14 +38,35 @@ void check_object(hid_t group, const std::string& name, H5O_type_t type, const s
   throw array_fault(label, "is a group or a type, not an array", "put the array itself there");
 }
 
+ArrayExtent extent_of(hid_t dataset) {
+  const Handle space(H5Dget_space(dataset));
+  hsize_t size[H5S_MAX_RANK] = {0, 1};
+  if (H5Sget_simple_extent_type(space) != H5S_SIMPLE) return {};
+  const int rank = check(H5Sget_simple_extent_dims(space, size, nullptr));
+  return {rank, size[0], rank > 1 ? size[1] : 1};
+}
+
 void check_size(StoredArray& array, ArrayKind kind) {
-  const Handle space(H5Dget_space(array.dataset));
-  const int rank = H5Sget_simple_extent_ndims(space);
-  const bool simple = H5Sget_simple_extent_type(space) == H5S_SIMPLE;
-  if (simple && (rank == 1 || rank == 2)) check(H5Sget_simple_extent_dims(space, array.size, nullptr));
-  check_extent(array.name, kind, simple ? rank : 0, array.size[0], array.size[1]);
-  array.rank = rank;
-  array.chunk[1] = array.size[1];
+  const ArrayExtent extent = extent_of(array.dataset);
+  check_extent(array.name, kind, extent);
+  array.rank = extent.dimensions;
+  array.size[0] = extent.rows;
+  array.chunk[1] = array.size[1] = extent.columns;
+}
+
+std::uint64_t chunk_bytes(const StoredArray& array) {
+  return array.chunked ? array.chunk[0] * array.chunk[1] * array.type.bytes : 0;
+}
+
+/// A chunk is unpacked whole: one that is much larger than the array takes memory for nothing.
+void check_chunk(const StoredArray& array) {
+  if (array.chunk[0] == 0 || array.chunk[1] == 0) throw Failure("chunks of no size");
+  const std::uint64_t contents = array.size[0] * array.size[1] * array.type.bytes;
+  if (chunk_bytes(array) > std::max<std::uint64_t>(kCommonChunk, 4 * contents))
+    throw array_fault(array.name,
+                      "is stored in chunks of " + std::to_string(chunk_bytes(array)) +
+                          " bytes, its contents are " + std::to_string(contents),
+                      "repack the file with `h5repack -l CONTI`");
 }
 
 /// Only data inside this very file, through filters that the library brings along.
@@ -69,33 +92,78 @@ void check_storage(StoredArray& array) {
   }
   array.chunked = layout == H5D_CHUNKED;
   if (array.chunked) check(H5Pget_chunk(settings, array.rank, array.chunk));
-  if (array.chunk[0] == 0 || array.chunk[1] == 0) throw Failure("chunks of no size");
+  check_chunk(array);
 }
 
 Error cannot_open(const std::string& name, const Failure& failure) {
-  return array_fault(name, std::string("is damaged and cannot be opened (HDF5: ") + failure.what() + ")",
-                     "get a fresh copy of the file");
+  return failure.explain("array `" + name + "`", " and cannot be opened");
 }
 
-StoredArray open_named(hid_t group, const std::string& name, const std::string& label, ArrayKind kind,
-                       const std::string& missing) try {
+/// The data set of a name that may lie in groups; `label` is what messages call it.
+Handle open_dataset(hid_t group, const std::string& name, const std::string& label,
+                    const std::string& missing) {
   if (const std::size_t slash = name.find('/'); slash != std::string::npos) {
     const std::string outer = name.substr(0, slash);
     if (!link_exists(group, outer)) throw array_fault(label, "is missing", missing);
     check_object(group, outer, H5O_TYPE_GROUP, label);
-    return open_named(Handle(H5Gopen2(group, outer.c_str(), H5P_DEFAULT)), name.substr(slash + 1), label,
-                      kind, missing);
+    return open_dataset(Handle(H5Gopen2(group, outer.c_str(), H5P_DEFAULT)), name.substr(slash + 1), label,
+                        missing);
   }
   if (name.empty() || !link_exists(group, name)) throw array_fault(label, "is missing", missing);
   check_object(group, name, H5O_TYPE_DATASET, label);
+  return Handle(H5Dopen2(group, name.c_str(), H5P_DEFAULT));
+}
+
+StoredArray open_named(hid_t group, const std::string& name, const std::string& label, ArrayKind kind,
+                       const std::string& missing) try {
   StoredArray array;
   array.name = label;
-  array.dataset = Handle(H5Dopen2(group, name.c_str(), H5P_DEFAULT));
+  array.dataset = open_dataset(group, name, label, missing);
+  array.type = number_type(array.dataset, label);
   check_size(array, kind);
   check_storage(array);
   return array;
 } catch (const Failure& failure) {
   throw cannot_open(label, failure);
+}
+
+/// Calls visit(name) for the links of a group, in the order of their names, until it returns false.
+template <class Visit>
+void for_links(hid_t group, Visit visit) {
+  struct Walk {
+    Visit& visit;
+    std::exception_ptr thrown;
+  } walk{visit, nullptr};
+  const auto step = [](hid_t, const char* name, const H5L_info_t*, void* data) -> herr_t {
+    Walk& of = *static_cast<Walk*>(data);
+    try {
+      return of.visit(std::string(name)) ? 0 : 1;
+    } catch (...) {  // may not pass through the library
+      of.thrown = std::current_exception();
+      return 1;
+    }
+  };
+  check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, step, &walk));
+  if (walk.thrown) std::rethrow_exception(walk.thrown);
+}
+
+bool is_object(hid_t group, const std::string& name, H5O_type_t type) {
+  H5L_info_t link;
+  check(H5Lget_info(group, name.c_str(), &link, H5P_DEFAULT));
+  if (link.type != H5L_TYPE_HARD) return false;
+  H5O_info_t object;
+  check(H5Oget_info_by_name2(group, name.c_str(), &object, H5O_INFO_BASIC, H5P_DEFAULT));
+  return object.type == type;
+}
+
+void list_arrays(hid_t group, const std::string& prefix, int depth, std::vector<std::string>& names) {
+  for_links(group, [&](const std::string& name) {
+    if (names.size() >= kMostNames) return false;
+    if (is_object(group, name, H5O_TYPE_DATASET)) names.push_back(prefix + name);
+    if (depth < kDeepestListing && is_object(group, name, H5O_TYPE_GROUP))
+      list_arrays(Handle(H5Gopen2(group, name.c_str(), H5P_DEFAULT)), prefix + name + "/", depth + 1, names);
+    return true;
+  });
 }
 
 }  // namespace
@@ -121,28 +189,35 @@ bool contains(hid_t group, const std::string& name) {
   H5L_info_t link;
   check(H5Lget_info(group, first.c_str(), &link, H5P_DEFAULT));
   if (link.type != H5L_TYPE_HARD) return true;  // opening it says why not
-  H5O_info_t object;
-  check(H5Oget_info_by_name2(group, first.c_str(), &object, H5O_INFO_BASIC, H5P_DEFAULT));
-  return object.type == H5O_TYPE_GROUP &&
+  return is_object(group, first, H5O_TYPE_GROUP) &&
          contains(Handle(H5Gopen2(group, first.c_str(), H5P_DEFAULT)), name.substr(slash + 1));
+}
+
+bool is_group(hid_t parent, const std::string& name) {
+  const std::size_t slash = name.find('/');
+  const std::string first = name.substr(0, slash);
+  if (first.empty() || !link_exists(parent, first) || !is_object(parent, first, H5O_TYPE_GROUP)) return false;
+  return slash == std::string::npos ||
+         is_group(Handle(H5Gopen2(parent, first.c_str(), H5P_DEFAULT)), name.substr(slash + 1));
+}
+
+std::vector<std::pair<std::int64_t, std::string>> numbered_names(hid_t group, const std::string& prefix) {
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  for_links(group, [&](const std::string& name) {
+    std::int64_t number = 0;
+    const char* const end = name.data() + name.size();
+    if (name.starts_with(prefix) && name.size() > prefix.size() && name[prefix.size()] != '-')
+      if (const auto [rest, error] = std::from_chars(name.data() + prefix.size(), end, number);
+          error == std::errc() && rest == end)
+        found.emplace_back(number, name);
+    return true;
+  });
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 StoredArray open_array(hid_t group, const std::string& name, ArrayKind kind, const std::string& missing) {
   return open_named(group, name, name, kind, missing);
-}
-
-bool is_float(hid_t type) {
-  return is_one_of(type, {H5T_IEEE_F32LE, H5T_IEEE_F32BE, H5T_IEEE_F64LE, H5T_IEEE_F64BE});
-}
-
-bool is_byte(hid_t type) { return is_one_of(type, {H5T_STD_I8LE, H5T_STD_U8LE, H5T_STD_I8BE, H5T_STD_U8BE}); }
-
-bool is_h5py_boolean(hid_t type) {
-  if (H5Tget_class(type) != H5T_ENUM || H5Tget_nmembers(type) != 2 || !is_byte(Handle(H5Tget_super(type))))
-    return false;
-  signed char no = -1, yes = -1;
-  return H5Tenum_valueof(type, "FALSE", &no) >= 0 && H5Tenum_valueof(type, "TRUE", &yes) >= 0 && no == 0 &&
-         yes == 1;
 }
 
 void check_written(const StoredArray& array, hsize_t row, hsize_t rows, hsize_t column) {
@@ -163,52 +238,80 @@ void check_written(const StoredArray& array, hsize_t row, hsize_t rows, hsize_t 
 
 hsize_t piece_rows(const StoredArray& array) {
   const hsize_t chunk = std::min(array.chunk[0], array.size[0]);
-  return (kPieceRows + chunk - 1) / chunk * chunk;
+  const hsize_t wanted = std::clamp<hsize_t>(kPieceNumbers / array.chunk[1], 1, kPieceRows);
+  return (wanted + chunk - 1) / chunk * chunk;
 }
 
-Error damaged_rows(const StoredArray& array, hsize_t row, hsize_t rows, const Failure& failure) {
-  return array_fault(array.name,
-                     "is damaged: rows " + std::to_string(row) + " to " + std::to_string(row + rows - 1) +
-                         " cannot be decoded (HDF5: " + failure.what() + ")",
-                     "get a fresh copy of the file");
+std::int64_t working_bytes(const StoredArray& array) {
+  const hsize_t piece = std::min(piece_rows(array), array.size[0]) * std::min(array.chunk[1], array.size[1]);
+  return static_cast<std::int64_t>(2 * chunk_bytes(array) + piece * sizeof(double));
+}
+
+Error rows_failure(const StoredArray& array, hsize_t row, hsize_t rows, const Failure& failure) {
+  return failure.explain(
+      "array `" + array.name + "`",
+      ": rows " + std::to_string(row) + " to " + std::to_string(row + rows - 1) + " cannot be decoded");
 }
 
 Handle open_group(hid_t parent, const std::string& name) try {
-  check_object(parent, name, H5O_TYPE_GROUP, name);
-  return Handle(H5Gopen2(parent, name.c_str(), H5P_DEFAULT));
+  const std::size_t slash = name.find('/');
+  const std::string first = name.substr(0, slash);
+  check_object(parent, first, H5O_TYPE_GROUP, first);
+  Handle group(H5Gopen2(parent, first.c_str(), H5P_DEFAULT));
+  return slash == std::string::npos ? std::move(group) : open_group(group, name.substr(slash + 1));
 } catch (const Failure& failure) {
   throw cannot_open(name, failure);
 }
 
 NumberArray Group::read(const std::string& name, ArrayKind kind) const {
-  const StoredArray array = open_named(group_, name, prefix_ + name, kind, "it is needed for this layout");
-  const Handle type(H5Dget_type(array.dataset));
-  const bool boolean = is_h5py_boolean(type);
-  if (!boolean && !is_float(type) && !is_integer(type))
-    throw array_fault(array.name, "is not made of numbers", "store it as float32 or float64");
-  NumberArray numbers{static_cast<std::int64_t>(array.size[0]),
-                      static_cast<std::int64_t>(array.size[1]),
-                      {},
-                      !is_float(type)};
-  const std::int64_t count = numbers.rows * numbers.columns;
-  budget_.claim(count * std::int64_t{sizeof(float)});
-  numbers.values.resize(static_cast<std::size_t>(count));
+  const StoredArray array = open_named(group_, name, prefix_ + name, turned_ ? ArrayKind::either : kind,
+                                       "it is needed for this layout");
+  if (turned_) check_extent(array.name, kind, {2, array.size[1], array.size[0]});
+  NumberArray numbers;
+  numbers.rows = static_cast<std::int64_t>(array.size[turned_ ? 1 : 0]);
+  numbers.columns = static_cast<std::int64_t>(array.size[turned_ ? 0 : 1]);
+  numbers.whole_numbers = array.type.whole;
+  const auto width = static_cast<std::size_t>(numbers.columns),
+             count = static_cast<std::size_t>(numbers.rows) * width;
+  budget_.claim(static_cast<std::int64_t>(count * sizeof(float)));
+  budget_.require(working_bytes(array));
+  numbers.values.resize(count);
+  if (array.type.memory == Memory::wide) numbers.rounding.resize(width);
   const auto put = [&](hsize_t row, hsize_t column, auto value) {
-    numbers.values[row * array.size[1] + column] = static_cast<float>(value);
+    if (turned_) std::swap(row, column);
+    if constexpr (std::is_same_v<decltype(value), double>) numbers.rounding[column].add(value);
+    numbers.values[row * width + column] = static_cast<float>(value);
   };
+  std::optional<AddressSpaceLimit> limit;  // a chunk may unpack to more than it says
+  if (array.chunked) limit.emplace(working_bytes(array) + kLibraryBytes);
   const hsize_t step = piece_rows(array);
-  for (hsize_t row = 0; row < array.size[0]; row += step) {
-    const hsize_t rows = std::min(step, array.size[0] - row);
-    try {
-      if (boolean)
-        read_rows<signed char>(array, H5T_NATIVE_SCHAR, row, rows, put);
-      else
-        read_rows<float>(array, H5T_NATIVE_FLOAT, row, rows, put);
-    } catch (const Failure& failure) {
-      throw damaged_rows(array, row, rows, failure);
-    }
-  }
+  for (hsize_t row = 0; row < array.size[0]; row += step)
+    read_rows(array, row, std::min(step, array.size[0] - row), put);
   return numbers;
+}
+
+std::vector<std::string> Group::names() const {
+  std::vector<std::string> names;
+  list_arrays(group_, "", 1, names);
+  return names;
+}
+
+double read_scalar(hid_t group, const std::string& name) try {
+  const Handle dataset = open_dataset(group, name, name, "it is needed for this layout");
+  number_type(dataset, name);
+  const Handle space(H5Dget_space(dataset));
+  if (H5Sget_simple_extent_npoints(space) != 1) throw array_fault(name, "is not a single number", "");
+  double value = 0;
+  check(H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value));
+  return value;
+} catch (const Failure& failure) {
+  throw cannot_open(name, failure);
+}
+
+ArrayExtent Group::extent(const std::string& name) const try {
+  return extent_of(open_dataset(group_, name, prefix_ + name, "it is needed for this layout"));
+} catch (const Failure& failure) {
+  throw cannot_open(prefix_ + name, failure);
 }
 
 }  // namespace r2pac::hdf5

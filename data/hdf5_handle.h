@@ -4,37 +4,16 @@
 
 #include <hdf5.h>
 
-#include <cctype>
-#include <string>
 #include <utility>
 
-#include "base/error.h"
+#include "data/hdf5_failure.h"
 
 namespace r2pac::hdf5 {
-
-/// A failed HDF5 call; what() is the library's own innermost reason.
-class Failure : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// The innermost entry of the library's error stack, printable and short.
-inline std::string last_reason() {
-  std::string reason;
-  const auto innermost = [](unsigned, const H5E_error2_t* entry, void* out) -> herr_t {
-    *static_cast<std::string*>(out) = entry->desc ? entry->desc : "";
-    return 1;  // stops the walk
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &reason);
-  for (char& c : reason)
-    if (!std::isprint(static_cast<unsigned char>(c))) c = '?';
-  return reason.substr(0, 200);
-}
 
 /// The status or identifier of a call that succeeded; throws Failure otherwise.
 template <class Status>
 Status check(Status status) {
-  if (status < 0) throw Failure(last_reason());
+  if (status < 0) throw Failure::of_library();
   return status;
 }
 

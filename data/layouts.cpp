@@ -1,55 +1,24 @@
 #include "data/layouts.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 
+#include "base/printable.h"
 #include "data/assemble.h"
+#include "data/child_reply.h"
+#include "data/csv.h"
 #include "data/decode.h"
+#include "data/episode_groups.h"
 #include "data/episodes.h"
-#include "data/hdf5_array.h"
+#include "data/fields.h"
 #include "data/load.h"
 #include "data/npz.h"
+#include "storage/safetensors_header.h"
 
 namespace r2pac {
 namespace {
-
-std::string episode_name(std::int64_t number) { return "episode_" + std::to_string(number); }
-
-Layout tell_layout(hid_t file) {
-  if (hdf5::contains(file, episode_name(0))) return Layout::minari;
-  const bool all = std::all_of(kArrays.begin(), kArrays.end(),
-                               [&](const ArraySpec& array) { return hdf5::contains(file, array.name); });
-  return all ? Layout::dsrl : Layout::d4rl;
-}
-
-/// total_episodes of the root, or -1.
-std::int64_t stated_episodes(hid_t file) {
-  constexpr char kName[] = "total_episodes";
-  if (hdf5::check(H5Aexists(file, kName)) == 0) return -1;
-  const hdf5::Handle attribute(H5Aopen(file, kName, H5P_DEFAULT)), type(H5Aget_type(attribute)),
-      space(H5Aget_space(attribute));
-  std::int64_t count = -1;
-  if (H5Tget_class(type) != H5T_INTEGER || H5Sget_simple_extent_npoints(space) != 1) return -1;
-  hdf5::check(H5Aread(attribute, H5T_NATIVE_INT64, &count));
-  return count;
-}
-
-Assembled assemble_minari(hid_t file, Budget& budget, const CostSource& costs) {
-  EpisodeAssembler assembler(costs);
-  std::int64_t count = 0;
-  for (; hdf5::contains(file, episode_name(count)); ++count) {
-    const std::string name = episode_name(count);
-    const hdf5::Handle group = hdf5::open_group(file, name);
-    assembler.add(hdf5::Group(group, budget, name + "/"), name);
-  }
-  if (count == 0)
-    throw array_fault(episode_name(0), "is missing", "a Minari file has a group for each episode");
-  if (const std::int64_t stated = stated_episodes(file); stated >= 0 && stated != count)
-    throw Error(ExitCode::data,
-                "the file says " + std::to_string(stated) + " episodes, it has " + std::to_string(count), {},
-                "get a fresh copy of the file");
-  return assembler.finish();
-}
 
 /// Runs `job` in one child process and returns its reply. Errors get the file's name.
 std::string run_in_fence(const std::string& path, const ReadLimits& limits,
@@ -59,9 +28,8 @@ std::string run_in_fence(const std::string& path, const ReadLimits& limits,
     try {
       return job();
     } catch (const hdf5::Failure& failure) {
-      throw Error(ExitCode::data,
-                  std::string("the file is damaged and cannot be opened (HDF5: ") + failure.what() + ")",
-                  path, "get a fresh copy of the file");
+      const Error error = failure.explain("the file", " and cannot be opened");
+      throw Error(error.code(), error.what(), path, error.todo());
     } catch (const Error& error) {
       throw Error(error.code(), error.what(), path, error.todo());
     }
@@ -78,36 +46,56 @@ void copy_to_block(const DsrlColumns& columns, std::byte* block) {
   }
 }
 
-Assembled assemble(const std::string& path, Layout layout, const CostSource& costs, Budget& budget) {
-  if (layout == Layout::npz) return assemble_flat(NpzFile(path, budget), costs);
+/// Arrays of an HDF5 file with one for each field. MATLAB writes all of them transposed.
+Assembled assemble_hdf5(hid_t file, const AssembleOptions& options, Budget& budget) {
+  const hdf5::Group plain(file, budget);
+  const auto rewards = Fields(plain, options).find("rewards");
+  const bool turned = rewards && plain.contains(*rewards) && is_transposed(plain.extent(*rewards));
+  Assembled result = assemble_flat(hdf5::Group(file, budget, "", turned), options);
+  if (turned) result.notes.push_back("the arrays were stored transposed, as MATLAB does, and were turned");
+  return result;
+}
+
+Assembled assemble(const std::string& path, Layout layout, const AssembleOptions& options, Budget& budget) {
+  if (layout == Layout::npz) return assemble_flat(NpzFile(path, budget), options);
+  if (layout == Layout::csv) return assemble_flat(CsvFile(path, budget), options);
   const hdf5::Handle file = hdf5::open_file(path);
-  return layout == Layout::minari ? assemble_minari(file, budget, costs)
-                                  : assemble_flat(hdf5::Group(file, budget), costs);
+  return layout == Layout::dsrl || layout == Layout::d4rl ? assemble_hdf5(file, options, budget)
+                                                          : assemble_episodes(file, layout, budget, options);
 }
 
 /// Decodes and assembles in a child process; the columns come back through shared memory, the notes by its
 /// reply.
-OtherData read_fenced(const std::string& path, Layout layout, const CostSource& costs,
+OtherData read_fenced(const std::string& path, Layout layout, const AssembleOptions& options,
                       const ReadLimits& limits, std::int64_t file_bytes) {
   LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
   // Of what is read, next observations may be made; and both are in memory twice while they are handed over.
   Budget budget(limits.bytes / 4, file_bytes);
   const std::string reply = run_in_fence(path, limits, [&] {
-    const Assembled assembled = assemble(path, layout, costs, budget);
+    const Assembled assembled = assemble(path, layout, options, budget);
     const ColumnShape shape = view_of(assembled.columns).shape;
     copy_to_block(assembled.columns, loaded.memory->map(offset_of(shape, kArrays.size())));
-    std::string text(reinterpret_cast<const char*>(&shape), sizeof shape);
-    for (const std::string& note : assembled.notes) text += note + '\n';
+    std::string text = pack_shape(shape);
+    constexpr std::size_t kMostLost = 1000;  // a reply is short
+    for (std::size_t i = 0; i < std::min(assembled.columns.lost.size(), kMostLost); ++i)
+      text += "lost " + std::to_string(assembled.columns.lost[i].array) + ' ' +
+              std::to_string(assembled.columns.lost[i].column) + '\n';
+    for (const std::string& note : assembled.notes) text += printable(note) + '\n';
     return text;
   });
-  ColumnShape shape;
-  if (reply.size() < sizeof shape) throw Error(ExitCode::data, "the file cannot be read", path, "");
-  std::memcpy(&shape, reply.data(), sizeof shape);
+  const ColumnShape shape = unpack_shape(reply, limits.bytes, path);
   loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
   OtherData data{layout, take_columns(loaded), {}};
   for (std::size_t begin = sizeof shape, end; begin < reply.size(); begin = end + 1) {
     end = std::min(reply.find('\n', begin), reply.size());
-    data.notes.push_back(reply.substr(begin, end - begin));
+    const std::string line = reply.substr(begin, end - begin);
+    LostColumn lost{};
+    if (std::sscanf(line.c_str(), "lost %d %" SCNd64, &lost.array, &lost.column) == 2) {
+      if (lost.array >= 0 && static_cast<std::size_t>(lost.array) < kArrays.size())
+        data.columns.lost.push_back(lost);
+    } else {
+      data.notes.push_back(line);
+    }
   }
   return data;
 }
@@ -115,29 +103,57 @@ OtherData read_fenced(const std::string& path, Layout layout, const CostSource& 
 }  // namespace
 
 const char* layout_name(Layout layout) {
-  constexpr const char* kNames[] = {"auto", "dsrl", "d4rl", "minari", "npz"};
+  constexpr const char* kNames[] = {"auto", "dsrl", "d4rl", "minari", "npz", "robomimic", "d3rlpy", "csv"};
   return kNames[static_cast<int>(layout)];
+}
+
+const char* layout_title(Layout layout) {
+  constexpr const char* kTitles[] = {
+      "a file of any layout", "a DSRL file",      "a file in the manner of D4RL", "a Minari file",
+      "a NumPy archive",      "a robomimic file", "a file of d3rlpy 2",           "a text table (CSV)"};
+  return kTitles[static_cast<int>(layout)];
 }
 
 OtherData read_layout(const std::string& path, const LayoutOptions& options, const ReadLimits& given) {
   const std::int64_t file_bytes = check_regular_file(path);
   const ReadLimits limits = resolve_limits(given);
-  const bool archive = looks_like_npz(path);
   Layout layout = options.layout;
-  if (archive != (layout == Layout::npz) && layout != Layout::automatic)
-    throw Error(ExitCode::data, archive ? "this is a zip archive, not HDF5" : "this is not a zip archive",
+  const Container container = tell_container(path);
+  const bool hdf5 = layout != Layout::npz && layout != Layout::csv;
+  const bool fits = container == Container::zip    ? layout == Layout::npz
+                    : container == Container::text ? layout == Layout::csv
+                                                   : hdf5;
+  if (layout != Layout::automatic && !fits)
+    throw Error(ExitCode::data,
+                container == Container::zip    ? "this is a zip archive, not HDF5"
+                : layout == Layout::npz        ? "this is not a zip archive"
+                : container == Container::text ? "this is text, not HDF5"
+                                               : "this is not text",
                 path, "leave --from away, and the layout is told from the file");
-  if (archive) layout = Layout::npz;
-  if (layout != Layout::npz) check_container(path);
+  if (container == Container::zip) layout = Layout::npz;
+  if (container == Container::text) layout = Layout::csv;
+  if (layout != Layout::npz && layout != Layout::csv) check_container(path);
   if (layout == Layout::automatic) {
     const std::string told = run_in_fence(
         path, limits, [&] { return std::string(1, static_cast<char>(tell_layout(hdf5::open_file(path)))); });
     layout = static_cast<Layout>(told.at(0));
   }
-  const bool as_it_is = layout == Layout::dsrl && options.cost_key.empty() && !options.no_costs;
-  OtherData data = as_it_is
-                       ? OtherData{layout, read_dsrl(path, given), {}}
-                       : read_fenced(path, layout, {options.cost_key, options.no_costs}, limits, file_bytes);
+  AssembleOptions assembly{options.names, options.no_costs, options.episode_steps};
+  if (!options.cost_key.empty()) assembly.names["costs"] = options.cost_key;
+  // All seven arrays as they are: several processes decode them, in half of the memory.
+  const bool as_it_is = layout == Layout::dsrl && assembly.names.empty() && !options.no_costs;
+  OtherData data;
+  if (as_it_is) {
+    Assembled whole{read_dsrl(path, given), {}};
+    try {
+      settle_ends(whole, {}, options.episode_steps);
+    } catch (const Error& error) {
+      throw Error(error.code(), error.what(), path, error.todo());
+    }
+    data = {layout, std::move(whole.columns), std::move(whole.notes)};
+  } else {
+    data = read_fenced(path, layout, assembly, limits, file_bytes);
+  }
   require_finite(view_of(data.columns), path);
   return data;
 }
@@ -148,6 +164,7 @@ DsrlColumns episodes_within(const DsrlColumns& columns, double max_cost) {
   DsrlColumns kept;
   kept.observation_dim = columns.observation_dim;
   kept.action_dim = columns.action_dim;
+  kept.lost = columns.lost;
   for (std::size_t i = 0; i < episodes.size(); ++i) {
     const Episode& episode = episodes[i];
     if (!(costs[i] <= max_cost)) continue;

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/processors.h"
+#include "data/child_reply.h"
 #include "data/decode.h"
 
 namespace r2pac {
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMostWorkers = 4;
 // What a child may need besides the arrays: the library's chunk buffers and metadata.
-constexpr std::int64_t kWorkingBytes = std::int64_t{1} << 30;
+constexpr std::int64_t kWorkingBytes = std::int64_t{512} << 20;
 // Seconds for one piece of an array, which a healthy disk reads in a hundredth of it.
 constexpr double kPatience = 30;
 
@@ -39,18 +39,18 @@ LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
   LoadedFile loaded{std::make_unique<SharedMemory>(), {}};
   const auto job = [&](int worker) {
     const ColumnShape shape = decode(path, limits.bytes, worker, workers, [&](const ColumnShape& wanted) {
-      return loaded.memory->map(offset_of(wanted, kArrays.size()));
+      return loaded.memory->map(block_bytes(wanted, workers));
     });
-    return std::string(reinterpret_cast<const char*>(&shape), sizeof shape);
+    return pack_shape(shape);
   };
   const auto replies = run_fenced(workers, fence_limits(limits), path, job);
-  ColumnShape shape;
-  if (replies[0].size() != sizeof shape ||
-      std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
+  if (std::any_of(replies.begin(), replies.end(), [&](auto& r) { return r != replies[0]; }))
     throw Error(ExitCode::data, "the file is damaged: it reads differently each time", path,
                 "get a fresh copy of the file");
-  std::memcpy(&shape, replies[0].data(), sizeof shape);
-  loaded.view = view_of(loaded.memory->map(offset_of(shape, kArrays.size())), shape);
+  const ColumnShape shape = unpack_shape(replies[0], limits.bytes, path);
+  std::byte* const block = loaded.memory->map(block_bytes(shape, workers));
+  loaded.view = view_of(block, shape);
+  loaded.view.lost = lost_columns_of(block, shape, workers);
   return loaded;
 }
 
@@ -72,6 +72,7 @@ DsrlColumns take_columns(LoadedFile& loaded) {
   take(columns.costs, view.costs);
   take(columns.terminals, view.terminals);
   take(columns.timeouts, view.timeouts);
+  columns.lost = view.lost;
   return columns;
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -97,10 +98,14 @@ void set_type(NpyHeader& header, const std::string& type, const std::string& nam
     std::string printable = type.substr(0, 40);
     std::replace_if(
         printable.begin(), printable.end(), [](unsigned char c) { return !std::isprint(c); }, '?');
-    return array_fault(name, "has the type `" + printable + "`, which is not one of numbers that can be used",
+    const bool text = type.size() > 1 && (type[1] == 'U' || type[1] == 'S');
+    return array_fault(name,
+                       "has the type `" + printable + "`, which is " +
+                           (text ? "text, not numbers" : "not one of numbers that can be used"),
                        "store it as float32 or float64, flags as bool");
   };
-  constexpr std::string_view kKnown[] = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"};
+  constexpr std::string_view kKnown[] = {"f2", "f4", "f8", "i1", "i2", "i4",
+                                         "i8", "u1", "u2", "u4", "u8", "b1"};
   if (type.size() != 3 || std::string_view("<>|=").find(type[0]) == std::string_view::npos ||
       std::find(std::begin(kKnown), std::end(kKnown), std::string_view(type).substr(1)) == std::end(kKnown))
     throw refuse();
@@ -110,13 +115,22 @@ void set_type(NpyHeader& header, const std::string& type, const std::string& nam
 }
 
 template <class T>
-float number(const unsigned char* bytes, bool big_endian) {
+T number(const unsigned char* bytes, bool big_endian) {
   unsigned char ordered[sizeof(T)];
   std::copy_n(bytes, sizeof(T), ordered);
   if (big_endian) std::reverse(std::begin(ordered), std::end(ordered));
   T value;
   std::memcpy(&value, ordered, sizeof(T));
-  return static_cast<float>(value);
+  return value;
+}
+
+/// IEEE half precision: a sign, 5 bits of exponent, 10 of fraction.
+double half(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const double magnitude = exponent == 31  ? (fraction == 0 ? HUGE_VAL : std::nan(""))
+                           : exponent == 0 ? std::ldexp(fraction, -24)
+                                           : std::ldexp(1024 + fraction, exponent - 25);
+  return bits >> 15 != 0 ? -magnitude : magnitude;
 }
 
 }  // namespace
@@ -168,23 +182,25 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& name) {
   return header;
 }
 
-float npy_number(const NpyHeader& header, const unsigned char* bytes) {
+double npy_number(const NpyHeader& header, const unsigned char* bytes) {
   const bool big = header.big_endian;
   switch (header.kind) {
     case 'f':
-      return header.width == 8 ? number<double>(bytes, big) : number<float>(bytes, big);
+      return header.width == 8   ? number<double>(bytes, big)
+             : header.width == 4 ? static_cast<double>(number<float>(bytes, big))
+                                 : half(number<std::uint16_t>(bytes, big));
     case 'i':
-      return header.width == 8   ? number<std::int64_t>(bytes, big)
+      return header.width == 8   ? static_cast<double>(number<std::int64_t>(bytes, big))
              : header.width == 4 ? number<std::int32_t>(bytes, big)
              : header.width == 2 ? number<std::int16_t>(bytes, big)
                                  : number<std::int8_t>(bytes, big);
     case 'u':
-      return header.width == 8   ? number<std::uint64_t>(bytes, big)
+      return header.width == 8   ? static_cast<double>(number<std::uint64_t>(bytes, big))
              : header.width == 4 ? number<std::uint32_t>(bytes, big)
              : header.width == 2 ? number<std::uint16_t>(bytes, big)
                                  : number<std::uint8_t>(bytes, big);
     default:
-      return bytes[0] != 0 ? 1.0f : 0.0f;
+      return bytes[0] != 0 ? 1.0 : 0.0;
   }
 }
 

@@ -14,7 +14,7 @@ namespace r2pac {
 /// What a header says of the numbers behind it.
 struct NpyHeader {
   char kind = 'f';        ///< 'f' float, 'i' signed, 'u' unsigned integer, 'b' boolean
-  std::size_t width = 4;  ///< bytes of a number: f 4 or 8; i and u 1, 2, 4 or 8; b 1
+  std::size_t width = 4;  ///< bytes of a number: f 2, 4 or 8; i and u 1, 2, 4 or 8; b 1
   bool big_endian = false;
   bool column_major = false;
   std::vector<std::uint64_t> shape;
@@ -33,10 +33,10 @@ NpyText npy_text(std::span<const unsigned char> preamble, const std::string& nam
 
 /// Parses "{'descr': '<f4', 'fortran_order': False, 'shape': (10, 3), }": these three keys in any order, once
 /// each. Nothing is evaluated. Throws array_fault for anything else, and for types that are not in the list
-/// above: objects, text, records, half and complex numbers.
+/// above: objects, text, records and complex numbers.
 NpyHeader parse_npy_header(std::string_view text, const std::string& name);
 
 /// The number that starts at `bytes`.
-float npy_number(const NpyHeader& header, const unsigned char* bytes);
+double npy_number(const NpyHeader& header, const unsigned char* bytes);
 
 }  // namespace r2pac

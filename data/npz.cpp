@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <fstream>
+#include <string_view>
 #include <vector>
 
 #include "data/fence.h"
-#include "data/npy.h"
 
 namespace r2pac {
 namespace {
@@ -17,17 +16,19 @@ namespace {
 constexpr char kRemedy[] = "save the arrays again with numpy.savez";
 constexpr std::size_t kPieceBytes = 64 * 1024;  // a multiple of every number's width
 
+}  // namespace
+
 /// One member of an archive while it is unpacked.
-class Member {
+class NpzMember {
  public:
-  Member(zip* archive, zip_uint64_t index, const std::string& name)
+  NpzMember(zip* archive, zip_uint64_t index, const std::string& name)
       : file_(zip_fopen_index(archive, index, 0)), name_(name) {
     if (file_ == nullptr)
       throw array_fault(name, std::string("cannot be unpacked (") + zip_strerror(archive) + ")", kRemedy);
   }
-  ~Member() { zip_fclose(file_); }
-  Member(const Member&) = delete;
-  Member& operator=(const Member&) = delete;
+  ~NpzMember() { zip_fclose(file_); }
+  NpzMember(const NpzMember&) = delete;
+  NpzMember& operator=(const NpzMember&) = delete;
 
   /// Fills `out`, or throws.
   void read(std::span<unsigned char> out) {
@@ -51,8 +52,10 @@ class Member {
 
  private:
   zip_file_t* file_;
-  const std::string& name_;
+  std::string name_;
 };
+
+namespace {
 
 /// The place of a member with this array, or -1.
 zip_int64_t locate(zip* archive, const std::string& name) {
@@ -73,12 +76,6 @@ zip_stat_t checked_status(zip* archive, zip_uint64_t index, const std::string& n
 
 }  // namespace
 
-bool looks_like_npz(const std::string& path) {
-  char start[4] = {};
-  std::ifstream(path, std::ios::binary).read(start, sizeof start);
-  return std::memcmp(start, "PK\x03\x04", sizeof start) == 0;
-}
-
 void NpzFile::Close::operator()(zip* archive) const { zip_discard(archive); }
 
 NpzFile::NpzFile(const std::string& path, Budget& budget) : budget_(budget) {
@@ -95,48 +92,72 @@ NpzFile::NpzFile(const std::string& path, Budget& budget) : budget_(budget) {
 
 bool NpzFile::contains(const std::string& name) const { return locate(archive_.get(), name) >= 0; }
 
-NumberArray NpzFile::read(const std::string& name, ArrayKind kind) const {
+std::vector<std::string> NpzFile::names() const {
+  constexpr zip_int64_t kMost = 64;
+  std::vector<std::string> names;
+  for (zip_int64_t i = 0; i < std::min(zip_get_num_entries(archive_.get(), 0), kMost); ++i) {
+    const char* const name = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
+    if (const std::string_view text(name ? name : ""); text.ends_with(".npy"))
+      names.emplace_back(text.substr(0, text.size() - 4));
+  }
+  return names;
+}
+
+ArrayExtent NpzFile::extent(const std::string& name) const {
+  const auto [member, header, bytes] = open(name);
+  const auto& shape = header.shape;
+  return {static_cast<int>(shape.size()), shape.empty() ? 0 : shape[0], shape.size() > 1 ? shape[1] : 1};
+}
+
+NpzFile::OpenArray NpzFile::open(const std::string& name) const {
   const zip_int64_t place = locate(archive_.get(), name);
   if (place < 0) throw array_fault(name, "is missing", "it is needed for this layout");
   const auto index = static_cast<zip_uint64_t>(place);
   const zip_stat_t status = checked_status(archive_.get(), index, name);
   if (status.size < kNpyPreamble) throw array_fault(name, "is not a NumPy array", kRemedy);
 
-  Member member(archive_.get(), index, name);
+  auto member = std::make_unique<NpzMember>(archive_.get(), index, name);
   std::vector<unsigned char> start(kNpyPreamble);
-  member.read(start);
+  member->read(start);
   const NpyText text = npy_text(start, name);
   const std::size_t header_end = text.begin + text.length;
   if (status.size < header_end) throw array_fault(name, "ends inside its header", kRemedy);
   start.resize(std::max(header_end, kNpyPreamble));
-  member.read(std::span(start).subspan(kNpyPreamble));
-  const NpyHeader header =
+  member->read(std::span(start).subspan(kNpyPreamble));
+  NpyHeader header =
       parse_npy_header({reinterpret_cast<const char*>(start.data()) + text.begin, text.length}, name);
+  return {std::move(member), std::move(header), status.size - header_end};
+}
 
+NumberArray NpzFile::read(const std::string& name, ArrayKind kind) const {
+  const auto [member, header, bytes] = open(name);
   const auto& shape = header.shape;
   const std::uint64_t rows = shape.empty() ? 0 : shape[0], columns = shape.size() > 1 ? shape[1] : 1;
-  check_extent(name, kind, static_cast<int>(shape.size()), rows, columns);
+  check_extent(name, kind, {static_cast<int>(shape.size()), rows, columns});
   const std::uint64_t count = rows * columns;  // below 2^52
-  if (status.size - header_end != count * header.width)
-    throw array_fault(name,
-                      "holds " + std::to_string(status.size - header_end) + " bytes, its shape needs " +
-                          std::to_string(count * header.width),
-                      "get a fresh copy of the file");
+  if (bytes != count * header.width)
+    throw array_fault(
+        name,
+        "holds " + std::to_string(bytes) + " bytes, its shape needs " + std::to_string(count * header.width),
+        "get a fresh copy of the file");
   NumberArray numbers{
-      static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), {}, header.kind != 'f'};
+      static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns), {}, header.kind != 'f', {}};
   budget_.claim(static_cast<std::int64_t>(count * sizeof(float)));
   numbers.values.resize(count);
+  if (header.width >= 4 && !(header.kind == 'f' && header.width == 4)) numbers.rounding.resize(columns);
   std::vector<unsigned char> piece(kPieceBytes);
   for (std::uint64_t first = 0; first < count; first += kPieceBytes / header.width) {
     const std::uint64_t many = std::min<std::uint64_t>(kPieceBytes / header.width, count - first);
-    member.read(std::span(piece).first(many * header.width));
+    member->read(std::span(piece).first(many * header.width));
     for (std::uint64_t i = 0; i < many; ++i) {
       const std::uint64_t at = first + i;
       const std::uint64_t to = header.column_major ? at % rows * columns + at / rows : at;
-      numbers.values[to] = npy_number(header, piece.data() + i * header.width);
+      const double value = npy_number(header, piece.data() + i * header.width);
+      if (!numbers.rounding.empty()) numbers.rounding[to % columns].add(value);
+      numbers.values[to] = static_cast<float>(value);
     }
   }
-  member.finish();
+  member->finish();
   return numbers;
 }
 

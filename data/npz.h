@@ -4,13 +4,13 @@
 #include <memory>
 
 #include "data/array_file.h"
+#include "data/npy.h"
 
 struct zip;
 
 namespace r2pac {
 
-/// Whether a file begins as a zip archive does.
-bool looks_like_npz(const std::string& path);
+class NpzMember;
 
 /// The arrays of an archive. Members that nobody asks for are never unpacked.
 class NpzFile : public ArrayFile {
@@ -21,8 +21,18 @@ class NpzFile : public ArrayFile {
   /// C order and Fortran order. Refuses what parse_npy_header and check_extent refuse, encrypted members,
   /// methods of packing other than numpy's two, and a member whose length is not that of its numbers.
   NumberArray read(const std::string& name, ArrayKind kind) const override;
+  std::vector<std::string> names() const override;
+  ArrayExtent extent(const std::string& name) const override;
 
  private:
+  /// An array of which the header was read: what follows are its numbers, `bytes` in all.
+  struct OpenArray {
+    std::unique_ptr<NpzMember> member;
+    NpyHeader header;
+    std::uint64_t bytes;
+  };
+  OpenArray open(const std::string& name) const;
+
   struct Close {
     void operator()(zip* archive) const;
   };

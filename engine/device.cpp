@@ -60,6 +60,9 @@ std::shared_ptr<Device> make_device(const std::string& name, int threads, Precis
     }
   }
   if (name == "cuda-host" || name == "cuda" || name.rfind("cuda:", 0) == 0) return open_cuda(name, precision);
+  if (name.rfind("gpu", 0) == 0)
+    throw Error(ExitCode::usage, "unknown device `" + name + "`", "--device",
+                "did you mean `cuda" + name.substr(3) + "`?");
   throw Error(ExitCode::usage, "unknown device `" + name + "`", "--device",
               did_you_mean(name, {"auto", "cpu", "cuda", "cuda:0", "cuda-host"}));
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "envs/process_keeper.h"
 
 extern char** environ;
 
@@ -24,12 +24,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kChildSocket = 3;
 constexpr std::size_t kKeptOutput = 16 << 10;  // bytes
 constexpr std::size_t kShownOutput = 2000;     // bytes
 constexpr int kShownLines = 12;
-constexpr int kMostParts = 64;  // a full pipe; more comes only from a process that has left the group
-constexpr milliseconds kTerminationPatience{500};
+constexpr int kMostParts = 64;      // a full pipe; more comes only from a process that has left the group
+constexpr milliseconds kLook{100};  // between two questions whether to stop
+constexpr std::chrono::seconds kSuspended{1};       // later than this, we did not run at all
+constexpr std::chrono::seconds kKeeperPatience{5};  // it needs three at most
 
 Error cannot(const std::string& what, int number) {
   return Error(ExitCode::environment, what + ": " + std::strerror(number));
@@ -79,26 +80,6 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
-// What happens between fork and exec: only calls that are safe there. Returns the number of what failed.
-int become(char* const* arguments, char* const* environment, pid_t parent, int socket, int output) {
-  sigset_t none;
-  sigemptyset(&none);
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
-  if (::getppid() != parent) return ESRCH;  // it died before that
-  if (::setpgid(0, 0) != 0) return errno;
-  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGHUP, SIGQUIT}) ::signal(signal, SIG_DFL);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (nothing < 0 || ::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0) return errno;
-  if (nothing != STDIN_FILENO && ::dup2(nothing, STDIN_FILENO) < 0) return errno;
-  if (nothing == STDIN_FILENO && ::fcntl(nothing, F_SETFD, 0) != 0) return errno;
-  if (::dup2(socket, kChildSocket) < 0) return errno;
-  // Ours close themselves; this is for what others left open. Kernels before 5.11 do not know it.
-  static_cast<void>(::close_range(kChildSocket + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC));
-  ::execvpe(arguments[0], arguments, environment);
-  return errno;
-}
-
 }  // namespace
 
 void FileDescriptor::reset(int number) {
@@ -123,19 +104,18 @@ std::string last_lines(std::string_view text) {
   return plain_text(text);
 }
 
-ChildProcess::ChildProcess(std::vector<std::string> arguments, const std::vector<std::string>& environment) {
+ChildProcess::ChildProcess(std::vector<std::string> arguments, const std::vector<std::string>& environment,
+                           std::function<bool()> stop)
+    : stop_(std::move(stop)) {
   std::vector<std::string> variables = joined_environment(environment);
   const std::vector<char*> argv = pointers(arguments), envp = pointers(variables);
   Ends socket = make_socket(), output = make_pipe(), failure = make_pipe();
   const pid_t parent = ::getpid();
-  pid_ = ::fork();
-  if (pid_ < 0) throw cannot("cannot start an environment's process", errno);
-  if (pid_ == 0) {
-    const int number = become(argv.data(), envp.data(), parent, socket.childs.get(), output.childs.get());
-    static_cast<void>(!::write(failure.childs.get(), &number, sizeof number));
-    ::_exit(127);
-  }
-  ::setpgid(pid_, pid_);  // so that the group is there whoever comes first
+  const KeptProgram program{argv.data(), envp.data(), socket.childs.get(), output.childs.get(),
+                            failure.childs.get()};
+  keeper_ = ::fork();
+  if (keeper_ < 0) throw cannot("cannot start an environment's process", errno);
+  if (keeper_ == 0) keep_program(program, parent);
   socket_ = std::move(socket.ours);
   output_ = std::move(output.ours);
   ::fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
@@ -151,17 +131,19 @@ ChildProcess::ChildProcess(std::vector<std::string> arguments, const std::vector
   }
 }
 
-// Waits until the socket is ready, and takes what the child prints meanwhile; false: not by the deadline.
-bool ChildProcess::wait_for(short events, Clock::time_point deadline) {
+// Waits until the socket is ready, and takes what the child prints meanwhile; `done`: it is ready.
+ChildProcess::Transfer ChildProcess::wait_for(short events, Clock::time_point& deadline) {
   while (true) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
+    if (stop_ && stop_()) return Transfer::stopped;
+    const auto begin = Clock::now();
+    const auto wait = std::clamp(std::chrono::ceil<milliseconds>(deadline - begin), milliseconds(0), kLook);
     std::array<pollfd, 2> watched{{{socket_.get(), events, 0}, {output_.get(), POLLIN, 0}}};
-    const int ready =
-        ::poll(watched.data(), watched.size(), static_cast<int>(std::clamp<long>(left, 0, INT_MAX)));
+    const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(wait.count()));
+    if (const auto late = Clock::now() - begin - wait; late > kSuspended) deadline += late;
     if (ready > 0 && watched[1].revents != 0) keep_output();
-    if (ready > 0 && watched[0].revents != 0) return true;
-    if (ready < 0 && errno != EINTR) return false;
-    if (Clock::now() >= deadline) return false;
+    if (ready > 0 && watched[0].revents != 0) return Transfer::done;
+    if (ready < 0 && errno != EINTR) return Transfer::timed_out;
+    if (Clock::now() >= deadline) return Transfer::timed_out;
   }
 }
 
@@ -174,13 +156,13 @@ void ChildProcess::keep_output() {
   if (kept_.size() > 2 * kKeptOutput) kept_.erase(0, kept_.size() - kKeptOutput);
 }
 
-ChildProcess::Transfer ChildProcess::send(std::string_view bytes, Clock::time_point deadline) {
+ChildProcess::Transfer ChildProcess::send(std::string_view bytes, Clock::time_point& deadline) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN) {
-      if (!wait_for(POLLOUT, deadline)) return Transfer::timed_out;
+      if (const Transfer ready = wait_for(POLLOUT, deadline); ready != Transfer::done) return ready;
     } else if (errno != EINTR) {
       return Transfer::closed;
     }
@@ -188,13 +170,13 @@ ChildProcess::Transfer ChildProcess::send(std::string_view bytes, Clock::time_po
   return Transfer::done;
 }
 
-ChildProcess::Transfer ChildProcess::receive(std::span<char> bytes, Clock::time_point deadline) {
+ChildProcess::Transfer ChildProcess::receive(std::span<char> bytes, Clock::time_point& deadline) {
   while (!bytes.empty()) {
     const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
     if (got > 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(got));
     } else if (got < 0 && errno == EAGAIN) {
-      if (!wait_for(POLLIN, deadline)) return Transfer::timed_out;
+      if (const Transfer ready = wait_for(POLLIN, deadline); ready != Transfer::done) return ready;
     } else if (got == 0 || errno != EINTR) {
       return Transfer::closed;
     }
@@ -202,11 +184,16 @@ ChildProcess::Transfer ChildProcess::receive(std::span<char> bytes, Clock::time_
   return Transfer::done;
 }
 
+std::size_t ChildProcess::peek(std::span<char> bytes) const {
+  const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+  return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
 bool ChildProcess::ended_by(Clock::time_point deadline) {
-  while (pid_ > 0) {
+  while (keeper_ > 0) {
     siginfo_t state{};
     // An error means that someone else has reaped it.
-    if (::waitid(P_PID, static_cast<id_t>(pid_), &state, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+    if (::waitid(P_PID, static_cast<id_t>(keeper_), &state, WEXITED | WNOHANG | WNOWAIT) != 0 ||
         state.si_pid != 0)
       return true;
     if (Clock::now() >= deadline) return false;
@@ -216,22 +203,30 @@ bool ChildProcess::ended_by(Clock::time_point deadline) {
   return true;
 }
 
+void ChildProcess::begin_end() {
+  hang_up();
+  if (keeper_ > 0) ::kill(keeper_, SIGTERM);
+}
+
 void ChildProcess::end(Clock::time_point deadline) {
-  if (pid_ <= 0) return;
+  if (keeper_ <= 0) return;
   hang_up();
   if (!ended_by(deadline)) {
-    ::kill(-pid_, SIGTERM);
-    ended_by(Clock::now() + kTerminationPatience);
+    begin_end();
+    if (!ended_by(Clock::now() + kKeeperPatience)) ::kill(keeper_, SIGKILL);
   }
-  ::kill(-pid_, SIGKILL);  // not reaped yet, so the group's number is still ours
-  while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+  while (::waitpid(keeper_, &status_, 0) < 0 && errno == EINTR) {
   }
-  pid_ = -1;
+  keeper_ = -1;
+}
+
+std::string ChildProcess::last_output() {
   for (int part = 0; part < kMostParts && output_.get() >= 0; ++part) {
     pollfd watched{output_.get(), POLLIN, 0};
     if (::poll(&watched, 1, 0) <= 0) break;
     keep_output();
   }
+  return last_lines(kept_);
 }
 
 std::string ChildProcess::how_it_ended() const {

@@ -4,7 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <optional>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,49 +42,61 @@ class FileDescriptor {
   int number_;
 };
 
-/// A child leads a process group of its own, so Ctrl-C does not reach it, and is killed when the thread that
-/// made it ends. Its standard input is empty; standard output and error come to us; file descriptor 3 is its
-/// end of the socket, and the only other one that it inherits.
+/// A program and all that it starts, daemons too: a keeper between it and us (envs/process_keeper.h) ends
+/// them with this object, with the thread that made it, and with our process, even by SIGKILL. The program
+/// leads a process group of its own, so Ctrl-C does not reach it. Its standard input is empty; standard
+/// output and error come to us; file descriptor 3 is its end of the socket, and the only other one that it
+/// inherits.
 class ChildProcess {
  public:
   using Clock = std::chrono::steady_clock;
-  enum class Transfer { done, timed_out, closed };
+  enum class Transfer { done, timed_out, closed, stopped };
 
   /// arguments    program (looked for in PATH) and its arguments, at least one
   /// environment  "NAME=value" entries that replace or join ours
+  /// stop         asked ten times a second while a transfer waits; true ends it as `stopped`
   /// Throws Error(ExitCode::environment), without a `where`, when the program cannot be started.
-  ChildProcess(std::vector<std::string> arguments, const std::vector<std::string>& environment);
+  ChildProcess(std::vector<std::string> arguments, const std::vector<std::string>& environment,
+               std::function<bool()> stop = {});
   ~ChildProcess() { end(Clock::now()); }
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   /// All bytes, or nothing useful: after anything but `done` the connection is at an unknown place.
-  Transfer send(std::string_view bytes, Clock::time_point deadline);
-  Transfer receive(std::span<char> bytes, Clock::time_point deadline);
+  /// deadline  moves on by the time for which we were suspended, as the child most likely was
+  Transfer send(std::string_view bytes, Clock::time_point& deadline);
+  Transfer receive(std::span<char> bytes, Clock::time_point& deadline);
+
+  /// Copies what has come and was not received yet, without waiting; it stays. How many bytes.
+  std::size_t peek(std::span<char> bytes) const;
 
   /// Closes our end of the socket: an idle server ends.
   void hang_up() { socket_.reset(); }
 
-  /// True when the child has ended by the deadline; it is not reaped yet.
+  /// True when the program and all that came of it have ended by the deadline.
   bool ended_by(Clock::time_point deadline);
 
-  /// Hangs up, waits for the end until the deadline, then sends SIGTERM and soon SIGKILL to what is left of
-  /// the group, and reaps the child. A second call does nothing.
+  /// Hangs up and has what is left killed, without waiting for it.
+  void begin_end();
+
+  /// Hangs up, waits for the end until the deadline, and then has what is left killed: by SIGTERM, and soon
+  /// by SIGKILL. A second call does nothing.
   void end(Clock::time_point deadline);
 
   /// How it ended, for a sentence: "ended with status 3", "was killed by signal 11 (Segmentation fault)".
   std::string how_it_ended() const;
 
-  /// The last lines of its standard output and error.
-  std::string last_output() const { return last_lines(kept_); }
+  /// The last lines of its standard output and error so far.
+  std::string last_output();
 
  private:
-  bool wait_for(short events, Clock::time_point deadline);
+  Transfer wait_for(short events, Clock::time_point& deadline);
   void keep_output();
 
   FileDescriptor socket_, output_;
-  std::string kept_;  // the end of what it has written
-  pid_t pid_ = -1;    // -1 once reaped
+  std::function<bool()> stop_;
+  std::string kept_;   // the end of what it has written
+  pid_t keeper_ = -1;  // -1 once reaped
   int status_ = 0;
 };
 

@@ -22,9 +22,10 @@ void gather_rows(std::span<const float> from, std::span<const std::size_t> rows,
   }
 }
 
-// Runs one wave: the copies' episodes, of which the first `results.size()` are wanted.
+// Runs one wave: the copies' episodes, of which the first `results.size()` are wanted. after_step  called so
+template <class AfterStep>
 void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, const BatchPolicy& policy,
-              bool record) {
+              const EvaluationOptions& options, const AfterStep& after_step) {
   const auto width = static_cast<std::size_t>(environment.observation_dim());
   const auto action_width = static_cast<std::size_t>(environment.action_dim());
   std::vector<std::size_t> running(results.size());
@@ -39,9 +40,10 @@ void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, 
     const auto seen = environment.observations().subspan(copy * width, width);
     results[copy].observations.insert(results[copy].observations.end(), seen.begin(), seen.end());
   };
-  if (record) std::ranges::for_each(running, keep);
+  if (options.record) std::ranges::for_each(running, keep);
 
   while (!running.empty()) {
+    if (options.stop && options.stop()) throw Interrupted();
     gather_rows(environment.observations(), running, width, observations);
     episode.clear();
     step.clear();
@@ -68,11 +70,11 @@ void run_wave(VectorEnvironment& environment, std::span<EpisodeResult> results, 
       result.episode_cost += environment.costs()[copy];
       ++result.length;
       result.terminated = environment.terminals()[copy] != 0;
-      if (record) keep(copy);
+      result.ended = result.terminated || environment.timeouts()[copy] != 0;
+      if (options.record) keep(copy);
     }
-    std::erase_if(running, [&](std::size_t copy) {
-      return environment.terminals()[copy] != 0 || environment.timeouts()[copy] != 0;
-    });
+    std::erase_if(running, [&](std::size_t copy) { return results[copy].ended; });
+    after_step();
   }
 }
 
@@ -86,17 +88,26 @@ std::vector<double> column(const std::vector<EpisodeResult>& episodes, Member me
 }  // namespace
 
 EvaluationResult evaluate(VectorEnvironment& environment, int episodes, std::uint64_t seed,
-                          const BatchPolicy& policy, bool record) {
+                          const BatchPolicy& policy, const EvaluationOptions& options) {
   if (episodes < 1)
     throw InvalidArgument("evaluate: episodes is " + std::to_string(episodes) + ", expected at least 1");
   EvaluationResult result;
   result.episodes.resize(static_cast<std::size_t>(episodes));
   for (int e = 0; e < episodes; ++e) result.episodes[static_cast<std::size_t>(e)].episode = e;
-  for (int first = 0; first < episodes; first += environment.count()) {
-    environment.reset(seed, first);
-    const auto wanted = static_cast<std::size_t>(std::min(environment.count(), episodes - first));
-    const auto wave = std::span(result.episodes).subspan(static_cast<std::size_t>(first), wanted);
-    run_wave(environment, wave, policy, record);
+  const auto after_step = [&] {
+    if (options.watch) options.watch(result.episodes);
+  };
+  try {
+    for (int first = 0; first < episodes; first += environment.count()) {
+      environment.reset(seed, first);
+      const auto wanted = static_cast<std::size_t>(std::min(environment.count(), episodes - first));
+      const auto wave = std::span(result.episodes).subspan(static_cast<std::size_t>(first), wanted);
+      run_wave(environment, wave, policy, options, after_step);
+    }
+  } catch (const Interrupted&) {
+    result.complete = false;
+    std::erase_if(result.episodes, [](const EpisodeResult& e) { return !e.ended; });
+    if (result.episodes.empty()) return result;
   }
   const std::vector<double> returns = column(result.episodes, &EpisodeResult::episode_return),
                             costs = column(result.episodes, &EpisodeResult::episode_cost);

@@ -24,22 +24,31 @@ struct EpisodeResult {
   double episode_return = 0;        ///< undiscounted sum of rewards
   double episode_cost = 0;          ///< undiscounted sum of costs
   int length = 0;                   ///< steps taken
+  bool ended = false;               ///< false only while it runs or waits
   bool terminated = false;          ///< truly ended; false: cut by a timeout
   std::vector<float> observations;  ///< [length + 1, S] if asked for, else empty
 };
 
+struct EvaluationOptions {
+  bool record = false;           ///< keep every episode's observations, for drawing
+  std::function<bool()> stop{};  ///< asked before every decision; true ends the evaluation early
+  /// Called after every step with all episodes, those that run or wait included.
+  std::function<void(std::span<const EpisodeResult>)> watch{};
+};
+
 /// Means, and sample standard deviations (divisor n - 1; 0 for one episode).
 struct EvaluationResult {
-  std::vector<EpisodeResult> episodes;  ///< in order of `episode`, from 0
+  std::vector<EpisodeResult> episodes;  ///< those that have ended, in order of `episode`, from 0
+  bool complete = true;  ///< false: stopped early; then there may be no episode, and means are 0
   double return_mean = 0, return_std = 0;
   double cost_mean = 0, cost_std = 0;
   double length_mean = 0;
 };
 
-/// Runs episodes 0 .. episodes - 1 of `seed`, as many at once as the environment has copies.
-/// record  keep every episode's observations, for drawing
-/// Throws InvalidArgument when episodes < 1, or when the policy writes an action that is not finite.
+/// Runs episodes 0 .. episodes - 1 of `seed`, as many at once as the environment has copies. It is also
+/// stopped where the environment throws Interrupted. Throws InvalidArgument when episodes < 1, or when the
+/// policy writes an action that is not finite.
 EvaluationResult evaluate(VectorEnvironment& environment, int episodes, std::uint64_t seed,
-                          const BatchPolicy& policy, bool record = false);
+                          const BatchPolicy& policy, const EvaluationOptions& options = {});
 
 }  // namespace r2pac

@@ -17,13 +17,15 @@ namespace r2pac::wire {
 static_assert(std::endian::native == std::endian::little,
               "the protocol is little-endian, and copied as it is");
 
-inline constexpr std::uint32_t kVersion = 1;
-inline constexpr std::uint32_t kMagic = 0x45433252;               ///< the bytes "R2CE"
-inline constexpr std::uint32_t kLargestPayload = 64u << 20;       ///< bytes
-inline constexpr std::uint32_t kLargestText = 64u << 10;          ///< bytes, of an error or a description
-inline constexpr std::uint32_t kWidestObservation = 1u << 20;     ///< S
-inline constexpr std::uint32_t kWidestAction = 1u << 16;          ///< A
-inline constexpr std::uint32_t kLongestEpisode = 1'000'000'000u;  ///< steps
+inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kOldestVersion = 1;             ///< that is still understood
+inline constexpr std::uint32_t kMagic = 0x45433252;            ///< the bytes "R2CE"
+inline constexpr std::uint32_t kLargestPayload = 64u << 20;    ///< bytes
+inline constexpr std::uint32_t kLargestText = 64u << 10;       ///< bytes, of an error or a description
+inline constexpr std::uint32_t kWidestObservation = 1u << 20;  ///< S
+inline constexpr std::uint32_t kWidestAction = 1u << 16;       ///< A
+inline constexpr std::uint32_t kLargestDescription = kLargestText + 2 * 8 * kWidestAction;  ///< bytes
+inline constexpr std::uint32_t kLongestEpisode = 1'000'000'000u;                            ///< steps
 
 enum class Message : std::uint32_t {
   hello = 1,
@@ -34,6 +36,7 @@ enum class Message : std::uint32_t {
   transition = 6,
   close = 7,
   error = 8,
+  working = 9,
 };
 
 struct Header {

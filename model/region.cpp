@@ -33,7 +33,7 @@ TargetConstants<T> target_constants(const Settings& settings, const DataFacts<T>
       constants.reward_values.least =
           std::min(constants.reward_values.least, formula::penalty_target(constants));
   }
-  if (settings.cost_ceiling > 0 && settings.backup == Backup::discounted && facts.longest_episode > 0) {
+  if (settings.cost_ceiling > 0 && facts.longest_episode > 0) {
     const auto ceiling =
         static_cast<T>(settings.cost_ceiling * limit_as_value(settings, facts.longest_episode));
     constants.cost_values.greatest = std::min(constants.cost_values.greatest, ceiling);

@@ -6,27 +6,54 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/rounding.h"
 #include "python/bindings.h"
 
 namespace r2pac::python {
 namespace {
 
-using Flags = py::array_t<bool, py::array::c_style | py::array::forcecast>;
+/// [rows, 1] as [rows]: files may have both, and so may arrays.
+py::object as_vector(const py::object& value) {
+  const py::array any = py::array::ensure(value);
+  if (!any) PyErr_Clear();
+  return any && any.ndim() == 2 && any.shape(1) == 1 ? py::object(any.attr("reshape")(-1)) : value;
+}
 
-std::vector<std::uint8_t> flags_of(const py::object& value, const char* argument, py::ssize_t rows) {
-  const Flags flags = Flags::ensure(value);
-  if (!flags || flags.ndim() != 1 || flags.shape(0) != rows) {
-    PyErr_Clear();
-    throw py::value_error(std::string("`") + argument + "` must be an array of " + std::to_string(rows) +
-                          " flags");
-  }
-  return {flags.data(), flags.data() + flags.size()};
+/// Adds the columns of array `index` of DsrlColumns whose variation single precision cannot hold.
+void find_lost(const py::object& value, int index, DsrlColumns& columns) {
+  const py::array any = py::array::ensure(value);
+  if (any.itemsize() < 4 || (any.dtype().kind() == 'f' && any.itemsize() == 4)) return;
+  const auto wide = py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(any);
+  std::vector<ColumnRounding> rounding(any.ndim() == 2 ? static_cast<std::size_t>(any.shape(1)) : 1);
+  for (py::ssize_t i = 0; i < wide.size(); ++i)
+    rounding[static_cast<std::size_t>(i) % rounding.size()].add(wide.data()[i]);
+  for (const std::int64_t column : lost_columns(rounding)) columns.lost.push_back({index, column});
 }
 
 std::vector<float> floats_of(const py::object& value, const char* argument,
                              const std::vector<py::ssize_t>& shape) {
   const Floats floats = float_array(value, argument, shape);
   return {floats.data(), floats.data() + floats.size()};
+}
+
+std::vector<std::uint8_t> flags_of(const py::object& value, const char* argument, py::ssize_t rows) {
+  const std::vector<float> numbers = floats_of(as_vector(value), argument, {rows});
+  std::vector<std::uint8_t> flags(numbers.size());
+  for (std::size_t row = 0; row < numbers.size(); ++row) {
+    if (numbers[row] != 0 && numbers[row] != 1)
+      throw py::value_error(std::string("`") + argument + "` has the value " + std::to_string(numbers[row]) +
+                            " in row " + std::to_string(row) + "; flags must be 0 or 1");
+    flags[row] = numbers[row] != 0;
+  }
+  return flags;
+}
+
+void refuse_whole_numbers(const py::object& actions) {
+  if (const py::array any = py::array::ensure(actions);
+      std::string("biu").find(any.dtype().kind()) != std::string::npos)
+    throw py::value_error(
+        "`actions` is made of whole numbers: these are discrete actions; R2PAC needs continuous ones in [-1, "
+        "1]");
 }
 
 std::shared_ptr<Dataset> from_arrays(const py::object& observations, const py::object& actions,
@@ -45,10 +72,14 @@ std::shared_ptr<Dataset> from_arrays(const py::object& observations, const py::o
   columns.observations.assign(first.data(), first.data() + first.size());
   columns.actions.assign(second.data(), second.data() + second.size());
   columns.next_observations = floats_of(next_observations, "next_observations", {rows, first.shape(1)});
-  columns.rewards = floats_of(rewards, "rewards", {rows});
-  columns.costs = floats_of(costs, "costs", {rows});
+  columns.rewards = floats_of(as_vector(rewards), "rewards", {rows});
+  columns.costs = floats_of(as_vector(costs), "costs", {rows});
   columns.terminals = flags_of(terminals, "terminals", rows);
   columns.timeouts = flags_of(timeouts, "timeouts", rows);
+  refuse_whole_numbers(actions);
+  int index = 0;
+  for (const py::object& array : {observations, next_observations, actions, rewards, costs})
+    find_lost(array, index++, columns);
   const py::gil_scoped_release released;
   return std::make_shared<Dataset>(make_dataset(columns, name));
 }
@@ -135,10 +166,12 @@ void bind_dataset(py::module_& module) {
                   py::arg("next_observations"), py::arg("rewards"), py::arg("costs"), py::arg("terminals"),
                   py::arg("timeouts"), py::arg("name") = "arrays",
                   "A data set from arrays of T rows: observations and next_observations [T, S], actions "
-                  "[T, A] in [-1, 1], rewards, costs, terminals and timeouts [T].\n\n"
+                  "[T, A] in [-1, 1], rewards, costs, terminals and timeouts [T] or [T, 1]. Flags are "
+                  "booleans, or the "
+                  "numbers 0 and 1.\n\n"
                   "An episode ends where terminals (nothing follows) or timeouts (it was cut) is true. "
                   "name: tells the task as a file's name does, for example `BallRun`. Raises ValueError for "
-                  "a wrong shape, DataError for contents that training cannot use.")
+                  "a wrong shape or type, DataError for contents that training cannot use.")
       .def_readonly("path", &Dataset::path, "The file, or the name given to from_arrays")
       .def_readonly("name", &Dataset::name, "The file's name without folder and ending")
       .def_readonly("fingerprint", &Dataset::fingerprint,

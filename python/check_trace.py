@@ -230,7 +230,7 @@ class Method:
             v_r = jnp.clip(v_r, *self.bounds(ranges["reward_range"], penalty.get(s["penalty_reading"])))
             feasible = (-1.0, s["feasibility_scale"])
             v_c = jnp.clip(v_c, *(feasible if s["backup"] == "feasibility" else self.bounds(ranges["cost_range"])))
-        if s["cost_ceiling"] > 0 and s["backup"] == "discounted":
+        if s["cost_ceiling"] > 0:
             v_c = jnp.minimum(v_c, s["cost_ceiling"] * ranges["limit"])
         reward = b["rewards"] + reach * v_r
         if s["penalty_reading"] in penalty:

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 
@@ -10,8 +9,8 @@
 #include "base/statistics.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
+#include "storage/json.h"
 #include "storage/safetensors.h"
-#include "storage/safetensors_header.h"
 
 namespace r2pac {
 namespace {
@@ -20,22 +19,19 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 28;
-constexpr int kDeepest = 4;  // of our files: an object, its list of rows, a row
+constexpr std::size_t kMostValues = std::size_t{1} << 24;  // two million episodes
 constexpr double kMostSteps = 0x1p53;
 
 [[noreturn]] void fail(const std::string& file, const std::string& what) {
   throw Error(ExitCode::checkpoint, what, file, "make the file anew, or leave it out");
 }
 
-/// One JSON value. Nesting beyond that of our files is refused before it costs memory.
+/// One JSON value of our own shape: an object, its list of rows, a row.
 Json parse_json(std::string_view text, const std::string& file) {
   try {
-    return Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
-      if (depth > kDeepest) fail(file, "the JSON text is nested too deeply");
-      return true;
-    });
-  } catch (const Json::exception&) {
-    fail(file, "the file is damaged: it is no JSON text, or a number in it is out of range");
+    return read_json(text, {kMostBytes, 5, kMostValues});
+  } catch (const JsonFault& fault) {
+    fail(file, std::string("the file ") + fault.what());
   }
 }
 
@@ -100,9 +96,20 @@ void require_mean(const Members& top, const char* key, double stated, const std:
   if (!(std::abs(mean(values) - stated) <= 1e-6 * largest)) top.must_be(key, "the mean over `rows`");
 }
 
+/// Whether there is a file; one that cannot be looked at is there for whoever reads it to complain.
+bool is_there(const fs::path& path) {
+  std::error_code fault;
+  const fs::file_status status = fs::status(path, fault);
+  return status.type() != fs::file_type::not_found;
+}
+
 std::string read_text(const fs::path& path) {
   const std::vector<std::byte> bytes = read_file(path, kMostBytes, ExitCode::checkpoint);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\x89HDF"))
+    throw Error(ExitCode::checkpoint, "this is an HDF5 file and holds no scores", path.string(),
+                "give run folders and files of `r2pac eval`; a data set goes with --data");
+  return text;
 }
 
 /// Adds the numbers of each line of a .jsonl file to the curves, `prefix` before their names.
@@ -111,16 +118,21 @@ void add_curves(const fs::path& path, const char* prefix, std::map<std::string, 
   std::size_t begin = 0, line = 0;
   for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string where = file + ":" + std::to_string(++line);
-    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
-    const std::uint64_t step = Members(json, where).count("step");
-    for (const auto& [key, value] : json.items())
-      if (value.is_number()) curves[prefix + key][step] = value.get<double>();
+    try {
+      const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
+      const std::uint64_t step = Members(json, where).count("step");
+      for (const auto& [key, value] : json.items())
+        if (value.is_number()) curves[prefix + key][step] = value.get<double>();
+    } catch (const Error& error) {
+      throw Error(error.code(), error.what(), error.where(),
+                  "remove this line from the file, or give the folder's eval.json in place of the folder");
+    }
   }
 }
 
 /// The data file that a manifest names, if it names one.
 void add_data_source(const fs::path& manifest, std::vector<DataSource>& sources) {
-  if (!fs::is_regular_file(manifest)) return;
+  if (!is_there(manifest)) return;
   const std::string file = manifest.string();
   const Json json = parse_json(read_text(manifest), file);
   const Members data(Members(json, file).member("data"), file, "data.");
@@ -145,15 +157,15 @@ bool is_stale(const ScoredPolicy& s) {
 }
 
 TrainingRun read_run(const fs::path& folder) {
-  if (!fs::is_regular_file(folder / "config.toml"))
+  if (!is_there(folder / "config.toml"))
     throw Error(ExitCode::usage, "the folder holds no run", folder.string(),
                 "give folders made by `r2pac train`, or eval.json files");
   TrainingRun run;
   run.folder = folder.string();
   run.settings = read_settings((folder / "config.toml").string());
-  if (fs::exists(folder / "metrics.jsonl")) add_curves(folder / "metrics.jsonl", "", run.curves);
-  if (fs::exists(folder / "evaluations.jsonl")) add_curves(folder / "evaluations.jsonl", "eval_", run.curves);
-  run.scored = fs::exists(folder / "eval.json");
+  if (is_there(folder / "metrics.jsonl")) add_curves(folder / "metrics.jsonl", "", run.curves);
+  if (is_there(folder / "evaluations.jsonl")) add_curves(folder / "evaluations.jsonl", "eval_", run.curves);
+  run.scored = is_there(folder / "eval.json");
   return run;
 }
 
@@ -232,7 +244,7 @@ ReportInput read_report_input(const std::vector<std::string>& paths) {
     std::error_code ignored;
     const fs::file_status status = fs::status(path, ignored);
     if (fs::is_directory(status)) {
-      if (!seen.insert(fs::canonical(path)).second) continue;
+      if (!seen.insert(fs::canonical(path)).second) continue;  // exists, as its status says
       input.runs.push_back(read_run(path));
       add_data_source(path / "manifest.json", input.data);
       if (input.runs.back().scored) add_scores(path / "eval.json");

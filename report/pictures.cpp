@@ -15,11 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Both files of a picture.
-std::vector<std::string> files_of(const fs::path& folder, const std::string& name) {
-  return {(folder / (name + ".png")).string(), (folder / (name + ".pdf")).string()};
-}
-
 /// A name for files of a task: letters, digits, - and _ of it, and a number where that is taken.
 class FileNames {
  public:
@@ -144,50 +139,47 @@ Chart training_chart(const std::string& task, const std::vector<RunGroup>& group
 
 }  // namespace
 
-std::vector<std::string> draw_curves(const fs::path& folder, const std::vector<TrainingRun>& runs) {
-  std::vector<std::string> names;
+std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs) {
+  std::vector<Picture> pictures;
   FileNames file_names;
   for (const auto& [task, groups] : group_runs(runs)) {
     const std::pair<const char*, Chart> charts[] = {{"learning", learning_chart(task, groups)},
                                                     {"training", training_chart(task, groups)}};
-    for (const auto& [kind, chart] : charts) {
-      if (chart.panels.empty()) continue;
-      names.push_back(file_names.make(kind, task));
-      draw_chart(files_of(folder, names.back()), chart);
-    }
+    for (const auto& [kind, chart] : charts)
+      if (!chart.panels.empty())
+        pictures.push_back({file_names.make(kind, task), [chart](const auto& files) { draw_chart(files, chart); }});
   }
-  return names;
+  return pictures;
 }
 
-std::vector<std::string> draw_scores(const fs::path& folder, const ReportTable& table,
-                                     const std::map<std::string, DataCloud>& clouds) {
-  std::vector<std::string> names;
+std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds) {
+  std::vector<Picture> pictures;
   FileNames file_names;
   for (std::size_t begin = 0, end = 0; begin < table.rows.size(); begin = end) {
     const std::string& task = table.rows[begin].task;
     std::vector<const TableRow*> rows;
     for (; end < table.rows.size() && table.rows[end].task == task; ++end) rows.push_back(&table.rows[end]);
-    const auto cloud = clouds.find(task);
-    names.push_back(file_names.make("scores", task));
-    draw_scatter(files_of(folder, names.back()), rows, cloud == clouds.end() ? DataCloud() : cloud->second);
+    pictures.push_back({file_names.make("scores", task), [rows, &clouds, &task](const auto& files) {
+                          const auto cloud = clouds.find(task);
+                          draw_scatter(files, rows, cloud == clouds.end() ? DataCloud() : cloud->second);
+                        }});
   }
-  return names;
+  return pictures;
 }
 
-std::vector<std::string> draw_maps(const fs::path& folder, const std::vector<TrainingRun>& runs,
-                                   const std::shared_ptr<Device>& device) {
+std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs, const std::shared_ptr<Device>& device) {
   std::vector<TitledMap> maps;
   for (const TrainingRun& run : runs) {
+    std::error_code fault;
     if (task_alias(run.settings.task) != task_alias(std::string(ReachAvoidTask::name)) ||
-        !fs::exists(fs::path(run.folder) / "policy.safetensors"))
+        !fs::exists(fs::path(run.folder) / "policy.safetensors", fault))
       continue;
     const Policy policy = Policy::load(run.folder, device);
     if (policy.dimensions().observation != reach_avoid::kObservationDim) continue;
     maps.push_back({fs::weakly_canonical(run.folder).filename().string(), cost_map(policy)});
   }
   if (maps.empty()) return {};
-  draw_cost_maps(files_of(folder, "cost-map"), maps);
-  return {"cost-map"};
+  return {{"cost-map", [maps](const auto& files) { draw_cost_maps(files, maps); }}};
 }
 
 }  // namespace r2pac

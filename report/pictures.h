@@ -1,7 +1,7 @@
 // The pictures of a report: curves over training, and scores among the data's episodes.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,25 +14,26 @@
 
 namespace r2pac {
 
-// Each picture is a PNG and a PDF file in `folder`, which must exist. The functions return the names of what
-// they drew, without ending, and throw as draw_with_gnuplot().
+/// A picture of a report before it is drawn, which takes a second or so.
+struct Picture {
+  std::string name;  ///< of its files, without ending
+  /// Draws it into these files. What it was made from outlives it. Throws as draw_with_gnuplot().
+  std::function<void(const std::vector<std::string>& files)> draw;
+};
 
 /// Per task of the runs: learning-TASK from evaluations.jsonl (normalised return and cost, share of episodes
 /// within the limit) where a run has been scored on the way, and training-TASK from metrics.jsonl (losses,
 /// V_c and threshold, shares). One line per variant: the mean over its runs, with a band from the least to
 /// the greatest of them, over the steps that all of them have.
-std::vector<std::string> draw_curves(const std::filesystem::path& folder,
-                                     const std::vector<TrainingRun>& runs);
+std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs);
 
 /// Per task of the table: scores-TASK, return against cost of each row (mean and standard deviation over
 /// seeds, and the seeds) with the cost limit, over the data's episodes where `clouds` has the task.
-std::vector<std::string> draw_scores(const std::filesystem::path& folder, const ReportTable& table,
-                                     const std::map<std::string, DataCloud>& clouds);
+std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds);
 
 /// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold. The
 /// device evaluates the policies.
 /// Throws Error(checkpoint) for a damaged policy, too.
-std::vector<std::string> draw_maps(const std::filesystem::path& folder, const std::vector<TrainingRun>& runs,
-                                   const std::shared_ptr<Device>& device);
+std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs, const std::shared_ptr<Device>& device);
 
 }  // namespace r2pac

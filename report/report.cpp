@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <optional>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/dataset.h"
 #include "report/input.h"
 #include "report/pictures.h"
 #include "report/text.h"
 #include "storage/atomic_file.h"
 #include "storage/folder.h"
-#include "storage/safetensors_header.h"
 
 namespace r2pac {
 namespace {
@@ -28,6 +30,22 @@ bool has_scores(const TrainingRun& run, const std::vector<ScoredPolicy>& scores)
          });
 }
 
+/// The episodes of a file, whose oddities are said.
+Dataset load_noting(const std::string& path) {
+  Dataset dataset = load_dataset(path);
+  for (const std::string& warning : dataset.warnings) note("the data " + path + ": " + warning);
+  return dataset;
+}
+
+/// The data set of a file that a manifest names; nothing, and a note, where it cannot be read.
+std::optional<Dataset> load_or_note(const std::string& path) try {
+  return load_noting(path);
+} catch (const Error& error) {
+  note("the data " + path + " cannot be read (" + error.what() +
+       "), so their episodes are not drawn; name them with --data");
+  return std::nullopt;
+}
+
 /// The tasks of the table that were trained on the data of a fingerprint.
 std::vector<std::string> tasks_of(const std::vector<ScoredPolicy>& scores, const std::string& fingerprint) {
   std::vector<std::string> tasks;
@@ -40,7 +58,7 @@ std::vector<std::string> tasks_of(const std::vector<ScoredPolicy>& scores, const
 std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const ReportInput& input) {
   std::map<std::string, DataCloud> clouds;
   for (const std::string& path : options.data) {
-    const Dataset dataset = load_dataset(path);
+    const Dataset dataset = load_noting(path);
     const std::vector<std::string> tasks = tasks_of(input.scores, dataset.fingerprint);
     if (tasks.empty())
       throw Error(ExitCode::usage, "none of the scored policies was trained on these data", path,
@@ -50,17 +68,19 @@ std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const
   for (const DataSource& source : input.data) {
     const std::vector<std::string> tasks = tasks_of(input.scores, source.fingerprint);
     if (std::ranges::all_of(tasks, [&](const std::string& task) { return clouds.contains(task); })) continue;
-    if (!fs::exists(source.path)) {
+    std::error_code fault;
+    if (!fs::exists(source.path, fault)) {
       note("the data " + source.path +
            " are not there, so their episodes are not drawn; name them with --data");
       continue;
     }
-    const Dataset dataset = load_dataset(source.path);
-    if (dataset.fingerprint != source.fingerprint) {
+    const std::optional<Dataset> dataset = load_or_note(source.path);
+    if (!dataset) continue;
+    if (dataset->fingerprint != source.fingerprint) {
       note("the data " + source.path + " have changed since the training, so their episodes are not drawn");
       continue;
     }
-    for (const std::string& task : tasks) clouds.insert({task, data_cloud(dataset)});
+    for (const std::string& task : tasks) clouds.insert({task, data_cloud(*dataset)});
   }
   return clouds;
 }
@@ -75,21 +95,24 @@ void write_tables(const fs::path& folder, const ReportTable& table, const std::v
   write_file_atomically(folder / "evaluations.csv", evaluations_csv(table, scores));
   write_file_atomically(folder / "episodes.csv", episodes_csv(table, scores));
   std::printf("written to %s: table.md, table.tex, table.csv, evaluations.csv, episodes.csv\n",
-              folder.c_str());
+              printable(folder.string()).c_str());
 }
 
 void draw_pictures(const ReportOptions& options, const ReportInput& input, const ReportTable& table,
                    const std::shared_ptr<Device>& device) {
-  std::vector<std::string> names;
-  const auto add = [&](const std::vector<std::string>& more) {
-    names.insert(names.end(), more.begin(), more.end());
-  };
-  add(draw_curves(options.out, input.runs));
-  add(draw_scores(options.out, table, load_clouds(options, input)));
-  add(draw_maps(options.out, input.runs, device));
-  for (const std::string& name : names)
-    std::printf("%s%s", &name == names.data() ? "pictures, each .png and .pdf: " : ", ", name.c_str());
-  if (!names.empty()) std::printf("\n");
+  const std::map<std::string, DataCloud> clouds = load_clouds(options, input);
+  std::vector<Picture> pictures = curve_pictures(input.runs);
+  for (const auto& more : {score_pictures(table, clouds), map_pictures(input.runs, device)})
+    pictures.insert(pictures.end(), more.begin(), more.end());
+  std::string names;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    if (options.progress) options.progress(i, pictures.size());
+    const std::string stem = (fs::path(options.out) / pictures[i].name).string();
+    pictures[i].draw({stem + ".png", stem + ".pdf"});
+    names += (names.empty() ? "" : ", ") + pictures[i].name;
+  }
+  if (options.progress) options.progress(pictures.size(), pictures.size());
+  if (!names.empty()) std::printf("pictures, each .png and .pdf: %s\n", names.c_str());
 }
 
 }  // namespace

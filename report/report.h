@@ -1,6 +1,8 @@
 // The report of some runs: reads them, writes tables and draws pictures.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +16,8 @@ struct ReportOptions {
   std::string out = "report";     ///< folder to write into
   std::vector<std::string> data;  ///< DSRL files in place of those that the manifests name
   bool no_pictures = false;
+  /// Called before each picture with the number of those that are drawn, and of all. May end the program.
+  std::function<void(std::size_t done, std::size_t total)> progress = {};
 };
 
 /// Writes table.md, table.tex, table.csv, evaluations.csv, episodes.csv and the pictures; prints the table,

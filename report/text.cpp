@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/printable.h"
 #include "settings/text_value.h"
-#include "storage/safetensors_header.h"
 
 namespace r2pac {
 namespace {
@@ -88,6 +88,23 @@ std::string number_or_nothing(const std::optional<double>& value) {
   return value ? format_number(*value) : "";
 }
 
+/// The text with an apostrophe wherever a spreadsheet would take what follows for a formula: at the beginning and
+/// behind a semicolon, which is the separator in some countries. Numbers stay as they are.
+std::string without_formulas(const std::string& text) {
+  constexpr std::string_view kSigns[] = {"=",           "+",           "-",           "@",
+                                         "\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"};  // and the same, wide
+  if (parse_number<double>(text)) return text;
+  std::string out;
+  bool begins = true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto follows = [&](std::string_view sign) { return std::string_view(text).substr(i).starts_with(sign); };
+    if (begins && std::ranges::any_of(kSigns, follows)) out += '\'';
+    out += text[i];
+    begins = text[i] == ';' || (begins && (text[i] == ' ' || text[i] == '"'));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string latex_text(std::string_view text) {
@@ -113,6 +130,12 @@ std::string latex_text(std::string_view text) {
       case '|':
         out += "\\textbar{}";
         break;
+      case '[':  // after a line's end it would be an argument of that, as would a star
+        out += "{[}";
+        break;
+      case '*':
+        out += "{*}";
+        break;
       default:
         out += c;
     }
@@ -123,16 +146,20 @@ std::string latex_text(std::string_view text) {
 std::string markdown_text(std::string_view text) {
   std::string out;
   for (const char c : printable(text)) {
+    if (c == '<' || c == '&') {  // not every reader of Markdown takes a backslash before these
+      out += c == '<' ? "&lt;" : "&amp;";
+      continue;
+    }
     const bool link = c == '(' && out.ends_with(']');
-    if (link || std::string_view("\\|<`*").find(c) != std::string_view::npos) out += '\\';
+    if (link || std::string_view("\\|`*$~").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out;
 }
 
 std::string csv_text(std::string_view text) {
-  const std::string plain = printable(text);
-  if (plain.find_first_of(",\"") == std::string::npos) return plain;
+  const std::string plain = without_formulas(printable(text));
+  if (plain.find_first_of(",;\"") == std::string::npos) return plain;
   std::string quoted(1, '"');
   for (const char c : plain) quoted.append(c == '"' ? 2 : 1, c);
   return quoted + '"';

@@ -41,6 +41,9 @@ const std::vector<Companions>& companions() {
         {"rate_decay", "cosine"},
         {"cost_ceiling", "4"},
         {"cost_expectile", "0.95"},
+        {"num_candidates", "64"},
+        {"flow_steps", "8"},
+        {"guidance_scale", "1.5"},
         {"selection", "region"},
         {"bound_scale", "0.25"},
         {"budget", "half"}}},
@@ -56,7 +59,7 @@ const std::vector<Companions>& companions() {
         {"selection", "region"},
         {"budget", "remaining"}}},
       {"actor", "weighted-flow", {{"label", "null", true}}},
-      {"backup", "feasibility", {{"threshold", "zero", true}}},
+      {"backup", "feasibility", {{"threshold", "zero", true}, {"cost_ceiling", "0", true}}},
   };
   return all;
 }
@@ -69,7 +72,7 @@ const std::vector<RunPreset>& run_presets() {
         {"hidden", "128,128,128"},
         {"actor_hidden", "256,256,256"},
         {"batch", "128"},
-        {"critic_steps", "14000"},
+        {"critic_steps", "28000"},
         {"steps", "20000"},
         {"distill_steps", "10000"},
         {"log_every", "2000"}}},

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "settings/task_widths.h"
 
 namespace r2pac {
 namespace {
@@ -118,11 +119,21 @@ bool drop_number(std::string& name) {
   return true;
 }
 
-/// File name, lower case, without directory, `.hdf5` and `-cap-count`.
+/// Removes ` (<digits>)`, which browsers put behind a name that is taken.
+void drop_copy_number(std::string& name) {
+  const std::size_t open = name.rfind(" (");
+  if (open == std::string::npos || open + 3 >= name.size() || name.back() != ')') return;
+  const bool digits = std::all_of(name.begin() + static_cast<std::ptrdiff_t>(open) + 2, name.end() - 1,
+                                  [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (digits) name.resize(open);
+}
+
+/// File name, lower case, without directory, `.hdf5`, ` (1)` and `-cap-count`.
 std::string base_name(std::string_view path) {
   std::string name = lower(path.substr(path.find_last_of('/') + 1));
   for (const std::string_view extension : {".hdf5", ".h5"})
     if (name.ends_with(extension)) name.resize(name.size() - extension.size());
+  drop_copy_number(name);
   std::string stem = name;
   return drop_number(stem) && drop_number(stem) ? stem : name;
 }
@@ -163,6 +174,15 @@ std::string task_contradiction(std::string_view path, std::string_view task) {
   if (!told || task.empty() || told->alias == task) return "";
   return "the file's name tells the task " + std::string(told->alias) + ", but the task is " +
          std::string(task) + ", whose limit, scales and score bounds apply";
+}
+
+std::optional<std::string> width_conflict(const Task& task, int observation_dim, int action_dim) {
+  if (observation_dim == task.observation_dim && action_dim == task.action_dim) return std::nullopt;
+  const auto widths = [](int observation, int action) {
+    return "observation " + std::to_string(observation) + ", action " + std::to_string(action);
+  };
+  return "the widths are " + widths(observation_dim, action_dim) + "; those of task " +
+         std::string(task.alias) + " are " + widths(task.observation_dim, task.action_dim);
 }
 
 double normalized_return(const Task& task, double episode_return) {

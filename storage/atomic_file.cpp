@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <system_error>
-
-#include "storage/posix.h"
 
 namespace r2pac {
 namespace {
@@ -124,38 +124,49 @@ void sync_folder(const fs::path& folder) {
     throw disk_error(folder, "forcing the folder to the disk", errno, 0);
 }
 
-std::vector<std::byte> read_file(const fs::path& path, std::size_t max_bytes, ExitCode code) {
-  const auto fail = [&](const std::string& what, const char* todo) {
-    throw Error(code, what, path.string(), todo);
-  };
-  const auto fail_system = [&] {
-    fail("cannot read the file: " + std::generic_category().message(errno),
-         "check the name and its permissions");
-  };
-  // Non-blocking, so that a pipe without a writer is an error and not a wait.
-  const Descriptor file = open_descriptor(path, O_RDONLY | O_NONBLOCK);
+InputFile::InputFile(const fs::path& path, std::size_t max_bytes, ExitCode code)
+    // Non-blocking, so that a pipe without a writer is an error and not a wait.
+    : path_(path), code_(code), file_(open_descriptor(path, O_RDONLY | O_NONBLOCK)) {
   struct stat status {};
-  if (!file.valid() || ::fstat(file.get(), &status) != 0) fail_system();
+  if (!file_.valid() || ::fstat(file_.get(), &status) != 0) fail_system();
   if (!S_ISREG(status.st_mode)) fail("not a regular file", "give the name of a file");
-  const auto size = static_cast<std::size_t>(status.st_size);
-  if (size > max_bytes)
-    fail("the file has " + std::to_string(size) + " bytes, more than the limit of " +
+  left_ = size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ > max_bytes)
+    fail("the file has " + std::to_string(size_) + " bytes, more than the limit of " +
              std::to_string(max_bytes),
          "check that this is the file you meant");
-  std::vector<std::byte> bytes;
+}
+
+void InputFile::append_to(std::vector<std::byte>& bytes, std::size_t count) {
+  std::size_t done = bytes.size();
   try {
-    bytes.resize(size);
+    bytes.resize(done + std::min(count, left_));
   } catch (const std::bad_alloc&) {
-    fail("not enough memory for a file of " + std::to_string(size) + " bytes", "free memory and run again");
+    fail("not enough memory for a file of " + std::to_string(size_) + " bytes", "free memory and run again");
   }
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t count = ::read(file.get(), bytes.data() + done, size - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_system();
-    if (count == 0) fail("the file became shorter while it was read", "run again when nothing writes to it");
-    done += static_cast<std::size_t>(count);
+  left_ -= bytes.size() - done;
+  while (done < bytes.size()) {
+    const ssize_t got = ::read(file_.get(), bytes.data() + done, bytes.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_system();
+    if (got == 0) fail("the file became shorter while it was read", "run again when nothing writes to it");
+    done += static_cast<std::size_t>(got);
   }
+}
+
+void InputFile::fail(const std::string& what, const char* todo) const {
+  throw Error(code_, what, path_.string(), todo);
+}
+
+void InputFile::fail_system() const {
+  fail("cannot read the file: " + std::generic_category().message(errno),
+       "check the name and its permissions");
+}
+
+std::vector<std::byte> read_file(const fs::path& path, std::size_t max_bytes, ExitCode code) {
+  InputFile file(path, max_bytes, code);
+  std::vector<std::byte> bytes;
+  file.append_to(bytes, file.size());
   return bytes;
 }
 

@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "storage/posix.h"
 
 namespace r2pac {
 
@@ -50,6 +52,28 @@ void require_output(const std::filesystem::path& path,
 
 /// Forces a folder's list of names to the disk. Throws Error(disk).
 void sync_folder(const std::filesystem::path& folder);
+
+/// A regular file that is read from its beginning, so that its first bytes can be judged before the rest costs
+/// memory. All members throw Error(code) on failure.
+class InputFile {
+ public:
+  /// Refuses what is missing, unreadable, not a regular file or larger than `max_bytes`.
+  InputFile(const std::filesystem::path& path, std::size_t max_bytes, ExitCode code);
+
+  /// Bytes in the file when it was opened.
+  std::size_t size() const { return size_; }
+  /// Appends the next `count` bytes, or as many as are left.
+  void append_to(std::vector<std::byte>& bytes, std::size_t count);
+
+ private:
+  [[noreturn]] void fail(const std::string& what, const char* todo) const;
+  [[noreturn]] void fail_system() const;
+
+  std::filesystem::path path_;
+  ExitCode code_;
+  Descriptor file_;
+  std::size_t size_ = 0, left_ = 0;
+};
 
 /// The content of a regular file of at most `max_bytes`.
 /// Throws Error(code) when it is missing, unreadable, not a regular file or larger.

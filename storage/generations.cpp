@@ -89,6 +89,7 @@ std::optional<LoadedGeneration> newest_valid_generation(
     try {
       SafetensorsFile file = SafetensorsFile::read(generation.path);
       if (!file.checksummed()) throw_damaged(generation.path.string(), "the checkpoint has no checksum");
+      file.require_finite();
       if (validate) validate(file);
       return LoadedGeneration{generation, std::move(file)};
     } catch (const Error& error) {
@@ -103,7 +104,7 @@ std::optional<LoadedGeneration> newest_valid_generation(
   throw Error(ExitCode::checkpoint,
               "none of the " + std::to_string(generations.size()) +
                   " checkpoints can be used; the newest: " + newest_fault,
-              folder.string(), "restore the folder from a copy, or begin anew in another folder with --out");
+              folder.string(), "restore the folder from a copy, or begin anew with another --out");
 }
 
 }  // namespace r2pac

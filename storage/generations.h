@@ -37,9 +37,9 @@ std::vector<Generation> list_generations(const std::filesystem::path& folder);
 std::filesystem::path save_generation(const std::filesystem::path& folder, std::uint64_t number,
                                       const SafetensorsWriter& content, std::size_t keep = 2);
 
-/// The newest checkpoint that is whole: it reads cleanly, carries a checksum, and `validate` (may be empty)
-/// throws no Error(checkpoint); its other errors pass through. Calls `warn` (may be empty) once for each
-/// damaged file. Nothing when the folder holds no checkpoint; throws Error(checkpoint) when it holds some and
+/// The newest checkpoint that is whole: it reads cleanly, carries a checksum, holds finite numbers, and
+/// `validate` (may be empty) throws no Error(checkpoint); its other errors pass through. Calls `warn` (may be
+/// empty) once for each damaged file. Nothing when the folder holds no checkpoint; throws Error(checkpoint) when it holds some and
 /// none is whole.
 std::optional<LoadedGeneration> newest_valid_generation(
     const std::filesystem::path& folder, const std::function<void(const SafetensorsFile&)>& validate = {},

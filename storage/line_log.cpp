@@ -58,16 +58,21 @@ void LineLog::append(std::string_view line) {
   size_ += text.size();
 }
 
+bool LineLog::has_line_end(std::uint64_t offset) const {
+  char last = '\n';
+  if (offset > size_) return false;
+  if (offset > 0 && ::pread(file_.get(), &last, 1, static_cast<off_t>(offset - 1)) != 1)
+    throw disk_error(path_, "reading the last line to keep", errno, 0);
+  return last == '\n';
+}
+
 void LineLog::truncate_after(std::uint64_t offset) {
   if (offset > size_)
     throw Error(
         ExitCode::disk,
         "the log has " + std::to_string(size_) + " bytes, but " + std::to_string(offset) + " were recorded",
         path_.string(), "restore the log that belongs to this run, or start a new run");
-  char last = '\n';
-  if (offset > 0 && ::pread(file_.get(), &last, 1, static_cast<off_t>(offset - 1)) != 1)
-    throw disk_error(path_, "reading the last line to keep", errno, 0);
-  if (last != '\n')
+  if (!has_line_end(offset))
     throw Error(ExitCode::disk, "no line of the log ends at byte " + std::to_string(offset), path_.string(),
                 "restore the log that belongs to this run, or start a new run");
   cut(offset);

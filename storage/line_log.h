@@ -26,6 +26,9 @@ class LineLog {
   /// needs.
   std::uint64_t size() const { return size_; }
 
+  /// Whether a line of the file ends after the first `offset` bytes.
+  bool has_line_end(std::uint64_t offset) const;
+
   /// Cuts everything after the first `offset` bytes. Throws when the file is shorter or no line ends there.
   void truncate_after(std::uint64_t offset);
 

@@ -70,6 +70,62 @@ bool verify_checksum(SafetensorsHeader& header, std::string_view json, std::span
           std::string(kChecksumKey) + "` and `" + std::string(kCoverageKey) + "`");
 }
 
+/// Bytes of the header's JSON, from the beginning of a file of `file_bytes`.
+std::size_t header_length(std::span<const std::byte> start, std::size_t file_bytes, const std::string& name) {
+  constexpr std::string_view kHdf5 = "\x89HDF\r\n\x1a\n";
+  if (start.size() < kLengthBytes)
+    throw_damaged(name, "the file is cut short: it has only " + std::to_string(start.size()) + " bytes");
+  if (std::memcmp(start.data(), kHdf5.data(), kHdf5.size()) == 0)
+    throw Error(ExitCode::checkpoint, "this is an HDF5 file, not a safetensors file", name,
+                "for a data set use `r2pac data info FILE`");
+  std::uint64_t length = 0;
+  std::memcpy(&length, start.data(), sizeof length);
+  if (length > kMaxHeaderBytes)
+    throw_damaged(name, "the header is said to have " + std::to_string(length) +
+                            " bytes, more than the limit of " + std::to_string(kMaxHeaderBytes));
+  if (length > file_bytes - kLengthBytes)
+    throw_damaged(name, "the file is cut short: its header has " + std::to_string(length) +
+                            " bytes, the file " + std::to_string(file_bytes));
+  return length;
+}
+
+/// The JSON of a file's beginning that ends with the header.
+std::string_view json_of(std::span<const std::byte> head) {
+  return {reinterpret_cast<const char*>(head.data()) + kLengthBytes, head.size() - kLengthBytes};
+}
+
+/// Whether no number has all bits of `exponent` set, as infinity and NaN have.
+template <class Bits>
+bool none_has(Bits exponent, std::span<const std::byte> bytes) {
+  bool found = false;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(Bits)) {
+    Bits number;
+    std::memcpy(&number, bytes.data() + at, sizeof number);
+    found |= (number & exponent) == exponent;
+  }
+  return !found;
+}
+
+/// Whether every number of a tensor is finite. Types of 8 bits are only listed, and not looked at.
+bool all_finite(StoredType type, std::span<const std::byte> bytes) {
+  switch (type) {
+    case StoredType::f16:
+      return none_has<std::uint16_t>(0x7C00, bytes);
+    case StoredType::bf16:
+      return none_has<std::uint16_t>(0x7F80, bytes);
+    case StoredType::f32:
+      return none_has<std::uint32_t>(0x7F800000, bytes);
+    case StoredType::f64:
+      return none_has<std::uint64_t>(0x7FF0000000000000, bytes);
+    default:
+      return true;
+  }
+}
+
+std::string not_finite(const std::string& tensor) {
+  return "tensor `" + printable(tensor) + "` holds a number that is not finite";
+}
+
 }  // namespace
 
 void SafetensorsWriter::add(const std::string& name, StoredType type, std::vector<std::size_t> shape,
@@ -99,7 +155,12 @@ void SafetensorsWriter::metadata(const std::string& key, const std::string& valu
 
 void SafetensorsWriter::write(const std::filesystem::path& path, Links links) const {
   std::vector<std::pair<StoredTensor, std::span<const std::byte>>> rows;
-  for (const auto& [name, row] : tensors_) rows.push_back(row);
+  for (const auto& [name, row] : tensors_) {
+    if (!all_finite(row.first.type, row.second))
+      throw Error(ExitCode::diverged, not_finite(name), path.string(),
+                  "lower learning_rate or penalty, or check the data's scale and the machine's memory");
+    rows.push_back(row);
+  }
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
     return type_bytes(a.first.type) > type_bytes(b.first.type);
   });
@@ -131,48 +192,57 @@ void SafetensorsWriter::write(const std::filesystem::path& path, Links links) co
 }
 
 SafetensorsFile SafetensorsFile::read(const std::filesystem::path& path) {
-  return parse(read_file(path, kMaxFileBytes, ExitCode::checkpoint), path);
+  InputFile input(path, kMaxFileBytes, ExitCode::checkpoint);
+  const std::string name = path.string();
+  std::vector<std::byte> bytes;
+  input.append_to(bytes, kLengthBytes);
+  input.append_to(bytes, header_length(bytes, input.size(), name));
+  const std::size_t begin = bytes.size();
+  SafetensorsHeader header = parse_header(json_of(bytes), input.size() - begin, name);
+  input.append_to(bytes, input.size() - begin);  // as much as the header describes
+  return {std::move(bytes), begin, std::move(header), path};
 }
 
 SafetensorsFile SafetensorsFile::parse(std::vector<std::byte> bytes, const std::filesystem::path& path) {
   const std::string name = path.string();
-  SafetensorsFile file;
-  file.path_ = path;
-  file.file_ = std::move(bytes);
-  const std::span<const std::byte> all(file.file_);
-  if (all.size() < kLengthBytes)
-    throw_damaged(name, "the file is cut short: it has only " + std::to_string(all.size()) + " bytes");
-  std::uint64_t length = 0;
-  std::memcpy(&length, all.data(), sizeof length);
-  if (length > kMaxHeaderBytes)
-    throw_damaged(name, "the header is said to have " + std::to_string(length) +
-                            " bytes, more than the limit of " + std::to_string(kMaxHeaderBytes));
-  if (length > all.size() - kLengthBytes)
-    throw_damaged(name, "the file is cut short: its header has " + std::to_string(length) +
-                            " bytes, the file " + std::to_string(all.size()));
-  const std::string_view json(reinterpret_cast<const char*>(all.data()) + kLengthBytes, length);
-  const auto data = all.subspan(kLengthBytes + length);
-  file.header_ = parse_header(json, data.size(), name);
-  file.checksummed_ = verify_checksum(file.header_, json, all, name);
-  file.checksum_ =
-      file.checksummed_ ? json.substr(digits_position(json), kZeroDigits.size()) : r2pac::checksum({all});
+  const std::size_t begin = kLengthBytes + header_length(bytes, bytes.size(), name);
+  SafetensorsHeader header =
+      parse_header(json_of(std::span(bytes).first(begin)), bytes.size() - begin, name);
+  return {std::move(bytes), begin, std::move(header), path};
+}
 
-  for (std::size_t i = 0; i < file.header_.tensors.size(); ++i) {
-    const StoredTensor& tensor = file.header_.tensors[i];
-    file.index_[tensor.name] = i;
+SafetensorsFile::SafetensorsFile(std::vector<std::byte> bytes, std::size_t data_begin, SafetensorsHeader header,
+                                 const std::filesystem::path& path)
+    : path_(path), header_(std::move(header)), file_(std::move(bytes)) {
+  const std::string name = path.string();
+  const std::span<const std::byte> all(file_), data = all.subspan(data_begin);
+  const std::string_view json = json_of(all.first(data_begin));
+  checksummed_ = verify_checksum(header_, json, all, name);
+  checksum_ = checksummed_ ? json.substr(digits_position(json), kZeroDigits.size()) : r2pac::checksum({all});
+  for (std::size_t i = 0; i < header_.tensors.size(); ++i) {
+    const StoredTensor& tensor = header_.tensors[i];
+    index_[tensor.name] = i;
     const auto source = data.subspan(tensor.begin, tensor.bytes());
-    file.data_.push_back(source.data());
+    data_.push_back(source.data());
     if (reinterpret_cast<std::uintptr_t>(source.data()) % type_bytes(tensor.type) != 0) {
-      file.copies_.push_back(std::make_unique<std::byte[]>(source.size()));
-      std::copy(source.begin(), source.end(), file.copies_.back().get());
-      file.data_.back() = file.copies_.back().get();
+      copies_.push_back(std::make_unique<std::byte[]>(source.size()));
+      std::copy(source.begin(), source.end(), copies_.back().get());
+      data_.back() = copies_.back().get();
     }
     if (tensor.type == StoredType::boolean &&
         std::any_of(source.begin(), source.end(), [](std::byte b) { return b > std::byte{1}; }))
       throw_damaged(name,
                     "tensor `" + printable(tensor.name) + "` of dtype BOOL holds a byte other than 0 and 1");
   }
-  return file;
+}
+
+void SafetensorsFile::require_finite() const {
+  for (std::size_t i = 0; i < header_.tensors.size(); ++i) {
+    const StoredTensor& tensor = header_.tensors[i];
+    if (!all_finite(tensor.type, {data_[i], tensor.bytes()}))
+      throw Error(ExitCode::checkpoint, not_finite(tensor.name), path_.string(),
+                  "use another copy or an older checkpoint; `r2pac inspect` counts such values");
+  }
 }
 
 const std::string& SafetensorsFile::metadata(const std::string& key) const {

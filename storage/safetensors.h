@@ -65,8 +65,8 @@ class SafetensorsWriter {
   void metadata(const std::string& key, const std::string& value);
 
   /// Writes the file atomically, tensors in order of element size (widest first), then name: each is aligned
-  /// to its element. The same content gives the same bytes. Throws Error(disk), or InvalidArgument when the
-  /// header would be longer than kMaxHeaderBytes.
+  /// to its element. The same content gives the same bytes. Throws Error: diverged where a number is not finite,
+  /// before anything is written, and disk; InvalidArgument when the header would be longer than kMaxHeaderBytes.
   void write(const std::filesystem::path& path, Links links = Links::follow) const;
 
  private:
@@ -77,7 +77,7 @@ class SafetensorsWriter {
 /// A safetensors file, checked and in memory. Spans into it are valid while it lives, and after moving it.
 class SafetensorsFile {
  public:
-  /// Reads and checks a whole file of at most kMaxFileBytes.
+  /// Reads and checks a whole file of at most kMaxFileBytes: its header first, which must describe the rest.
   /// Throws Error(checkpoint) naming file and fault when it is missing, damaged, changed or beyond the
   /// limits.
   static SafetensorsFile read(const std::filesystem::path& path);
@@ -87,6 +87,10 @@ class SafetensorsFile {
   static constexpr std::size_t kMaxFileBytes = std::size_t{1} << 34;
 
   const std::filesystem::path& path() const { return path_; }
+
+  /// Throws Error(checkpoint) naming the tensor where a number is not finite: such a file can be looked at, but
+  /// not computed with.
+  void require_finite() const;
 
   /// True when the file carries a checksum (which then agreed).
   bool checksummed() const { return checksummed_; }
@@ -119,7 +123,8 @@ class SafetensorsFile {
   }
 
  private:
-  SafetensorsFile() = default;
+  SafetensorsFile(std::vector<std::byte> bytes, std::size_t data_begin, SafetensorsHeader header,
+                  const std::filesystem::path& path);
   std::size_t row(const std::string& name) const;
   std::span<const std::byte> require(const std::string& name, StoredType type,
                                      const std::vector<std::size_t>* shape) const;

@@ -228,24 +228,6 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
   return text + "]";
 }
 
-std::string printable(std::string_view text) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  bool in_control_pair = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F, C2 80 to C2 9F in UTF-8, are control codes too.
-    const bool begins_pair =
-        byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (byte >= 0x20 && byte != 0x7F && !begins_pair && !in_control_pair)
-      out += text[i];
-    else
-      out += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
-    in_control_pair = begins_pair;
-  }
-  return out;
-}
-
 SafetensorsHeader parse_header(std::string_view json, std::size_t data_bytes, const std::string& file) {
   // The parser would skip a byte-order mark, and take a zero byte for the end.
   if (json.empty() || json[0] != '{') throw_damaged(file, "the header does not begin with {");

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.h"
+
 namespace r2pac {
 
 /// What the program accepts of a file that anybody may have made. The writer keeps to it too.
@@ -67,9 +69,6 @@ std::optional<std::size_t> bytes_of(StoredType type, const std::vector<std::size
 
 /// "[2, 3]"
 std::string shape_text(const std::vector<std::size_t>& shape);
-
-/// `text` with every byte that could command a terminal written as \xNN; UTF-8 beyond ASCII is kept.
-std::string printable(std::string_view text);
 
 /// Reads and checks a header. `json` is the header's text, `data_bytes` the length of the data after it,
 /// `file` the name for messages. Throws Error(checkpoint) for anything but a header that describes exactly

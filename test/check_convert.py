@@ -75,6 +75,17 @@ def check_numpy(r2pac, folder, data):
     print("equal   an array of objects is refused")
 
 
+def without_next(data):
+    """What becomes of data without next observations: each cut episode loses its last row, and the row before
+    becomes the cut; a genuine end repeats itself."""
+    ends = np.flatnonzero(data["timeouts"])
+    expected = {name: value.copy() for name, value in data.items()}
+    expected["timeouts"][ends - 1] = True
+    genuine = np.flatnonzero(data["terminals"])
+    expected["next_observations"][genuine] = data["observations"][genuine]
+    return {name: np.delete(value, ends, axis=0) for name, value in expected.items()}
+
+
 def check_d4rl(r2pac, folder, data):
     path = os.path.join(folder, "d4rl.hdf5")
     with h5py.File(path, "w") as file:
@@ -84,14 +95,53 @@ def check_d4rl(r2pac, folder, data):
             elif name != "next_observations":
                 file.create_dataset(name, data=value, compression="gzip")
         file["metadata/algorithm"] = "none"
-    # Each cut episode loses its last row, and the row before becomes the cut; a genuine end repeats itself.
-    ends = np.flatnonzero(data["timeouts"])
-    expected = {name: value.copy() for name, value in data.items()}
-    expected["timeouts"][ends - 1] = True
-    genuine = np.flatnonzero(data["terminals"])
-    expected["next_observations"][genuine] = data["observations"][genuine]
-    expected = {name: np.delete(value, ends, axis=0) for name, value in expected.items()}
-    same("h5py, without next observations", convert(r2pac, path), expected)
+    same("h5py, without next observations", convert(r2pac, path), without_next(data))
+
+
+def check_types(r2pac, folder, data):
+    """The types that h5py writes, and the formats of HDF5 that the program cannot know."""
+    path = os.path.join(folder, "types.hdf5")
+    integers = {"costs": np.int64, "terminals": np.uint8, "timeouts": np.int32}
+    with h5py.File(path, "w") as file:
+        for name, value in data.items():
+            file[name] = value.astype(integers[name]) if name in integers else value
+    same("h5py, integers", convert(r2pac, path), data)
+    halves = {name: value.astype("<f2") if value.dtype.kind == "f" else value for name, value in data.items()}
+    with h5py.File(path, "w") as file:
+        for name, value in halves.items():
+            file[name] = value.astype(">f2") if name == "rewards" else value
+    # Rounding breaks no row's link to the next: both sides are rounded alike.
+    same("h5py, half precision", convert(r2pac, path), halves)
+    with h5py.File(path, "w", userblock_size=512) as file:  # as MATLAB does
+        for name, value in data.items():
+            file[name] = value.astype(float).T if value.ndim == 2 else value.astype(float)[None]
+    same("h5py, transposed", convert(r2pac, path), data)
+    for version in ("v112", "v114", "latest"):
+        try:
+            with h5py.File(path, "w", libver=version) as file:
+                for name, value in data.items():
+                    file[name] = value
+        except ValueError:
+            continue  # an older h5py
+        read = subprocess.run([r2pac, "data", "check", path], stdout=subprocess.PIPE)
+        if read.returncode != 0 and b"newer format" not in read.stdout:
+            sys.exit(f"DIFFERS a file of libver {version} is neither read nor called newer: {read.stdout!r}")
+        print(f"equal   libver {version} is read or called newer")
+
+
+def check_tables(r2pac, folder, data):
+    path = os.path.join(folder, "table.csv")
+    columns = {}
+    for name, value in data.items():
+        if name == "next_observations":
+            continue
+        for i, column in enumerate(value.T if value.ndim == 2 else [value]):
+            columns[f"{name}_{i}" if value.ndim == 2 else name] = column
+    with open(path, "w") as file:
+        file.write(",".join(columns) + "\n")
+        for row in zip(*columns.values()):
+            file.write(",".join(repr(cell.item()) for cell in row) + "\n")
+    same("text table", convert(r2pac, path), without_next(data))
 
 
 def check_minari(r2pac, folder, data):
@@ -140,7 +190,7 @@ def main():
         sys.exit("usage: check_convert.py R2PAC")
     data = episodes(np.random.default_rng(1), (7, 5, 9, 6, 8), (False, True, False, True, False))
     with tempfile.TemporaryDirectory() as folder:
-        for check in (check_numpy, check_d4rl, check_minari):
+        for check in (check_numpy, check_d4rl, check_types, check_tables, check_minari):
             check(sys.argv[1], folder, data)
 
 

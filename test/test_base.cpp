@@ -1,10 +1,11 @@
-// Random numbers against Random123, and the suggestion of names.
+// Random numbers against Random123, the suggestion of names, and texts made harmless.
 #include <Random123/philox.h>
 
 #include <catch2/catch.hpp>
 
 #include "base/nearest.h"
 #include "base/philox.h"
+#include "base/printable.h"
 
 using namespace r2pac;
 
@@ -37,4 +38,31 @@ TEST_CASE("the nearest name is found, and nothing when none is near") {
   CHECK(nearest_name("widht", {"width", "weight", "height"}) == "width");
   CHECK(nearest_name("ballrun", {"BallRun", "CarRun"}) == "BallRun");
   CHECK(nearest_name("zzzzzz", {"BallRun", "CarRun"}).empty());
+}
+
+TEST_CASE("what could command a terminal is spelled, and every other character stays") {
+  CHECK(printable("plain \u00e4\u4e2d\U0001F600 \\ \"") == "plain \u00e4\u4e2d\U0001F600 \\ \"");
+  CHECK(printable("\x1b[2J\r\n\t\x7f") == "\\x1b[2J\\x0d\\x0a\\x09\\x7f");
+  CHECK(printable(std::string_view("\0", 1)) == "\\x00");
+  CHECK(printable("\u0080\u009b\u009f") == "\\xc2\\x80\\xc2\\x9b\\xc2\\x9f");
+  CHECK(printable("\u00a0") == "\u00a0");  // the first character behind the control codes
+  CHECK(printable("a\u202eb\u2066c\u2028d\u200f") == "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\xa8d\\xe2\\x80\\x8f");
+  // No UTF-8: single bytes, a cut, overlong, a surrogate, beyond the last character.
+  CHECK(printable("\x9b" "a") == "\\x9ba");
+  CHECK(printable("\xff\xfe") == "\\xff\\xfe");
+  CHECK(printable("\xe4\xb8") == "\\xe4\\xb8");
+  CHECK(printable("\xc0\x9b") == "\\xc0\\x9b");
+  CHECK(printable("\xe0\x80\x9b") == "\\xe0\\x80\\x9b");
+  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");
+  CHECK(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");
+  CHECK(printable(printable("\x1b\x9b")) == printable("\x1b\x9b"));
+  CHECK(printable("").empty());
+}
+
+TEST_CASE("a message keeps the lines that it sets off, and no line poses as one of ours") {
+  CHECK(printable_message("it broke:\n    | Traceback\n    | line 2\n  its last output:") ==
+        "it broke:\n    | Traceback\n    | line 2\n  its last output:");
+  CHECK(printable_message("a\nerror: b") == "a\\x0aerror: b");
+  CHECK(printable_message("a\n  where: b\n   to do: c\n  x\x1b") == "a\\x0a  where: b\\x0a   to do: c\n  x\\x1b");
+  CHECK(printable_message("a\n") == "a\\x0a");
 }

@@ -1,120 +1,13 @@
-// Environments in child processes: the protocol, everything that may go wrong with a child, and that none is
-// left.
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <catch2/catch.hpp>
-#include <cerrno>
-#include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
+// Environments in child processes: the protocol, and that no process is left. test_simulator_zoo.cpp has what
+// may go wrong with a child.
+#include <cmath>
 #include <limits>
-#include <string>
-#include <vector>
 
-#include "base/error.h"
-#include "envs/child_environment.h"
 #include "envs/evaluate.h"
-#include "python_or_skip.h"
-#include "scratch_folder.h"
+#include "fake_children.h"
 
 using namespace r2pac;
 
-namespace {
-
-struct PythonOrSkip : Catch::TestEventListenerBase {
-  using TestEventListenerBase::TestEventListenerBase;
-  void testRunStarting(const Catch::TestRunInfo&) override {
-    skip_unless_python_runs(R2PAC_PYTHON, "import socket");
-  }
-};
-
-ChildEnvironmentOptions fake(const std::string& mode, int copies = 2, int processes = 1) {
-  // Generous: only cases of a child that hangs wait for it.
-  return {.command = "exec " R2PAC_PYTHON " " R2PAC_SOURCE_DIR "/test/fake_environment.py " + mode,
-          .copies = copies,
-          .processes = processes,
-          .start_timeout = 60,
-          .step_timeout = 60};
-}
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::ptrdiff_t open_files() {
-  return std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd"),
-                               std::filesystem::directory_iterator());
-}
-
-// Ended, whether or not it has been reaped: an orphan's zombie is init's business.
-bool gone(pid_t pid) {
-  const std::string stat = content("/proc/" + std::to_string(pid) + "/stat");
-  const std::size_t name_end = stat.rfind(')');  // "pid (name) state ..."
-  return name_end == std::string::npos || stat.compare(name_end, 3, ") Z") == 0;
-}
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Where a shell stands between, a killed process is reaped by init, in its own time.
-bool all_gone(const std::vector<pid_t>& children) {
-  const auto start = std::chrono::steady_clock::now();
-  while (!std::ranges::all_of(children, gone) && seconds_since(start) < 30) ::usleep(5000);
-  return std::ranges::all_of(children, gone);
-}
-
-// Checks at its end that all children that left their number have gone, that none waits to be reaped, and
-// that as many files are open as before.
-class Nothing {
- public:
-  Nothing() { ::setenv("R2PAC_TEST_PIDS", folder_.path.c_str(), 1); }
-  ~Nothing() {
-    CHECK(all_gone(children()));
-    CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
-    CHECK(errno == ECHILD);
-    CHECK(open_files() == files_);
-    ::unsetenv("R2PAC_TEST_PIDS");
-  }
-  std::vector<pid_t> children() const {
-    std::vector<pid_t> out;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_.path))
-      out.push_back(std::stoi(entry.path().filename().string()));
-    return out;
-  }
-
- private:
-  ScratchFolder folder_;
-  std::ptrdiff_t files_ = open_files();
-};
-
-// All that an Error says; fails where none is thrown.
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    CHECK(error.code() == ExitCode::environment);
-    return std::string(error.what()) + "\nwhere: " + error.where() + "\ntodo: " + error.todo();
-  }
-  FAIL("nothing was thrown");
-  return "";
-}
-
-void run_episode(const ChildEnvironmentOptions& options) {
-  ChildEnvironment environment(options);
-  environment.reset(0, 0);
-  const std::vector<float> actions(static_cast<std::size_t>(environment.count()) * 2, 0.25f);
-  for (int t = 0; t < 5; ++t) environment.step(actions);
-}
-
-}  // namespace
 CATCH_REGISTER_LISTENER(PythonOrSkip)
 
 TEST_CASE("copies in one or several children go through their episodes") {
@@ -215,61 +108,6 @@ TEST_CASE("a slow start is waited for, up to the stated time") {
   CHECK_THAT(error_of([&] { run_episode(options); }), Catch::Contains("no answer to `hello` within 0.5 s"));
 }
 
-TEST_CASE("what a child does wrong is an error with command, advice and last output") {
-  struct Fault {
-    const char *mode, *text;
-  };
-  // Bytes of a transition of two copies: 2 * (3 * 4 + 8 + 8 + 1 + 1) = 60.
-  const Fault fault = GENERATE(values<Fault>({
-      {"start-exit", "ended with status 3 instead of answering `hello`; its last output:\n    | no licence"},
-      {"hello-exit", "ended with status 7 instead of answering `hello`; its last output:\n    | last words"},
-      {"hello-crash", "was killed by signal 11 (Segmentation fault) instead of answering `hello`"},
-      {"hello-garbage", "does not begin with `R2CE`"},
-      {"hello-oversized", "has 4294967295 bytes, expected 16 to 65536"},
-      {"hello-wrong-type", "a message of type 7, expected 2"},
-      {"hello-error", "raised ValueError: no wheels:\n    | File robot.py, line 3\n    | ?[2Jroll()\nwhere"},
-      {"version", "its protocol is of version 2, expected 1"},
-      {"no-width", "its observation width is 0, expected 1 to 1048576"},
-      {"reset-nan", "observation 0 of copy 0 is nan after step 0, expected a finite 32-bit number"},
-      {"step-exit", "ended with status 7 instead of answering `step`; its last output:\n    | last words"},
-      {"step-crash", "was killed by signal 11 (Segmentation fault) instead of answering `step`"},
-      {"step-garbage", "does not begin with `R2CE`"},
-      {"step-oversized", "has 4294967295 bytes, expected 60"},
-      {"step-wrong-type", "a message of type 7, expected 6"},
-      {"step-error", "raised ValueError: no wheels"},
-      {"short", "the answer to `step` has 56 bytes, expected 60"},
-      {"long", "the answer to `step` has 64 bytes, expected 60"},
-      {"nan-observation", "observation 1 of copy 0 is nan after step 3, expected a finite 32-bit number"},
-      {"infinite-reward", "reward of copy 0 is inf after step 3, expected a finite number"},
-      {"negative-cost", "cost of copy 0 is -1 after step 3, expected a finite number of at least 0"},
-      {"odd-flag", "truncated of copy 0 is 2 after step 3, expected 0 or 1"},
-  }));
-  const Nothing remains;
-  const std::string text = error_of([&] { run_episode(fake(fault.mode)); });
-  CAPTURE(fault.mode);
-  CHECK_THAT(text, Catch::Contains(fault.text));
-  CHECK_THAT(text, Catch::Contains(std::string("fake_environment.py ") + fault.mode));
-  CHECK_THAT(text, !Catch::EndsWith("todo: "));
-}
-
-TEST_CASE("a child that hangs is ended within the stated time") {
-  const std::string mode =
-      GENERATE("hello-hang", "hello-deaf", "hello-half", "step-hang", "step-deaf", "step-half");
-  CAPTURE(mode);
-  const Nothing remains;
-  ChildEnvironmentOptions options = fake(mode);
-  if (mode.ends_with("-deaf")) options.command.erase(0, options.command.find(' '));  // a shell in between
-  const bool starting = mode.starts_with("hello");
-  // Python itself needs a part of a second to start; 2 s on a busy machine are not a bound on anything else.
-  (starting ? options.start_timeout : options.step_timeout) = 2;
-  const auto start = std::chrono::steady_clock::now();
-  const std::string text = error_of([&] { run_episode(options); });
-  CHECK(seconds_since(start) < 20);  // a child sleeps for 1000 s
-  CHECK_THAT(
-      text, Catch::Contains(starting ? "no answer to `hello` within 2 s" : "no answer to `step` within 2 s"));
-  if (mode.ends_with("-hang")) CHECK_THAT(text, Catch::Contains("its last output:\n    | waiting for Godot"));
-}
-
 TEST_CASE("one failing child ends all, and the environment stays failed") {
   const Nothing remains;
   ChildEnvironment environment(fake("step-exit", 4, 2));
@@ -309,6 +147,172 @@ TEST_CASE("a program that is no server is told from one") {
       error_of([&] { ChildEnvironment unused(options); }),
       Catch::Contains("ended with status 0 instead of answering `hello`; its last output:\n    | hello") &&
           Catch::Contains("docs/environments.md"));
+}
+
+TEST_CASE("the policy's actions become the environment's") {
+  const Nothing remains;
+  const auto sum_after_a_step = [](const std::string& modes, bool rescale, const std::vector<float>& action) {
+    ChildEnvironmentOptions options = fake(modes, 1);
+    options.rescale_actions = rescale;
+    ChildEnvironment environment(options);
+    environment.reset(0, 0);
+    environment.step(action);
+    return environment.observations()[2];
+  };
+  const std::vector<float> action{0.5f, 0.25f};
+  CHECK(sum_after_a_step("plain", false, action) == 0.75f);
+  CHECK(sum_after_a_step("plain", true, action) == 0.75f);
+  CHECK(sum_after_a_step("large-box", true, action) == 1.5f);
+  CHECK(sum_after_a_step("large-box", true, {-7.0f, 1.0f}) == 0.0f);
+  CHECK(sum_after_a_step("odd-box", true, {0.0f, 0.5f}) == 0.55f);  // [0, 0.1] and [-1, 1]
+  CHECK(sum_after_a_step("infinite-box", false, action) == 0.75f);
+  CHECK(sum_after_a_step("infinite-box", true, action) == 0.75f);
+  CHECK(sum_after_a_step("unknown-box", false, action) == 0.75f);
+  CHECK(sum_after_a_step("old", false, action) == 0.75f);
+}
+
+TEST_CASE("rescaled actions stay within their bounds, and both ends are met") {
+  for (const auto& [low, high] :
+       {std::pair{-2.0, 2.0}, {0.0, 0.1}, {-0.3, 0.7}, {5.0, 5.0}, {-1e300, 1e300}, {-1.0 / 3, 1e6 / 3}}) {
+    CAPTURE(low, high);
+    const ActionMap map({{low}, {high}}, true, "");
+    double before = low;
+    for (int i = -1000; i <= 1000; ++i) {
+      const double now = static_cast<double>(map(0, static_cast<float>(i) / 1000));
+      CHECK(now >= std::min(low, before));
+      CHECK(now <= high);
+      CHECK(now >= before);  // monotone
+      before = std::max(now, low);
+    }
+    if (std::abs(low) < 1e30 && std::abs(low) > 1e-30) {
+      // Half a unit in the last place of 32 bits, and one where rounding led outside.
+      CHECK(std::abs(static_cast<double>(map(0, -1.0f)) - low) <= std::abs(low) * 1.2e-7);
+      CHECK(std::abs(static_cast<double>(map(0, 1.0f)) - high) <= std::abs(high) * 1.2e-7);
+    }
+  }
+}
+
+TEST_CASE("bounds are told, and what is not known of them") {
+  const Nothing remains;
+  struct Case {
+    const char *modes, *text, *warning;
+  };
+  const Case c = GENERATE(values<Case>({{"plain", "[-1, 1]", ""},
+                                        {"old", "unknown bounds", "bounds unknown"},
+                                        {"unknown-box", "unknown bounds", "bounds unknown"},
+                                        {"infinite-box", "[-inf, inf]", "within [-inf, inf]"}}));
+  const ChildEnvironment environment(fake(c.modes, 1));
+  CHECK(to_text(environment.action_box()) == c.text);
+  CHECK(environment.warnings().size() == (*c.warning == 0 ? 0 : 1));
+  for (const std::string& warning : environment.warnings()) CHECK_THAT(warning, Catch::Contains(c.warning));
+}
+
+TEST_CASE("other bounds are refused, unless actions shall be rescaled") {
+  const Nothing remains;
+  const auto refusal = [](const std::string& modes, bool rescale) {
+    ChildEnvironmentOptions options = fake(modes, 1);
+    options.rescale_actions = rescale;
+    return error_of([&] { ChildEnvironment unused(options); }, ExitCode::usage);
+  };
+  CHECK_THAT(refusal("large-box", false), Catch::Contains("actions within [-2, 2]") &&
+                                              Catch::Contains("acts within [-1, 1]") &&
+                                              Catch::Contains("--rescale-actions"));
+  CHECK_THAT(refusal("odd-box", false), Catch::Contains("within [0, 0.1] x [-1, 1]"));
+  for (const bool rescale : {false, true})
+    CHECK_THAT(refusal("half-box", rescale), Catch::Contains("[0, inf]") && Catch::Contains("infinite"));
+  CHECK_THAT(refusal("old", true), Catch::Contains("cannot be rescaled"));
+}
+
+TEST_CASE("a call that waits for a child stops within the stated time") {
+  const Nothing remains;
+  const std::string mode =
+      GENERATE("start-hang", "hello-deaf", "reset-deaf", "step-deaf", "step-spin", "step-stop");
+  CAPTURE(mode);
+  const auto start = std::chrono::steady_clock::now();
+  double asked = -1;
+  ChildEnvironmentOptions options = fake(mode, 8, 4);
+  options.stop = [&] {  // a second after the start, when all have come to where they hang
+    if (asked < 0 && seconds_since(start) > 1) asked = seconds_since(start);
+    return asked >= 0;
+  };
+  CHECK_THROWS_AS(run_episode(options), Interrupted);
+  REQUIRE(asked >= 0);
+  CHECK(seconds_since(start) - asked < 2);
+}
+
+TEST_CASE("a child that says that it works has as long again") {
+  const Nothing remains;
+  ChildEnvironmentOptions options = fake("slow", 4);  // 0.4 s for each copy
+  options.step_timeout = 1;
+  ChildEnvironment environment(options);
+  environment.reset(0, 0);
+  const auto start = std::chrono::steady_clock::now();
+  CHECK_NOTHROW(environment.step(std::vector<float>(8)));
+  CHECK(seconds_since(start) > 1.5);
+}
+
+TEST_CASE("an answer too many is found out when a server of version 1 is closed, too") {
+  const Nothing remains;
+  CHECK_THAT(error_of([] { run_episode(fake("answers-close")); }),
+             Catch::Contains("a message of type 6 came after the last request"));
+  CHECK_THAT(error_of([] { run_episode(fake("old delayed-twice", 1)); }),
+             Catch::Contains("a message of type 6 came"));
+}
+
+TEST_CASE("nothing of a program is left, whatever stands between and however it ends") {
+  struct Case {
+    const char* name;
+    std::string command;
+  };
+  const Case c =
+      GENERATE(Case{"a shell between", fake_command("step-deaf") + "; true"},
+               Case{"a shell in the background", fake_command("step-deaf") + " & wait"},
+               Case{"a daemon", fake_command("daemon step-deaf")},
+               Case{"a session", "setsid " + fake_command("step-deaf")},
+               Case{"a daemon of a shell", "(setsid " + fake_command("step-deaf") + " &); exec sleep 1000"},
+               Case{"orphans", fake_command("reset-orphan step-deaf")},
+               Case{"orphans of their own sessions", fake_command("reset-many-orphans")});
+  CAPTURE(c.name);
+  SECTION("killed") {
+    Nothing remains;
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t parent = ::fork();
+    if (parent == 0) {
+      ChildEnvironment environment({.command = c.command, .copies = 2, .processes = 2});
+      static_cast<void>(!::write(ready[1], "!", 1));
+      try {
+        environment.reset(0, 0);
+        for (int t = 0; t < 3; ++t) environment.step(std::vector<float>(4));
+      } catch (const Error&) {
+      }
+      ::pause();
+    }
+    char byte = 0;
+    ::close(ready[1]);
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    ::close(ready[0]);
+    ::usleep(300'000);  // at any instant of it
+    CHECK(!remains.children().empty());
+    ::kill(parent, SIGKILL);
+    ::waitpid(parent, nullptr, 0);
+  }
+  SECTION("timed out") {
+    const Nothing remains;
+    ChildEnvironmentOptions options{.command = c.command, .copies = 2, .processes = 2};
+    options.start_timeout = 10;
+    options.step_timeout = 1;
+    if (c.command.find("reset-") != std::string::npos) options.start_timeout = 1;
+    CHECK_FALSE(error_of([&] { run_episode(options); }).empty());
+  }
+}
+
+TEST_CASE("what a healthy program leaves behind is ended, too") {
+  const Nothing remains;
+  const std::string mode = GENERATE("daemon", "reset-orphan", "step-orphan", "hangs-at-close");
+  CAPTURE(mode);
+  CHECK_NOTHROW(run_episode(fake(mode)));
+  CHECK(remains.children().size() >= 1);
 }
 
 TEST_CASE("a child leads its own group, has no other file of ours, and goes with a killed parent") {

@@ -1,5 +1,7 @@
 // The `r2pac` command as a user meets it: exit status and messages of a process of its own.
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <sstream>
 
 #include "program.h"
 
@@ -38,6 +40,24 @@ TEST_CASE("unknown verbs and options get the nearest name and exit status 2") {
            Case{{"data", "info", "--jsn", "f"},
                 message("unknown option `--jsn`", "r2pac data info", "did you mean `--json`?")},
            Case{{"--versoin"}, message("unknown option `--versoin`", "r2pac", "did you mean `--version`?")},
+           Case{{"train", "--data", "x", "--lr", "1e-3"},
+                message("unknown option `--lr`", "r2pac train", "give it as `--set learning_rate=VALUE`")},
+           Case{{"train", "--data", "x", "--cost-limit", "5"},
+                message("unknown option `--cost-limit`", "r2pac train", "give it as `--set cost_limit=VALUE`")},
+           Case{{"train", "--data", "x", "--kappa=5"},
+                message("unknown option `--kappa`", "r2pac train", "give it as `--set cost_limit=VALUE`")},
+           Case{{"train", "--data", "x", "--batch-size", "5"},
+                message("unknown option `--batch-size`", "r2pac train", "did you mean `--batch`?")},
+           Case{{"sample", "x", "--obs", "-", "--guidance-scale", "2"},
+                message("unknown option `--guidance-scale`", "r2pac sample",
+                        "give it as `--set guidance_scale=VALUE`")},
+           Case{{"train", "--hidden", "64", "64", "--data", "x"},
+                message("The following argument was not expected: 64", "r2pac train",
+                        "`--hidden` takes one value: write a list with commas, as 64,64")},
+           Case{{"train", "--data", "x", "--device", "gpu"},
+                message("unknown device `gpu`", "--device", "did you mean `cuda`?")},
+           Case{{"train", "--data", "x", "--device", "gpu:1"},
+                message("unknown device `gpu:1`", "--device", "did you mean `cuda:1`?")},
        }) {
     INFO(expected);
     const Result result = run(arguments);
@@ -151,6 +171,58 @@ TEST_CASE("the help of each verb names its options") {
              help.out.find("\n  " + option + "\n") != std::string::npos));
     }
   }
+}
+
+TEST_CASE("help and version are words, too, and help fits 80 columns") {
+  CHECK(run({"version"}).out == run({"--version"}).out);
+  CHECK(run({"-v"}).out == run({"--version"}).out);
+  CHECK(run({"help"}).out == run({"--help"}).out);
+  CHECK(run({"help", "data", "make"}).out == run({"data", "make", "--help"}).out);
+  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
+           {}, {"train"}, {"eval"}, {"sample"}, {"data", "convert"}, {"data", "check"}, {"bench"}, {"report"}}) {
+    std::vector<std::string> arguments = verb;
+    arguments.emplace_back("--help");
+    std::istringstream lines(run(arguments).out);
+    for (std::string line; std::getline(lines, line) && line != "Example:";) {
+      INFO(line);
+      CHECK(line.size() <= 80);
+    }
+  }
+}
+
+TEST_CASE("completion and manual know every verb and option that help shows") {
+  const std::string manual = run({"manual"}).out;
+  CHECK(manual.starts_with(".TH R2PAC 1 "));
+  const ScratchFolder folder;
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Result script = run({"completion", shell});
+    CHECK(script.status == 0);
+    for (const char* word : {"train", "convert", "candidates", "precision"})
+      CHECK(script.out.find(word) != std::string::npos);
+  }
+  CHECK(run({"completion", "tcsh"}).status == 2);
+  for (const char* verb : {"train", "eval", "sample", "values"}) {
+    std::istringstream lines(run({verb, "--help"}).out);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("  --")) continue;
+      std::string option = line.substr(2, line.find_first_of(" ,", 4) - 2), roff;
+      for (const char c : option) roff += c == '-' ? std::string("\\-") : std::string(1, c);
+      INFO(verb << " " << option);
+      CHECK(manual.find(roff) != std::string::npos);
+    }
+  }
+  // Bash itself completes.
+  std::ofstream(folder / "script") << run({"completion", "bash"}).out << R"(
+ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _r2pac; echo "${COMPREPLY[*]}"; }
+ask r2pac tra
+ask r2pac data c
+ask r2pac eval run --cand
+ask r2pac train --precision b
+ask r2pac train --data ''
+)";
+  const std::string out = folder / "out";
+  REQUIRE(std::system(("bash '" + (folder / "script") + "' >'" + out + "'").c_str()) == 0);
+  CHECK(content(out) == "train trace\nconvert check\n--candidates\nbf16\n\n");
 }
 
 TEST_CASE("config show writes a file that --config takes") {

@@ -104,7 +104,7 @@ TEST_CASE("the fingerprint depends on every array and on the shapes, not on the 
   CHECK(changed([](DsrlColumns& c) { c.costs[7] += 1; }) != original);
   CHECK(changed([](DsrlColumns& c) { c.terminals[7] = 1; }) != original);
   CHECK(changed([](DsrlColumns& c) { c.timeouts[7] = 1; }) != original);
-  CHECK(changed([](DsrlColumns& c) { std::swap(c.observations, c.next_observations); }) != original);
+  CHECK(changed([](DsrlColumns& c) { std::swap(c.rewards, c.costs); }) != original);
 }
 
 TEST_CASE("closing rows hold the state an episode ended in") {

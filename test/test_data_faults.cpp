@@ -83,6 +83,25 @@ TEST_CASE("every accepted type and shape gives the same columns") {
                      {"costs", numbers(H5T_IEEE_F64BE, {kRows}, good.costs)}});
     CHECK(load_dataset(path).fingerprint == fingerprint);
   }
+  SECTION("integers of every size, half precision and bits") {
+    std::vector<float> whole(kRows);
+    for (std::size_t i = 0; i < kRows; ++i) whole[i] = static_cast<float>(i % 5);
+    DsrlColumns counted = good;
+    counted.costs = whole;
+    const std::string expected = make_dataset(counted, path).fingerprint;
+    const hid_t half = H5Tcopy(H5T_IEEE_F32BE);
+    H5Tset_fields(half, 15, 10, 5, 0, 10);
+    H5Tset_size(half, 2);
+    H5Tset_ebias(half, 15);
+    for (const hid_t type :
+         {H5T_STD_I8LE, H5T_STD_U16BE, H5T_STD_I32LE, H5T_STD_U32BE, H5T_STD_I64LE, H5T_STD_U64BE, half}) {
+      make_file(path, {{"costs", numbers(type, {kRows, 1}, whole)},
+                       {"terminals", flags(type, {kRows}, good.terminals)},
+                       {"timeouts", flags(type, {kRows, 1}, good.timeouts)}});
+      CHECK(load_dataset(path).fingerprint == expected);
+    }
+    H5Tclose(half);
+  }
   SECTION("filters of the library, odd chunks, more arrays than seven, a user block") {
     const auto filtered = [&](hid_t file, const char* name) {
       const hid_t settings = H5Pcreate(H5P_DATASET_CREATE);
@@ -175,10 +194,14 @@ TEST_CASE("arrays that are missing or do not fit, each with its message") {
            Case{{{"observations", array(number, {30, 3, 1})}}, "array `observations` has 3 dimensions"},
            Case{{{"rewards", array(number, {30, 2})}}, "array `rewards` has 2 columns"},
            Case{{{"actions", array(number, {0, 2})}}, "array `actions` is empty"},
-           Case{{{"rewards", array(H5T_STD_I32LE, {30})}},
-                "array `rewards` is not made of floating-point numbers"},
-           Case{{{"costs", array(H5T_C_S1, {30})}}, "array `costs` is not made of floating-point numbers"},
-           Case{{{"terminals", array(H5T_STD_I32LE, {30})}}, "array `terminals` is not made of flags"},
+           Case{{{"actions", array(H5T_STD_I32LE, {30, 2})}},
+                "array `actions` is made of whole numbers: these are discrete actions"},
+           Case{{{"costs", array(H5T_C_S1, {30})}}, "array `costs` is made of text, not of numbers"},
+           Case{{{"terminals", array(H5T_C_S1, {30})}}, "array `terminals` is made of text, not of numbers"},
+           Case{{{"rewards", array(H5T_NATIVE_LDOUBLE, {30})}},
+                "array `rewards` is made of numbers of 16 bytes in an uncommon format"},
+           Case{{{"rewards", array(number, {1, 30})}},
+                "array `rewards` has 1 row and 30 columns: it is transposed, as MATLAB writes"},
            Case{{{"timeouts",
                   [](hid_t file, const char*name) {
                     H5Gclose(H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
@@ -210,7 +233,7 @@ TEST_CASE("an enumeration that is no boolean is refused") {
   make_file(folder / "enum.hdf5",
             {{"terminals", [&](hid_t file, const char* name) { make_array(file, name, type, {kRows}); }}});
   H5Tclose(type);
-  CHECK(refusal(folder / "enum.hdf5") == "array `terminals` is not made of flags");
+  CHECK(refusal(folder / "enum.hdf5") == "array `terminals` is made of an enumeration, not of numbers");
 }
 
 TEST_CASE("data that lie elsewhere are refused, even when they are there") {
@@ -313,6 +336,31 @@ TEST_CASE("files that claim too much are refused before anything is allocated") 
   ReadLimits little;
   little.bytes = 100;
   CHECK_THAT(refusal(path, little), Catch::Contains("100 are allowed"));
+}
+
+TEST_CASE("chunks count as memory: far larger than the array they are refused") {
+  const ScratchFolder folder;
+  const auto with_chunks = [&](hsize_t rows) {
+    make_file(
+        folder / "chunks.hdf5",
+        {{"costs", [&](hid_t file, const char* name) {
+            const hid_t settings = H5Pcreate(H5P_DATASET_CREATE);
+            const hsize_t chunk[1] = {rows}, size[1] = {kRows}, most[1] = {H5S_UNLIMITED};
+            H5Pset_chunk(settings, 1, chunk);
+            H5Pset_deflate(settings, 9);
+            const hid_t space = H5Screate_simple(1, size, most);
+            const hid_t dataset =
+                H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, settings, H5P_DEFAULT);
+            const std::vector<float> zeros(kRows);
+            CHECK(H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, zeros.data()) >= 0);
+            H5Dclose(dataset);
+            H5Sclose(space);
+            H5Pclose(settings);
+          }}});
+    return refusal(folder / "chunks.hdf5");
+  };
+  CHECK(with_chunks(1 << 20).empty());
+  CHECK_THAT(with_chunks(100 << 20), Catch::Contains("array `costs` is stored in chunks of 419430400 bytes"));
 }
 
 TEST_CASE("an array that was never wholly written is not read as zeros") {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 
+#include "data/child_reply.h"
 #include "data/fence.h"
 #include "test/data_support.h"
 
@@ -65,6 +66,35 @@ TEST_CASE("the fence reports crashes, hangs and errors, and leaves no process be
              Catch::Contains("more memory"));
 #endif
   CHECK(no_child_left());
+}
+
+TEST_CASE("a child's reply is not trusted") {
+  const ColumnShape shape{1000, 7, 2};
+  CHECK(unpack_shape(pack_shape(shape) + "notes", 1 << 20, "file") == shape);
+  const auto refused = [](const std::string& reply, std::int64_t bytes = std::int64_t{1} << 62) {
+    try {
+      unpack_shape(reply, bytes, "file");
+    } catch (const Error& error) {
+      return error.code() == ExitCode::data && error.where() == "file";
+    }
+    return false;
+  };
+  const std::int64_t all = offset_of(shape, kArrays.size());
+  CHECK(refused(pack_shape(shape), all - 1));
+  CHECK_FALSE(refused(pack_shape(shape), all));
+  for (const ColumnShape odd : {ColumnShape{0, 7, 2}, {-1, 7, 2}, {10, 0, 2}, {10, 7, -2},
+                                {std::int64_t{1} << 62, 1 << 20, 1 << 20}, {10, 1 << 30, 2}})
+    CHECK(refused(pack_shape(odd)));
+  CHECK(refused(""));
+  CHECK(refused(pack_shape(shape).substr(1)));
+
+  const Error error = unpack_error(pack_error(Error(ExitCode::disk, "what", "where", "todo")));
+  CHECK(error.code() == ExitCode::disk);
+  CHECK(error.what() + error.where() + error.todo() == "whatwheretodo");
+  // Neither success nor "resumable" comes out of a failure.
+  for (const std::string packed : {std::string(1, '\0'), std::string(1, 75), std::string("\x7fx"), std::string()})
+    CHECK(unpack_error(packed).code() == ExitCode::data);
+  CHECK(unpack_error(std::string(1, 3) + std::string(1 << 20, 'x')).where().empty());
 }
 
 TEST_CASE("random mutants are read or refused, and nothing else happens") {

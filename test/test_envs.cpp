@@ -261,9 +261,9 @@ TEST_CASE("the drivers' data is mixed: unsafe on average, with good safe episode
 
 TEST_CASE("an episode's result does not depend on the episodes beside it") {
   ReachAvoid one(1), five(5), many(64);
-  const EvaluationResult alone = evaluate(one, 12, 2, wobbly_policy, true);
-  const EvaluationResult waves = evaluate(five, 12, 2, wobbly_policy, true);
-  const EvaluationResult beside = evaluate(many, 40, 2, wobbly_policy, true);
+  const EvaluationResult alone = evaluate(one, 12, 2, wobbly_policy, {.record = true});
+  const EvaluationResult waves = evaluate(five, 12, 2, wobbly_policy, {.record = true});
+  const EvaluationResult beside = evaluate(many, 40, 2, wobbly_policy, {.record = true});
   REQUIRE(alone.episodes.size() == 12);
   for (std::size_t e = 0; e < 12; ++e) {
     CHECK(alone.episodes[e].observations.size() == 101 * 7);

@@ -7,6 +7,7 @@
 
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
+#include "test/put_number.h"
 #include "test/scratch_folder.h"
 #include "tools/inspect.h"
 
@@ -32,8 +33,7 @@ std::string output_of(const std::filesystem::path& path, bool json) {
 }
 
 SafetensorsWriter example(const std::string& kind) {
-  static const float weights[] = {
-      1, -3, std::numeric_limits<float>::quiet_NaN(), 8, std::numeric_limits<float>::infinity(), 2};
+  static const float weights[] = {1, -3, 0, 8, 0, 2};
   static const bool flags[] = {true, false, false, true};
   static const double large[] = {std::numeric_limits<double>::max(), std::numeric_limits<double>::max()};
   SafetensorsWriter writer;
@@ -53,6 +53,8 @@ TEST_CASE("inspect states type, shape and figures of every tensor") {
   const ScratchFolder scratch;
   const auto path = scratch.path / "file";
   example("policy").write(path);
+  put_number(path, "weights", 2, std::numeric_limits<float>::quiet_NaN());
+  put_number(path, "weights", 4, std::numeric_limits<float>::infinity());
   const auto json = nlohmann::json::parse(output_of(path, true));
   CHECK(json.at("checksum") == "verified");
   CHECK(json.at("metadata").at("long").get<std::string>().size() == 303);

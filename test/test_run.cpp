@@ -6,10 +6,10 @@
 #include <functional>
 #include <map>
 
+#include "allowed_settings.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "data/dsrl.h"
-#include "allowed_settings.h"
 #include "on_cpu.h"
 #include "scratch_folder.h"
 #include "storage/generations.h"
@@ -34,6 +34,8 @@ void write_data(const fs::path& path, std::uint64_t seed) {
   for (std::size_t i = 0; i < n * 4; ++i) columns.observations.push_back(uniform(0, i));
   columns.next_observations.assign(columns.observations.begin() + 4, columns.observations.end());
   columns.next_observations.resize(n * 4, 0.25f);
+  for (std::size_t i = 24 * 4; i < n * 4; i += 25 * 4)  // what an episode ends in is not the next one's start
+    for (std::size_t k = 0; k < 4; ++k) columns.next_observations[i + k] = uniform(4, i + k);
   for (std::size_t i = 0; i < n * 2; ++i) columns.actions.push_back(uniform(1, i));
   for (std::size_t i = 0; i < n; ++i) {
     columns.rewards.push_back(uniform(2, i));

@@ -114,9 +114,10 @@ TEST_CASE("every setting is in the table, reads back from its own file, and show
   }
   std::vector<std::string> overrides;
   for (const auto& [key, text] : kOtherValues)
-    if (key != "method") overrides.push_back(key + "=" + text);
+    if (key != "method" && key != "backup") overrides.push_back(key + "=" + text);
   all_changed = with(overrides).values;
-  all_changed.method = kOtherValues.at("method");
+  all_changed.method = kOtherValues.at("method");  // these two contradict others
+  all_changed.backup = Backup::feasibility;
   CHECK(differences(Settings{}, all_changed).size() == table.size());
   CHECK(differences(all_changed, parse_settings(toml_of(all_changed), "")).empty());
   CHECK(all_changed.penalty == 1e-300);
@@ -208,7 +209,8 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
   for (const SettingDifference& difference : differences(budgeted.values, safe.values))
     others.emplace_back(difference.key);
   CHECK(others == std::vector<std::string>{"method", "cost_expectile", "cost_ceiling", "rate_decay",
-                                           "bound_scale", "budget"});
+                                           "guidance_scale", "flow_steps", "num_candidates", "bound_scale",
+                                           "budget"});
   CHECK(budgeted.values.budget == BudgetRule::remaining);
   for (const char* other :
        {"threshold=quantile", "penalty_reading=direct", "backup=feasibility", "actor=gaussian"})
@@ -218,6 +220,9 @@ TEST_CASE("what a method needs goes with it, and what contradicts it is refused"
   CHECK(with({"threshold=zero", "backup=feasibility"}).values.threshold == Threshold::zero);
   CHECK_THROWS_WITH(with({"backup=feasibility", "threshold=quantile"}),
                     Catch::Contains("threshold") && Catch::Contains("quantile") && Catch::Contains("backup"));
+  CHECK(with({"method=safe-chunks", "backup=feasibility"}).values.cost_ceiling == 0);
+  CHECK_THROWS_WITH(with({"method=safe-chunks", "backup=feasibility", "cost_ceiling=4"}),
+                    Catch::Contains("cost_ceiling") && Catch::Contains("backup"));
 }
 
 TEST_CASE("a preset of sizes comes after the task's and before everything that is given") {

@@ -3,15 +3,18 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "envs/child_environment.h"
 #include "python_or_skip.h"
+#include "scratch_folder.h"
 
 using namespace r2pac;
 
@@ -120,10 +123,43 @@ TEST_CASE("simulators give what a plain Python loop gives, bit for bit") {
   }
 }
 
+TEST_CASE("a real simulator that dies or stops is told and leaves nothing") {
+  struct Case {
+    int signal;
+    const char* text;
+  };
+  const Case c =
+      GENERATE(values<Case>({{SIGKILL, "was killed by signal 9 (Killed) instead of answering `step`"},
+                             {SIGSEGV, "was killed by signal 11 (Segmentation fault)"},
+                             {SIGTERM, "was killed by signal 15 (Terminated)"},
+                             {SIGSTOP, "no answer to `step` within 2 s"}}));
+  const ScratchFolder folder;
+  const std::string file = folder / "pid";
+  ChildEnvironmentOptions options{.command = "echo $$ > " + file + "; exec " + simulators_python() +
+                                             " -m r2pac.env_server --id SafetyBallRun-v0"};
+  options.step_timeout = 2;
+  ChildEnvironment environment(options);
+  environment.reset(0, 0);
+  environment.step(std::vector<float>(2));
+  pid_t simulator = 0;
+  std::ifstream(file) >> simulator;
+  REQUIRE(simulator > 1);
+  ::kill(simulator, c.signal);
+  try {
+    environment.step(std::vector<float>(2));
+    FAIL("nothing was thrown");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), Catch::Contains(c.text));
+  }
+  CHECK(::kill(simulator, 0) == -1);
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);
+}
+
 TEST_CASE("environments of every form are served alike") {
-  const std::string form = GENERATE("4", "5", "6");
+  const std::string form = GENERATE("4", "5", "6", "arrays", "both", "infinite", "unknown");
   CAPTURE(form);
   ChildEnvironment environment(robot(form, 2, 1));
+  CHECK(environment.warnings().size() == (form == "infinite" || form == "unknown" ? 1 : 0));
   CHECK(environment.name() == "robot");
   CHECK(environment.episode_steps() == 5);
   environment.reset(0, 0);
@@ -155,25 +191,57 @@ TEST_CASE("an episode depends on its seed alone, whatever the environment draws 
   CHECK((records(two, 2, 5) + records(two, 0, 5) != alone));
 }
 
-TEST_CASE("what an environment raises is told with its traceback") {
+TEST_CASE("bounds of actions are read from the space, and actions mapped onto them where that is asked for") {
+  ChildEnvironmentOptions options = robot("large", 1, 1);
+  CHECK_THROWS_WITH(ChildEnvironment(options), Catch::Contains("[-2, 2]") && Catch::Contains("[-1, 1]"));
+  options.rescale_actions = true;
+  ChildEnvironment environment(options);
+  CHECK(to_text(environment.action_box()) == "[-2, 2]");
+  environment.reset(0, 0);
+  for (const float action : {0.5f, -1.0f, 1.0f, 3.0f}) {
+    environment.step(std::vector<float>{action, 0.0f});
+    CHECK(environment.rewards()[0] == 2.0 * std::min(static_cast<double>(action), 1.0));
+  }
+}
+
+TEST_CASE("a slow environment is waited for as long as its copies are stepped one after the other") {
+  ChildEnvironmentOptions options = robot("slow", 4, 1);  // 0.4 s for each
+  options.step_timeout = 1;
+  ChildEnvironment environment(options);
+  environment.reset(0, 0);
+  CHECK_NOTHROW(environment.step(std::vector<float>(8)));
+}
+
+TEST_CASE("what an environment does wrong is told by place and type, and what it raises by its traceback") {
   struct Fault {
     const char *form, *text;
+    bool traceback = false;
   };
   const Fault fault = GENERATE(values<Fault>({
-      {"raises", "the environment raised ZeroDivisionError: the wheel came off:"},
-      {"no-cost", "info without \"cost\""},
+      {"raises", "the environment raised ZeroDivisionError: the wheel came off:", true},
+      {"no-cost", "info has no \"cost\", so there is nothing to keep below a limit; it is empty"},
+      {"costs", "its keys are 'costs', 'time'"},
+      {"cost-last",
+       "position 2 of the 6 that step returned (counted from 0), `cost`, is of type bool (False)"},
+      {"cost-fourth",
+       "position 2 of the 5 that step returned (counted from 0), `terminated`, is of type float (1.0)"},
+      {"two-costs", "`cost`, is 1.0, but info[\"cost\"] is 2.0"},
+      {"wide-cost", "info[\"cost\"] is an array of shape (2,) and type float64, expected one number"},
+      {"bool-cost", "info[\"cost\"] is of type bool (True), expected one number"},
+      {"text-observation", "the observation is of type str ('left'), expected an array of numbers"},
       {"wide", "an observation has 3 numbers, but the environment's space has 2"},
+      {"discrete", "the environment's action_space is MultiDiscrete([3 3]); expected a Box of real numbers"},
   }));
   CAPTURE(fault.form);
-  ChildEnvironment environment(robot(fault.form, 2, 2));
-  environment.reset(0, 0);
   try {
+    ChildEnvironment environment(robot(fault.form, 2, 2));
+    environment.reset(0, 0);
     for (int t = 0; t < 5; ++t) environment.step(std::vector<float>(4));
     FAIL("nothing was thrown");
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::environment);
     CHECK_THAT(error.what(), Catch::Contains(fault.text));
-    CHECK_THAT(error.what(), Catch::Contains("env_server.py\", line"));
+    CHECK((std::string(error.what()).find("env_server.py\", line") != std::string::npos) == fault.traceback);
     CHECK_THAT(error.where(), Catch::Contains("fake_env.py"));
     CHECK(!error.todo().empty());
   }

@@ -15,6 +15,7 @@
 
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
+#include "storage/json.h"
 #include "storage/line_log.h"
 #include "test/scratch_folder.h"
 
@@ -349,4 +350,35 @@ TEST_CASE("killed at any instant, the newest checkpoint is whole and no older th
   save_number(scratch.path, saved + 1);
   CHECK(entries(scratch.path) == 2);
   ::munmap(page, sizeof saved);
+}
+
+TEST_CASE("JSON is read within its limits and told apart from what is none") {
+  const auto fault = [](const std::string& text, const JsonLimits& limits = {}) -> std::string {
+    try {
+      read_json(text, limits);
+    } catch (const JsonFault& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  const auto nested = [](std::size_t depth, const char* open, const char* close) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) text += open;
+    for (std::size_t i = 0; i < depth; ++i) text += close;
+    return text;
+  };
+  CHECK(read_json(" {\"a\": [1, -2, 3.5, null, true, \"x\"]} ").dump() == R"({"a":[1,-2,3.5,null,true,"x"]})");
+  CHECK(fault(nested(8, "[", "]")) == "none");
+  CHECK(fault(nested(9, "[", "]")) == "is nested too deeply");
+  CHECK(fault(nested(1000000, "[", ""), {.bytes = 1 << 20}) == "is nested too deeply");
+  CHECK(fault("{\"a\":{\"a\":[{}]}}", {.depth = 3}) == "is nested too deeply");
+  CHECK(fault("{\"a\":{\"a\":[0]}}", {.depth = 3}) == "none");
+  CHECK(fault("[1,2,3]", {.values = 4}) == "none");  // the list counts, too
+  CHECK(fault("[1,2,3]", {.values = 3}) == "holds more than 3 values");
+  CHECK(fault("[[],[],{}]", {.values = 3}) == "holds more than 3 values");
+  CHECK(fault(std::string(20, ' ') + "1", {.bytes = 20}) == "has 21 bytes, more than 20");
+  CHECK(fault("1e400") == "holds a number that is out of range");
+  CHECK(fault(std::string("1\0", 2)) == "holds a zero byte");
+  for (const char* text : {"", " ", "{", "[1,]", "NaN", "Infinity", "[1] [2]", "{'a':1}", "\"\xff\"", "\"\x1b\"", "01"})
+    CHECK(fault(text) == "is not JSON");
 }

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "settings/settings.h"
-#include "settings/tasks.h"
+#include "settings/task_widths.h"
 
 using namespace r2pac;
 
@@ -164,4 +164,17 @@ TEST_CASE("normalised scores") {
   // With no cost allowed, one unit is added to both sides.
   CHECK(normalized_cost(0, 0) == 1);
   CHECK(normalized_cost(3, 0) == 4);
+}
+
+TEST_CASE("a browser's number of a copy does not hide the task, and widths that contradict it are told") {
+  REQUIRE(task_from_file_name("downloads/SafetyCarRun-v0-40-651 (1).hdf5"));
+  CHECK(task_from_file_name("SafetyCarRun-v0-40-651 (12).hdf5")->alias == "CarRun");
+  CHECK_FALSE(task_from_file_name("SafetyCarRun-v0-40-651 ().hdf5"));
+  CHECK_FALSE(task_from_file_name("SafetyCarRun-v0-40-651 (old).hdf5"));
+  for (const Task& task : all_tasks())
+    CHECK_FALSE(width_conflict(task, task.observation_dim, task.action_dim));
+  const auto conflict = width_conflict(find_task("CarRun"), 4, 2);
+  REQUIRE(conflict);
+  CHECK(*conflict ==
+        "the widths are observation 4, action 2; those of task CarRun are observation 7, action 2");
 }

@@ -6,6 +6,7 @@ namespace r2pac {
 
 /// Each value is judged at once, before a policy is read.
 void add_acting_flags(CLI::App& verb, ActingFlags& flags) {
+  OptionGroup group(verb, "How the policy acts");
   verb.add_option_function<std::vector<std::string>>(
           "--set",
           [&flags](const std::vector<std::string>& overrides) {

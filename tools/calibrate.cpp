@@ -1,11 +1,12 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 #include "training/calibration.h"
-#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -23,7 +24,7 @@ int run_calibrate(const CalibrateOptions& options) {
   // The policy of a run folder is replaced, wherever a link of its name may lead.
   const Links links = options.out.empty() && out != options.policy ? Links::replace : Links::follow;
   require_output(out, {options.data}, links);
-  const Dataset dataset = load_training_dataset(options.data, policy.settings());
+  const Dataset dataset = load_data(options.data, policy.settings());
   const std::vector<CalibrationUnit> units = calibration_units(policy, dataset, options.seed);
   Settings plain = policy.settings();
   plain.region_bound.reset();
@@ -55,7 +56,7 @@ int run_calibrate(const CalibrateOptions& options) {
   policy.set_region_bound(found->bound);
   std::fflush(stdout);
   policy.save(out, links);
-  std::printf("written to %s\n", out.string().c_str());
+  std::printf("written to %s\n", printable(out.string()).c_str());
   return 0;
 }
 
@@ -72,7 +73,7 @@ void add_calibrate(CLI::App& app, Action& action) {
   verb->add_option("--miss-rate", options->miss_rate,
                    "Greatest share of chunks called safe whose episode went on beyond the limit")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 0.5));
+      ->check(number_in(0.001, 0.5));
   add_seed(*verb, "--seed", options->seed, "Seed of the choice of chunks");
   add_output(*verb, "-o,--out", options->out, "Policy file to write (the policy itself if not given)");
   add_device_flags(*verb, options->device);

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "settings/text_value.h"
+
 namespace r2pac {
 
 /// What the program was asked to do.
@@ -47,6 +49,20 @@ std::pair<CLI::App*, Options*> add_verb(CLI::App& parent, Action& action, int (*
   return {verb, options.get()};
 }
 
+/// The options that are added to a verb while it lives stand below this heading of the verb's help.
+class OptionGroup {
+ public:
+  OptionGroup(CLI::App& verb, const std::string& heading) : verb_(verb) {
+    verb_.option_defaults()->group(heading);
+  }
+  ~OptionGroup() { verb_.option_defaults()->group("Options"); }
+  OptionGroup(const OptionGroup&) = delete;
+  OptionGroup& operator=(const OptionGroup&) = delete;
+
+ private:
+  CLI::App& verb_;
+};
+
 /// An option that takes the name of one of an enum's values. Not given, it leaves `chosen` as it is.
 template <class Enum, class Chosen>
 void add_choice(CLI::App& verb, const std::string& option, Chosen& chosen, const char* (*name_of)(Enum),
@@ -67,6 +83,17 @@ inline CLI::Option* add_output(CLI::App& verb, const std::string& option, std::s
                                const std::string& description) {
   return verb.add_option(option, path, description)
       ->check([](const std::string& text) { return text.empty() ? "the name is empty" : ""; }, "PATH");
+}
+
+/// The check of an option that takes a number from `least` to `most`: unlike CLI::Range, it refuses NaN.
+inline CLI::Validator number_in(double least, double most) {
+  return {[=](const std::string& text) {
+            const auto value = parse_number<double>(text);
+            return value && *value >= least && *value <= most
+                       ? std::string()
+                       : text + " is no number from " + format_number(least) + " to " + format_number(most);
+          },
+          "[" + format_number(least) + ", " + format_number(most) + "]"};
 }
 
 /// An option for the path of a picture, which is judged before anything is computed.

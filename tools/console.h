@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "tools/bar.h"
 #include "training/run.h"
 
 namespace r2pac {
@@ -21,7 +22,7 @@ class Console {
   /// Prints the first line at once.
   Console(ConsoleMode mode, const std::string& first_line);
   /// Leaves the cursor at the start of a fresh line.
-  ~Console();
+  ~Console() = default;
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
@@ -37,16 +38,16 @@ class Console {
   void finish(const std::string& sentence);
 
  private:
-  void clear_bar();
   void print(const std::string& text);
 
   ConsoleMode mode_;
-  bool terminal_ = false, bar_shown_ = false;
+  Bar bar_;
   double steps_per_second_ = 0;
-  std::chrono::steady_clock::time_point last_draw_{};
+  std::chrono::steady_clock::time_point last_line_{};
 };
 
-/// "1 h 02 min", "3 min 20 s", "12 s".
-std::string duration_text(double seconds);
+/// An interval in at most `width` columns: stage, step, pace, and as many of the values that matter as fit. All
+/// values are in metrics.jsonl.
+std::string interval_text(const Interval& interval, std::size_t width);
 
 }  // namespace r2pac

@@ -2,8 +2,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/check.h"
-#include "settings/tasks.h"
+#include "settings/task_widths.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 
@@ -13,8 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void print(const Json& object) {
-  // File names need not be UTF-8; JSON must be.
-  std::printf("%s\n", object.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  // File names need not be UTF-8; JSON must be. In ASCII it commands no terminal.
+  std::printf("%s\n", object.dump(2, ' ', true, Json::error_handler_t::replace).c_str());
 }
 
 Json to_json(const Quartiles& q) {
@@ -52,7 +53,7 @@ Json to_json(const std::string& file, const DataSummary& s) {
 
 void print_text(const std::string& file, const DataSummary& s) {
   const auto count = [](std::int64_t n) { return static_cast<long long>(n); };
-  std::printf("%s\n", file.c_str());
+  std::printf("%s\n", printable(file).c_str());
   std::printf("  fingerprint   %s\n", s.fingerprint.c_str());
   std::printf("  dimensions    observation %d, action %d\n", s.observation_dim, s.action_dim);
   std::printf("  rows          %lld\n", count(s.rows));
@@ -82,11 +83,20 @@ void print_text(const std::string& file, const DataSummary& s) {
   }
 }
 
+/// Faults of contents, and widths that contradict the task that the file's name tells.
+std::vector<Fault> all_faults(const std::string& file, const DsrlColumns& columns, int chunk_length) {
+  std::vector<Fault> faults = check_columns(columns, chunk_length);
+  if (const std::optional<Task> task = task_from_file_name(file))
+    if (const auto conflict = width_conflict(*task, columns.observation_dim, columns.action_dim))
+      faults.push_back({Fault::Severity::warning, "", -1, *conflict, "the file's name tells another task"});
+  return faults;
+}
+
 std::vector<Fault> faults_of(const std::string& file, int chunk_length) try {
-  return check_columns(read_dsrl(file), chunk_length);
+  return all_faults(file, read_dsrl(file), chunk_length);
 } catch (const Error& error) {
   if (error.code() != ExitCode::data) throw;
-  return {{Fault::Severity::error, "", -1, error.what(), error.todo()}};
+  return {{Fault::Severity::error, "", -1, error.what(), error.todo(), true}};
 }
 
 /// What `info` and `check` look at.
@@ -100,7 +110,10 @@ struct LookOptions {
 int run_data_info(const LookOptions& options) {
   const std::optional<Task> task = task_from_file_name(options.file);
   const double limit = options.cost_limit >= 0 ? options.cost_limit : task ? task->cost_limit : 10.0;
-  const DataSummary summary = summarize(read_dsrl(options.file), limit, options.chunk_length);
+  const DsrlColumns columns = read_dsrl(options.file);
+  for (const Fault& fault : all_faults(options.file, columns, options.chunk_length))
+    std::fprintf(stderr, "warning: %s\n", sentence(fault).c_str());
+  const DataSummary summary = summarize(columns, limit, options.chunk_length);
   if (options.json)
     print(to_json(options.file, summary));
   else
@@ -112,7 +125,7 @@ int run_data_check(const LookOptions& options) {
   const std::vector<Fault> faults = faults_of(options.file, options.chunk_length);
   int errors = 0;
   Json list = Json::array();
-  if (!options.json) std::printf("%s%s\n", options.file.c_str(), faults.empty() ? ": no faults found" : "");
+  if (!options.json) std::printf("%s%s\n", printable(options.file).c_str(), faults.empty() ? ": no faults found" : "");
   for (const Fault& fault : faults) {
     const bool is_error = fault.severity == Fault::Severity::error;
     errors += is_error;
@@ -156,7 +169,8 @@ void add_data_info(CLI::App& data, Action& action) {
   const auto [verb, options] = add_look(data, action, run_data_info, "info",
                                         "Counts, ranges, return and cost per episode, fingerprint");
   verb->add_option("--cost-limit", options->cost_limit,
-                   "Episode cost that counts as safe (the task's if not given)");
+                   "Episode cost that counts as safe (the task's if not given)")
+      ->check(number_in(0, 1e12));
 }
 
 void add_data_check(CLI::App& data, Action& action) {

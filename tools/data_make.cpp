@@ -7,10 +7,13 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/printable.h"
 #include "data/dataset.h"
 #include "envs/drivers.h"
 #include "storage/atomic_file.h"
+#include "tools/bar.h"
 #include "tools/command_line.h"
+#include "tools/interruption.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -34,7 +37,7 @@ std::array<double, 5> quartiles(std::vector<double> values) {
 
 }  // namespace
 
-DsrlColumns reach_avoid_columns(int episodes, std::uint64_t seed) {
+DsrlColumns reach_avoid_columns(int episodes, std::uint64_t seed, const std::function<void(int)>& before) {
   if (episodes < 1 || episodes > kMostEpisodes)
     throw Error(ExitCode::usage, "the number of episodes must be from 1 to " + std::to_string(kMostEpisodes),
                 "--episodes " + std::to_string(episodes), "give a number in this range");
@@ -43,6 +46,7 @@ DsrlColumns reach_avoid_columns(int episodes, std::uint64_t seed) {
   columns.observation_dim = ReachAvoidTask::observation_dim;
   columns.action_dim = ReachAvoidTask::action_dim;
   for (int e = 0; e < episodes; ++e) {
+    if (before) before(e);
     const EpisodeRecord episode = drive_episode(seed, e);
     const std::size_t steps = episode.rewards.size();
     append(columns.observations, episode.observations, 0, steps * kWidth);
@@ -59,13 +63,21 @@ DsrlColumns reach_avoid_columns(int episodes, std::uint64_t seed) {
 }
 
 int run_data_make_reach_avoid(const std::string& out, int episodes, std::uint64_t seed) {
-  const DsrlColumns columns = reach_avoid_columns(episodes, seed);
+  const Interruption interruption;
+  Progress progress("episodes");
+  const DsrlColumns columns = reach_avoid_columns(episodes, seed, [&](int done) {
+    progress.update(static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(episodes));
+    if (!interruption.requested()) return;
+    progress.clear();
+    interruption.end("stopped after " + progress.text() + "; " + out + " is not written");
+  });
+  progress.clear();
   write_dsrl(out, columns);
   const std::vector<Episode> all = split_episodes(columns);
   const std::vector<double> costs = episode_sums(all, columns.costs);
   const auto within = std::ranges::count_if(costs, [](double c) { return c <= ReachAvoidTask::cost_limit; });
   const auto r = quartiles(episode_sums(all, columns.rewards)), c = quartiles(costs);
-  std::printf("%s: %d episodes, %lld rows, seed %llu\n", out.c_str(), episodes,
+  std::printf("%s: %d episodes, %lld rows, seed %llu\n", printable(out).c_str(), episodes,
               static_cast<long long>(columns.rows), static_cast<unsigned long long>(seed));
   std::printf(
       "return min %.2f, quartiles %.2f %.2f %.2f, max %.2f; "

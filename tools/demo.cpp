@@ -27,13 +27,15 @@ constexpr int kDataEpisodes = 1000;
 constexpr int kTestEpisodes = 100;
 constexpr std::uint64_t kTestSeed = 1000;  // the data are of seed 0: starts and noise are unseen
 
-/// Small nets and few steps: minutes on two cores. The task's own settings come from its preset. With few
-/// steps candidates differ much, and the one of least cost is then the most timid of them: one candidate
-/// and mild guidance earn more and stay as safe, so these act; the paper's choice is shown beside them.
-std::vector<std::string> demo_settings() {
-  return {"hidden=[128,128,128]",  "batch=256",        "steps=8000",        "log_every=2000",
-          "checkpoint_every=8000", "num_candidates=1", "guidance_scale=1.5"};
+/// Small nets and few steps, minutes on two cores, and what `more` says. The task's own settings come from its preset.
+std::vector<std::string> demo_settings(std::vector<std::string> more) {
+  more.insert(more.begin(), {"hidden=[128,128,128]", "batch=256", "steps=8000", "log_every=2000", "checkpoint_every=8000"});
+  return more;
 }
+
+/// With few steps candidates differ much, and the one of least cost is then the most timid of them: one candidate and
+/// mild guidance earn more and stay as safe, so these act; the paper's choice is shown beside them.
+const char* const kMild[] = {"num_candidates=1", "guidance_scale=1.5"};
 
 /// Trains in `folder`, or continues there.
 void train(const std::string& data, const fs::path& folder, std::vector<std::string> overrides,
@@ -140,17 +142,12 @@ int run_demo(const DemoOptions& options) {
   run_data_make_reach_avoid(data, kDataEpisodes, 0);
 
   std::printf("\n2. R2PAC\n");
-  train(data, out / "r2pac", demo_settings(), device);
+  train(data, out / "r2pac", demo_settings({kMild[0], kMild[1]}), device);
   std::printf("\n3. behaviour cloning: the same flow with every label dropped, no critics\n");
-  std::vector<std::string> cloning = demo_settings();
-  cloning.emplace_back("method=cloning");
-  train(data, out / "cloning", cloning, device);
+  train(data, out / "cloning", demo_settings({"method=cloning", kMild[0], kMild[1]}), device);
 
   std::printf("\n4. safe chunks: no penalty, reward is learned from chunks that stay within the limit\n");
-  std::vector<std::string> safe = demo_settings();
-  for (const char* setting : {"method=safe-chunks", "num_candidates=16", "guidance_scale=2"})
-    safe.emplace_back(setting);
-  train(data, out / "safe-chunks", safe, device);
+  train(data, out / "safe-chunks", demo_settings({"method=safe-chunks"}), device);
 
   std::printf("\n5. evaluation\n");
   const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device),

@@ -8,6 +8,7 @@
 namespace r2pac {
 
 void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
+  OptionGroup group(verb, "Machine");
   verb.add_option("--device", flags.device, "auto, cpu, cuda, cuda:N, or cuda-host in a build with it")
       ->capture_default_str();
   verb.add_option(

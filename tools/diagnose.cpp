@@ -4,8 +4,8 @@
 #include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
-#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -21,7 +21,7 @@ int run_diagnose(const DiagnoseOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   for (const std::string& out : {options.out, options.picture})
     require_output(out, {options.data, policy.path()});
-  const Dataset dataset = load_training_dataset(options.data, policy.settings());
+  const Dataset dataset = load_data(options.data, policy.settings());
   const Diagnosis diagnosis = diagnose(policy, dataset);
   const std::string json = diagnosis_json(diagnosis, policy);
   std::fputs(options.json ? json.c_str() : diagnosis_text(diagnosis).c_str(), stdout);

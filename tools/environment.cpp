@@ -34,6 +34,7 @@ bool is_registered_id(const std::string& name) {
 
 void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::string& option,
                            const std::string& description) {
+  OptionGroup group(verb, "Environment");
   verb.add_option(option, flags.env, description);
   verb.add_option("--env-python", flags.python,
                   "Python of the simulators (if not given: R2PAC_SIMULATORS_PYTHON, .simulators, python3)");
@@ -41,14 +42,17 @@ void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::s
       ->check(CLI::Range(0, 1024));
   verb.add_option("--env-start-timeout", flags.start_timeout, "Seconds that a simulator may take to start")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(number_in(0.001, 1e6));
   verb.add_option("--env-timeout", flags.step_timeout, "Seconds that a simulator may take for one answer")
       ->capture_default_str()
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(number_in(0.001, 1e6));
+  verb.add_flag(
+      "--rescale-actions", flags.rescale_actions,
+      "Map the policy's actions, [-1, 1], onto the bounds of the simulator's, where these are others");
 }
 
-TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task,
-                                 int episodes) {
+TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task, int episodes,
+                                 const std::function<bool()>& stop) {
   const std::string wanted = flags.env.empty() ? policy_task : flags.env;
   if (wanted.empty())
     throw Error(ExitCode::usage, "the policy's task is unknown, so the environment has to be named", "--env",
@@ -59,6 +63,8 @@ TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::strin
   options.processes = flags.processes;
   options.start_timeout = flags.start_timeout;
   options.step_timeout = flags.step_timeout;
+  options.rescale_actions = flags.rescale_actions;
+  options.stop = stop;
   TaskEnvironment opened;
   if (wanted.starts_with(kCommand)) {
     options.command = wanted.substr(kCommand.size());
@@ -85,7 +91,9 @@ TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::strin
   } else {
     find_task(wanted);  // says which name was meant
   }
-  opened.environment = std::make_unique<ChildEnvironment>(options);
+  auto environment = std::make_unique<ChildEnvironment>(options);
+  opened.warnings = environment->warnings();
+  opened.environment = std::move(environment);
   return opened;
 }
 

@@ -1,8 +1,10 @@
 // Where a policy acts: the flag --env and what belongs to it, and the environment that they mean.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/networks.h"
 #include "envs/environment.h"
@@ -20,6 +22,7 @@ struct EnvironmentFlags {
   int processes = 0;           ///< children that share the copies; 0: thread_count()
   double start_timeout = 120;  ///< seconds
   double step_timeout = 60;    ///< seconds
+  bool rescale_actions = false;
 };
 
 /// option, description  of the flag that names the environment
@@ -28,14 +31,17 @@ void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::s
 
 struct TaskEnvironment {
   std::unique_ptr<VectorEnvironment> environment;
-  std::string name;            ///< for people and files
-  const Task* task = nullptr;  ///< bounds of the normalised return; null: unknown
+  std::string name;                   ///< for people and files
+  const Task* task = nullptr;         ///< bounds of the normalised return; null: unknown
+  std::vector<std::string> warnings;  ///< what is not known of it
 };
 
 /// Opens at most `episodes` copies. flags.env: reach-avoid, a task's name (alias, environment id, data set),
-/// an id that the simulators register, or `cmd:PROGRAM`; empty means `policy_task`. dimensions: widths that a
-/// user's own program is asked to confirm.
-/// Throws Error: usage for an unknown name, environment where a child does not start.
-TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task, int episodes);
+/// an id that the simulators register, or `cmd:PROGRAM`; empty means `policy_task`.
+/// stop  asked while a simulator is waited for, now and later; true: Interrupted
+/// Throws Error: usage for an unknown name and for actions of other bounds, environment where a child does
+/// not start.
+TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task, int episodes,
+                                 const std::function<bool()>& stop);
 
 }  // namespace r2pac

@@ -1,16 +1,22 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "report/frontier.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
 #include "tools/acting.h"
+#include "tools/bar.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/environment.h"
+#include "tools/interruption.h"
 #include "tools/scoring.h"
 #include "tools/verbs.h"
 
@@ -36,16 +42,17 @@ struct EvalOptions {
 
 /// The file that `--checkpoint` means in a run folder: last, safe-best, or a number of steps.
 fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
-  if (!fs::is_directory(given)) {
+  std::error_code ignored;
+  if (!fs::is_directory(given, ignored)) {
     if (checkpoint != "last")
       throw Error(ExitCode::usage, "`--checkpoint " + checkpoint + "` needs a run folder", given.string(),
                   "give the folder, or the file without --checkpoint");
     return given;
   }
-  if (checkpoint == "last") return given / "policy.safetensors";
+  if (checkpoint == "last") return given;
   if (checkpoint == "safe-best") {
     const fs::path best = given / "policy-safe-best.safetensors";
-    if (!fs::exists(best))
+    if (!fs::exists(best, ignored))
       throw Error(ExitCode::usage, "the run has no safe-best policy", given.string(),
                   "train it with --eval-env and --eval-every");
     return best;
@@ -55,7 +62,7 @@ fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
     throw Error(ExitCode::usage, "`" + checkpoint + "` is no checkpoint", "--checkpoint",
                 "give last, safe-best or a number of steps");
   const fs::path file = generation_path(given / "checkpoints", *step);
-  if (!fs::exists(file)) {
+  if (!fs::exists(file, ignored)) {
     std::string kept;
     for (const Generation& g : list_generations(given / "checkpoints"))
       kept = std::to_string(g.number) + (kept.empty() ? "" : ", ") + kept;
@@ -63,6 +70,13 @@ fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
                 kept.empty() ? "give last" : "it has " + kept);
   }
   return file;
+}
+
+/// A bound in JSON, which knows no infinity: null where it is infinite or unknown.
+Json bounds(const std::vector<double>& values) {
+  Json json = Json::array();
+  for (const double value : values) json.push_back(std::isfinite(value) ? Json(value) : Json(nullptr));
+  return json;
 }
 
 Json to_json(const EvalOptions& options, const Policy& policy, const Settings& settings,
@@ -76,6 +90,9 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
                {"method", settings.method},
                {"task", settings.task},
                {"env", e.env},
+               {"action_low", bounds(environment.action_box().low)},
+               {"action_high", bounds(environment.action_box().high)},
+               {"rescale_actions", options.environment.rescale_actions},
                {"step", policy.step()},
                {"train_seed", settings.seed},
                {"data_fingerprint", policy.data_fingerprint()},
@@ -133,7 +150,43 @@ std::string acting_text(const EvalOptions& options, const Policy& policy, const 
   return text;
 }
 
-int run_eval(const EvalOptions& options) {
+/// How far an evaluation is, on a terminal and for whoever stops it.
+class Watcher {
+ public:
+  /// Steps of an episode that is cut by its length; -1: unknown.
+  void set_limit(int steps) { limit_ = static_cast<std::uint64_t>(std::max(steps, 1)); }
+  void operator()(std::span<const EpisodeResult> episodes) {
+    std::size_t ended = 0, begun = 0;
+    std::uint64_t steps = 0, done = 0;
+    double sum = 0, cost = 0;
+    for (const EpisodeResult& e : episodes) {
+      const auto length = static_cast<std::uint64_t>(e.length);
+      ended += e.ended ? 1 : 0;
+      begun += e.length > 0 ? 1 : 0;
+      steps += length;
+      done += e.ended ? limit_ : std::min(length, limit_ - 1);
+      sum += e.episode_return;
+      cost += e.episode_cost;
+    }
+    char text[200];
+    std::snprintf(text, sizeof text, "%zu of %zu episodes, %llu steps; so far return %.4g, cost %.4g each",
+                  ended, episodes.size(), static_cast<unsigned long long>(steps),
+                  sum / static_cast<double>(begun), cost / static_cast<double>(begun));
+    text_ = text;
+    bar_.draw(done, limit_ * episodes.size(), text_);
+  }
+  std::string text() const { return text_.empty() ? "no step" : text_; }
+  void clear() { bar_.clear(); }
+
+ private:
+  Bar bar_{stderr};
+  std::string text_;
+  std::uint64_t limit_ = 1;
+};
+
+/// Throws Interrupted where it was stopped; `scored` is then what can be said of the episodes that had ended.
+int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher& watcher,
+          std::string& scored) {
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
@@ -145,7 +198,9 @@ int run_eval(const EvalOptions& options) {
   require_output(out, {policy.path()}, links);
   require_output(options.picture, {policy.path()});
   const TaskEnvironment opened =
-      open_environment(options.environment, policy.settings().task, options.episodes);
+      open_environment(options.environment, policy.settings().task, options.episodes, stop);
+  watcher.set_limit(opened.environment->episode_steps());
+  for (const std::string& warning : opened.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   const std::vector<double> limits =
       options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
   const bool several = limits.size() > 1;
@@ -155,27 +210,48 @@ int run_eval(const EvalOptions& options) {
   for (const double limit : limits) {
     settings.cost_limit = limit;
     const SamplerOptions acting = policy.sampler_options(settings);
-    const Scores scores = *score_policy(policy, acting, *opened.environment, opened.name, opened.task, limit,
-                                        options.episodes, options.seed);
+    const Scores scores =
+        score_policy(policy, acting, *opened.environment, opened.name, opened.task, limit, options.episodes,
+                     options.seed, {.stop = stop, .watch = std::ref(watcher)});
+    watcher.clear();
+    if (!scores.result.complete) {
+      scored = text + (scores.result.episodes.empty() ? "" : scores_text(scores) + "\n");
+      throw Interrupted();
+    }
     all.push_back(to_json(options, policy, settings, acting, scores, *opened.environment));
     const Evaluation& e = scores.summary;
     frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
     text += scores_text(scores) + "\n";
     if (&limit == &limits.back()) text += acting_text(options, policy, acting) + "\n";
   }
+  opened.environment->close();
   if (several && !policy.acts_by_limit())
     text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
   const auto dump = [&](int indent) {  // a name in it need not be UTF-8
-    return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json.dump(indent, ' ', indent < 0, Json::error_handler_t::replace) + "\n";
   };
   std::fputs(options.json ? dump(-1).c_str() : text.c_str(), stdout);
   std::fflush(stdout);  // the scores are told, whatever becomes of the files
   if (!out.empty()) write_file_atomically(out, dump(2), links);
-  if (!out.empty() && !options.json) std::printf("written to %s\n", out.string().c_str());
+  if (!out.empty() && !options.json) std::printf("written to %s\n", printable(out.string()).c_str());
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
   return 0;
+}
+
+int run_eval(const EvalOptions& options) {
+  const Interruption interruption;
+  Watcher watcher;
+  std::string scored;
+  try {
+    const auto stop = [&] { return interruption.requested(); };
+    return score(options, stop, watcher, scored);
+  } catch (const Interrupted&) {  // the simulators have been ended
+    watcher.clear();
+    std::fputs(scored.c_str(), stderr);
+    interruption.end("stopped after " + watcher.text() + "; nothing was written");
+  }
 }
 
 }  // namespace
@@ -201,7 +277,7 @@ void add_eval(CLI::App& app, Action& action) {
           "Episode cost allowed, kappa (the policy's if not given); several, as 2,5,10, one after the "
           "other. A policy whose region ends at the limit acts for it")
       ->delimiter(',')
-      ->check(CLI::Range(0.0, 1e12));
+      ->check(number_in(0, 1e12));
   add_picture(*verb, options->picture, "Return and cost over several limits");
   add_acting_flags(*verb, options->acting);
   add_output(*verb, "-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");

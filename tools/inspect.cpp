@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -80,14 +79,7 @@ std::optional<Summary> summarize(const SafetensorsFile& file, const StoredTensor
 /// The file that a run folder, or a folder of checkpoints, stands for.
 SafetensorsFile open_content(const fs::path& path) {
   std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) {
-    char signature[8] = {};
-    std::ifstream(path, std::ios::binary).read(signature, sizeof signature);
-    if (std::string_view(signature, sizeof signature) == "\x89HDF\r\n\x1a\n")
-      throw Error(ExitCode::checkpoint, "this is an HDF5 file, not a safetensors file", path.string(),
-                  "for a data set use `r2pac data info FILE`");
-    return SafetensorsFile::read(path);
-  }
+  if (!fs::is_directory(path, ignored)) return SafetensorsFile::read(path);
   const fs::path policy = path / "policy.safetensors";
   if (fs::exists(policy, ignored)) return SafetensorsFile::read(policy);
   const auto warn = [](const std::string& text) { std::cerr << "warning: " << printable(text) << '\n'; };
@@ -116,8 +108,8 @@ void print_json(const SafetensorsFile& file) {
     }
     out["tensors"].push_back(std::move(row));
   }
-  // Replacing, because the file's name on the disk need not be UTF-8.
-  std::cout << out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  // In ASCII, which commands no terminal; replacing, because the file's name on the disk need not be UTF-8.
+  std::cout << out.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) << '\n';
 }
 
 std::string number_text(double value) {

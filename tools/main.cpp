@@ -1,61 +1,35 @@
 // The `r2pac` command: the one place where errors become messages.
-#include <algorithm>
-#include <cctype>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
 
 #include "base/descriptors.h"
 #include "base/error.h"
-#include "base/nearest.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "tools/command_line.h"
+#include "tools/help.h"
+#include "tools/usage_error.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
 namespace {
 
+/// Errors quote files and other programs: nothing of them reaches the terminal as it is.
 int report(const Error& error) {
-  std::fprintf(stderr, "error: %s\n", error.what());
-  if (!error.where().empty()) std::fprintf(stderr, "  where: %s\n", error.where().c_str());
-  if (!error.todo().empty()) std::fprintf(stderr, "  to do: %s\n", error.todo().c_str());
+  std::fprintf(stderr, "error: %s\n", printable_message(error.what()).c_str());
+  if (!error.where().empty()) std::fprintf(stderr, "  where: %s\n", printable(error.where()).c_str());
+  if (!error.todo().empty()) std::fprintf(stderr, "  to do: %s\n", printable(error.todo()).c_str());
   return static_cast<int>(error.code());
-}
-
-/// CLI11's complaint in our form, with the nearest name for something unknown.
-Error usage_error(const CLI::App& app, const CLI::ParseError& error,
-                  const std::vector<std::string>& arguments) {
-  const CLI::App* verb = &app;
-  std::string where = "r2pac";
-  auto word = arguments.begin();
-  for (; word != arguments.end(); ++word) {
-    const auto named = [&](const CLI::App* candidate) { return candidate->get_name() == *word; };
-    const auto below = verb->get_subcommands(named);
-    if (below.empty()) break;
-    verb = below.front();
-    where += " " + *word;
-  }
-  std::vector<std::string> options, verbs;
-  for (const CLI::Option* option : verb->get_options()) {
-    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) options.push_back("-" + name);
-  }
-  for (const CLI::App* below : verb->get_subcommands([](const CLI::App*) { return true; }))
-    verbs.push_back(below->get_name());
-  if (!verbs.empty() && word != arguments.end() && word->rfind('-', 0) != 0)
-    return {ExitCode::usage, "unknown verb `" + *word + "`", where, did_you_mean(*word, verbs)};
-  for (; word != arguments.end(); ++word) {
-    const bool is_long = word->rfind("--", 0) == 0;
-    const bool is_short = !is_long && word->size() > 1 && (*word)[0] == '-' &&
-                          std::isalpha(static_cast<unsigned char>((*word)[1]));
-    if (!is_long && !is_short) continue;
-    const std::string name = is_long ? word->substr(0, word->find('=')) : word->substr(0, 2);
-    if (std::find(options.begin(), options.end(), name) == options.end())
-      return {ExitCode::usage, "unknown option `" + name + "`", where, did_you_mean(name, options)};
-  }
-  if (!verbs.empty()) return {ExitCode::usage, "a verb is missing", where, did_you_mean("", verbs)};
-  return {ExitCode::usage, error.what(), where, "see `" + where + " --help`"};
 }
 
 /// Fails when what was printed did not arrive, for example on a full disk.
@@ -66,15 +40,29 @@ void check_standard_output() {
                 "free space where it goes, or send it elsewhere");
 }
 
+/// Takes `help` and `version` as words, as other programs do.
+void understand_words(std::vector<std::string>& arguments) {
+  if (arguments.empty()) arguments.emplace_back("r2pac");
+  if (arguments.size() < 2) return;
+  if (arguments[1] == "version" || arguments[1] == "-v") arguments[1] = "--version";
+  if (arguments[1] == "help") {
+    arguments.erase(arguments.begin() + 1);
+    arguments.emplace_back("--help");
+  }
+}
+
 int run(int argc, char** argv) {
-  const std::vector<std::string> command_line(argv, argv + argc);
+  std::vector<std::string> command_line(argv, argv + argc);
+  understand_words(command_line);
   CLI::App app("R2PAC: safe policies from recorded data, in C++.", "r2pac");
   app.set_version_flag("--version", std::string("r2pac ") + kVersion + " (" + kCommit + ")");
   app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormatter>());
   Action action{command_line, {}};
   for (AddVerb* add : kVerbs) add(app, action);
   try {
-    app.parse(argc, argv);
+    // CLI11 takes the words from the last one on.
+    app.parse(std::vector<std::string>(command_line.rbegin(), command_line.rend() - 1));
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
@@ -85,22 +73,63 @@ int run(int argc, char** argv) {
   return status;
 }
 
+/// Ends the program when even a message would need memory, or an error has nowhere to go.
+[[noreturn]] void end_without_memory() noexcept {
+  constexpr std::string_view kMessage =
+      "error: there is not enough memory\n  to do: lower batch, hidden or num_candidates, or free memory\n";
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  ::_exit(static_cast<int>(ExitCode::usage));
+}
+
+/// Called where an exception cannot be thrown. Out of memory, that may be anywhere.
+[[noreturn]] void on_terminate() noexcept {
+  const std::exception_ptr thrown = std::current_exception();
+  try {
+    if (thrown) std::rethrow_exception(thrown);
+  } catch (const std::bad_alloc&) {
+    end_without_memory();
+  } catch (...) {
+    std::fputs("error: internal error: an exception was thrown where none may be\n", stderr);
+  }
+  std::abort();
+}
+
+/// What the system refused, in words of ours.
+Error system_error(const std::system_error& error) {
+  if (error.code() == std::errc::resource_unavailable_try_again)
+    return {ExitCode::device, "the system starts no further thread or process: " + error.code().message(), "",
+            "lower --threads, or raise the limits on processes and memory (`ulimit -u`, `ulimit -v`)"};
+  return {ExitCode::disk, "a file or folder cannot be used: " + error.code().message(), "",
+          "check the paths of the command and their permissions"};
+}
+
+int run_and_report(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const Error& error) {
+    return report(error);
+  } catch (const std::bad_alloc&) {
+    end_without_memory();
+  } catch (const std::length_error&) {
+    end_without_memory();
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report({ExitCode::disk, "a file or folder cannot be used: " + error.code().message(),
+                   error.path1().string(), "check the path and its permissions"});
+  } catch (const std::system_error& error) {
+    return report(system_error(error));
+  } catch (const std::exception& error) {
+    return report({ExitCode::usage, std::string("internal error: ") + error.what(), "",
+                   "please report this with the command and its input"});
+  }
+}
+
 }  // namespace
 }  // namespace r2pac
 
 int main(int argc, char** argv) {
+  std::set_terminate(r2pac::on_terminate);
   r2pac::open_standard_descriptors();
   std::signal(SIGPIPE, SIG_DFL);  // a closed pipe, as of `| head`, ends the program without a word
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error like a full disk
-  try {
-    return r2pac::run(argc, argv);
-  } catch (const r2pac::Error& error) {
-    return r2pac::report(error);
-  } catch (const std::bad_alloc&) {
-    return r2pac::report(
-        {r2pac::ExitCode::usage, "there is not enough memory", "", "lower batch, hidden or num_candidates"});
-  } catch (const std::exception& error) {
-    return r2pac::report({r2pac::ExitCode::usage, std::string("internal error: ") + error.what(), "",
-                          "please report this with the command and its input"});
-  }
+  return r2pac::run_and_report(argc, argv);
 }

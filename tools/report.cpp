@@ -1,14 +1,25 @@
 #include "report/report.h"
 
+#include "tools/bar.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/interruption.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
 namespace {
 
 int run_report(const ReportOptions& options) {
-  write_report(options, open_device({}));
+  const Interruption interruption;
+  Progress progress("pictures");
+  ReportOptions watched = options;
+  watched.progress = [&](std::size_t done, std::size_t total) {
+    progress.update(done, total);
+    if (done == total || interruption.requested()) progress.clear();
+    if (interruption.requested())
+      interruption.end("stopped after " + progress.text() + "; what was written before is in " + options.out);
+  };
+  write_report(watched, open_device({}));
   return 0;
 }
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "tools/acting.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/observation_line.h"
 #include "tools/verbs.h"
 #include "training/policy.h"
 
@@ -16,41 +18,6 @@ namespace r2pac {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct Question {
-  std::vector<float> observation;
-  std::optional<double> spent;  ///< cost of the episode so far
-};
-
-/// One line: an array of numbers, or an object with such an array under "observation" and, if it is counted,
-/// the episode's cost so far under "spent".
-Question parse_question(const std::string& line, int width, const std::string& where) {
-  constexpr std::size_t kLongestLine = std::size_t{1} << 20;
-  const auto refuse = [&](const std::string& what) -> Error {
-    return Error(ExitCode::data, what, where,
-                 "give one JSON array of " + std::to_string(width) + " numbers a line");
-  };
-  if (line.size() > kLongestLine) throw refuse("the line is longer than a mebibyte");
-  Json json = Json::parse(line, nullptr, false);
-  Question question;
-  if (json.is_object() && json.contains("spent")) {
-    if (!json["spent"].is_number()) throw refuse("`spent` is not a number");
-    question.spent = json["spent"].get<double>();
-    if (!std::isfinite(*question.spent)) throw refuse("`spent` is not finite");
-  }
-  if (json.is_object() && json.contains("observation")) json = json["observation"];
-  if (!json.is_array()) throw refuse("the line is no JSON array");
-  if (json.size() != static_cast<std::size_t>(width))
-    throw refuse("the observation has " + std::to_string(json.size()) + " numbers, the policy wants " +
-                 std::to_string(width));
-  std::vector<float>& observation = question.observation;
-  for (const Json& value : json) {
-    if (!value.is_number()) throw refuse("the observation holds something that is not a number");
-    observation.push_back(value.get<float>());
-    if (!std::isfinite(observation.back())) throw refuse("the observation holds a number that is not finite");
-  }
-  return question;
-}
 
 /// The number with as many digits as single precision has.
 Json json_number(float value) {
@@ -90,8 +57,8 @@ int run_sample(const SampleOptions& options) {
   std::vector<float> chunk(static_cast<std::size_t>(dim.chunk())), q_cost(1), q_reward(1), v_reward(1),
       v_cost(1);
   std::uint64_t number = 0;
-  for (std::string line; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  for (std::string line; next_line(in, line); ++number) {
+    if (line.size() <= kLongestObservationLine && line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = (options.observations == "-" ? "standard input" : options.observations) +
                               ", line " + std::to_string(number + 1);
     const Question question = parse_question(line, dim.observation, where);
@@ -119,6 +86,8 @@ int run_sample(const SampleOptions& options) {
                      {"safe", static_cast<double>(v_cost[0]) <= *policy.region_end()}});
     std::cout << answer.dump() << std::endl;  // flushed, so that a robot at the other end of a pipe gets it
   }
+  if (std::ferror(stdin) != 0)
+    throw Error(ExitCode::data, "standard input cannot be read", "", "pipe one JSON array a line into it");
   return 0;
 }
 

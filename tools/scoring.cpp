@@ -6,15 +6,13 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "envs/reach_avoid.h"
 
 namespace r2pac {
 namespace {
 
 constexpr std::uint64_t kIntervalSeed = 0;
-
-/// Ends evaluate() early.
-struct Stopped {};
 
 /// Variance with divisor n.
 template <class Value>
@@ -96,26 +94,16 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
   };
 }
 
-std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& options,
-                                   VectorEnvironment& environment, const std::string& name, const Task* task,
-                                   double cost_limit, int episodes, std::uint64_t seed,
-                                   const std::function<bool()>& stop, bool record) {
+Scores score_policy(const Policy& policy, const SamplerOptions& acting, VectorEnvironment& environment,
+                    const std::string& name, const Task* task, double cost_limit, int episodes,
+                    std::uint64_t seed, const EvaluationOptions& options) {
   require_widths(policy, environment, name);
-  Sampler<float> sampler = policy.sampler(options);
+  Sampler<float> sampler = policy.sampler(acting);
   SpreadMeter spread;
   const BatchPolicy act = acting_policy(sampler, policy.dimensions(), seed, &spread);
   Scores scores;
-  try {
-    scores.result = evaluate(
-        environment, episodes, seed,
-        [&](auto... decision) {
-          if (stop && stop()) throw Stopped();
-          act(decision...);
-        },
-        record);
-  } catch (const Stopped&) {
-    return std::nullopt;
-  }
+  scores.result = evaluate(environment, episodes, seed, act, options);
+  if (scores.result.episodes.empty()) return scores;
   const EvaluationResult& r = scores.result;
   scores.sampler = sampler.actor().description();
   scores.cost_limit = cost_limit;
@@ -124,9 +112,18 @@ std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& o
   scores.share_interval = bootstrap_interval(within, kIntervalSeed);
   scores.normalized_cost_std = cost_limit > 0 ? r.cost_std / cost_limit : r.cost_std;
   Evaluation& e = scores.summary;
-  e = {policy.step(), name,         episodes,   seed, r.return_mean,
-       r.return_std,  r.cost_mean,  r.cost_std, {},   normalized_cost(r.cost_mean, cost_limit),
-       mean(within),  spread.mean()};
+  e = {policy.step(),
+       name,
+       static_cast<int>(r.episodes.size()),
+       seed,
+       r.return_mean,
+       r.return_std,
+       r.cost_mean,
+       r.cost_std,
+       {},
+       normalized_cost(r.cost_mean, cost_limit),
+       mean(within),
+       spread.mean()};
   if (task != nullptr) {
     e.normalized_return = normalized_return(*task, r.return_mean);
     scores.normalized_return_std = r.return_std / (task->max_return - task->min_return);
@@ -136,7 +133,7 @@ std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& o
 
 std::string scores_text(const Scores& s) {
   const Evaluation& e = s.summary;
-  std::string text = e.env;  // of any length: it may be a user's command
+  std::string text = printable(e.env);  // of any length: it may be a user's command
   const auto add = [&](const char* format, auto... values) {
     char part[256];
     std::snprintf(part, sizeof part, format, values...);
@@ -156,8 +153,8 @@ Scores score_reach_avoid(const Policy& policy, const SamplerOptions& options, in
   constexpr int kMostAtOnce = 64;
   ReachAvoid environment(std::min(episodes, kMostAtOnce));
   const Task& task = find_task(ReachAvoidTask::name);
-  return *score_policy(policy, options, environment, std::string(ReachAvoidTask::name), &task,
-                       task.cost_limit, episodes, seed, {}, record);
+  return score_policy(policy, options, environment, std::string(ReachAvoidTask::name), &task, task.cost_limit,
+                      episodes, seed, {.record = record});
 }
 
 }  // namespace r2pac

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,13 +45,11 @@ struct Scores {
 };
 
 /// Runs `episodes` episodes from `seed` on. `task` tells the bounds of the normalised return; null: none.
-/// stop   asked before every decision; once true, nothing is returned
-/// record keep every episode's observations, for drawing
+/// Where `options.stop` ended it early, `result` has what had ended, and without any episode the rest is empty.
 /// Throws Error: usage where widths do not fit, environment; InvalidArgument as evaluate().
-std::optional<Scores> score_policy(const Policy& policy, const SamplerOptions& options,
-                                   VectorEnvironment& environment, const std::string& name, const Task* task,
-                                   double cost_limit, int episodes, std::uint64_t seed,
-                                   const std::function<bool()>& stop = {}, bool record = false);
+Scores score_policy(const Policy& policy, const SamplerOptions& acting, VectorEnvironment& environment,
+                    const std::string& name, const Task* task, double cost_limit, int episodes,
+                    std::uint64_t seed, const EvaluationOptions& options = {});
 
 /// One line for people: "BallRun  return 447.3 +- 3.1 (normalised 0.324 +- 0.002)  cost ...".
 std::string scores_text(const Scores& scores);

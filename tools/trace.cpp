@@ -3,12 +3,12 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/training.h"
 #include "tools/verbs.h"
-#include "training/training_data.h"
 
 namespace r2pac {
 namespace {
@@ -24,7 +24,7 @@ struct TraceOptions {
 int run_trace(const TraceOptions& options) {
   require_output(options.out, {options.training.data_file, options.training.config_file});
   const Settings settings = resolve_settings(options.training).values;
-  const Dataset dataset = load_training_dataset(options.training.data_file, settings);
+  const Dataset dataset = load_data(options.training.data_file, settings);
   const std::shared_ptr<Device> device = open_device(options.device);
   if (options.in_double && device->whole_batches())
     throw Error(ExitCode::usage, "a CUDA device computes in single precision", "--double",
@@ -34,7 +34,7 @@ int run_trace(const TraceOptions& options) {
   else
     write_trace<float>(settings, dataset, options.steps, device, options.out);
   std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single",
-              options.out.c_str());
+              printable(options.out).c_str());
   return 0;
 }
 

@@ -65,6 +65,15 @@ struct TrainOptions {
   std::vector<std::string> command_line;
 };
 
+/// Whether training takes more than an hour or so on a core that multiplies and adds 5e10 times a second: each
+/// weight costs some 30 of these a step and row.
+bool takes_long(const Settings& settings) {
+  double weights = 0;
+  for (std::size_t i = 0; i + 1 < settings.hidden.size(); ++i)
+    weights += static_cast<double>(settings.hidden[i]) * settings.hidden[i + 1];
+  return 30 * weights * settings.batch * static_cast<double>(settings.steps) > 3600 * 5e10;
+}
+
 int run_train(const TrainOptions& options) {
   RunOptions run;
   SettingsRequest training = options.training;
@@ -91,8 +100,8 @@ int run_train(const TrainOptions& options) {
                             run.folder.string());
   if (settings.task.empty())
     console.warn(
-        "the file's name tells no task, so general settings apply; name one with --task, or see `r2pac "
-        "config show`");
+        "the file's name tells no task, so general settings apply (`r2pac config show`); if the data are of a "
+        "known task, name it with --task");
   if (!training.preset.empty()) {
     const RunPreset& preset = run_preset(training.preset);
     std::string sets;
@@ -100,16 +109,25 @@ int run_train(const TrainOptions& options) {
       sets += (sets.empty() ? "" : " ") + std::string(key) + "=" + std::string(value);
     console.note("preset " + training.preset + ", " + std::string(preset.description) + ": " + sets);
   }
+  if (training.preset.empty() && takes_long(settings) && !run.device->whole_batches())
+    console.note("these sizes take hours to days on a CPU; for a first look add `--preset quick`: minutes");
   const auto start = std::chrono::steady_clock::now();
   TaskEnvironment opened;  // before the first step, so that a mistake shows at once
   if (!options.environment.env.empty()) {
-    opened = open_environment(options.environment, settings.task, options.eval_episodes);
+    const auto stop = [] { return stop_requested.load(); };
+    try {
+      opened = open_environment(options.environment, settings.task, options.eval_episodes, stop);
+    } catch (const Interrupted&) {
+      console.note("stopped before the first step; the same command starts again");
+      return static_cast<int>(ExitCode::resumable);
+    }
+    for (const std::string& warning : opened.warnings) console.warn(warning);
     run.evaluate_every = options.eval_every;
-    run.evaluate = [&](const Policy& policy) -> std::optional<Evaluation> {
-      const auto scores = score_policy(policy, policy.sampler_options(), *opened.environment, opened.name,
-                                       opened.task, settings.cost_limit, options.eval_episodes,
-                                       options.eval_seed, [] { return stop_requested.load(); });
-      return scores ? std::optional(scores->summary) : std::nullopt;
+    run.evaluate = [&, stop](const Policy& policy) -> std::optional<Evaluation> {
+      const Scores scores = score_policy(policy, policy.sampler_options(), *opened.environment, opened.name,
+                                         opened.task, settings.cost_limit, options.eval_episodes,
+                                         options.eval_seed, {.stop = stop});
+      return scores.result.complete ? std::optional(scores.summary) : std::nullopt;
     };
   } else if (options.eval_every > 0) {
     throw Error(ExitCode::usage, "`--eval-every` says nothing about where", "--eval-every",

@@ -1,10 +1,22 @@
 #include "tools/training.h"
 
+#include <cstdio>
+
 #include "tools/command_line.h"
+#include "training/data_warnings.h"
+#include "training/training_data.h"
 
 namespace r2pac {
 
+Dataset load_data(const std::string& path, const Settings& settings) {
+  Dataset dataset = load_training_dataset(path, settings);
+  for (const std::string& warning : data_warnings(dataset, settings))
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  return dataset;
+}
+
 void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_steps) {
+  OptionGroup group(verb, "Data and settings");
   verb.add_option("--data", request.data_file, "DSRL file (HDF5)")->required();
   verb.add_option("--config", request.config_file, "Settings file (TOML)");
   verb.add_option("--set", request.overrides, "Any setting, as key=value; may be repeated")

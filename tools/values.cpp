@@ -2,12 +2,16 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "data/dataset.h"
 #include "model/region.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
+#include "tools/bar.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
+#include "tools/interruption.h"
+#include "tools/training.h"
 #include "tools/verbs.h"
 #include "training/policy.h"
 
@@ -23,8 +27,16 @@ int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   require_output(options.out, {options.data, policy.path()});
   const Settings& settings = policy.settings();
-  const Dataset dataset = load_training_dataset(options.data, settings);
-  const WindowColumns<float> columns = inspect_windows(policy, dataset);
+  const Dataset dataset = load_data(options.data, settings);
+  const Interruption interruption;
+  Progress progress("windows");
+  const WindowColumns<float> columns = inspect_windows(policy, dataset, [&](std::size_t done, std::size_t all) {
+    progress.update(done, all);
+    return interruption.requested();
+  });
+  progress.clear();
+  if (interruption.requested())
+    interruption.end("stopped after " + progress.text() + "; " + options.out + " is not written");
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, settings.chunk_length, settings.pad_terminals);
 
@@ -47,7 +59,7 @@ int run_values(const ValuesOptions& options) {
   }
   std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
               100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
-              100 * share["label"], options.out.c_str());
+              100 * share["label"], printable(options.out).c_str());
   std::fflush(stdout);
   write_file_atomically(options.out, csv);
   const std::int64_t longest = longest_episode(dataset.episodes);

@@ -3,6 +3,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "storage/json.h"
+
 namespace r2pac {
 
 bool safer_and_better(const Evaluation& a, const Evaluation& b) {
@@ -28,12 +30,13 @@ std::string evaluation_line(const Evaluation& e, bool safe_best) {
     line["q_cost_spread"] = e.spread->q_cost;
   }
   line["safe_best"] = safe_best;
-  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // `env` need not be UTF-8
+  // A command that names the environment need not be UTF-8; JSON must be.
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::optional<Evaluation> parse_evaluation_line(std::string_view line) {
   try {
-    const auto json = nlohmann::json::parse(line);
+    const nlohmann::json json = read_json(line);
     Evaluation e;
     if (!json.at("step").is_number_unsigned() || !json.at("seed").is_number_unsigned()) return std::nullopt;
     json.at("step").get_to(e.step);
@@ -52,6 +55,8 @@ std::optional<Evaluation> parse_evaluation_line(std::string_view line) {
     if (json.contains("action_spread"))
       e.spread = {json.at("action_spread").get<double>(), json.at("q_cost_spread").get<double>()};
     return e;
+  } catch (const JsonFault&) {
+    return std::nullopt;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }

@@ -169,7 +169,8 @@ std::vector<T> Learner<T>::survey(const std::string& name, const RecordColumn<T>
   const RecordColumns<T> columns = [&](Recorder<T>& r) {
     return std::vector<std::pair<std::string, Tensor<T>>>{{name, record(r)}};
   };
-  WindowColumns<T> values = evaluate_windows(inputs(), device_, columns, stop);
+  WindowColumns<T> values =
+      evaluate_windows(inputs(), device_, columns, [&](auto...) { return stop && stop(); });
   if (values.empty()) throw Stopped();
   return std::move(values.front().second);
 }

@@ -9,6 +9,7 @@
 #include "model/budget.h"
 #include "model/region.h"
 #include "settings/text_value.h"
+#include "storage/generations.h"
 
 namespace r2pac {
 namespace {
@@ -98,6 +99,24 @@ Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
   return example;
 }
 
+/// The policy file that a path stands for: itself, or that of a run folder.
+std::filesystem::path policy_path(const std::filesystem::path& given) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(given, ignored)) return given;
+  const std::filesystem::path policy = given / "policy.safetensors";
+  if (std::filesystem::exists(std::filesystem::symlink_status(policy, ignored))) return policy;
+  const std::vector<Generation> kept = list_generations(given / "checkpoints");
+  if (kept.empty())
+    throw Error(ExitCode::checkpoint, "the folder holds no policy", given.string(),
+                "give a run folder made by `r2pac train`, or a policy file");
+  const std::string step = std::to_string(kept.front().number);
+  throw Error(ExitCode::checkpoint,
+              "the run is not finished: its newest checkpoint is of step " + step + ", and it has no policy yet",
+              given.string(),
+              "continue it with its `r2pac train` command, or give the checkpoint " + kept.front().path.string() +
+                  " (`r2pac eval` takes --checkpoint " + step + ", too)");
+}
+
 Normalization<float> read_normalization(const SafetensorsFile& file, int observation_dim) {
   const auto s = static_cast<std::size_t>(observation_dim);
   const auto mean = file.get<float>("observation_mean", {s}),
@@ -128,7 +147,8 @@ void describe(SafetensorsWriter& writer, const Settings& settings, const Declara
   writer.metadata("settings", settings_toml({settings, {}}));
 }
 
-WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset) {
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
+                                     const BetweenBatches& stop) {
   const Dimensions& dim = policy.dimensions();
   if (!policy.method().inspect)
     throw Error(ExitCode::usage,
@@ -154,7 +174,7 @@ WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& datase
     scalars.emplace_back(1, policy.device()->memory()).copy_in(&single, 1);
     inputs.scalars[name] = scalars.back().data();
   }
-  return evaluate_windows(inputs, policy.device(), policy.method().inspect);
+  return evaluate_windows(inputs, policy.device(), policy.method().inspect, stop);
 }
 
 std::optional<double> Policy::region_end() const {
@@ -274,8 +294,7 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
 Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> device) {
   Policy policy;
   policy.device_ = std::move(device);
-  std::error_code ignored;
-  policy.path_ = std::filesystem::is_directory(given, ignored) ? given / "policy.safetensors" : given;
+  policy.path_ = policy_path(given);
   const SafetensorsFile file = SafetensorsFile::read(policy.path_);
   const auto format = file.metadata().find("format");
   const std::string name = format == file.metadata().end() ? "" : format->second;
@@ -284,6 +303,7 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
     throw Error(ExitCode::checkpoint, std::string("this is not a policy of the format ") + kFormat,
                 policy.path_.string(),
                 "give a run folder or its policy.safetensors; `r2pac inspect` shows what a file holds");
+  file.require_finite();
   policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
   policy.data_fingerprint_ = file.metadata("data_fingerprint");
   policy.checksum_ = file.checksum();

@@ -19,7 +19,8 @@ namespace r2pac {
 class Policy {
  public:
   /// Reads a policy file, `policy.safetensors` of a run folder, or a checkpoint, into the device's memory. A
-  /// policy file must reproduce its own example on the CPU. Throws Error(checkpoint).
+  /// policy file must reproduce its own example on the CPU. Throws Error(checkpoint), for a run that is not
+  /// finished with its newest checkpoint.
   static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
 
   /// The policy of the learner as it is now, in memory of its own. Its critics are the Polyak averages, which
@@ -91,9 +92,10 @@ class Policy {
 };
 
 /// What the policy's method says of every window of the data, held out or not, in the order of
-/// window_starts(): values by name, each one entry per window. The policy's own normalisation applies. Throws
-/// Error: data where widths differ, usage for a method that says nothing of windows.
-WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset);
+/// window_starts(): values by name, each one entry per window; nothing if `stop` ended it. The policy's own
+/// normalisation applies. Throws Error: data where widths differ, usage for a method that says nothing of windows.
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
+                                     const BetweenBatches& stop = {});
 
 /// Adds the metadata that describe the method: version, method, networks and settings.
 void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks);

@@ -12,8 +12,8 @@
 #include "kernels/dense.h"
 #include "kernels/isa.h"
 #include "model/region.h"
-#include "settings/tasks.h"
 #include "settings/text_value.h"
+#include "training/data_warnings.h"
 #include "training/policy.h"
 #include "training/run_folder.h"
 
@@ -52,7 +52,7 @@ class Run {
     if (!options.critics.empty() && learner_.step() == 0) take_critics();
     folder_.open(static_cast<bool>(options.evaluate));  // from here on files change
     if (checkpoint)
-      folder_.continue_from(*checkpoint);
+      folder_.continue_from(*checkpoint, learner_.step(), callbacks_.warn);
     else
       folder_.begin_anew();
     const RunFolder::PastEvaluations past = folder_.past_evaluations(learner_.step());
@@ -103,14 +103,10 @@ class Run {
 
   std::unique_ptr<TrainingData<float>> load_data() const {
     const auto upload = [&](const Dataset& dataset) {
-      for (const std::string& warning : dataset.warnings) callbacks_.warn(warning);
+      for (const std::string& warning : data_warnings(dataset, settings_)) callbacks_.warn(warning);
       return std::make_unique<TrainingData<float>>(dataset, settings_, *options_.device);
     };
-    if (options_.dataset != nullptr) {
-      const std::string warning = task_contradiction(options_.data.string(), settings_.task);
-      if (!warning.empty()) callbacks_.warn(warning);
-      return upload(*options_.dataset);
-    }
+    if (options_.dataset != nullptr) return upload(*options_.dataset);
     return upload(load_training_dataset(options_.data.string(), settings_));
   }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
+#include "storage/json.h"
 
 namespace r2pac {
 namespace {
@@ -24,20 +25,37 @@ std::string now_text() {
   return text;
 }
 
-/// The entries that earlier starts left in a manifest: time, status and step of each. A damaged manifest has none,
-/// and is no reason to stop.
+/// The entries that earlier starts left in a manifest: time, status and step of each, the newest ones. A damaged
+/// manifest has none, and is no reason to stop.
 Json history_of(const fs::path& manifest) {
+  constexpr std::size_t kMostEntries = 1000;
   Json history = Json::array();
   try {
     const auto bytes = read_file(manifest, 1 << 24, ExitCode::disk);
-    const Json old = Json::parse(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-    for (const Json& entry : old.at("history"))
+    const nlohmann::json old =
+        read_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, {bytes.size()});
+    for (const nlohmann::json& entry : old.at("history"))
       history.push_back({{"time", entry.at("time").get<std::string>()},
                          {"status", entry.at("status").get<std::string>()},
                          {"step", entry.at("step").get<std::uint64_t>()}});
-  } catch (const std::exception&) {
+  } catch (const Error&) {
+  } catch (const JsonFault&) {
+  } catch (const nlohmann::json::exception&) {
   }
+  if (history.size() > kMostEntries)
+    history.erase(history.begin(), history.end() - static_cast<std::ptrdiff_t>(kMostEntries));
   return history;
+}
+
+/// The step of a line of metrics.jsonl; nothing for anything else.
+std::optional<std::uint64_t> step_of(std::string_view line) {
+  try {
+    const nlohmann::json json = read_json(line);
+    if (json.at("step").is_number_unsigned()) return json["step"].get<std::uint64_t>();
+  } catch (const JsonFault&) {
+  } catch (const nlohmann::json::exception&) {
+  }
+  return std::nullopt;
 }
 
 /// The step of the last line of a log; 0 if it has none.
@@ -45,9 +63,11 @@ std::uint64_t last_logged_step(const fs::path& log) {
   try {
     const auto bytes = read_file(log, std::size_t{1} << 32, ExitCode::disk);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const std::size_t end = text.rfind('\n'), begin = text.rfind('\n', end - 1);
-    return Json::parse(text.substr(begin + 1, end - begin - 1)).at("step").get<std::uint64_t>();
-  } catch (const std::exception&) {
+    const std::size_t end = text.rfind('\n');
+    if (end == std::string_view::npos) return 0;
+    const std::size_t begin = end == 0 ? std::string_view::npos : text.rfind('\n', end - 1);
+    return step_of(text.substr(begin + 1, end - begin - 1)).value_or(0);
+  } catch (const Error&) {
   }
   return 0;
 }
@@ -97,9 +117,14 @@ std::optional<SafetensorsFile> RunFolder::find_checkpoint(
     return found;
   }
   const fs::path given(resume);
-  if (!fs::is_directory(given)) return SafetensorsFile::read(given);
+  std::error_code ignored;
+  if (!fs::is_directory(given, ignored)) {
+    SafetensorsFile file = SafetensorsFile::read(given);
+    file.require_finite();
+    return file;
+  }
   std::optional<SafetensorsFile> file =
-      newest(fs::is_directory(given / "checkpoints") ? given / "checkpoints" : given);
+      newest(fs::is_directory(given / "checkpoints", ignored) ? given / "checkpoints" : given);
   if (!file)
     throw Error(ExitCode::checkpoint, "the folder holds no checkpoint", resume,
                 "give a run folder with checkpoints, or begin anew with --resume auto");
@@ -132,14 +157,16 @@ void RunFolder::open(bool scored) {
   if (scored) evaluations_ = std::make_unique<LineLog>(path_ / "evaluations.jsonl");
 }
 
-void RunFolder::continue_from(const SafetensorsFile& checkpoint) {
+void RunFolder::continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
+                              const std::function<void(const std::string&)>& warn) {
   const auto size = parse_number<std::uint64_t>(checkpoint.metadata("metrics_bytes"));
   if (!size)
     throw Error(ExitCode::checkpoint, "`metrics_bytes` is not a number", checkpoint.path().string(),
                 "use another checkpoint");
   const fs::path own = checkpoint.path().parent_path().parent_path() / "metrics.jsonl";
   std::error_code ignored;
-  if (metrics_->size() < *size && fs::exists(own) && !fs::equivalent(own, path_ / "metrics.jsonl", ignored)) {
+  if (metrics_->size() < *size && fs::exists(own, ignored) &&
+      !fs::equivalent(own, path_ / "metrics.jsonl", ignored)) {
     const std::vector<std::byte> bytes = read_file(own, std::size_t{1} << 32, ExitCode::disk);
     if (bytes.size() >= *size) {
       metrics_.reset();
@@ -147,10 +174,14 @@ void RunFolder::continue_from(const SafetensorsFile& checkpoint) {
       metrics_ = std::make_unique<LineLog>(path_ / "metrics.jsonl");
     }
   }
-  if (metrics_->size() < *size)
-    throw Error(ExitCode::checkpoint, "metrics.jsonl is shorter than when the checkpoint was written",
-                path_.string(), "give the run folder as it was, or begin anew in another --out");
-  metrics_->truncate_after(*size);
+  if (metrics_->has_line_end(*size)) return metrics_->truncate_after(*size);
+  metrics_->truncate_after([&](std::string_view line) {
+    const auto of_line = step_of(line);
+    return of_line && *of_line <= step;
+  });
+  if (warn)
+    warn("metrics.jsonl was damaged or shortened since the checkpoint was written: its first " +
+         std::to_string(metrics_->size()) + " bytes are kept, and the run goes on without the lines between");
 }
 
 void RunFolder::begin_anew() {

@@ -42,9 +42,11 @@ class RunFolder {
   /// Opens the logs, with `scored` also that of evaluations, once nothing speaks against the run. Links in the
   /// folder are not followed. Throws Error(disk) where a file of the folder could not be written later.
   void open(bool scored);
-  /// Removes the metrics that were written after the checkpoint. If the checkpoint is of another folder, its
-  /// metrics are copied from there first. Throws Error(checkpoint).
-  void continue_from(const SafetensorsFile& checkpoint);
+  /// Removes the metrics that were written after the checkpoint, which is of `step`. If it is of another folder,
+  /// its metrics are copied from there first. A damaged log costs a warning and the lines from the damage on.
+  /// Throws Error(checkpoint).
+  void continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
+                     const std::function<void(const std::string&)>& warn);
   /// Removes all metrics, as is needed after a kill before the first checkpoint.
   void begin_anew();
   /// The best of the scores up to `step`, and the step of the last. Removes later ones.

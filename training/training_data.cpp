@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "settings/tasks.h"
-
 namespace r2pac {
 namespace {
 
@@ -130,10 +128,7 @@ std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& s
 int closing_rows(const Settings& settings) { return settings.pad_terminals ? settings.chunk_length : 1; }
 
 Dataset load_training_dataset(const std::string& path, const Settings& settings) {
-  Dataset dataset = load_dataset(path, closing_rows(settings));
-  if (const std::string warning = task_contradiction(path, settings.task); !warning.empty())
-    dataset.warnings.push_back(warning);
-  return dataset;
+  return load_dataset(path, closing_rows(settings));
 }
 
 template class TrainingData<float>;

@@ -6,7 +6,7 @@ namespace r2pac {
 
 template <class T>
 WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Device> device,
-                                  const RecordColumns<T>& record, const std::function<bool()>& stop) {
+                                  const RecordColumns<T>& record, const BetweenBatches& stop) {
   Memory& memory = device->memory();
   Buffer<std::uint32_t> first_window(1, memory);
   inputs.first_window = first_window.data();
@@ -22,7 +22,7 @@ WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Devi
   const std::size_t windows = inputs.source.windows, rows = static_cast<std::size_t>(inputs.settings->batch);
   for (auto& column : columns) column.second.resize(windows);
   for (std::size_t first = 0; first < windows; first += rows) {
-    if (stop && stop()) return {};
+    if (stop && stop(first, windows)) return {};
     const auto start = static_cast<std::uint32_t>(first);
     first_window.copy_in(&start, 1);
     program.run();
@@ -34,8 +34,8 @@ WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Devi
 }
 
 template WindowColumns<float> evaluate_windows(RecorderInputs<float>, std::shared_ptr<Device>,
-                                               const RecordColumns<float>&, const std::function<bool()>&);
+                                               const RecordColumns<float>&, const BetweenBatches&);
 template WindowColumns<double> evaluate_windows(RecorderInputs<double>, std::shared_ptr<Device>,
-                                                const RecordColumns<double>&, const std::function<bool()>&);
+                                                const RecordColumns<double>&, const BetweenBatches&);
 
 }  // namespace r2pac

@@ -29,10 +29,13 @@ const std::vector<T>& column_of(const WindowColumns<T>& columns, const std::stri
 template <class T>
 using RecordColumns = std::function<std::vector<std::pair<std::string, Tensor<T>>>(Recorder<T>&)>;
 
-/// Evaluates all windows of the inputs' source, `settings.batch` at a time. Calls `stop` between batches; if
-/// that returns true, nothing is returned.
+/// Called before each batch with how many windows of how many are done. True stops.
+using BetweenBatches = std::function<bool(std::size_t done, std::size_t total)>;
+
+/// Evaluates all windows of the inputs' source, `settings.batch` at a time. If `stop` says so between batches,
+/// nothing is returned.
 template <class T>
 WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Device> device,
-                                  const RecordColumns<T>& record, const std::function<bool()>& stop = {});
+                                  const RecordColumns<T>& record, const BetweenBatches& stop = {});
 
 }  // namespace r2pac

@@ -9,6 +9,8 @@ import numpy as np
 import r2pac
 from r2pac.simulators import factory
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 settings = {"steps": 10000, "hidden": [256, 256, 256], "batch": 256, "schedule": "joint"}
 policy = r2pac.train(settings, sys.argv[1], callback=lambda i: print(f"step {i['step']} of {i['total']}"))
 

@@ -17,14 +17,14 @@ An environment follows Gymnasium. Its step returns one of
     observation, reward, done, info                             as the older gym, with info["cost"]
 
 and its reset `observation, info` or the observation alone. Observations are arrays (any shape, sent flat as
-32-bit floats), actions a box; actions arrive within [-1, 1].
+32-bit floats), actions a box (`r2pac.contract` checks both). `r2pac` keeps actions within [-1, 1], or maps them onto
+the box where it is told to.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import importlib
 import inspect
 import os
@@ -33,29 +33,25 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from r2pac.contract import ActionBox, Transition, action_box, as_observation, as_transition, observation_width
 from r2pac.errors import SimulatorError
 from r2pac.simulators import factory
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"R2CE"
 LARGEST_PAYLOAD = 64 << 20  # bytes
 LARGEST_TEXT = 32 << 10  # bytes
-HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR = range(1, 9)
+HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR, WORKING = range(1, 10)
+SILENCE = 0.25  # seconds after which a server that steps several copies says that one is done
 _HEADER = struct.Struct("<4sII")  # magic, type, bytes of payload
-
-
-class Transition(NamedTuple):
-    observation: np.ndarray  # [S], float32
-    reward: float
-    cost: float
-    terminated: bool
-    truncated: bool
+_NUMBER = struct.Struct("<I")  # of a request; its answers repeat it
 
 
 class Connection:
@@ -63,6 +59,7 @@ class Connection:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self.last_sent = 0.0  # of time.monotonic()
 
     def receive(self) -> tuple[int, bytes]:
         """Type and payload of the next message; CLOSE where the parent has gone. Raises ValueError."""
@@ -76,6 +73,7 @@ class Connection:
         return (CLOSE, b"") if payload is None else (kind, payload)
 
     def send(self, kind: int, payload: bytes) -> None:
+        self.last_sent = time.monotonic()
         self._channel.sendall(_HEADER.pack(MAGIC, kind, len(payload)) + payload)
 
     def _take(self, count: int) -> bytes | None:
@@ -101,6 +99,7 @@ class Copy:
     def __init__(self, make_env: Callable[[], Any], reuse: bool) -> None:
         self._make_env, self._reuse = make_env, reuse
         self._env: Any = None
+        self._box: ActionBox | None = None
         self._streams = (np.random.get_state(), random.getstate())
 
     def reset(self, seed: int) -> np.ndarray:
@@ -110,15 +109,19 @@ class Copy:
             if self._env is None or not self._reuse:
                 self.close()
                 self._env = self._make_env()
+                self._box = action_box(self._env)
                 _seed_global_streams(seed)
-            return _observation(_reset(self._env, seed))
+            return as_observation(_reset(self._env, seed))
 
     def step(self, action: np.ndarray) -> Transition:
-        """One step; action [A], float32."""
-        space = self._env.action_space
+        """One step; action [A] within the box."""
         with self._own_streams():
-            result = self._env.step(np.clip(action, -1, 1).astype(np.float32).reshape(space.shape))
+            result = self._env.step(action.astype(np.float32).reshape(self._box.shape))
         return as_transition(result)
+
+    def has(self, box: ActionBox) -> bool:
+        """Whether the actions of the episode are those of a box."""
+        return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(self._box[:2], box[:2], strict=True))
 
     def close(self) -> None:
         if self._env is not None:
@@ -131,27 +134,6 @@ class Copy:
         random.setstate(self._streams[1])
         yield
         self._streams = (np.random.get_state(), random.getstate())
-
-
-def as_transition(result: tuple) -> Transition:
-    """One form of what a step returns; see the top of this file. Raises ValueError, KeyError."""
-    if not isinstance(result, tuple) or len(result) not in (4, 5, 6):
-        raise ValueError(f"step returned {type(result).__name__}, expected a tuple of 4, 5 or 6")
-    observation, reward, info = result[0], result[1], result[-1]
-    if len(result) == 6:
-        cost, terminated, truncated = result[2:5]
-    else:
-        if "cost" not in info:
-            raise KeyError('step returned an info without "cost", so there is nothing to keep below a limit')
-        cost = info["cost"]
-        if len(result) == 5:
-            terminated, truncated = result[2:4]
-        else:
-            truncated = bool(result[2]) and bool(info.get("TimeLimit.truncated", False))
-            terminated = bool(result[2]) and not truncated
-    return Transition(
-        _observation(observation), float(reward), float(cost), bool(terminated), bool(truncated)
-    )
 
 
 def serve(
@@ -171,7 +153,6 @@ def serve(
     Whatever is raised goes to the parent, which reports it, and the process ends with status 1.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    _die_with_parent()
     connection = _connection()
     try:
         _serve(connection, make_env, episode_steps, reuse, name)
@@ -195,40 +176,57 @@ def _serve(
     if kind != HELLO or len(payload) != 8:
         raise ValueError(f"the first message is of type {kind} with {len(payload)} bytes, expected a hello")
     version, count = struct.unpack("<II", payload)
-    if version != VERSION:
+    if version > VERSION:
         raise SimulatorError(
-            f"the program speaks version {version} of the protocol, this server {VERSION}",
+            f"the program needs version {version} of the protocol or a later one, this server speaks {VERSION}",
             todo="use the server of the program's own version",
         )
     env = make_env()
-    width, action_width = _width(env, "observation_space"), _width(env, "action_space")
+    width, box = observation_width(env), action_box(env)
     limit = _step_limit(env) or episode_steps or 0
     title = name or getattr(getattr(env, "spec", None), "id", None) or type(env).__name__
     env.close()
+    action_width = box.low.size
     numbers = struct.pack("<IIII", VERSION, width, action_width, limit)
-    connection.send(DESCRIPTION, numbers + str(title).encode())
+    bounds = np.concatenate([box.low, box.high]).astype("<f8").tobytes()
+    connection.send(DESCRIPTION, numbers + bounds + str(title).encode("utf-8", "replace"))
 
     copies = [Copy(make_env, reuse) for _ in range(count)]
     while True:
         kind, payload = connection.receive()
         if kind == CLOSE:
             break
-        if kind == RESET and len(payload) == 4 * count:
-            for one, seed in zip(copies, np.frombuffer(payload, "<u4"), strict=True):
+        number, content = payload[: _NUMBER.size], payload[_NUMBER.size :]
+        if kind == RESET and len(payload) == _NUMBER.size + 4 * count:
+            for one, seed in zip(copies, np.frombuffer(content, "<u4"), strict=True):
                 observation = _fit(one.reset(int(seed)), width)
-                connection.send(OBSERVATION, observation.astype("<f4").tobytes())
-        elif kind == STEP and len(payload) == count * (1 + 4 * action_width):
-            active = np.frombuffer(payload, np.uint8, count)
-            actions = np.frombuffer(payload, "<f4", offset=count).reshape(count, action_width)
-            connection.send(TRANSITION, _step(copies, active, actions, width))
+                if not one.has(box):
+                    raise SimulatorError(
+                        "the bounds of actions are not those that the first environment had",
+                        todo="let every episode have the same action_space",
+                    )
+                connection.send(OBSERVATION, number + observation.astype("<f4").tobytes())
+        elif kind == STEP and len(payload) == _NUMBER.size + count * (1 + 4 * action_width):
+            active = np.frombuffer(content, np.uint8, count)
+            actions = np.frombuffer(content, "<f4", offset=count).reshape(count, action_width)
+            transition = _step(copies, active, actions, width, lambda: _say_working(connection, number))
+            connection.send(TRANSITION, number + transition)
         else:
             raise ValueError(f"a message of type {kind} with {len(payload)} bytes is not understood")
     for one in copies:
         one.close()
 
 
-def _step(copies: list[Copy], active: np.ndarray, actions: np.ndarray, width: int) -> bytes:
-    """Steps the active copies; rows of the others are zeros."""
+def _say_working(connection: Connection, number: bytes) -> None:
+    """Tells a parent that has heard nothing for a while that a copy is done."""
+    if time.monotonic() - connection.last_sent > SILENCE:
+        connection.send(WORKING, number)
+
+
+def _step(
+    copies: list[Copy], active: np.ndarray, actions: np.ndarray, width: int, between: Callable[[], None]
+) -> bytes:
+    """Steps the active copies, and calls `between` after each; rows of the others are zeros."""
     count = len(copies)
     observations = np.zeros((count, width), "<f4")
     rewards, costs = np.zeros(count, "<f8"), np.zeros(count, "<f8")
@@ -238,6 +236,7 @@ def _step(copies: list[Copy], active: np.ndarray, actions: np.ndarray, width: in
         observations[i] = _fit(transition.observation, width)
         rewards[i], costs[i] = transition.reward, transition.cost
         terminated[i], truncated[i] = transition.terminated, transition.truncated
+        between()
     return b"".join(array.tobytes() for array in (observations, rewards, costs, terminated, truncated))
 
 
@@ -259,40 +258,17 @@ def _reset(env: Any, seed: int) -> Any:
     return result[0] if is_pair else result
 
 
-def _observation(value: Any) -> np.ndarray:
-    if isinstance(value, (dict, tuple)):
-        raise ValueError(f"the observation is a {type(value).__name__}; flatten it (gymnasium.wrappers)")
-    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and the parent refuses it
-        return np.asarray(value, np.float32).reshape(-1)
-
-
 def _fit(observation: np.ndarray, width: int) -> np.ndarray:
     if observation.size != width:
-        raise ValueError(
-            f"an observation has {observation.size} numbers, but the environment's space has {width}"
+        raise SimulatorError(
+            f"an observation has {observation.size} numbers, but the environment's space has {width}",
+            todo="let reset and step return arrays of observation_space.shape",
         )
     return observation
 
 
-def _width(env: Any, name: str) -> int:
-    shape = getattr(getattr(env, name, None), "shape", None)
-    if not shape:
-        raise SimulatorError(
-            f"the environment's {name} is not a box: {getattr(env, name, None)}",
-            todo="wrap the environment, so that observations and actions are arrays of fixed shape",
-        )
-    return int(np.prod(shape))
-
-
 def _step_limit(env: Any) -> int | None:
     return getattr(getattr(env, "spec", None), "max_episode_steps", None)
-
-
-def _die_with_parent() -> None:
-    """Asks Linux to kill this process with its parent, a shell perhaps, even where a simulator hangs."""
-    set_parent_death_signal = 1
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(set_parent_death_signal, int(signal.SIGKILL), 0, 0, 0)
 
 
 def _connection() -> Connection:

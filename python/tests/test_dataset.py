@@ -70,3 +70,39 @@ def test_bad_data_are_refused(robot_arrays, tmp_path):
         r2pac.Dataset.from_arrays(**{**robot_arrays, "actions": np.full((1200, 2), "left")})
     with pytest.raises(ValueError, match="must have rows"):
         r2pac.Dataset.from_arrays(**{name: values[:0] for name, values in robot_arrays.items()})
+
+
+def test_arrays_follow_the_rules_of_files(robot_arrays, robot_data):
+    column = {name: values[:, None] for name, values in robot_arrays.items() if values.ndim == 1}
+    halves = {"timeouts": robot_arrays["timeouts"].astype(np.float16), "costs": robot_arrays["costs"].astype(int)}
+    for other in (column, halves):
+        same = r2pac.Dataset.from_arrays(**{**robot_arrays, **other})
+        assert same.fingerprint == robot_data.fingerprint
+    rows = len(robot_arrays["timeouts"])
+    for flags in (["False"] * rows, np.full(rows, "False"), np.full(rows, b"0"), np.full(rows, None)):
+        with pytest.raises(ValueError, match="`timeouts` must be an array of real numbers"):
+            r2pac.Dataset.from_arrays(**{**robot_arrays, "timeouts": flags})
+    for flag in (0.5, 255, -1):
+        with pytest.raises(ValueError, match="`terminals` has the value .* in row 0; flags must be 0 or 1"):
+            r2pac.Dataset.from_arrays(**{**robot_arrays, "terminals": np.full(rows, flag)})
+    with pytest.raises(ValueError, match="`timeouts` holds a number that is not finite"):
+        r2pac.Dataset.from_arrays(**{**robot_arrays, "timeouts": np.full(rows, np.nan)})
+    with pytest.raises(ValueError, match="discrete actions"):
+        r2pac.Dataset.from_arrays(**{**robot_arrays, "actions": np.zeros((rows, 2), int)})
+
+
+def test_what_is_odd_about_arrays_is_a_warning(robot_arrays, robot_data):
+    assert robot_data.warnings == []
+    restarted = np.roll(robot_arrays["observations"], -1, axis=0)
+    data = r2pac.Dataset.from_arrays(**{**robot_arrays, "next_observations": restarted})
+    assert any("next episode's first observation" in warning for warning in data.warnings)
+    clock = 1.7e9 + 0.05 * np.arange(len(restarted) + 1)[:, None]
+    timed = {
+        "observations": np.hstack([robot_arrays["observations"], clock[:-1]]),
+        "next_observations": np.hstack([robot_arrays["next_observations"], clock[1:]]),
+    }
+    data = r2pac.Dataset.from_arrays(**{**robot_arrays, **timed})
+    assert any("column 7: what it varies by was lost" in warning for warning in data.warnings)
+    order = np.random.default_rng(0).permutation(len(restarted))
+    with pytest.raises(r2pac.DataError, match="the rows are in no order"):
+        r2pac.Dataset.from_arrays(**{name: values[order] for name, values in robot_arrays.items()})

@@ -46,12 +46,21 @@ class Child:
         return self.connection.receive()
 
     def hello(self, copies: int) -> tuple[int, int, int, str]:
-        """Observation width, action width, step limit and name."""
-        kind, payload = self.ask(env_server.HELLO, struct.pack("<II", env_server.VERSION, copies))
+        """Observation width, action width, step limit and name; actions within [-1, 1]."""
+        kind, payload = self.ask(env_server.HELLO, struct.pack("<II", 1, copies))
         assert kind == env_server.DESCRIPTION, payload.decode()
         version, *numbers = struct.unpack("<IIII", payload[:16])
         assert version == env_server.VERSION
-        return *numbers, payload[16:].decode()
+        name_begin = 16 + 16 * numbers[1]
+        bounds = np.frombuffer(payload[16:name_begin], "<f8").reshape(2, -1)
+        assert (bounds == [[-1], [1]]).all()
+        return *numbers, payload[name_begin:].decode()
+
+    def numbered(self, kind: int, number: int, payload: bytes) -> tuple[int, bytes]:
+        """The answer to a request without its number."""
+        kind, answer = self.ask(kind, struct.pack("<I", number) + payload)
+        assert kind == env_server.ERROR or answer[:4] == struct.pack("<I", number)
+        return (kind, answer) if kind == env_server.ERROR else (kind, answer[4:])
 
     def finish(self) -> tuple[int, str]:
         """Exit status and standard error."""
@@ -78,33 +87,6 @@ def fake(start, form: str) -> Child:
     return start(sys.executable, str(ROOT / "test/fake_env.py"), form)
 
 
-@pytest.mark.parametrize(
-    "result",
-    [
-        (np.ones(3), 1, True, {"cost": 2, "TimeLimit.truncated": True}),
-        (np.ones(3), np.float64(1), False, True, {"cost": 2.0}),
-        (np.ones((3, 1), np.float32), 1.0, np.int64(2), np.False_, np.True_, {}),
-    ],
-)
-def test_every_form_of_a_step_is_one_transition(result: tuple) -> None:
-    transition = env_server.as_transition(result)
-    assert transition.observation.tolist() == [1, 1, 1]
-    assert transition.observation.dtype == np.float32
-    assert transition[1:] == (1.0, 2.0, False, True)
-
-
-def test_an_old_episode_that_is_done_has_ended() -> None:
-    assert env_server.as_transition((np.ones(1), 0.0, True, {"cost": 0})).terminated
-
-
-@pytest.mark.parametrize(
-    "result", [(1, 2, 3), None, (np.ones(1), 1, False, False, {}), ({"a": 1}, 1, False, False, {"cost": 0})]
-)
-def test_other_results_are_refused(result: object) -> None:
-    with pytest.raises((ValueError, KeyError)):
-        env_server.as_transition(result)
-
-
 def test_an_end_of_the_parent_ends_the_server_without_a_word(start) -> None:
     child = fake(start, "5")
     assert child.hello(2) == (2, 2, 5, "robot")
@@ -116,7 +98,7 @@ def test_ctrl_c_is_left_to_the_parent(start) -> None:
     child.hello(1)
     child.process.send_signal(signal.SIGINT)
     time.sleep(0.1)
-    kind, payload = child.ask(env_server.RESET, struct.pack("<I", 7))
+    kind, payload = child.numbered(env_server.RESET, 1, struct.pack("<I", 7))
     assert kind == env_server.OBSERVATION
     assert np.frombuffer(payload, "<f4")[0] == np.float32(np.random.default_rng(7).uniform())
     assert child.finish() == (0, "")
@@ -127,7 +109,7 @@ def test_ctrl_c_is_left_to_the_parent(start) -> None:
     [
         (env_server.HELLO, b"1234", "of type 1 with 4 bytes, expected a hello"),
         (env_server.STEP, b"", "of type 5 with 0 bytes, expected a hello"),
-        (env_server.HELLO, struct.pack("<II", 99, 1), "speaks version 99 of the protocol, this server 1"),
+        (env_server.HELLO, struct.pack("<II", 99, 1), "needs version 99 of the protocol or a later one, this server speaks 2"),
     ],
 )
 def test_a_parent_that_speaks_otherwise_is_told(start, kind: int, payload: bytes, text: str) -> None:
@@ -136,6 +118,20 @@ def test_a_parent_that_speaks_otherwise_is_told(start, kind: int, payload: bytes
     assert answer == env_server.ERROR
     assert text in told.decode()
     assert child.finish()[0] == 1
+
+
+def test_a_slow_step_of_several_copies_is_heard_of(start) -> None:
+    child = fake(start, "slow")
+    child.hello(3)
+    child.connection.send(env_server.RESET, struct.pack("<4I", 8, 0, 1, 2))
+    assert [child.connection.receive()[0] for _ in range(3)] == [env_server.OBSERVATION] * 3
+    child.connection.send(env_server.STEP, struct.pack("<I", 9) + b"\1\1\1" + bytes(24))
+    kinds = []
+    while not kinds or kinds[-1] == env_server.WORKING:
+        kind, payload = child.connection.receive()
+        assert payload[:4] == struct.pack("<I", 9)
+        kinds.append(kind)
+    assert kinds == [env_server.WORKING] * 3 + [env_server.TRANSITION]
 
 
 def test_bytes_that_are_no_message_are_told(start) -> None:
@@ -231,11 +227,11 @@ def test_every_simulator_makes_resets_and_steps(start, env_id: str) -> None:
     child = start(SIMULATORS, "-m", "r2pac.env_server", "--id", env_id)
     width, action_width, limit, name = child.hello(1)
     assert (width, action_width, limit, name) == (*WIDTHS[env_id], env_id)
-    kind, payload = child.ask(env_server.RESET, struct.pack("<I", 3))
+    kind, payload = child.numbered(env_server.RESET, 1, struct.pack("<I", 3))
     assert kind == env_server.OBSERVATION, payload.decode()
-    for _ in range(3):
+    for number in range(3):
         action = np.full(action_width, 0.25, "<f4").tobytes()
-        kind, payload = child.ask(env_server.STEP, b"\1" + action)
+        kind, payload = child.numbered(env_server.STEP, number, b"\1" + action)
         assert kind == env_server.TRANSITION, payload.decode()
         assert np.isfinite(np.frombuffer(payload, "<f4", width)).all()
         reward, cost = np.frombuffer(payload, "<f8", 2, offset=4 * width)

@@ -1,0 +1,141 @@
+#include "data/findings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+namespace r2pac {
+namespace {
+
+constexpr double kHalfPrecision = 5e-3;  // ten times what rounding to 16 bits with 11 digits leaves
+constexpr std::size_t kFewValues = 8;    // of an action's component, where choices are suspected
+
+std::span<const float> row_of(std::span<const float> array, std::int64_t row, int width) {
+  return array.subspan(static_cast<std::size_t>(row * width), static_cast<std::size_t>(width));
+}
+
+bool is_end(const DsrlView& view, std::int64_t row) {
+  return view.terminals[static_cast<std::size_t>(row)] || view.timeouts[static_cast<std::size_t>(row)];
+}
+
+bool unchanged(const DsrlView& view, std::int64_t row) {
+  return std::ranges::equal(row_of(view.observations, row, view.shape.observation_dim),
+                            row_of(view.next_observations, row, view.shape.observation_dim));
+}
+
+/// Greatest |difference| / (1 + |x|) of a row's next observation and the next row's observation.
+double distance_to_next(const DsrlView& view, std::int64_t row) {
+  const auto next = row_of(view.next_observations, row, view.shape.observation_dim),
+             observed = row_of(view.observations, row + 1, view.shape.observation_dim);
+  double largest = 0;
+  for (std::size_t i = 0; i < next.size(); ++i)
+    largest =
+        std::max(largest, static_cast<double>(std::abs(next[i] - observed[i]) / (1 + std::abs(observed[i]))));
+  return largest;
+}
+
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return text;
+}
+
+}  // namespace
+
+RowOrder find_order(const DsrlView& view) {
+  RowOrder order;
+  for (std::int64_t row = 0; row + 1 < view.shape.rows; ++row) {
+    if (is_end(view, row)) continue;
+    ++order.inside;
+    if (next_row_follows(view, row)) continue;
+    order.off.add(row);
+    const double distance = distance_to_next(view, row);
+    order.far += !(distance <= kHalfPrecision);
+    order.largest = std::max(order.largest, distance);
+  }
+  return order;
+}
+
+std::string RowOrder::text() const {
+  const std::string of = " of " + std::to_string(inside) + " rows inside episodes";
+  if (random())
+    return "the rows are in no order: in " + std::to_string(far) + of +
+           " the next observation is not what the next row observed, first in row " +
+           std::to_string(off.first_row);
+  return "differs from the next row's observation inside an episode in " + rows_text(off) +
+         "; the greatest difference is " + short_number(largest) + " of 1 + |x|" +
+         (rounded() ? ", as of numbers that were rounded" : "");
+}
+
+std::string RowOrder::todo() const {
+  if (random())
+    return "put the rows of an episode one after another, in the order of time, and flag its last one; "
+           "chunks of "
+           "actions cannot be learned from single transitions";
+  if (rounded())
+    return "save `next_observations` in the precision of `observations`; training uses the next row's, and "
+           "the "
+           "rounded ones only where episodes end";
+  return "check that rows are in time order and that each episode's end is flagged; training uses the next "
+         "row's";
+}
+
+EndFindings find_end_states(const DsrlView& view) {
+  EndFindings found;
+  for (std::int64_t row = 0; row < view.shape.rows; ++row) {
+    if (!is_end(view, row)) continue;
+    const bool genuine = view.terminals[static_cast<std::size_t>(row)];
+    found.all_cuts += !genuine;
+    if (unchanged(view, row)) (genuine ? found.repeated_genuine : found.repeated_cuts).add(row);
+    if (row + 1 == view.shape.rows) continue;
+    ++found.ends;
+    found.cuts += !genuine;
+    if (!next_row_follows(view, row)) continue;
+    found.next_start.add(row);
+    if (!genuine) found.cuts_at_start.add(row);
+  }
+  return found;
+}
+
+Finding find_unchanged(const DsrlView& view) {
+  Finding found;
+  for (std::int64_t row = 0; row < view.shape.rows; ++row)
+    if (!is_end(view, row) && unchanged(view, row)) found.add(row);
+  return found;
+}
+
+ActionValues find_few_values(const DsrlView& view) {
+  const auto width = static_cast<std::size_t>(view.shape.action_dim);
+  std::set<float> all;
+  for (std::size_t column = 0; column < width; ++column) {
+    std::set<float> values;
+    for (std::size_t i = column; i < view.actions.size(); i += width)
+      if (values.insert(view.actions[i]).second && values.size() > kFewValues) return {};
+    all.merge(values);
+  }
+  // Few rows hold few values of a continuous action, too.
+  if (all.size() < 2 || all.size() > kFewValues || view.shape.rows < 8 * std::ssize(all)) return {};
+  ActionValues found{{all.begin(), all.end()}, width > 1 && all.size() == 2};
+  for (std::int64_t row = 0; found.one_hot && row < view.shape.rows; ++row)
+    found.one_hot =
+        std::ranges::count(row_of(view.actions, row, view.shape.action_dim), found.values.back()) == 1;
+  return found;
+}
+
+bool costs_look_summed(const DsrlView& view, const std::vector<Episode>& episodes) {
+  std::set<float> values;
+  bool lasting = false;  // a rise that is not the last row's: one that is may be the price of an end
+  for (const Episode& episode : episodes) {
+    const auto costs =
+        view.costs.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
+    for (std::size_t t = 0; t < costs.size(); ++t) {
+      if (values.size() < 3) values.insert(costs[t]);
+      if (t > 0 && costs[t] < costs[t - 1]) return false;
+      lasting = lasting || (t > 0 && t + 1 < costs.size() && costs[t] > costs[t - 1]);
+    }
+  }
+  return lasting && values.size() >= 3;
+}
+
+}  // namespace r2pac
