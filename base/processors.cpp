@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "base/control_groups.h"
 #include "base/error.h"
 
 namespace r2pac {
@@ -26,12 +25,6 @@ std::optional<long long> positive_number(std::string_view text) {
   return value;
 }
 
-/// The content of a file, "" if it cannot be read.
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 /// Processors of the affinity mask, however many the machine has.
 int processors_of_mask() {
   for (std::size_t sets = 1; sets <= 64; sets *= 2) {
@@ -44,9 +37,9 @@ int processors_of_mask() {
 
 /// The quota that the files of one control group's folder state: those of version 2, or of version 1.
 std::optional<int> quota_of_folder(const std::filesystem::path& folder, bool second_version) {
-  return processors_of_quota(second_version ? text_of(folder / "cpu.max")
-                                            : text_of(folder / "cpu.cfs_quota_us") + " " +
-                                                  text_of(folder / "cpu.cfs_period_us"));
+  return processors_of_quota(second_version ? text_of_file(folder / "cpu.max")
+                                            : text_of_file(folder / "cpu.cfs_quota_us") + " " +
+                                                  text_of_file(folder / "cpu.cfs_period_us"));
 }
 
 void lower(std::optional<int>& least, std::optional<int> value) {
@@ -68,30 +61,15 @@ std::optional<int> processors_of_quota(const std::string& text) {
 std::optional<int> processors_of_control_groups(const std::filesystem::path& root,
                                                 const std::string& membership) {
   std::optional<int> least;
-  std::istringstream lines(membership);
-  // HIERARCHY:CONTROLLERS:/PATH, where version 2 names no controllers.
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool second_version = controllers.empty();
-    if (!second_version && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
-    const std::vector<std::filesystem::path> mounts =
-        second_version ? std::vector{root, root / "unified"} : std::vector{root / controllers, root / "cpu"};
-    // In a container the path may be that of the host: its folders are missing, and the root is the group.
-    for (const auto& mount : mounts)
-      for (std::filesystem::path group = std::filesystem::path(line.substr(second + 1)).relative_path();;
-           group = group.parent_path()) {
-        lower(least, quota_of_folder(mount / group, second_version));
-        if (group.empty()) break;
-      }
-  }
+  visit_control_groups(root, membership, "cpu", [&](const std::filesystem::path& folder, bool second_version) {
+    lower(least, quota_of_folder(folder, second_version));
+  });
   return least;
 }
 
 int usable_processors() {
   std::optional<int> least = std::clamp(processors_of_mask(), 1, kMostThreads);
-  lower(least, processors_of_control_groups("/sys/fs/cgroup", text_of("/proc/self/cgroup")));
+  lower(least, processors_of_control_groups("/sys/fs/cgroup", text_of_file("/proc/self/cgroup")));
   if (const char* slurm = std::getenv("SLURM_CPUS_PER_TASK"))
     if (const auto granted = positive_number(slurm))
       lower(least, static_cast<int>(std::min<long long>(*granted, kMostThreads)));

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "data/fence.h"
+
 namespace r2pac {
 namespace {
 
@@ -22,6 +24,7 @@ class Lines {
   std::optional<std::string_view> next() {
     while (file_.getline(buffer_.data(), static_cast<std::streamsize>(buffer_.size()))) {
       ++number_;
+      report_progress();
       std::string_view line(buffer_.data(), static_cast<std::size_t>(file_.gcount()));
       while (!line.empty() && (line.back() == '\0' || line.back() == '\r')) line.remove_suffix(1);
       if (number_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);

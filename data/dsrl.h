@@ -27,7 +27,7 @@ struct DsrlColumns {
 /// How much a file may ask for before it is refused.
 struct ReadLimits {
   std::int64_t bytes = 0;  ///< of the arrays in memory; 0: half of the machine's
-  double seconds = 0;      ///< for reading; 0: 30 and one more for every 10 MB of file
+  double seconds = 0;      ///< that may pass without any number read; 0: 30
 };
 
 /// Reads a DSRL file. The decoding runs in child processes, so that a damaged or hostile file can crash

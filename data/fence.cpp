@@ -9,14 +9,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <new>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "data/child_reply.h"
 
@@ -57,6 +59,32 @@ std::uint64_t address_space_in_use() {
   return std::uint64_t{pages} * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+/// Counts what the children of a call have done, in memory that they share with their parent.
+class Progress {
+ public:
+  using Counter = std::atomic<std::uint64_t>;
+  static_assert(Counter::is_always_lock_free);
+
+  explicit Progress(const std::string& file) {
+    void* const memory =
+        mmap(nullptr, sizeof(Counter), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+      throw Error(ExitCode::data, std::string("no memory to read the file: ") + strerror(errno), file,
+                  "end other programs");
+    count_ = new (memory) Counter(0);
+  }
+  ~Progress() { munmap(count_, sizeof(Counter)); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  Counter& count() { return *count_; }
+
+ private:
+  Counter* count_;
+};
+
+Progress::Counter* progress_of_job = nullptr;  // in a child
+
 void restrict_child(const FenceLimits& limits) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU})
@@ -69,7 +97,6 @@ void restrict_child(const FenceLimits& limits) {
     setrlimit(resource, &wanted);
   };
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_CPU, static_cast<rlim_t>(std::ceil(limits.seconds)) + 1);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these reserve terabytes
   if (const std::uint64_t used = address_space_in_use(); used > 0)
     limit(RLIMIT_AS, used + static_cast<rlim_t>(limits.bytes));
@@ -110,6 +137,7 @@ struct Child {
 /// The children of one call; the destructor ends and collects those that are left.
 class Children {
  public:
+  explicit Children(const std::string& file) : progress_(file) {}
   ~Children() {
     for (Child& child : all_) {
       if (child.pipe >= 0) close(child.pipe);
@@ -124,9 +152,12 @@ class Children {
              const std::function<std::string(int)>& job) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw cannot_start(file);
+    for (int& end : ends)
+      if ((end = above_standard_descriptors(end)) < 0) throw cannot_start(file);
     const pid_t pid = fork();
     if (pid == 0) {
       close(ends[0]);
+      progress_of_job = &progress_.count();
       child_main(worker, ends[1], limits, file, job);
     }
     close(ends[1]);  // before the next fork, or that child would hold this pipe open
@@ -134,15 +165,20 @@ class Children {
     if (pid < 0) throw cannot_start(file);
   }
 
-  /// Receives until every child has closed its pipe. False when the time is over.
+  /// Receives until every child has closed its pipe. False when none has got on for so long.
   bool receive(double seconds) {
-    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    auto last = Clock::now();
+    std::uint64_t done = 0;
     for (;;) {
+      if (const std::uint64_t now_done = progress_.count(); now_done != done) {
+        done = now_done;
+        last = Clock::now();
+      }
       std::vector<pollfd> waiting;
       for (const Child& child : all_)
         if (child.pipe >= 0) waiting.push_back({child.pipe, POLLIN, 0});
       if (waiting.empty()) return true;
-      const double left = std::chrono::duration<double>(end - Clock::now()).count();
+      const double left = seconds - std::chrono::duration<double>(Clock::now() - last).count();
       if (left <= 0) return false;
       poll(waiting.data(), waiting.size(), static_cast<int>(std::min(left, 1000.0) * 1000) + 1);
       for (const pollfd& ready : waiting)
@@ -216,6 +252,7 @@ class Children {
     }
   }
 
+  Progress progress_;
   std::vector<Child> all_;
 };
 
@@ -243,14 +280,15 @@ AddressSpaceLimit::~AddressSpaceLimit() {
 
 std::vector<std::string> run_fenced(int workers, const FenceLimits& limits, const std::string& file,
                                     const std::function<std::string(int)>& job) {
-  Children children;
+  Children children(file);
   for (int worker = 0; worker < workers; ++worker) children.start(worker, limits, file, job);
   if (!children.receive(limits.seconds)) {
     char time[32];
     std::snprintf(time, sizeof time, "%.3g s", limits.seconds);
     throw Error(ExitCode::data,
-                std::string("the file is damaged or its disk stalls: no end of reading after ") + time, file,
-                "get a fresh copy of the file, or put it on a faster disk");
+                std::string("the file is damaged or its disk stalls: nothing was read for ") + time, file,
+                "get a fresh copy of the file, or put it on a faster disk; if its chunks are large or tiny, "
+                "`h5repack -l CHUNK=...` helps");
   }
   std::vector<std::string> replies;
   for (int worker = 0; worker < workers; ++worker)
@@ -258,7 +296,12 @@ std::vector<std::string> run_fenced(int workers, const FenceLimits& limits, cons
   return replies;
 }
 
-SharedMemory::SharedMemory() : file_(memfd_create("r2pac-data", MFD_CLOEXEC)) {
+void report_progress() {
+  if (progress_of_job != nullptr) progress_of_job->fetch_add(1, std::memory_order_relaxed);
+}
+
+// A child gives descriptor 2 another meaning.
+SharedMemory::SharedMemory() : file_(above_standard_descriptors(memfd_create("r2pac-data", MFD_CLOEXEC))) {
   if (file_ < 0)
     throw Error(ExitCode::data, std::string("cannot make shared memory to read into: ") + strerror(errno));
 }

@@ -10,8 +10,12 @@ namespace r2pac {
 
 struct FenceLimits {
   std::int64_t bytes = 0;  ///< of address space that a child may add to what it starts with
-  double seconds = 0;      ///< of wall clock and of processor time
+  double seconds = 0;      ///< that may pass without progress of any child
 };
+
+/// Called by a job whenever it has got on: a slow disk or a busy machine may take its time, a job that hangs may
+/// not. Costs nothing, and does nothing outside of a job.
+void report_progress();
 
 /// Runs job(0), ..., job(workers - 1), each in a child process of its own, and returns their replies.
 /// An Error that a job throws is thrown here. A child that crashes, runs out of memory or of time is

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/array_file.h"
+#include "data/fence.h"
 #include "data/hdf5_type.h"
 
 namespace r2pac::hdf5 {
@@ -57,6 +58,7 @@ void read_rows_as(const StoredArray& array, hid_t memory_type, hsize_t row, hsiz
     check(H5Sselect_hyperslab(file_space, H5S_SELECT_SET, first, nullptr, count, nullptr));
     buffer.resize(rows * count[1]);
     check(H5Dread(array.dataset, memory_type, memory_space, file_space, H5P_DEFAULT, buffer.data()));
+    report_progress();
     for (hsize_t i = 0; i < rows; ++i)
       for (hsize_t c = 0; c < count[1]; ++c) put(row + i, column + c, buffer[i * count[1] + c]);
   }

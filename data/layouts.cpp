@@ -116,7 +116,7 @@ const char* layout_title(Layout layout) {
 
 OtherData read_layout(const std::string& path, const LayoutOptions& options, const ReadLimits& given) {
   const std::int64_t file_bytes = check_regular_file(path);
-  const ReadLimits limits = resolve_limits(given, file_bytes);
+  const ReadLimits limits = resolve_limits(given);
   Layout layout = options.layout;
   const Container container = tell_container(path);
   const bool hdf5 = layout != Layout::npz && layout != Layout::csv;

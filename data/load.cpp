@@ -15,21 +15,23 @@ namespace {
 constexpr int kMostWorkers = 4;
 // What a child may need besides the arrays: the library's chunk buffers and metadata.
 constexpr std::int64_t kWorkingBytes = std::int64_t{512} << 20;
+// Seconds for one piece of an array, which a healthy disk reads in a hundredth of it.
+constexpr double kPatience = 30;
 
 std::int64_t half_of_memory() { return std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2; }
 
 }  // namespace
 
-ReadLimits resolve_limits(const ReadLimits& limits, std::int64_t file_bytes) {
+ReadLimits resolve_limits(const ReadLimits& limits) {
   return {limits.bytes > 0 ? limits.bytes : half_of_memory(),
-          limits.seconds > 0 ? limits.seconds : 30.0 + static_cast<double>(file_bytes) / 1e7};
+          limits.seconds > 0 ? limits.seconds : kPatience};
 }
 
 FenceLimits fence_limits(const ReadLimits& limits) { return {limits.bytes + kWorkingBytes, limits.seconds}; }
 
 LoadedFile load_columns(const std::string& path, const ReadLimits& given) {
   const std::int64_t file_bytes = check_container(path);
-  const ReadLimits limits = resolve_limits(given, file_bytes);
+  const ReadLimits limits = resolve_limits(given);
   // A process costs a millisecond or two, a megabyte of file about ten to decode.
   const int useful = static_cast<int>(std::min<std::int64_t>(kMostWorkers, 1 + (file_bytes >> 20)));
   const int workers = std::min(thread_count(), useful);

@@ -18,8 +18,8 @@ struct LoadedFile {
   }
 };
 
-/// Limits with what stands for 0 filled in, for a file of so many bytes.
-ReadLimits resolve_limits(const ReadLimits& limits, std::int64_t file_bytes);
+/// Limits with what stands for 0 filled in.
+ReadLimits resolve_limits(const ReadLimits& limits);
 /// What a decoding child may take, given resolved limits.
 FenceLimits fence_limits(const ReadLimits& limits);
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/fence.h"
+
 namespace r2pac {
 namespace {
 
@@ -37,6 +39,7 @@ class NpzMember {
                           std::string("is damaged and cannot be unpacked (") + zip_file_strerror(file_) + ")",
                           "get a fresh copy of the file");
       got += static_cast<std::size_t>(n);
+      report_progress();
     }
   }
   /// Reads the end, which is where the checksum is compared.

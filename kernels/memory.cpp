@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/memory.h"
+
 namespace r2pac {
 namespace {
 
@@ -22,11 +24,12 @@ class HostMemory final : public Memory {
     }
     // Pages come zeroed from the system when they are first touched, by the thread that will use them.
     const std::size_t size = (bytes + huge_page - 1) / huge_page * huge_page;
+    const auto claim = std::make_shared<MemoryClaim>(size);
     void* memory =
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     madvise(memory, size, MADV_HUGEPAGE);
-    return {static_cast<std::byte*>(memory), [size](std::byte* block) { munmap(block, size); }};
+    return {static_cast<std::byte*>(memory), [size, claim](std::byte* block) { munmap(block, size); }};
   }
 
   void copy_in(void* device, const void* host, std::size_t bytes) override {

@@ -12,7 +12,7 @@ class Memory {
  public:
   virtual ~Memory() = default;
   /// Zeroed memory for `bytes` bytes, aligned to 64 at least, freed with the last owner.
-  /// Throws std::bad_alloc, or Error(device) saying how much was needed.
+  /// Throws std::bad_alloc, or Error (device, settings) saying how much was needed.
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   /// device <- host and host <- device, after all work given to the device before.
   virtual void copy_in(void* device, const void* host, std::size_t bytes) = 0;

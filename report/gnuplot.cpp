@@ -2,39 +2,45 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
 #include "storage/atomic_file.h"
+#include "storage/posix.h"
 
 namespace r2pac {
 
 namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 28;
-constexpr char kMessages[] = "messages.txt";
+constexpr char kMessages[] = "messages.txt", kFigure[] = "r2pac-figure-";
 
 // A new folder that disappears with the object.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::error_code fault;
-    const std::filesystem::path temporary = std::filesystem::temp_directory_path(fault);
+    const std::filesystem::path place = std::filesystem::temp_directory_path(fault);
     if (fault)
       throw Error(ExitCode::disk, "there is no folder for temporary files: " + fault.message(), "TMPDIR",
                   "set TMPDIR to a folder that can be written");
-    std::string pattern = (temporary / "r2pac-figure-XXXXXX").string();
+    std::string pattern = (place / (std::string(kFigure) + "XXXXXX")).string();
     if (mkdtemp(pattern.data()) == nullptr)
       throw Error(ExitCode::disk, std::string("cannot make a temporary folder: ") + std::strerror(errno),
                   pattern, "free some space or set TMPDIR to a folder that can be written");
     path_ = pattern;
+    lock_ = open_descriptor(path_, O_RDONLY | O_DIRECTORY);
+    lock_now(lock_.get());
+    remove_dead(place);
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -55,7 +61,24 @@ class TemporaryFolder {
   }
 
  private:
+  /// Removes what killed programs left: a living one holds the lock of its folder, soon after it made it.
+  static void remove_dead(const std::filesystem::path& place) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(place, error), end; !error && entry != end;
+         entry.increment(error)) {
+      if (!entry->path().filename().string().starts_with(kFigure)) continue;
+      const Descriptor folder = open_descriptor(entry->path(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      constexpr std::time_t kSoon = 60;
+      struct stat status {};
+      std::error_code ignored;
+      if (folder.valid() && fstat(folder.get(), &status) == 0 && status.st_uid == geteuid() &&
+          status.st_mtime + kSoon < std::time(nullptr) && lock_now(folder.get()))
+        std::filesystem::remove_all(entry->path(), ignored);
+    }
+  }
+
   std::filesystem::path path_;
+  Descriptor lock_;
 };
 
 // Runs `gnuplot script` in the folder, its messages in kMessages, and returns its wait status.

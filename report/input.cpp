@@ -10,6 +10,7 @@
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/json.h"
+#include "storage/safetensors.h"
 
 namespace r2pac {
 namespace {
@@ -141,6 +142,20 @@ void add_data_source(const fs::path& manifest, std::vector<DataSource>& sources)
   sources.push_back(source);
 }
 
+/// Whether the folder of an eval.json holds another policy of the name than the one that was scored.
+bool is_stale(const ScoredPolicy& s) {
+  const fs::path folder = fs::path(s.file).parent_path(), name = fs::path(s.policy).filename();
+  for (const fs::path& policy : {folder / name, folder / "checkpoints" / name}) {
+    std::error_code missing;
+    if (s.policy_checksum.empty() || !fs::is_regular_file(policy, missing)) continue;
+    try {
+      return SafetensorsFile::read(policy).checksum() != s.policy_checksum;
+    } catch (const Error&) {  // damaged: nothing can be told
+    }
+  }
+  return false;
+}
+
 TrainingRun read_run(const fs::path& folder) {
   if (!is_there(folder / "config.toml"))
     throw Error(ExitCode::usage, "the folder holds no run", folder.string(),
@@ -173,6 +188,7 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   s.task = top.text("task");
   s.env = top.text("env");
   s.data_fingerprint = top.text("data_fingerprint");
+  if (top.has("policy_checksum")) s.policy_checksum = top.text("policy_checksum");
   s.step = top.count("step");
   s.train_seed = top.count("train_seed");
   s.seed = top.count("seed");
@@ -219,8 +235,9 @@ ReportInput read_report_input(const std::vector<std::string>& paths) {
   ReportInput input;
   std::set<fs::path> seen;
   const auto add_scores = [&](const fs::path& file) {
-    if (seen.insert(fs::canonical(file)).second)
-      input.scores.push_back(parse_scores(read_text(file), file.string()));
+    if (!seen.insert(fs::canonical(file)).second) return;
+    input.scores.push_back(parse_scores(read_text(file), file.string()));
+    input.scores.back().stale = is_stale(input.scores.back());
   };
   for (const std::string& text : paths) {
     const fs::path path(text);

@@ -27,6 +27,8 @@ struct ScoredEpisode {
 struct ScoredPolicy {
   std::string file;  ///< the eval.json, as given
   std::string policy, checkpoint, task, env, data_fingerprint;
+  std::string policy_checksum;  ///< of the policy that was scored; "" in files of early versions
+  bool stale = false;           ///< the policy in the file's folder is another one by now
   std::uint64_t step = 0, train_seed = 0, seed = 0;
   double cost_limit = 0;  ///< kappa of this scoring
   std::string selection, label;

@@ -13,6 +13,7 @@
 #include "report/pictures.h"
 #include "report/text.h"
 #include "storage/atomic_file.h"
+#include "storage/folder.h"
 
 namespace r2pac {
 namespace {
@@ -20,14 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 void note(const std::string& sentence) { std::fprintf(stderr, "note: %s\n", printable(sentence).c_str()); }
-
-void make_folder(const fs::path& folder) {
-  std::error_code fault;
-  fs::create_directories(folder, fault);
-  if (!fs::is_directory(folder, fault))
-    throw Error(ExitCode::disk, "cannot make the folder of the report", folder.string(),
-                "give another folder with --out");
-}
 
 /// Whether any of the scores is of a policy in the run's folder.
 bool has_scores(const TrainingRun& run, const std::vector<ScoredPolicy>& scores) {
@@ -94,14 +87,15 @@ std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const
 
 void write_tables(const fs::path& folder, const ReportTable& table, const std::vector<ScoredPolicy>& scores) {
   const std::string markdown = table_markdown(table);
+  std::printf("%s\n", markdown.c_str());
+  std::fflush(stdout);  // the table stays on the terminal, whatever becomes of files and pictures
   write_file_atomically(folder / "table.md", markdown);
   write_file_atomically(folder / "table.tex", table_latex(table));
   write_file_atomically(folder / "table.csv", table_csv(table));
   write_file_atomically(folder / "evaluations.csv", evaluations_csv(table, scores));
   write_file_atomically(folder / "episodes.csv", episodes_csv(table, scores));
-  std::printf("%s\nwritten to %s: table.md, table.tex, table.csv, evaluations.csv, episodes.csv\n",
-              markdown.c_str(), printable(folder.string()).c_str());
-  std::fflush(stdout);  // the table stays on the terminal, whatever becomes of the pictures
+  std::printf("written to %s: table.md, table.tex, table.csv, evaluations.csv, episodes.csv\n",
+              printable(folder.string()).c_str());
 }
 
 void draw_pictures(const ReportOptions& options, const ReportInput& input, const ReportTable& table,
@@ -127,12 +121,16 @@ void write_report(const ReportOptions& options, const std::shared_ptr<Device>& d
   const ReportInput input = read_report_input(options.runs);
   const ReportTable table = make_table(input.scores);
   make_folder(options.out);
+  require_output(fs::path(options.out) / "table.md");
   std::string unscored;
   for (const TrainingRun& run : input.runs) {
     if (has_scores(run, input.scores)) continue;
     if (unscored.empty()) unscored = run.folder;
     note(run.folder + " has no eval.json and is not in the table; make it with: r2pac eval " + run.folder);
   }
+  for (const ScoredPolicy& s : input.scores)
+    if (s.stale)
+      note(s.file + " is stale: " + s.policy + " is another policy by now; score it with `r2pac eval`");
   if (!table.rows.empty()) write_tables(options.out, table, input.scores);
   if (!options.no_pictures) draw_pictures(options, input, table, device);
   if (table.rows.empty())

@@ -81,7 +81,9 @@ std::string checkpoint_text(const ScoredPolicy& s) {
     if (settings.actor == ActorKind::one_step) total += settings.resolved_distill_steps();
   }
   const bool is_end = s.checkpoint == "last" && s.step == static_cast<std::uint64_t>(total);
-  return is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
+  const std::string text =
+      is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
+  return text + (s.stale ? " (stale)" : "");
 }
 
 std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys) {

@@ -169,6 +169,13 @@ std::optional<Task> task_from_file_name(std::string_view path) {
   return task ? std::optional(*task) : std::nullopt;
 }
 
+std::string task_contradiction(std::string_view path, std::string_view task) {
+  const std::optional<Task> told = task_from_file_name(path);
+  if (!told || task.empty() || told->alias == task) return "";
+  return "the file's name tells the task " + std::string(told->alias) + ", but the task is " +
+         std::string(task) + ", whose limit, scales and score bounds apply";
+}
+
 std::optional<std::string> width_conflict(const Task& task, int observation_dim, int action_dim) {
   if (observation_dim == task.observation_dim && action_dim == task.action_dim) return std::nullopt;
   const auto widths = [](int observation, int action) {

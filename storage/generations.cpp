@@ -4,7 +4,8 @@
 #include <charconv>
 #include <system_error>
 
-#include "storage/atomic_file.h"
+#include "storage/folder.h"
+#include "storage/posix.h"
 
 namespace r2pac {
 namespace {
@@ -24,30 +25,35 @@ std::optional<std::uint64_t> number_of(const std::string& name) {
   return number;
 }
 
-std::vector<fs::path> files_in(const fs::path& folder) {
+/// code  of the error where the folder cannot be listed
+std::vector<fs::path> files_in(const fs::path& folder, ExitCode code) {
   std::vector<fs::path> paths;
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-    paths.push_back(entry->path());
+  do {
+    paths.clear();
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+      paths.push_back(entry->path());
+  } while (error == std::errc::interrupted);
   if (error && error != std::errc::no_such_file_or_directory)
-    throw Error(ExitCode::checkpoint, "cannot list the folder: " + error.message(), folder.string(),
-                "check the name and its permissions");
+    throw DiskError(Error(code, "cannot list the folder: " + error.message(), folder.string(),
+                          "check the name and its permissions"),
+                    error.value());
   return paths;
+}
+
+std::vector<Generation> generations_in(const fs::path& folder, ExitCode code) {
+  std::vector<Generation> generations;
+  for (const fs::path& path : files_in(folder, code))
+    if (const auto number = number_of(path.filename().string())) generations.push_back({*number, path});
+  std::sort(generations.begin(), generations.end(),
+            [](const Generation& a, const Generation& b) { return a.number > b.number; });
+  return generations;
 }
 
 /// Removing makes room, no more: a file that stays is tried again at the next save.
 void remove_quietly(const fs::path& path) {
   std::error_code ignored;
   fs::remove(path, ignored);
-}
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  const bool made = fs::create_directories(folder, error);
-  if (error)
-    throw Error(ExitCode::disk, "cannot make the folder: " + error.message(), folder.string(),
-                "check that the folder above it is writable");
-  if (made) sync_folder(fs::absolute(folder).parent_path());
 }
 
 }  // namespace
@@ -59,23 +65,17 @@ fs::path generation_path(const fs::path& folder, std::uint64_t number) {
 }
 
 std::vector<Generation> list_generations(const fs::path& folder) {
-  std::vector<Generation> generations;
-  for (const fs::path& path : files_in(folder))
-    if (const auto number = number_of(path.filename().string())) generations.push_back({*number, path});
-  std::sort(generations.begin(), generations.end(),
-            [](const Generation& a, const Generation& b) { return a.number > b.number; });
-  return generations;
+  return generations_in(folder, ExitCode::checkpoint);
 }
 
 fs::path save_generation(const fs::path& folder, std::uint64_t number, const SafetensorsWriter& content,
                          std::size_t keep) {
   make_folder(folder);
-  for (const fs::path& path : files_in(folder))
-    if (is_temporary(path) && path.filename().string().starts_with(kPrefix)) remove_quietly(path);
+  remove_dead_temporaries(folder, kPrefix);
   const fs::path path = generation_path(folder, number);
-  content.write(path);
+  content.write(path, Links::replace);
   std::size_t kept = 0;
-  for (const Generation& generation : list_generations(folder))
+  for (const Generation& generation : generations_in(folder, ExitCode::disk))
     if (generation.number > number || ++kept > keep) remove_quietly(generation.path);
   return path;
 }

@@ -31,7 +31,8 @@ std::vector<Generation> list_generations(const std::filesystem::path& folder);
 
 /// Writes a checkpoint atomically, making the folder if need be; once it is on the disk removes all but the
 /// newest `keep`, and any with a higher number: those belong to a continuation that was given up. Temporary
-/// files of killed runs are removed first. One writer per folder. Throws Error(disk); the older checkpoints
+/// files of killed runs are removed first. A file that is a link is replaced. One writer per folder. Throws
+/// DiskError; the older checkpoints
 /// then remain. Returns the path of the new file.
 std::filesystem::path save_generation(const std::filesystem::path& folder, std::uint64_t number,
                                       const SafetensorsWriter& content, std::size_t keep = 2);

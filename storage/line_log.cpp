@@ -22,21 +22,37 @@ std::string read_text(const std::filesystem::path& path) {
 
 }  // namespace
 
-LineLog::LineLog(const std::filesystem::path& path)
-    : path_(path), file_(open_descriptor(path, O_RDWR | O_CREAT | O_APPEND, 0666)) {
+LineLog::LineLog(const std::filesystem::path& path) : path_(path) {
+  open();
   struct stat status {};
-  if (!file_.valid() || ::fstat(file_.get(), &status) != 0) throw disk_error(path_, "opening", errno, 0);
+  if (::fstat(file_.get(), &status) != 0) throw disk_error(path_, "opening", errno, 0);
   size_ = static_cast<std::uint64_t>(status.st_size);
+  if (status.st_nlink > 1) rewrite();
   if (size_ > 0) cut(read_text(path_).rfind('\n') + 1);
+}
+
+void LineLog::open() {
+  file_ = open_descriptor(path_, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0666);
+  if (file_.valid()) return;
+  if (errno == ELOOP)
+    throw Error(ExitCode::disk, "the log is a symbolic link, which is not followed", path_.string(),
+                "put the file itself there, or remove the link");
+  throw disk_error(path_, "opening", errno, 0);
+}
+
+void LineLog::rewrite() {
+  write_file_atomically(path_, read_text(path_), Links::replace);
+  open();
 }
 
 void LineLog::append(std::string_view line) {
   std::string text(line);
   text += '\n';
-  if (!write_fully(file_.get(), std::as_bytes(std::span(text)))) {
+  const auto cut_torn = [&] { torn_ = ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0; };
+  if (torn_) cut_torn();
+  if (torn_ || !write_fully(file_.get(), std::as_bytes(std::span(text)))) {
     const int error_number = errno;
-    // Takes back a part that fitted; where even that fails the next start cuts the torn line.
-    [[maybe_unused]] const int ignored = ::ftruncate(file_.get(), static_cast<off_t>(size_));
+    cut_torn();  // where even that fails, the next line or the next start does it
     throw disk_error(path_, "appending a line", error_number, text.size());
   }
   size_ += text.size();
@@ -71,7 +87,9 @@ void LineLog::truncate_after(const std::function<bool(std::string_view)>& keep) 
 }
 
 void LineLog::sync() {
-  if (!sync_fully(file_.get())) throw disk_error(path_, "forcing it to the disk", errno, 0);
+  if (lost_) rewrite();
+  lost_ = !sync_fully(file_.get());
+  if (lost_) throw disk_error(path_, "forcing it to the disk", errno, 0);
 }
 
 void LineLog::cut(std::uint64_t offset) {

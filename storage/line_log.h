@@ -11,10 +11,12 @@
 namespace r2pac {
 
 /// Appends lines to a file, each with a single write, so that a reader or a crash sees whole lines only.
-/// All members throw Error(disk) on failure. One writer per file; not for use from several threads at once.
+/// All members throw Error(disk) on failure, and may be called again. One writer per file; not for use from
+/// several threads at once.
 class LineLog {
  public:
-  /// Opens the file, or creates it; a last line without its end, torn by a crash, is cut off.
+  /// Opens the file, or creates it; a last line without its end, torn by a crash, is cut off. A symbolic link is
+  /// refused; of a file with other names (hard links) a copy takes the place under this name.
   explicit LineLog(const std::filesystem::path& path);
 
   /// Appends `line` (without line end) and a line end. When that fails the file is as before the call.
@@ -37,11 +39,16 @@ class LineLog {
   void sync();
 
  private:
+  void open();
   void cut(std::uint64_t offset);
+  /// Puts a copy in the place of the file.
+  void rewrite();
 
   std::filesystem::path path_;
   Descriptor file_;
   std::uint64_t size_ = 0;
+  bool torn_ = false;  ///< a part of a line that did not fit may follow the last one
+  bool lost_ = false;  ///< the system may have dropped bytes that it could not write
 };
 
 }  // namespace r2pac

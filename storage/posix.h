@@ -42,8 +42,23 @@ bool write_fully(int fd, std::span<const std::byte> bytes);
 /// fsync(2); false with errno set on failure.
 bool sync_fully(int fd);
 
+/// flock(2) for this descriptor alone, without waiting; false with errno set on failure: EWOULDBLOCK where
+/// another one holds the lock. It is held until the descriptor and its copies are closed, by a kill, too.
+bool lock_now(int fd);
+
+/// A write that failed.
+class DiskError : public Error {
+ public:
+  DiskError(const Error& error, int error_number) : Error(error), error_number_(error_number) {}
+  /// Whether waiting may help: the disk was full, or reported a fault of its own.
+  bool may_pass() const;
+
+ private:
+  int error_number_;
+};
+
 /// The error for a failed write to `path`: step that failed, system's text, bytes wanted and bytes free.
-Error disk_error(const std::filesystem::path& path, const char* step, int error_number,
+DiskError disk_error(const std::filesystem::path& path, const char* step, int error_number,
                  std::size_t bytes_wanted);
 
 }  // namespace r2pac

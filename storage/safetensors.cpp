@@ -153,7 +153,7 @@ void SafetensorsWriter::metadata(const std::string& key, const std::string& valu
   metadata_[key] = value;
 }
 
-void SafetensorsWriter::write(const std::filesystem::path& path) const {
+void SafetensorsWriter::write(const std::filesystem::path& path, Links links) const {
   std::vector<std::pair<StoredTensor, std::span<const std::byte>>> rows;
   for (const auto& [name, row] : tensors_) {
     if (!all_finite(row.first.type, row.second))
@@ -188,7 +188,7 @@ void SafetensorsWriter::write(const std::filesystem::path& path) const {
   head += json;
   parts[0] = std::as_bytes(std::span(head));
   head.replace(kLengthBytes + digits_position(json), kZeroDigits.size(), checksum({}, parts));
-  write_file_atomically(path, parts);
+  write_file_atomically(path, parts, links);
 }
 
 SafetensorsFile SafetensorsFile::read(const std::filesystem::path& path) {
@@ -216,7 +216,9 @@ SafetensorsFile::SafetensorsFile(std::vector<std::byte> bytes, std::size_t data_
     : path_(path), header_(std::move(header)), file_(std::move(bytes)) {
   const std::string name = path.string();
   const std::span<const std::byte> all(file_), data = all.subspan(data_begin);
-  checksummed_ = verify_checksum(header_, json_of(all.first(data_begin)), all, name);
+  const std::string_view json = json_of(all.first(data_begin));
+  checksummed_ = verify_checksum(header_, json, all, name);
+  checksum_ = checksummed_ ? json.substr(digits_position(json), kZeroDigits.size()) : r2pac::checksum({all});
   for (std::size_t i = 0; i < header_.tensors.size(); ++i) {
     const StoredTensor& tensor = header_.tensors[i];
     index_[tensor.name] = i;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "storage/atomic_file.h"
 #include "storage/safetensors_header.h"
 
 namespace r2pac {
@@ -66,7 +67,7 @@ class SafetensorsWriter {
   /// Writes the file atomically, tensors in order of element size (widest first), then name: each is aligned
   /// to its element. The same content gives the same bytes. Throws Error: diverged where a number is not finite,
   /// before anything is written, and disk; InvalidArgument when the header would be longer than kMaxHeaderBytes.
-  void write(const std::filesystem::path& path) const;
+  void write(const std::filesystem::path& path, Links links = Links::follow) const;
 
  private:
   std::map<std::string, std::string> metadata_;
@@ -93,6 +94,8 @@ class SafetensorsFile {
 
   /// True when the file carries a checksum (which then agreed).
   bool checksummed() const { return checksummed_; }
+  /// 32 digits that tell the file from others: its checksum, or where it carries none that of all its bytes.
+  const std::string& checksum() const { return checksum_; }
 
   /// All text entries, without those of the checksum.
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
@@ -132,6 +135,7 @@ class SafetensorsFile {
 
   std::filesystem::path path_;
   bool checksummed_ = false;
+  std::string checksum_;
   SafetensorsHeader header_;
   std::map<std::string, std::size_t> index_;          ///< name to position in header_.tensors
   std::vector<std::byte> file_;                       ///< the whole file

@@ -85,12 +85,11 @@ class Process {
   std::string out() const { return content(out_path()); }
   /// Whether the program prints `text` while it runs or before it ends, within `milliseconds`.
   bool prints(const std::string& text, int milliseconds = 10000) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
-    while (out().find(text) == std::string::npos) {
-      if (!running() || std::chrono::steady_clock::now() > end) return out().find(text) != std::string::npos;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
+    return appears_in(out_path(), text, milliseconds);
+  }
+  /// The same for standard error.
+  bool warns(const std::string& text, int milliseconds = 10000) {
+    return appears_in(err_path(), text, milliseconds);
   }
 
   /// Waits for the end; after `seconds` kills the program, which then counts as ended by SIGKILL.
@@ -104,6 +103,15 @@ class Process {
   }
 
  private:
+  bool appears_in(const std::string& path, const std::string& text, int milliseconds) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    while (content(path).find(text) == std::string::npos) {
+      if (!running() || std::chrono::steady_clock::now() > end)
+        return content(path).find(text) != std::string::npos;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+  }
   std::string out_path() const { return (folder_.path / "out").string(); }
   std::string err_path() const { return (folder_.path / "err").string(); }
 

@@ -1,9 +1,8 @@
 // What goes wrong with a command: each class of failure has its exit status and says where, and nothing that
 // was there before is lost.
-#include <sys/resource.h>
-
 #include <fstream>
 
+#include "resource_limit.h"
 #include "small_run.h"
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
@@ -12,20 +11,6 @@ using namespace r2pac;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// No file may grow beyond `bytes`, here and in programs started while this lives: a full disk for the poor.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    REQUIRE(getrlimit(RLIMIT_FSIZE, &old_) == 0);
-    const rlimit less{bytes, old_.rlim_max};
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &less) == 0);
-  }
-  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &old_); }
-
- private:
-  rlimit old_{};
-};
 
 void flip_a_bit(const fs::path& path) {
   std::string bytes = content(path);
@@ -161,7 +146,7 @@ TEST_CASE("what cannot be written ends with 8, and a run goes on when there is r
   const auto size = fs::file_size(f.data);
   REQUIRE(fs::file_size(list_generations(f.path("straight") + "/checkpoints").at(0).path) > 2 * size);
   {
-    const FileSizeLimit limit(2 * size);
+    const ResourceLimit limit(RLIMIT_FSIZE, 2 * size);
     check_failure(train(f.run), 8, "cannot write the file: File too large (writing; ");
     check_failure({"data", "make", "reach-avoid", "-o", f.data, "--episodes", "100"}, 8,
                   "cannot write the file: File too large (writing; ");
@@ -217,20 +202,4 @@ TEST_CASE("mistakes of a command's words end with 2") {
   for (const char* episodes : {"0", "-1", "100001"})
     check_failure({"data", "make", "reach-avoid", "-o", f.path("x"), "--episodes", episodes}, 2,
                   "the number of episodes must be from 1 to 100000");
-}
-
-TEST_CASE("a reader that leaves ends the program without a word") {
-  const SmallRun f;
-  int ends[2];
-  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-  close(ends[0]);
-  for (const auto& arguments : {f.train(),
-                                f.train({"--json", "--out", f.path("json")}),
-                                std::vector<std::string>{"data", "info", f.data},
-                                {"train", "--help"}}) {
-    const ProgramResult result = run_program(arguments, {}, ends[1]);
-    CHECK(result.status == -SIGPIPE);
-    CHECK(result.err.empty());
-  }
-  close(ends[1]);
 }

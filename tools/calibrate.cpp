@@ -20,6 +20,10 @@ struct CalibrateOptions {
 
 int run_calibrate(const CalibrateOptions& options) {
   Policy policy = Policy::load(options.policy, open_device(options.device));
+  const std::filesystem::path out = options.out.empty() ? policy.path() : std::filesystem::path(options.out);
+  // The policy of a run folder is replaced, wherever a link of its name may lead.
+  const Links links = options.out.empty() && out != options.policy ? Links::replace : Links::follow;
+  require_output(out, {options.data}, links);
   const Dataset dataset = load_data(options.data, policy.settings());
   const std::vector<CalibrationUnit> units = calibration_units(policy, dataset, options.seed);
   Settings plain = policy.settings();
@@ -50,8 +54,8 @@ int run_calibrate(const CalibrateOptions& options) {
       found->bound, found->covered, found->chunks,
       100.0 * static_cast<double>(found->covered) / static_cast<double>(found->chunks));
   policy.set_region_bound(found->bound);
-  const std::filesystem::path out = options.out.empty() ? policy.path() : std::filesystem::path(options.out);
-  policy.save(out);
+  std::fflush(stdout);
+  policy.save(out, links);
   std::printf("written to %s\n", printable(out.string()).c_str());
   return 0;
 }
@@ -71,7 +75,7 @@ void add_calibrate(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->check(number_in(0.001, 0.5));
   add_seed(*verb, "--seed", options->seed, "Seed of the choice of chunks");
-  verb->add_option("-o,--out", options->out, "Policy file to write (the policy itself if not given)");
+  add_output(*verb, "-o,--out", options->out, "Policy file to write (the policy itself if not given)");
   add_device_flags(*verb, options->device);
 }
 

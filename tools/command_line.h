@@ -78,6 +78,13 @@ void add_choice(CLI::App& verb, const std::string& option, Chosen& chosen, const
       ->check(CLI::IsMember(names));
 }
 
+/// An option for a file or folder to write. An empty name, as of a shell's unset variable, is no name.
+inline CLI::Option* add_output(CLI::App& verb, const std::string& option, std::string& path,
+                               const std::string& description) {
+  return verb.add_option(option, path, description)
+      ->check([](const std::string& text) { return text.empty() ? "the name is empty" : ""; }, "PATH");
+}
+
 /// The check of an option that takes a number from `least` to `most`: unlike CLI::Range, it refuses NaN.
 inline CLI::Validator number_in(double least, double most) {
   return {[=](const std::string& text) {

@@ -1,5 +1,9 @@
 #include "tools/console.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -18,9 +22,15 @@ std::string short_number(double value, int digits = 4) {
   return text;
 }
 
-void print_json(const Json& json) {
-  std::printf("%s\n", json.dump(-1, ' ', true, Json::error_handler_t::replace).c_str());
-  std::fflush(stdout);
+std::string json_line(const Json& json) {
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
+/// Whether a write failed since the reader of a pipe, or a terminal, has gone.
+bool is_reader_gone(int error_number) {
+  struct stat out {};
+  return error_number == EPIPE ||
+         (error_number == EIO && fstat(STDOUT_FILENO, &out) == 0 && S_ISCHR(out.st_mode));
 }
 
 constexpr std::chrono::seconds kBetweenLines{10};
@@ -56,25 +66,29 @@ Console::Console(ConsoleMode mode, const std::string& first_line)
   note(first_line);
 }
 
+void Console::print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return;
+  // The end of the program finds a full disk.
+  if (is_reader_gone(errno) && std::freopen("/dev/null", "w", stdout) == nullptr) return;
+}
+
 void Console::note(const std::string& sentence) {
   bar_.clear();
   if (mode_ == ConsoleMode::quiet) return;
-  if (mode_ == ConsoleMode::json) return print_json({{"note", sentence}});
-  std::printf("%s\n", printable(sentence).c_str());
-  std::fflush(stdout);
+  if (mode_ == ConsoleMode::json) return print(json_line({{"note", sentence}}));
+  print(printable(sentence) + "\n");
 }
 
 void Console::warn(const std::string& sentence) {
   bar_.clear();
-  if (mode_ == ConsoleMode::json) return print_json({{"warning", sentence}});
+  if (mode_ == ConsoleMode::json) return print(json_line({{"warning", sentence}}));
   std::fprintf(stderr, "warning: %s\n", printable(sentence).c_str());
 }
 
 void Console::finish(const std::string& sentence) {
   bar_.clear();
-  if (mode_ == ConsoleMode::json) return print_json({{"done", sentence}});
-  std::printf("%s\n", printable(sentence).c_str());
-  std::fflush(stdout);
+  if (mode_ == ConsoleMode::json) return print(json_line({{"done", sentence}}));
+  print(printable(sentence) + "\n");
 }
 
 void Console::interval(const Interval& interval) {
@@ -89,7 +103,7 @@ void Console::interval(const Interval& interval) {
                  {"eta_seconds", interval.eta_seconds}};
     for (const auto& [name, value] : interval.values)
       json[name] = std::isfinite(value) ? Json(value) : Json(nullptr);
-    return print_json(json);
+    return print(json_line(json));
   }
   // A terminal has the bar besides, and needs no line a second.
   const auto now = std::chrono::steady_clock::now();
@@ -97,21 +111,20 @@ void Console::interval(const Interval& interval) {
   if (bar_.on_terminal() && !last && now - last_line_ < kBetweenLines) return;
   last_line_ = now;
   const int width = bar_.on_terminal() ? terminal_width(stdout) : 80;
-  std::printf("%s\n", interval_text(interval, static_cast<std::size_t>(width)).c_str());
-  std::fflush(stdout);
+  print(interval_text(interval, static_cast<std::size_t>(width)) + "\n");
 }
 
 void Console::evaluation(const Evaluation& e, bool safe_best) {
   bar_.clear();
   if (mode_ == ConsoleMode::quiet) return;
   if (mode_ == ConsoleMode::json)
-    return print_json({{"evaluation", Json::parse(evaluation_line(e, safe_best))}});
-  std::printf("scored at %llu: %s  return %s%s  normalised cost %s  within the limit %.0f %%%s\n",
-              static_cast<unsigned long long>(e.step), printable(e.env).c_str(), short_number(e.return_mean).c_str(),
-              e.normalized_return ? (" (normalised " + short_number(*e.normalized_return) + ")").c_str() : "",
-              short_number(e.normalized_cost).c_str(), 100 * e.share_within_limit,
-              safe_best ? "  the best so far" : "");
-  std::fflush(stdout);
+    return print(json_line({{"evaluation", Json::parse(evaluation_line(e, safe_best))}}));
+  std::ostringstream line;
+  line << "scored at " << e.step << ": " << printable(e.env) << "  return " << short_number(e.return_mean);
+  if (e.normalized_return) line << " (normalised " << short_number(*e.normalized_return) << ")";
+  line << "  normalised cost " << short_number(e.normalized_cost) << "  within the limit "
+       << std::lround(100 * e.share_within_limit) << " %" << (safe_best ? "  the best so far" : "") << '\n';
+  print(line.str());
 }
 
 void Console::progress(std::uint64_t step, std::uint64_t total) {

@@ -15,7 +15,8 @@ enum class ConsoleMode {
   json,       ///< one JSON object a line
 };
 
-/// Prints the progress of a run. One per process; warnings go to standard error.
+/// Prints the progress of a run. One per process; warnings go to standard error. Where SIGPIPE does not end the
+/// program, a reader that leaves does not, either: from then on nothing is printed.
 class Console {
  public:
   /// Prints the first line at once.
@@ -37,6 +38,8 @@ class Console {
   void finish(const std::string& sentence);
 
  private:
+  void print(const std::string& text);
+
   ConsoleMode mode_;
   Bar bar_;
   double steps_per_second_ = 0;

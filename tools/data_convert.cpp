@@ -7,6 +7,7 @@
 #include "data/check.h"
 #include "data/layouts.h"
 #include "settings/task_widths.h"
+#include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 
@@ -56,6 +57,7 @@ std::map<std::string, std::string> mapped(const std::vector<std::string>& names)
 
 /// Prints what was read, what was written, and warnings about it.
 int run_data_convert(const ConvertOptions& options) {
+  require_output(options.out, {options.in});
   LayoutOptions layout = options.layout;
   layout.names = mapped(options.names);
   OtherData data = read_layout(options.in, layout);
@@ -90,7 +92,7 @@ void add_data_convert(CLI::App& data, Action& action) {
                    "table (.csv) or "
                    "DSRL file")
       ->required();
-  verb->add_option("-o,--out", options->out, "DSRL file to write")->required();
+  add_output(*verb, "-o,--out", options->out, "DSRL file to write")->required();
   add_choice(*verb, "--from", options->layout.layout, layout_name,
              {Layout::automatic, Layout::dsrl, Layout::d4rl, Layout::minari, Layout::npz, Layout::robomimic,
               Layout::d3rlpy, Layout::csv},

@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "data/dataset.h"
 #include "envs/drivers.h"
+#include "storage/atomic_file.h"
 #include "tools/bar.h"
 #include "tools/command_line.h"
 #include "tools/interruption.h"
@@ -100,6 +101,7 @@ int run_data_make(const MakeOptions& options) {
   if (options.env != "reach-avoid")
     throw Error(ExitCode::usage, "unknown environment `" + options.env + "`", "data make",
                 did_you_mean(options.env, {"reach-avoid"}));
+  require_output(options.out);
   return run_data_make_reach_avoid(options.out, options.episodes, options.seed);
 }
 
@@ -110,7 +112,7 @@ void add_data_make(CLI::App& data, Action& action) {
       add_verb(data, action, run_data_make, "make", "Make a data set of the built-in robot",
                "r2pac data make reach-avoid -o reach-avoid.hdf5 --episodes 1000");
   verb->add_option("env", options->env, "Environment: reach-avoid")->required();
-  verb->add_option("-o,--out", options->out, "File to write")->required();
+  add_output(*verb, "-o,--out", options->out, "File to write")->required();
   verb->add_option("--episodes", options->episodes, "Episodes")->capture_default_str();
   add_seed(*verb, "--seed", options->seed, "Seed");
 }

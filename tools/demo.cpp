@@ -10,6 +10,7 @@
 #include "report/cost_map.h"
 #include "report/reach_avoid_figure.h"
 #include "storage/atomic_file.h"
+#include "storage/folder.h"
 #include "tools/command_line.h"
 #include "tools/console.h"
 #include "tools/data_make.h"
@@ -134,8 +135,7 @@ int run_demo(const DemoOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   const fs::path out = options.out;
   const std::shared_ptr<Device> device = open_device(options.device);
-  std::error_code ignored;
-  fs::create_directories(out, ignored);
+  make_folder(out);
 
   const std::string data = (out / "reach-avoid.hdf5").string();
   std::printf("1. data: %d episodes of the scripted drivers\n", kDataEpisodes);
@@ -182,7 +182,7 @@ void add_demo(CLI::App& app, Action& action) {
   const auto [verb, options] = add_verb(
       app, action, run_demo, "demo",
       "Train and compare on the built-in robot: data, table and picture in minutes", "r2pac demo --out demo");
-  verb->add_option("--out", options->out, "Folder for data, runs and picture")->capture_default_str();
+  add_output(*verb, "--out", options->out, "Folder for data, runs and picture")->capture_default_str();
   add_device_flags(*verb, options->device);
 }
 

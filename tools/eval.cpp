@@ -85,6 +85,7 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
   Json json = {{"format", "r2pac-eval-1"},
                {"version", kVersion},
                {"policy", policy.path().string()},
+               {"policy_checksum", policy.checksum()},
                {"checkpoint", options.checkpoint},
                {"method", settings.method},
                {"task", settings.task},
@@ -189,6 +190,13 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
+  const bool of_folder = options.out.empty() && fs::is_directory(options.policy);
+  const fs::path out =
+      of_folder ? fs::path(options.policy) / (options.cost_limits.size() > 1 ? "frontier.json" : "eval.json")
+                : fs::path(options.out);
+  const Links links = of_folder ? Links::replace : Links::follow;
+  require_output(out, {policy.path()}, links);
+  require_output(options.picture, {policy.path()});
   const TaskEnvironment opened =
       open_environment(options.environment, policy.settings().task, options.episodes, stop);
   watcher.set_limit(opened.environment->episode_steps());
@@ -220,20 +228,15 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   if (several && !policy.acts_by_limit())
     text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
-  std::error_code ignored;
-  const fs::path out = !options.out.empty() ? fs::path(options.out)
-                       : fs::is_directory(options.policy, ignored)
-                           ? fs::path(options.policy) / (several ? "frontier.json" : "eval.json")
-                           : fs::path();
-  if (!out.empty()) write_file_atomically(out, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  const auto dump = [&](int indent) {  // a name in it need not be UTF-8
+    return json.dump(indent, ' ', indent < 0, Json::error_handler_t::replace) + "\n";
+  };
+  std::fputs(options.json ? dump(-1).c_str() : text.c_str(), stdout);
+  std::fflush(stdout);  // the scores are told, whatever becomes of the files
+  if (!out.empty()) write_file_atomically(out, dump(2), links);
+  if (!out.empty() && !options.json) std::printf("written to %s\n", printable(out.string()).c_str());
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
-  if (options.json) {
-    std::printf("%s\n", json.dump(-1, ' ', true, Json::error_handler_t::replace).c_str());
-    return 0;
-  }
-  std::fputs(text.c_str(), stdout);
-  if (!out.empty()) std::printf("written to %s\n", printable(out.string()).c_str());
   return 0;
 }
 
@@ -277,7 +280,7 @@ void add_eval(CLI::App& app, Action& action) {
       ->check(number_in(0, 1e12));
   add_picture(*verb, options->picture, "Return and cost over several limits");
   add_acting_flags(*verb, options->acting);
-  verb->add_option("-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
+  add_output(*verb, "-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
   add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "base/version.h"
@@ -127,6 +128,7 @@ int run_and_report(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::set_terminate(r2pac::on_terminate);
+  r2pac::open_standard_descriptors();
   std::signal(SIGPIPE, SIG_DFL);  // a closed pipe, as of `| head`, ends the program without a word
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error like a full disk
   return r2pac::run_and_report(argc, argv);

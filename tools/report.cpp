@@ -30,7 +30,7 @@ void add_report(CLI::App& app, Action& action) {
                                         "Tables and pictures of scores and curves, over seeds and tasks",
                                         "r2pac report runs/ball-seed* -o report");
   verb->add_option("runs", options->runs, "Run folders, and files of `eval -o`")->required();
-  verb->add_option("-o,--out", options->out, "Folder to write into")->capture_default_str();
+  add_output(*verb, "-o,--out", options->out, "Folder to write into")->capture_default_str();
   verb->add_option("--data", options->data,
                    "DSRL file whose episodes are drawn (the one named in the run's manifest if not given)")
       ->take_all()

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/training.h"
@@ -21,6 +22,7 @@ struct TraceOptions {
 };
 
 int run_trace(const TraceOptions& options) {
+  require_output(options.out, {options.training.data_file, options.training.config_file});
   const Settings settings = resolve_settings(options.training).values;
   const Dataset dataset = load_data(options.training.data_file, settings);
   const std::shared_ptr<Device> device = open_device(options.device);
@@ -44,7 +46,7 @@ void add_trace(CLI::App& app, Action& action) {
                "r2pac trace --data FILE.hdf5 --steps 3 --double -o trace.safetensors");
   add_training_flags(*verb, options->training, false);
   verb->add_option("--steps", options->steps, "Steps to record")->required()->check(CLI::Range(1, 20));
-  verb->add_option("-o,--out", options->out, "File to write")->required();
+  add_output(*verb, "-o,--out", options->out, "File to write")->required();
   verb->add_flag("--double", options->in_double, "Double precision");
   add_device_flags(*verb, options->device);
 }

@@ -21,22 +21,34 @@ static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers may only 
 
 /// The first SIGINT or SIGTERM saves and stops; a second one ends the program at once.
 void on_stop(int signal) {
-  if (stop_requested.exchange(true)) {
+  static std::atomic<bool> asked{false};
+  stop_requested.store(true);
+  if (asked.exchange(true)) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
 }
+/// A terminal that goes away may say so several times, and by SIGTERM, too: none of these is a second wish.
+void on_hang_up(int) { stop_requested.store(true); }
 void on_checkpoint(int) { checkpoint_requested.store(true); }
+/// Unlike SIG_IGN it is not handed down to simulators.
+void on_closed_pipe(int) {}
 
 void install_signals() {
   struct sigaction action {};
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  action.sa_handler = on_stop;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  action.sa_handler = on_checkpoint;
-  sigaction(SIGUSR1, &action, nullptr);
+  const auto install = [&](int signal, void (*handler)(int)) {
+    action.sa_handler = handler;
+    sigaction(signal, &action, nullptr);
+  };
+  install(SIGINT, on_stop);
+  install(SIGTERM, on_stop);
+  install(SIGUSR1, on_checkpoint);
+  install(SIGPIPE, on_closed_pipe);
+  struct sigaction inherited {};
+  sigaction(SIGHUP, nullptr, &inherited);
+  if (inherited.sa_handler != SIG_IGN) install(SIGHUP, on_hang_up);  // nohup ignores it
 }
 
 struct TrainOptions {
@@ -146,7 +158,7 @@ void add_train(CLI::App& app, Action& action) {
                "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
   options->command_line = action.command_line;
   add_training_flags(*verb, options->training, true);
-  verb->add_option("--out", options->out, "Run folder (runs/TASK-seedN if not given)");
+  add_output(*verb, "--out", options->out, "Run folder (runs/TASK-seedN if not given)");
   verb->add_option(
       "--critics", options->critics,
       "Policy or run of the same data whose finished critics are taken over: trains the flow alone");

@@ -25,6 +25,7 @@ struct ValuesOptions {
 
 int run_values(const ValuesOptions& options) {
   const Policy policy = Policy::load(options.policy, open_device(options.device));
+  require_output(options.out, {options.data, policy.path()});
   const Settings& settings = policy.settings();
   const Dataset dataset = load_data(options.data, settings);
   const Interruption interruption;
@@ -56,10 +57,11 @@ int run_values(const ValuesOptions& options) {
     }
     csv += "\n";
   }
-  write_file_atomically(options.out, csv);
   std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
               100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
               100 * share["label"], printable(options.out).c_str());
+  std::fflush(stdout);
+  write_file_atomically(options.out, csv);
   const std::int64_t longest = longest_episode(dataset.episodes);
   std::printf("kappa %s in episodes of %lld steps is a value of %.3g (Eq. 42)\n",
               format_number(settings.cost_limit).c_str(), static_cast<long long>(longest),
@@ -75,7 +77,7 @@ void add_values(CLI::App& app, Action& action) {
                                         "r2pac values runs/ball --data FILE.hdf5 -o values.csv");
   verb->add_option("policy", options->policy, "Run folder or policy.safetensors")->required();
   verb->add_option("--data", options->data, "DSRL file (HDF5)")->required();
-  verb->add_option("-o,--out", options->out, "CSV file to write")->required();
+  add_output(*verb, "-o,--out", options->out, "CSV file to write")->required();
   add_device_flags(*verb, options->device);
 }
 

@@ -275,6 +275,13 @@ void Learner<T>::save(Snapshot<T>& snapshot) const {
 }
 
 template <class T>
+std::size_t Learner<T>::saved_bytes() const {
+  const Parameters<T>& online = networks_.online;  // its arena holds the followers' values, too
+  return sizeof(T) *
+         (online.values().size() + online.first_moments().size() + online.second_moments().size());
+}
+
+template <class T>
 void Learner<T>::load(const SafetensorsFile& file) {
   Parameters<T>&online = networks_.online, &follower = networks_.follower;
   load_networks(networks_, online, online.values(), "online/", file);

@@ -64,6 +64,8 @@ class Learner {
   /// Losses ("loss_..."), scalars, means and gradient norms ("grad_...") of the last step.
   std::vector<std::pair<std::string, double>> report() const;
 
+  /// Bytes of the copies that save() makes.
+  std::size_t saved_bytes() const;
   /// All tensors that a later step depends on. Names: see docs/formats.md.
   void save(Snapshot<T>& snapshot) const;
   /// Reads what save() wrote. Throws Error(checkpoint) when a tensor is missing or has another shape.

@@ -233,7 +233,7 @@ Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data
   return policy;
 }
 
-void Policy::save(const std::filesystem::path& path) const {
+void Policy::save(const std::filesystem::path& path, Links links) const {
   Snapshot<float> snapshot;
   // Under the names of networks with followers the followers, then everything else as trained.
   save_networks(*networks_, networks_->follower, networks_->follower.values(), "", snapshot);
@@ -288,7 +288,7 @@ void Policy::save(const std::filesystem::path& path) const {
   if (value_limit_) writer.metadata("value_limit", format_number(*value_limit_));
   writer.metadata("data_fingerprint", data_fingerprint_);
   writer.metadata("step", std::to_string(step_));
-  writer.write(path);
+  writer.write(path, links);
 }
 
 Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> device) {
@@ -306,6 +306,7 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
   file.require_finite();
   policy.settings_ = parse_settings(file.metadata("settings"), policy.path_.string());
   policy.data_fingerprint_ = file.metadata("data_fingerprint");
+  policy.checksum_ = file.checksum();
   policy.step_ = parse_number<std::uint64_t>(file.metadata("step")).value_or(0);
   policy.read_value_limit(file);
   if (is_policy)

@@ -30,8 +30,8 @@ class Policy {
   /// Replaces what a choice by region calls safe.
   void set_region_bound(double bound) { settings_.region_bound = bound; }
 
-  /// Writes the policy file, atomically. Throws Error(disk).
-  void save(const std::filesystem::path& path) const;
+  /// Writes the policy file, atomically. Throws DiskError.
+  void save(const std::filesystem::path& path, Links links = Links::follow) const;
 
   const std::filesystem::path& path() const { return path_; }
   const Settings& settings() const { return settings_; }
@@ -53,6 +53,8 @@ class Policy {
   std::uint64_t step() const { return step_; }
   /// Of the data that it was trained on.
   const std::string& data_fingerprint() const { return data_fingerprint_; }
+  /// Tells the file that was read from others; empty for a policy in memory. See SafetensorsFile::checksum().
+  const std::string& checksum() const { return checksum_; }
 
   /// Whether the policy acts for a cost limit that it is given: its region ends at the limit.
   bool acts_by_limit() const {
@@ -86,6 +88,7 @@ class Policy {
   std::vector<float> example_observation_;  // [S]
   Normalization<float> normalization_;
   std::unique_ptr<Networks<float>> networks_;
+  std::string checksum_;
 };
 
 /// What the policy's method says of every window of the data, held out or not, in the order of

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/version.h"
 #include "data/dsrl.h"
 #include "kernels/dense.h"
@@ -37,13 +38,23 @@ class Run {
         callbacks_(callbacks),
         settings_(options.settings.values),
         data_(load_data()),
-        folder_(options.folder, static_cast<bool>(options.evaluate)),
-        learner_(settings_, *data_, options.device) {
+        folder_(options.folder, {[this](const std::string& text) { callbacks_.warn(text); },
+                                 [this] { return stop_requested(); }}),
+        learner_(settings_, *data_, options.device),
+        saving_(learner_.saved_bytes()) {
     learner_.on_survey([this](const std::string& what) {
       callbacks_.note(what + " of all " + std::to_string(data_->windows()) + " windows");
     });
-    resume();
+    if (!folder_.held())
+      callbacks_.warn("the file system of " + folder_.path().string() +
+                      " knows no locks: start no other training in the folder");
+    const std::optional<SafetensorsFile> checkpoint = resume();
     if (!options.critics.empty() && learner_.step() == 0) take_critics();
+    folder_.open(static_cast<bool>(options.evaluate));  // from here on files change
+    if (checkpoint)
+      folder_.continue_from(*checkpoint, learner_.step(), callbacks_.warn);
+    else
+      folder_.begin_anew();
     const RunFolder::PastEvaluations past = folder_.past_evaluations(learner_.step());
     best_ = past.best;
     last_evaluated_ = past.last_step;
@@ -52,7 +63,7 @@ class Run {
   }
 
   RunEnd train() {
-    const auto stop = [this] { return callbacks_.stop != nullptr && callbacks_.stop->load(); };
+    const auto stop = [this] { return stop_requested(); };
     interval_start_ = Clock::now();
     interval_start_step_ = learner_.step();
     if (!evaluate(stop)) return stopped();
@@ -69,7 +80,7 @@ class Run {
       if (!evaluated || (stop() && !learner_.finished())) return stopped();
     }
     if (!learner_.finish(stop)) return stopped();
-    Policy::of(learner_, *data_, learner_.scalars()).save(folder_.path() / "policy.safetensors");
+    folder_.save_policy(Policy::of(learner_, *data_, learner_.scalars()), "policy.safetensors");
     write_manifest("finished");
     return RunEnd::finished;
   }
@@ -84,6 +95,8 @@ class Run {
   }
 
  private:
+  bool stop_requested() const { return callbacks_.stop != nullptr && callbacks_.stop->load(); }
+
   static bool is_multiple(std::uint64_t step, std::int64_t of) {
     return step % static_cast<std::uint64_t>(of) == 0;
   }
@@ -121,17 +134,15 @@ class Run {
                   "use the settings that the run began with, or another --out to begin anew");
   }
 
-  void resume() {
-    const std::optional<SafetensorsFile> file = folder_.find_checkpoint(options_.resume, callbacks_.warn);
-    if (!file) {
-      if (options_.resume == "auto") folder_.begin_anew();
-      return;
-    }
+  /// The checkpoint that the run goes on from, if there is one.
+  std::optional<SafetensorsFile> resume() {
+    std::optional<SafetensorsFile> file = folder_.find_checkpoint(options_.resume, callbacks_.warn);
+    if (!file) return file;
     require_same(*file);
     learner_.load(*file);
-    folder_.continue_from(*file, learner_.step(), callbacks_.warn);
     callbacks_.note("continuing at step " + std::to_string(learner_.step()) + " from " +
                     file->path().string());
+    return file;
   }
 
   /// Begins with the critics, values and scalars of another run of the same data.
@@ -175,7 +186,7 @@ class Run {
       result->step = step;
       const bool safe_best = !best_ || safer_and_better(*result, *best_);
       if (safe_best) {
-        policy.save(folder_.path() / "policy-safe-best.safetensors");
+        folder_.save_policy(policy, "policy-safe-best.safetensors");
         best_ = result;
       }
       folder_.add(*result, safe_best);
@@ -258,6 +269,7 @@ class Run {
   std::unique_ptr<TrainingData<float>> data_;
   RunFolder folder_;
   Learner<float> learner_;
+  MemoryClaim saving_;  // what the copies for a checkpoint will take
   std::optional<Evaluation> best_;  // of all evaluations so far
   std::optional<std::uint64_t> last_evaluated_, last_checkpoint_;
   Clock::time_point interval_start_;

@@ -15,14 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw Error(ExitCode::disk, "the folder cannot be made: " + error.message(), folder.string(),
-                "choose another folder with --out");
-}
-
 /// Time of day in UTC, ISO 8601.
 std::string now_text() {
   const std::time_t now = std::time(nullptr);
@@ -66,17 +58,36 @@ std::optional<std::uint64_t> step_of(std::string_view line) {
   return std::nullopt;
 }
 
+/// The step of the last line of a log; 0 if it has none.
+std::uint64_t last_logged_step(const fs::path& log) {
+  try {
+    const auto bytes = read_file(log, std::size_t{1} << 32, ExitCode::disk);
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::size_t end = text.rfind('\n');
+    if (end == std::string_view::npos) return 0;
+    const std::size_t begin = end == 0 ? std::string_view::npos : text.rfind('\n', end - 1);
+    return step_of(text.substr(begin + 1, end - begin - 1)).value_or(0);
+  } catch (const Error&) {
+  }
+  return 0;
+}
+
+/// The setting checkpoint_every of the run that the file `config.toml` is of; the default if it has none.
+std::uint64_t checkpoint_interval(const fs::path& config) {
+  try {
+    return static_cast<std::uint64_t>(read_settings(config.string()).checkpoint_every);
+  } catch (const Error&) {
+  }
+  return static_cast<std::uint64_t>(Settings().checkpoint_every);
+}
+
 /// A number that is not finite has no JSON form.
 Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path folder, bool scored) : path_(std::move(folder)) {
-  make_folder(path_);
-  metrics_ = std::make_unique<LineLog>(path_ / "metrics.jsonl");
-  timing_ = std::make_unique<LineLog>(path_ / "timing.jsonl");
-  if (scored) evaluations_ = std::make_unique<LineLog>(path_ / "evaluations.jsonl");
-}
+RunFolder::RunFolder(fs::path folder, Patience write)
+    : path_(std::move(folder)), write_(std::move(write)), lock_(path_) {}
 
 RunFolder::~RunFolder() = default;
 
@@ -93,12 +104,18 @@ std::optional<SafetensorsFile> RunFolder::find_checkpoint(
     return std::move(loaded->file);
   };
   if (resume == "never") {
-    if (newest_checkpoint() || metrics_->size() > 0)
+    std::error_code missing;
+    const auto logged = fs::file_size(path_ / "metrics.jsonl", missing);
+    if (newest_checkpoint() || fs::exists(path_ / "policy.safetensors", missing) || (!missing && logged > 0))
       throw Error(ExitCode::settings, "the folder already holds a run", path_.string(),
                   "choose another --out, remove the folder, or continue with --resume auto");
     return std::nullopt;
   }
-  if (resume == "auto") return newest(checkpoints());
+  if (resume == "auto") {
+    std::optional<SafetensorsFile> found = newest(checkpoints());
+    if (!found) refuse_lost_run();
+    return found;
+  }
   const fs::path given(resume);
   std::error_code ignored;
   if (!fs::is_directory(given, ignored)) {
@@ -114,6 +131,32 @@ std::optional<SafetensorsFile> RunFolder::find_checkpoint(
   return file;
 }
 
+/// Where the folder shows that a checkpoint was written, and there is none, a start would train over the run.
+/// A run that was killed before its first checkpoint begins anew.
+void RunFolder::refuse_lost_run() const {
+  std::error_code missing;
+  bool lost = fs::exists(path_ / "policy.safetensors", missing) ||
+              last_logged_step(path_ / "metrics.jsonl") > checkpoint_interval(path_ / "config.toml");
+  for (const Json& entry : history_of(path_ / "manifest.json")) lost = lost || entry["step"] > 0;
+  if (lost)
+    throw Error(ExitCode::settings, "the folder holds a run whose checkpoints are gone", path_.string(),
+                "choose another --out, put the folder `checkpoints` back, or remove the run's folder");
+}
+
+void RunFolder::open(bool scored) {
+  std::error_code ignored;
+  if (fs::is_symlink(checkpoints(), ignored))
+    throw Error(ExitCode::disk, "the folder of the checkpoints is a symbolic link, which is not followed",
+                checkpoints().string(), "put the folder itself there, or give its place with --out");
+  make_folder(checkpoints());
+  for (const char* name : {"config.toml", "manifest.json", "policy.safetensors", "policy-safe-best.safetensors",
+                           "checkpoints/checkpoint"})
+    require_output(path_ / name, {}, Links::replace);
+  metrics_ = std::make_unique<LineLog>(path_ / "metrics.jsonl");
+  timing_ = std::make_unique<LineLog>(path_ / "timing.jsonl");
+  if (scored) evaluations_ = std::make_unique<LineLog>(path_ / "evaluations.jsonl");
+}
+
 void RunFolder::continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
                               const std::function<void(const std::string&)>& warn) {
   const auto size = parse_number<std::uint64_t>(checkpoint.metadata("metrics_bytes"));
@@ -127,7 +170,7 @@ void RunFolder::continue_from(const SafetensorsFile& checkpoint, std::uint64_t s
     const std::vector<std::byte> bytes = read_file(own, std::size_t{1} << 32, ExitCode::disk);
     if (bytes.size() >= *size) {
       metrics_.reset();
-      write_file_atomically(path_ / "metrics.jsonl", std::span(bytes).first(*size));
+      write_file_atomically(path_ / "metrics.jsonl", std::span(bytes).first(*size), Links::replace);
       metrics_ = std::make_unique<LineLog>(path_ / "metrics.jsonl");
     }
   }
@@ -160,28 +203,33 @@ auto RunFolder::past_evaluations(std::uint64_t step) -> PastEvaluations {
 }
 
 void RunFolder::write_settings(const ResolvedSettings& settings) {
-  write_file_atomically(path_ / "config.toml", settings_toml(settings));
+  write_([&] { write_file_atomically(path_ / "config.toml", settings_toml(settings), Links::replace); });
 }
 
 void RunFolder::add(const Interval& interval) {
   Json line = {{"step", interval.step}, {"phase", interval.stage}};
   for (const auto& [name, value] : interval.values) line[name] = json_number(value);
-  metrics_->append(line.dump());
-  timing_->append(Json{{"step", interval.step},
+  const Json timing = {{"step", interval.step},
                        {"time", now_text()},
                        {"steps_per_second", interval.steps_per_second},
-                       {"eta_seconds", interval.eta_seconds}}
-                      .dump());
+                       {"eta_seconds", interval.eta_seconds}};
+  write_([&] { metrics_->append(line.dump()); });
+  write_([&] { timing_->append(timing.dump()); });
 }
 
 void RunFolder::add(const Evaluation& evaluation, bool safe_best) {
-  evaluations_->append(evaluation_line(evaluation, safe_best));
+  write_([&] { evaluations_->append(evaluation_line(evaluation, safe_best)); });
 }
 
 void RunFolder::save_checkpoint(std::uint64_t step, SafetensorsWriter& writer, int keep) {
-  metrics_->sync();
+  write_([&] { metrics_->sync(); });
+  if (evaluations_ != nullptr) write_([&] { evaluations_->sync(); });
   writer.metadata("metrics_bytes", std::to_string(metrics_->size()));
-  save_generation(checkpoints(), step, writer, static_cast<std::size_t>(keep));
+  write_([&] { save_generation(checkpoints(), step, writer, static_cast<std::size_t>(keep)); });
+}
+
+void RunFolder::save_policy(const Policy& policy, const char* name) {
+  write_([&] { policy.save(path_ / name, Links::replace); });
 }
 
 void RunFolder::write_manifest(Json facts, const char* status, std::uint64_t step) {
@@ -189,7 +237,9 @@ void RunFolder::write_manifest(Json facts, const char* status, std::uint64_t ste
   if (history_ == nullptr) history_ = std::make_unique<Json>(history_of(file));
   history_->push_back({{"time", now_text()}, {"status", status}, {"step", step}});
   facts["history"] = *history_;
-  write_file_atomically(file, facts.dump(2) + "\n");
+  // A name in it need not be UTF-8.
+  const std::string text = facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  write_([&] { write_file_atomically(file, text, Links::replace); });
 }
 
 }  // namespace r2pac

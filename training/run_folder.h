@@ -8,29 +8,40 @@
 #include <optional>
 #include <string>
 
+#include "storage/folder.h"
 #include "storage/generations.h"
 #include "storage/line_log.h"
+#include "storage/patience.h"
 #include "training/evaluation.h"
 #include "training/learner.h"
+#include "training/policy.h"
 #include "training/run.h"
 
 namespace r2pac {
 
 class RunFolder {
  public:
-  /// Makes the folder and opens its logs, with `scored` also the log of evaluations. Throws Error(disk).
-  RunFolder(std::filesystem::path folder, bool scored);
+  /// Makes the folder if need be and holds it until the end. Nothing else in it changes before open(), and a
+  /// folder that was made in vain goes again. write  repeats writes that failed for a while
+  /// Throws Error: disk, or settings where another process trains in the folder.
+  RunFolder(std::filesystem::path folder, Patience write);
   ~RunFolder();
 
   const std::filesystem::path& path() const { return path_; }
+  /// False where the file system knows no locks, so that nothing keeps other trainings away.
+  bool held() const { return lock_.held(); }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   /// Where the newest checkpoint lies, if there is one.
   std::optional<std::filesystem::path> newest_checkpoint() const;
 
   /// The checkpoint to start from, as RunOptions::resume says. Throws Error: settings where a folder that
-  /// holds a run must be new, checkpoint where the named place holds none.
+  /// holds a run must be new, or holds a run whose checkpoints are gone; checkpoint where the named place holds
+  /// none.
   std::optional<SafetensorsFile> find_checkpoint(const std::string& resume,
                                                  const std::function<void(const std::string&)>& warn);
+  /// Opens the logs, with `scored` also that of evaluations, once nothing speaks against the run. Links in the
+  /// folder are not followed. Throws Error(disk) where a file of the folder could not be written later.
+  void open(bool scored);
   /// Removes the metrics that were written after the checkpoint, which is of `step`. If it is of another folder,
   /// its metrics are copied from there first. A damaged log costs a warning and the lines from the damage on.
   /// Throws Error(checkpoint).
@@ -50,11 +61,17 @@ class RunFolder {
   void add(const Evaluation& evaluation, bool safe_best);
   /// Writes a checkpoint with the size of the metrics so far. Throws Error(disk).
   void save_checkpoint(std::uint64_t step, SafetensorsWriter& writer, int keep);
+  /// Writes a policy under this name.
+  void save_policy(const Policy& policy, const char* name);
   /// Adds an entry to the history of the run, and writes it with `facts`.
   void write_manifest(nlohmann::ordered_json facts, const char* status, std::uint64_t step);
 
  private:
+  void refuse_lost_run() const;
+
   std::filesystem::path path_;
+  Patience write_;
+  FolderLock lock_;
   std::unique_ptr<LineLog> metrics_, timing_, evaluations_;
   std::unique_ptr<nlohmann::ordered_json> history_;
 };
