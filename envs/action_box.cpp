@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 #include "base/error.h"
@@ -12,11 +13,19 @@ namespace {
 
 constexpr std::size_t kShownComponents = 8;
 
+// The shortest text of what is most likely a number of 32 bits.
+std::string number_text(double value) {
+  char text[32];
+  for (int digits = 6; digits <= 9; ++digits) {
+    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    if (static_cast<float>(std::strtod(text, nullptr)) == static_cast<float>(value)) break;
+  }
+  return text;
+}
+
 std::string bounds_text(double low, double high) {
   if (std::isnan(low)) return "unknown bounds";
-  char text[80];
-  std::snprintf(text, sizeof text, "[%.9g, %.9g]", low, high);
-  return text;
+  return std::string("[").append(number_text(low)).append(", ").append(number_text(high)).append("]");
 }
 
 }  // namespace

@@ -193,6 +193,8 @@ TEST_CASE("rescaled actions stay within their bounds, and both ends are met") {
 }
 
 TEST_CASE("bounds are told, and what is not known of them") {
+  CHECK(to_text({{-0.1f}, {0.1f}}) == "[-0.1, 0.1]");  // as numbers of 32 bits are written
+  CHECK(to_text({{-1.0}, {1.0000001}}) == "[-1, 1.0000001]");
   const Nothing remains;
   struct Case {
     const char *modes, *text, *warning;
