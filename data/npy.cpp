@@ -100,8 +100,8 @@ void set_type(NpyHeader& header, const std::string& type, const std::string& nam
         printable.begin(), printable.end(), [](unsigned char c) { return !std::isprint(c); }, '?');
     const bool text = type.size() > 1 && (type[1] == 'U' || type[1] == 'S');
     return array_fault(name,
-                       "has the type `" + printable + "`, which is " +
-                           (text ? "text, not numbers" : "not one of numbers that can be used"),
+                       "has the type `" + printable + "`, which is " + (text ? "text, " : "") +
+                           "not one of numbers that can be used",
                        "store it as float32 or float64, flags as bool");
   };
   constexpr std::string_view kKnown[] = {"f2", "f4", "f8", "i1", "i2", "i4",

@@ -71,7 +71,7 @@ TEST_CASE("windows over a genuine end, and with timeouts as terminals over any e
                       .observation_dim = 2,
                       .action_dim = 1,
                       .observations = std::vector<float>(26),
-                      .next_observations = std::vector<float>(26, 9),
+                      .next_observations = std::vector<float>(26),
                       .actions = std::vector<float>(13, 0.5f),
                       .rewards = {},
                       .costs = std::vector<float>(13, 1),
@@ -79,6 +79,8 @@ TEST_CASE("windows over a genuine end, and with timeouts as terminals over any e
                       .timeouts = std::vector<std::uint8_t>(13)};
   for (int i = 1; i <= 13; ++i) columns.rewards.push_back(static_cast<float>(i));
   columns.terminals[6] = columns.timeouts[12] = 1;
+  for (const std::size_t end : {6u, 12u})
+    columns.next_observations[2 * end] = columns.next_observations[2 * end + 1] = 9;
   Settings settings = small_settings();
   settings.chunk_length = 3;
   settings.discount = 0.5;

@@ -69,7 +69,7 @@ TEST_CASE("a header is read in any order of its entries") {
 
 TEST_CASE("a header that is not plainly one is refused") {
   const std::string rest = ", 'fortran_order': False, 'shape': (3,)}";
-  for (const char* type : {"|O", "<U4", "|S8", "<c8", "<f2", "<M8[s]", "|V4", "<f16", "f4", "*f4", ""})
+  for (const char* type : {"|O", "<U4", "|S8", "<c8", "<M8[s]", "|V4", "<f16", "f4", "*f4", ""})
     CHECK_THAT(why_not_header("{'descr': '" + std::string(type) + "'" + rest),
                Catch::Contains("not one of numbers"));
   CHECK_THAT(why_not_header("{'descr': [('a', '<f4')]" + rest), Catch::Contains("records"));
@@ -137,7 +137,6 @@ TEST_CASE("members that lie about themselves are refused") {
   for (const Case& c : {
            Case{npy_array<float>("<f4", "(4, 2)", kNumbers), "holds 24 bytes, its shape needs 32"},
            Case{npy_array<float>("<f4", "(2, 2)", kNumbers), "holds 24 bytes, its shape needs 16"},
-           Case{npy_array<float>("<f4", "(6,)", kNumbers), "has 1 dimensions"},
            Case{npy_array<float>("<f4", "(1, 3, 2)", kNumbers), "has 3 dimensions"},
            Case{npy_array<float>("<f4", "()", kNumbers), "has 0 dimensions"},
            Case{npy_array<float>("<f4", "(0, 2)", kNumbers), "is empty"},
