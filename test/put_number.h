@@ -20,7 +20,7 @@ void put_number(const std::filesystem::path& path, const std::string& tensor, st
   std::string file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::uint64_t header = 0;
   std::memcpy(&header, file.data(), sizeof header);
-  const StoredTensor& place = SafetensorsFile::parse(bytes, path).tensor(tensor);
+  const StoredTensor place = SafetensorsFile::parse(bytes, path).tensor(tensor);
   std::memcpy(file.data() + sizeof header + header + place.begin + index * sizeof(T), &value, sizeof value);
   const std::string lead = "\"file_xxh3_128\":\"";
   const std::size_t digits = file.find(lead) + lead.size();

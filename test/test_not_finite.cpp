@@ -67,7 +67,8 @@ TEST_CASE("a checkpoint with such a number in any tensor gives way to the older 
   const fs::path newest = list_generations(f.run + "/checkpoints").at(0).path;
   const std::string whole = content(newest), policy = content(f.run + "/policy.safetensors");
   std::size_t tried = 0;
-  for (const StoredTensor& tensor : SafetensorsFile::read(newest).tensors()) {
+  const std::vector<StoredTensor> tensors = SafetensorsFile::read(newest).tensors();
+  for (const StoredTensor& tensor : tensors) {
     if (tensor.type != StoredType::f32 || tensor.bytes() == 0) continue;
     INFO(tensor.name);
     put_number(newest, tensor.name, tensor.bytes() / 4 - 1, tried % 2 == 0 ? kNaN : -kInfinity);

@@ -119,7 +119,7 @@ std::vector<BadFile> bad_files() {
       {"length 2^63", bytes_of_text(std::string("\0\0\0\0\0\0\0\x80", 8)), "9223372036854775808 bytes"},
       {"length beyond the limit", raw_file("{" + std::string(kMaxHeaderBytes, ' ') + "}", 0),
        "limit of 1048576"},
-      {"another format", bytes_of_text("\x89HDF\r\n\x1a\n and so on"), "header is said to have"},
+      {"another format", bytes_of_text("\x89HDF\r\n\x1a\n and so on"), "this is an HDF5 file"},
       {"no header", raw_file("", 0), "does not begin with {"},
       {"space first", raw_file(" {}", 0), "does not begin with {"},
       {"byte-order mark", raw_file("\xEF\xBB\xBF{}", 0), "does not begin with {"},

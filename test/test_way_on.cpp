@@ -210,10 +210,12 @@ TEST_CASE("without memory the program says so, whatever it was about to do") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);
   std::size_t refused = 0;
-  for (int mebibytes = 24; mebibytes <= 320; mebibytes += 16) {
+  const std::vector<std::string> train = {"train",   "--data", f.data,  "--out",   f.path("x"), "--hidden", "512,512",
+                                          "--batch", "512",    "--steps", "1", "--threads", "2"};
+  for (int mebibytes = 32; mebibytes <= 160; mebibytes += 8) {
     const MemoryLimit limit(static_cast<rlim_t>(mebibytes) << 20);
     for (const std::vector<std::string>& command :
-         {std::vector<std::string>{"sample", f.run, "--obs", "-"}, f.train({"--out", f.path("x")}),
+         {std::vector<std::string>{"sample", f.run, "--obs", "-"}, train,
           std::vector<std::string>{"inspect", f.run}}) {
       ProgramResult result;
       try {
