@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <set>
 
 #include "base/error.h"
 #include "data/episodes.h"
@@ -36,11 +37,13 @@ std::vector<std::int64_t> constant_columns(std::span<const float> array, std::in
   return columns;
 }
 
-/// "column 3" or "columns 3, 5, 8"
+/// "column 3" or "columns 3, 5, 8", the first of many
 std::string column_list(const std::vector<std::int64_t>& columns) {
+  constexpr std::size_t kMost = 20;
   std::string list = columns.size() == 1 ? "column " : "columns ";
-  for (std::size_t i = 0; i < columns.size(); ++i) list += (i == 0 ? "" : ", ") + std::to_string(columns[i]);
-  return list;
+  for (std::size_t i = 0; i < std::min(columns.size(), kMost); ++i)
+    list += (i == 0 ? "" : ", ") + std::to_string(columns[i]);
+  return columns.size() > kMost ? list + " and " + std::to_string(columns.size() - kMost) + " more" : list;
 }
 
 /// "-1, 0 and 1"
@@ -56,7 +59,9 @@ std::string few_values_text(const ActionValues& few) {
 
 class Check {
  public:
-  explicit Check(const DsrlView& view) : view_(view), episodes_(split_episodes(view)) {}
+  explicit Check(const DsrlView& view) : view_(view), episodes_(split_episodes(view)) {
+    for (const LostColumn& lost : view.lost) lost_.insert({lost.array, lost.column});
+  }
 
   std::vector<Fault> run() {
     numbers();
@@ -97,16 +102,19 @@ class Check {
       add(Severity::warning, "costs", found.first_row, "below zero in " + rows_text(found),
           "a cost counts what should not happen; check its sign");
     for (std::size_t i = 0; i < 5; ++i) {
-      const auto of_array = [&](const LostColumn& lost) { return lost.array == static_cast<int>(i); };
       std::vector<std::int64_t> columns;
-      for (const LostColumn& lost : view_.lost)
-        if (of_array(lost)) columns.push_back(lost.column);
+      for (std::int64_t column = 0; column < width_of(kArrays[i], view_.shape); ++column)
+        if (is_lost(i, column)) columns.push_back(column);
       if (!columns.empty())
         add(Severity::warning, kArrays[i].name, -1,
             (kArrays[i].matrix() ? column_list(columns) + ": " : "") +
                 "what it varies by was lost in rounding to 32 bits",
             "subtract a constant before saving it: the first time, a mean position");
     }
+  }
+
+  bool is_lost(std::size_t array, std::int64_t column) const {
+    return lost_.contains({static_cast<int>(array), column});
   }
 
   void order() {
@@ -135,6 +143,13 @@ class Check {
           "save the state that the episode was cut in, or drop the last row of each: training bootstraps "
           "from it");
     }
+    if (found.one_filler)
+      add(Severity::warning, "next_observations", -1,
+          "the same numbers stand at all " + std::to_string(found.all_cuts) +
+              " ends where an episode was cut",
+          "if they are a filler, save the state that the episode was cut in, or drop the last row of each: "
+          "training "
+          "bootstraps from it");
     if (const Finding& repeated = found.repeated_genuine; repeated.rows > 0)
       add(Severity::warning, "next_observations", repeated.first_row,
           "at genuine ends it repeats the observation, in " + rows_text(repeated),
@@ -158,11 +173,18 @@ class Check {
                  "takes all rows as one episode"
                : "flag its last row in `timeouts`; training uses it as if cut there");
     } else if (episodes_.size() == 1 && view_.shape.rows > 1) {
-      add(Severity::warning, "timeouts", -1,
-          "all " + std::to_string(view_.shape.rows) + " rows are one episode",
+      const Finding joins = find_joins(view_, episodes_);
+      add(joins.rows > 0 ? Severity::error : Severity::warning, "timeouts", joins.first_row,
+          "all " + std::to_string(view_.shape.rows) + " rows are one episode" +
+              (joins.rows > 0 ? ", and the observation jumps after " + rows_text(joins) : ""),
           "if they are several, flag the last row of each, or let `r2pac data convert --episode-steps N` do "
           "it");
     }
+    if (const Finding joins = episodes_.size() > 1 ? find_joins(view_, episodes_) : Finding{};
+        joins.rows > 1 && 10 * joins.rows >= std::ssize(episodes_))
+      add(Severity::warning, "timeouts", joins.first_row,
+          "inside episodes the observation jumps to where episodes start, after " + rows_text(joins),
+          "an end seems to be missing there: flag it, or let `r2pac data convert --episode-steps N` do it");
     const auto both = [&](std::size_t r) { return view_.terminals[r] && view_.timeouts[r]; };
     if (const Finding found = find_in(view_.terminals, both); found.rows > 0)
       add(Severity::warning, "terminals", found.first_row,
@@ -187,9 +209,10 @@ class Check {
     for (std::size_t i = 0; i < 5; ++i) {
       if (i == 1) continue;  // what is true of the observations is true of the next ones
       const auto bytes = view_.bytes(i);
-      const std::vector<std::int64_t> columns =
+      std::vector<std::int64_t> columns =
           constant_columns({reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)},
                            width_of(kArrays[i], view_.shape));
+      std::erase_if(columns, [&](std::int64_t column) { return is_lost(i, column); });  // that says more
       if (columns.empty() || view_.shape.rows == 1) continue;
       if (kArrays[i].matrix())
         add(Severity::warning, kArrays[i].name, -1,
@@ -205,6 +228,7 @@ class Check {
   std::vector<Episode> episodes_;
   std::vector<Fault> faults_;
   bool finite_ = true;
+  std::set<std::pair<int, std::int64_t>> lost_;  ///< array and column
 };
 
 }  // namespace

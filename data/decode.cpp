@@ -127,7 +127,7 @@ ColumnShape decode(const std::string& path, std::int64_t budget_bytes, int worke
   std::int64_t working = 0;
   for (const OpenArray& array : arrays) working = std::max(working, hdf5::working_bytes(array.stored));
   const int active = active_workers(budget, working, workers);
-  limit.emplace(block_bytes(shape, workers) + working + kDirectoryBytes);
+  limit.emplace(block_bytes(shape, workers) + working + hdf5::kLibraryBytes);
   std::byte* const block = allocate(shape);
 
   int piece = 0;

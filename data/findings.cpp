@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <set>
 
 namespace r2pac {
@@ -34,6 +35,64 @@ double distance_to_next(const DsrlView& view, std::int64_t row) {
         std::max(largest, static_cast<double>(std::abs(next[i] - observed[i]) / (1 + std::abs(observed[i]))));
   return largest;
 }
+
+/// How far observations move, and where episodes start.
+class Moves {
+ public:
+  Moves(const DsrlView& view, const std::vector<Episode>& episodes) : view_(view) {
+    const auto width = static_cast<std::size_t>(view.shape.observation_dim);
+    mean_.resize(width);
+    std::int64_t inside = 0;
+    for (std::int64_t row = 0; row + 1 < view.shape.rows; ++row) {
+      if (is_end(view, row)) continue;
+      ++inside;
+      const auto now = observation(row), next = observation(row + 1);
+      for (std::size_t i = 0; i < width; ++i) mean_[i] += std::abs(double{next[i]} - double{now[i]});
+    }
+    for (double& mean : mean_) mean /= static_cast<double>(std::max<std::int64_t>(inside, 1));
+    if (episodes.size() < kFewEpisodes) return;
+    least_.assign(width, std::numeric_limits<float>::infinity());
+    greatest_.assign(width, -std::numeric_limits<float>::infinity());
+    for (const Episode& episode : episodes) {
+      const auto start = observation(episode.first);
+      for (std::size_t i = 0; i < width; ++i) {
+        least_[i] = std::min(least_[i], start[i]);
+        greatest_[i] = std::max(greatest_[i], start[i]);
+      }
+    }
+  }
+
+  /// Whether more than half of the components move by four times their mean after a row inside an episode.
+  bool jumps(std::int64_t row) const {
+    if (row < 0 || row + 1 >= view_.shape.rows || is_end(view_, row)) return false;
+    const auto now = observation(row), next = observation(row + 1);
+    std::size_t far = 0;
+    for (std::size_t i = 0; i < mean_.size(); ++i)
+      far += std::abs(double{next[i]} - double{now[i]}) > 4 * mean_[i];
+    return 2 * far > mean_.size();
+  }
+  /// Whether a row observes what starts of episodes do, a tenth of their range to either side; true of every
+  /// row where these are too few to tell.
+  bool is_like_start(std::int64_t row) const {
+    const auto seen = observation(row);
+    for (std::size_t i = 0; i < least_.size(); ++i) {
+      const float margin = 0.1f * (greatest_[i] - least_[i]);
+      if (!(seen[i] >= least_[i] - margin && seen[i] <= greatest_[i] + margin)) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kFewEpisodes = 3;
+
+  std::span<const float> observation(std::int64_t row) const {
+    return row_of(view_.observations, row, view_.shape.observation_dim);
+  }
+
+  const DsrlView& view_;
+  std::vector<double> mean_;             ///< of |difference| between rows of an episode, by component
+  std::vector<float> least_, greatest_;  ///< of the observations that episodes start with
+};
 
 std::string short_number(double value) {
   char text[32];
@@ -83,10 +142,17 @@ std::string RowOrder::todo() const {
 
 EndFindings find_end_states(const DsrlView& view) {
   EndFindings found;
+  std::span<const float> first_cut;
+  bool same = true;
   for (std::int64_t row = 0; row < view.shape.rows; ++row) {
     if (!is_end(view, row)) continue;
     const bool genuine = view.terminals[static_cast<std::size_t>(row)];
     found.all_cuts += !genuine;
+    if (!genuine) {
+      const auto next = row_of(view.next_observations, row, view.shape.observation_dim);
+      if (first_cut.empty()) first_cut = next;
+      same = same && std::ranges::equal(first_cut, next);
+    }
     if (unchanged(view, row)) (genuine ? found.repeated_genuine : found.repeated_cuts).add(row);
     if (row + 1 == view.shape.rows) continue;
     ++found.ends;
@@ -95,6 +161,7 @@ EndFindings find_end_states(const DsrlView& view) {
     found.next_start.add(row);
     if (!genuine) found.cuts_at_start.add(row);
   }
+  found.one_filler = same && found.all_cuts > 1;
   return found;
 }
 
@@ -102,6 +169,15 @@ Finding find_unchanged(const DsrlView& view) {
   Finding found;
   for (std::int64_t row = 0; row < view.shape.rows; ++row)
     if (!is_end(view, row) && unchanged(view, row)) found.add(row);
+  return found;
+}
+
+Finding find_joins(const DsrlView& view, const std::vector<Episode>& episodes) {
+  const Moves moves(view, episodes);
+  Finding found;
+  for (std::int64_t row = 0; row + 1 < view.shape.rows; ++row)
+    if (moves.jumps(row) && moves.is_like_start(row + 1) && !moves.jumps(row - 1) && !moves.jumps(row + 1))
+      found.add(row);
   return found;
 }
 

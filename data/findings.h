@@ -34,11 +34,16 @@ struct EndFindings {
   Finding next_start, cuts_at_start;        ///< the next row's observation: at any end, at cuts
   Finding repeated_cuts, repeated_genuine;  ///< their own observation, in any row
   std::int64_t all_cuts = 0;
+  bool one_filler = false;  ///< the same numbers at all cuts, of which there are several
 };
 EndFindings find_end_states(const DsrlView& view);
 
 /// Rows inside episodes whose next observation is their observation, bit for bit.
 Finding find_unchanged(const DsrlView& view);
+
+/// Rows inside episodes after which most components of the observation jump, and it lies where episodes
+/// start: the end of an episode that is not flagged. With fewer than three episodes, any such jump.
+Finding find_joins(const DsrlView& view, const std::vector<Episode>& episodes);
 
 /// How actions that are choices look.
 struct ActionValues {

@@ -15,7 +15,6 @@ constexpr hsize_t kPieceNumbers = hsize_t{4} << 20;  // but no more numbers than
 constexpr hsize_t kCommonChunk = hsize_t{64} << 20;  // bytes; larger ones only in arrays of that size
 constexpr std::size_t kMostNames = 64;               // of a listing
 constexpr int kDeepestListing = 3;
-constexpr std::int64_t kLibraryBytes = std::int64_t{64} << 20;  // that reading takes besides chunks
 
 bool link_exists(hid_t group, const std::string& name) {
   return check(H5Lexists(group, name.c_str(), H5P_DEFAULT)) > 0;

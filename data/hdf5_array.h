@@ -72,6 +72,9 @@ void read_rows(const StoredArray& array, hsize_t row, hsize_t rows, Put put);
 /// Whole chunks that together have so many rows that a call of the library is worth while.
 hsize_t piece_rows(const StoredArray& array);
 
+/// What the library takes to read, besides chunks.
+inline constexpr std::int64_t kLibraryBytes = std::int64_t{64} << 20;
+
 /// Memory that decoding a piece takes besides the place of its numbers: the packed and the unpacked chunk,
 /// and the piece before it is put there.
 std::int64_t working_bytes(const StoredArray& array);

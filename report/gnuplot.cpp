@@ -28,13 +28,15 @@ constexpr char kMessages[] = "messages.txt", kFigure[] = "r2pac-figure-";
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::error_code error;
-    const std::filesystem::path place = std::filesystem::temp_directory_path(error);
+    std::error_code fault;
+    const std::filesystem::path place = std::filesystem::temp_directory_path(fault);
+    if (fault)
+      throw Error(ExitCode::disk, "there is no folder for temporary files: " + fault.message(), "TMPDIR",
+                  "set TMPDIR to a folder that can be written");
     std::string pattern = (place / (std::string(kFigure) + "XXXXXX")).string();
-    if (error || mkdtemp(pattern.data()) == nullptr)
-      throw Error(ExitCode::disk,
-                  "cannot make a temporary folder: " + (error ? error.message() : std::strerror(errno)), pattern,
-                  "free some space or set TMPDIR to a folder that can be written");
+    if (mkdtemp(pattern.data()) == nullptr)
+      throw Error(ExitCode::disk, std::string("cannot make a temporary folder: ") + std::strerror(errno),
+                  pattern, "free some space or set TMPDIR to a folder that can be written");
     path_ = pattern;
     lock_ = open_descriptor(path_, O_RDONLY | O_DIRECTORY);
     lock_now(lock_.get());

@@ -166,16 +166,17 @@ TEST_CASE("a bad observation ends with 3 and its line's number, after the answer
   };
   for (const auto& [line, message] :
        {Case{"[1,2]", "the observation has 2 numbers, the policy wants 7"},
-        Case{"[0,0,0,0,0,0,0", "the line is no JSON array"}, Case{"zero", "the line is no JSON array"},
+        Case{"[0,0,0,0,0,0,0", "the line is not JSON"}, Case{"zero", "the line is not JSON"},
         Case{"{\"obs\": [0,0,0,0,0,0,0]}", "the line is no JSON array"},
         Case{"7", "the line is no JSON array"},
         Case{"[0,0,0,0,0,0,\"0\"]", "the observation holds something that is not a number"},
         Case{"[0,0,0,0,0,0,[0]]", "the observation holds something that is not a number"},
         Case{"[0,0,0,0,0,0,null]", "the observation holds something that is not a number"},
         Case{"[0,0,0,0,0,0,1e39]", "the observation holds a number that is not finite"},
-        Case{"[0,0,0,0,0,0,NaN]", "the line is no JSON array"},
+        Case{"[0,0,0,0,0,0,NaN]", "the line is not JSON"},
+        Case{"[0,0,0,0,0,0,1e400]", "the line holds a number that is out of range"},
         Case{std::string((1 << 20) + 1, '['), "the line is longer than a mebibyte"},
-        Case{std::string(1 << 20, '['), "the line is no JSON array"}}) {
+        Case{std::string(1 << 20, '['), "the line is nested too deeply"}}) {
     INFO(message);
     std::ofstream(f.path("lines")) << "[0,0,0,0,0,0,0]\n\n" << line << "\n[0,0,0,0,0,0,0]\n";
     const ProgramResult result =

@@ -87,6 +87,15 @@ TEST_CASE("an end that repeats its observation") {
   CHECK_THAT(faults[0].todo, Catch::Contains(genuine ? "harmless" : "bootstraps"));
 }
 
+TEST_CASE("a filler where episodes were cut") {
+  DsrlColumns c = many_episodes();
+  for_ends(c, [&](std::size_t row) {
+    if (c.timeouts[row])
+      std::fill_n(c.next_observations.begin() + static_cast<std::ptrdiff_t>(4 * row), 4, 0.0f);
+  });
+  CHECK(fault_with(c, "next_observations", "the same numbers stand at all 13 ends").severity == kWarning);
+}
+
 TEST_CASE("padding: rows in which nothing changes") {
   DsrlColumns c = many_episodes();
   const float filler = GENERATE(0.0f, -1.0f);
@@ -113,6 +122,36 @@ TEST_CASE("no end, or one for many episodes") {
   const Fault one = fault_with(c, "timeouts", "all 240 rows are one episode");
   CHECK(one.severity == kWarning);
   CHECK_THAT(one.todo, Catch::Contains("--episode-steps"));
+}
+
+TEST_CASE("episodes that were joined: the observation jumps to where episodes start") {
+  DsrlColumns c = many_episodes();
+  std::vector<float> state(4);  // moves a little in each row, and starts anywhere
+  std::uint32_t draw = 0;
+  const auto uniform = [&] { return 2 * random_uniform(7, Purpose::test, 0, draw++, 0) - 1; };
+  for (std::size_t row = 0; row < 240; ++row)
+    for (std::size_t k = 0; k < 4; ++k) {
+      if (row % 12 == 0) state[k] = uniform();
+      c.observations[4 * row + k] = state[k];
+      c.next_observations[4 * row + k] = state[k] += 0.02f * uniform();
+    }
+  REQUIRE(check_columns(c).empty());
+  const auto join = [&](std::size_t row) {
+    c.terminals[row] = c.timeouts[row] = 0;
+    set_next(c, row, row + 1);
+  };
+  SECTION("a third of the ends is left") {
+    for (std::size_t episode = 0; episode + 1 < 20; ++episode)
+      if (episode % 3 != 0) join(12 * episode + 11);
+    const Fault fault = fault_with(c, "timeouts", "jumps to where episodes start");
+    CHECK(fault.severity == kWarning);
+    CHECK(fault.row % 12 == 11);
+  }
+  SECTION("all are one") {
+    for (std::size_t episode = 0; episode + 1 < 20; ++episode) join(12 * episode + 11);
+    const Fault fault = fault_with(c, "timeouts", "are one episode, and the observation jumps after");
+    CHECK(fault.severity == kError);
+  }
 }
 
 TEST_CASE("rows in no order are refused by whatever trains, and named by what checks") {

@@ -2,10 +2,10 @@
 #include <cmath>
 #include <limits>
 
+#include "failure.h"
 #include "put_number.h"
 #include "small_run.h"
 #include "storage/generations.h"
-#include "failure.h"
 
 using namespace r2pac;
 namespace fs = std::filesystem;
@@ -165,7 +165,7 @@ TEST_CASE("an answer that is not finite is an error, and no line") {
   const ProgramResult result = run_program({"sample", f.run, "--obs", f.path("observations")});
   INFO(result.out << result.err);
   if (result.status == 0) {
-    CHECK_FALSE(has(result.out, "null"));
+    CHECK_FALSE(has(result.out, "[null"));
   } else {
     CHECK(result.status == 7);
     CHECK(has(result.err, "is not finite"));

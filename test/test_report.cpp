@@ -206,8 +206,14 @@ TEST_CASE("names are harmless in every language of markup") {
   CHECK(latex_text("a_b & 50% #1 {x} $y$ \\z ~ ^ <|>") ==
         "a\\_b \\& 50\\% \\#1 \\{x\\} \\$y\\$ \\textbackslash{}z \\textasciitilde{} \\textasciicircum{} "
         "\\textless{}\\textbar{}\\textgreater{}");
-  CHECK(markdown_text("a|b *c* `d` <e> [f](g) [1, 2]") == "a\\|b \\*c\\* \\`d\\` \\<e> [f]\\(g) [1, 2]");
+  CHECK(markdown_text("a|b *c* `d` <e> & $x$ [f](g) [1, 2]") ==
+        "a\\|b \\*c\\* \\`d\\` &lt;e> &amp; \\$x\\$ [f]\\(g) [1, 2]");
+  CHECK(latex_text("[1] *") == "{[}1] {*}");  // a row may begin with it
   CHECK(csv_text("plain") == "plain");
+  CHECK(csv_text("=1+1") == "'=1+1");
+  CHECK(csv_text("@x") == "'@x");
+  CHECK(csv_text("-1.5e-3") == "-1.5e-3");
+  CHECK(csv_text("a;=1") == "\"a;'=1\"");
   CHECK(csv_text("a, \"b\"") == "\"a, \"\"b\"\"\"");
   for (auto* text : {latex_text, markdown_text, csv_text}) CHECK(!has(text("a\n\x1b[2Jb"), "\n"));
   CHECK(gnuplot_string("it's `x` \n\"y\"\\") == "'it\u2019s `x`  \"y\"\\'");

@@ -16,9 +16,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Five characters or so, whatever the size.
-std::string short_number(double value) {
+std::string short_number(double value, int digits = 4) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
+  std::snprintf(text, sizeof text, "%.*g", digits, value);
   return text;
 }
 
@@ -50,7 +50,7 @@ std::string interval_text(const Interval& interval, std::size_t width) {
                      "  " + short_number(interval.steps_per_second) + " steps/s  ETA " +
                      duration_text(interval.eta_seconds);
   const auto add = [&](const std::string& name, double value, bool share) {
-    const std::string word = "  " + name + ' ' + (share ? short_number(100 * value) + " %" : short_number(value));
+    const std::string word = "  " + name + ' ' + (share ? short_number(100 * value, 3) + " %" : short_number(value, 3));
     if (line.size() + word.size() <= width) line += word;
   };
   for (const Shown& shown : kShown)
