@@ -9,7 +9,7 @@ repository=$(realpath "$(dirname "$0")/..")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# watch NAME COMMAND...: runs the command, looks at it five times a second, and judges what was seen.
+# watch NAME COMMAND...: runs the command, looks at it up to twenty times a second, and judges what was seen.
 watch() {
   local name=$1 looks=$folder/$1.looks
   shift
@@ -18,7 +18,7 @@ watch() {
   while [ -d "/proc/$process/fd" ] && kill -0 "$process" 2>/dev/null; do
     echo "$(ls "/proc/$process/fd" 2>/dev/null | wc -l)" \
       "$(awk '/^Threads/ {t = $2} /^VmRSS/ {m = $2} END {print t + 0, m + 0}' "/proc/$process/status" 2>/dev/null || true)"
-    sleep 0.2
+    sleep 0.05
   done >"$looks"
   wait "$process" || { cat "$folder/$name.out"; echo "soak: $name failed" >&2; return 1; }
   awk -v name="$name" '
