@@ -237,7 +237,10 @@ send(DESCRIPTION, struct.pack("<IIII", *described[:4]) + bounds + b"fake \xff\n"
 
 number_bytes = 0 if version == 1 else 4
 width = described[1]
-answer_type, answer_bytes = TRANSITION, number_bytes + (4 * width + 18) * count
+ANSWER_FORMS = {
+    RESET: (OBSERVATION, number_bytes + 4 * width),
+    STEP: (TRANSITION, number_bytes + (4 * width + 18) * count),
+}
 seeds, steps, sums = [0] * count, [0] * count, [0.0] * count
 
 
@@ -248,6 +251,7 @@ def observation(i):
 while True:
     kind, payload = receive()
     number, payload = payload[:number_bytes], payload[number_bytes:]
+    answer_type, answer_bytes = ANSWER_FORMS.get(kind, ANSWER_FORMS[STEP])
     if kind == CLOSE:
         if "answers-close" in modes:
             send(TRANSITION, number)

@@ -76,7 +76,8 @@ TEST_CASE("windows over a genuine end, and with timeouts as terminals over any e
                       .rewards = {},
                       .costs = std::vector<float>(13, 1),
                       .terminals = std::vector<std::uint8_t>(13),
-                      .timeouts = std::vector<std::uint8_t>(13)};
+                      .timeouts = std::vector<std::uint8_t>(13),
+                      .lost = {}};
   for (int i = 1; i <= 13; ++i) columns.rewards.push_back(static_cast<float>(i));
   columns.terminals[6] = columns.timeouts[12] = 1;
   for (const std::size_t end : {6u, 12u})

@@ -73,7 +73,7 @@ TEST_CASE("a simulator that ends or speaks otherwise is told from one that serve
       {"reset-crash", "was killed by signal 11 (Segmentation fault) instead of answering `reset`"},
       {"reset-error", "raised ValueError: no wheels"},
       {"reset-type-close", "the answer to `reset` is a message of type 7, expected 4"},
-      {"reset-oversized", "a message of type 6, expected 4"},
+      {"reset-oversized", "4294967295 bytes, expected"},
       {"reset-nan", "observation 0 of copy 0 is nan after step 0, expected a finite 32-bit number"},
       {"reset-extra", "a message of type 4 came before `step` asked for one"},
       {"old reset-extra", "a message of type 4 came before `step` asked for one"},
