@@ -55,7 +55,7 @@ TEST_CASE("a simulator that ends or speaks otherwise is told from one that serve
       {"hello-half-and-exit", "ended with status 0 instead of answering `hello`"},
       {"hello-half-hang-up", "instead of answering `hello`"},
       {"hello-error", "raised ValueError: no wheels:\n    | File robot.py, line 3\n    | ?[2Jroll()\nwhere"},
-      {"hello-error-empty", "where"},
+      {"hello-error-empty", "without a text"},
       {"hello-error-binary", "??"},
       {"hello-error-oversized", "has 1048576 bytes, expected 0 to 65536"},
       {"version-0", "its version of the protocol is 0, expected 1 to 2"},

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ void expect(ExitCode code, Read read) {
   try {
     read();
   } catch (const Error& error) {
+    if (error.code() != code)
+      std::fprintf(stderr, "status %d: %s\n", static_cast<int>(error.code()), error.what());
     require(error.code() == code && error.what()[0] != '\0');
     for (const std::string& text : {std::string(error.what()), error.where(), error.todo()})
       require(text.find('\x1b') == std::string::npos);
