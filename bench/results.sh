@@ -50,7 +50,7 @@ for file in "$data"/Safety*.hdf5; do
           "$r2pac" diagnose "$out/$run" --data "$file" -o "$out/scores/$run.diagnosis.json" >/dev/null
         for acting in $actings; do
           score_as="$out/scores/$run-${acting//[^a-z0-9]/-}.json"
-          [ -e "$score_as" ] || "$r2pac" eval "$out/$run" --episodes 20 --seed 1000 --threads 1 -o "$score_as" \
+          [ -e "$score_as" ] || "$r2pac" eval "$out/$run" --episodes 20 --seed 2000 --threads 1 -o "$score_as" \
             ${acting//,/ --set } >/dev/null
         done
       done
