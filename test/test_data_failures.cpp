@@ -136,6 +136,7 @@ TEST_CASE("too few descriptors and too little memory are no damage") {
   int read = 0, refused = 0;
   const auto judge = [&](const ProgramResult& result, rlim_t value) {
     INFO(value << ": " << result.status << " " << result.out << result.err);
+    if (result.status == 127) return;  // the program's loader had too few: what starts us may leave some open
     CHECK((result.status == 0 || result.status == 3));
     read += result.status == 0;
     refused += result.status == 3;
