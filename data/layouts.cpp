@@ -136,7 +136,11 @@ OtherData read_layout(const std::string& path, const LayoutOptions& options, con
   if (layout == Layout::automatic) {
     const std::string told = run_in_fence(
         path, limits, [&] { return std::string(1, static_cast<char>(tell_layout(hdf5::open_file(path)))); });
-    layout = static_cast<Layout>(told.at(0));
+    const int number = told.size() == 1 ? told[0] : -1;  // a file may have taken over the child
+    if (number <= static_cast<int>(Layout::automatic) || number > static_cast<int>(Layout::csv))
+      throw Error(ExitCode::data, "the file is damaged: its layout reads as nonsense", path,
+                  "get a fresh copy of the file");
+    layout = static_cast<Layout>(number);
   }
   AssembleOptions assembly{options.names, options.no_costs, options.episode_steps};
   if (!options.cost_key.empty()) assembly.names["costs"] = options.cost_key;

@@ -1,7 +1,10 @@
 #include <cstdio>
+#include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "storage/folder.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/training.h"
@@ -24,6 +27,8 @@ int run_calibrate(const CalibrateOptions& options) {
   // The policy of a run folder is replaced, wherever a link of its name may lead.
   const Links links = options.out.empty() && out != options.policy ? Links::replace : Links::follow;
   require_output(out, {options.data}, links);
+  std::optional<FolderLock> lock;  // what is replaced may be a run's, which goes on
+  if (options.out.empty()) lock.emplace(out.has_parent_path() ? out.parent_path() : ".");
   const Dataset dataset = load_data(options.data, policy.settings());
   const std::vector<CalibrationUnit> units = calibration_units(policy, dataset, options.seed);
   Settings plain = policy.settings();

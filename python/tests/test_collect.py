@@ -42,7 +42,7 @@ class FakeBall:
             float(action[0]),
             False,
             self.steps == 100,
-            {"cost": action[0] > 0.9},
+            {"cost": float(action[0] > 0.9)},
         )
 
     def close(self):
