@@ -53,7 +53,8 @@ inline std::ptrdiff_t open_files() {
 /// Ended, whether or not it has been reaped: an orphan's zombie is init's business.
 inline bool gone(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  const std::string stat{std::istreambuf_iterator<char>(in), {}};
+  std::string stat;
+  std::getline(in, stat);  // nothing where it ends while it is read
   const std::size_t name_end = stat.rfind(')');  // "pid (name) state ..."
   return name_end == std::string::npos || stat.compare(name_end, 3, ") Z") == 0;
 }
