@@ -33,15 +33,6 @@ std::optional<std::uint64_t> number_after(const std::string& text, const std::st
                                  : number_at(std::string_view(lines).substr(at + 1 + word.size()));
 }
 
-/// Bytes of this process that lie in memory.
-std::uint64_t resident_memory() {
-  const std::string text = text_of_file("/proc/self/statm");  // pages in all, pages resident, ...
-  const std::size_t blank = text.find(' ');
-  if (blank == std::string::npos) return 0;
-  return number_at(std::string_view(text).substr(blank)).value_or(0) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 std::string gibibytes(std::uint64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / 0x1p30);
@@ -49,6 +40,16 @@ std::string gibibytes(std::uint64_t bytes) {
 }
 
 }  // namespace
+
+ProcessMemory process_memory() {
+  const std::string pages = text_of_file("/proc/self/statm");  // in all, resident, ...
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  const auto bytes_at = [&](std::size_t at) {
+    return number_at(std::string_view(pages).substr(at)).value_or(0) * page;
+  };
+  const std::size_t blank = std::min(pages.find(' '), pages.size());
+  return {bytes_at(0), bytes_at(blank)};
+}
 
 std::optional<std::uint64_t> memory_left_by_control_groups(const std::filesystem::path& root,
                                                            const std::string& membership) {
@@ -80,7 +81,7 @@ MemoryClaim::MemoryClaim(std::size_t bytes) : bytes_(bytes) {
   if (bytes < kWorthAsking) return;
   const auto available = available_memory();
   // What is claimed and already used lies among the resident bytes.
-  if (!available || wanted <= *available + std::min(wanted - bytes, resident_memory())) return;
+  if (!available || wanted <= *available + std::min(wanted - bytes, process_memory().resident)) return;
   claimed -= bytes;
   throw Error(ExitCode::settings,
               "this needs at least " + gibibytes(wanted) + " of memory, and " + gibibytes(*available) +

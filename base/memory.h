@@ -10,6 +10,12 @@
 
 namespace r2pac {
 
+/// What this process has; zeros where it cannot be told, as without a descriptor to spare.
+struct ProcessMemory {
+  std::uint64_t address_space, resident;  ///< bytes
+};
+ProcessMemory process_memory();
+
 /// Bytes that the machine has available, or less where a control group leaves less; nothing if unknown.
 std::optional<std::uint64_t> available_memory();
 

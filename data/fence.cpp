@@ -20,6 +20,7 @@
 
 #include "base/descriptors.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "data/child_reply.h"
 
 namespace r2pac {
@@ -47,16 +48,6 @@ void send(int pipe, char kind, const std::string& bytes) {
     if (n < 0 && errno != EINTR) return;
     if (n > 0) sent += static_cast<std::size_t>(n);
   }
-}
-
-/// Bytes; 0 where it cannot be told, as without a descriptor to spare.
-std::uint64_t address_space_in_use() {
-  unsigned long pages = 0;
-  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(file, "%lu", &pages) != 1) pages = 0;
-    std::fclose(file);
-  }
-  return std::uint64_t{pages} * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 /// Counts what the children of a call have done, in memory that they share with their parent.
@@ -98,7 +89,7 @@ void restrict_child(const FenceLimits& limits) {
   };
   limit(RLIMIT_CORE, 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these reserve terabytes
-  if (const std::uint64_t used = address_space_in_use(); used > 0)
+  if (const std::uint64_t used = process_memory().address_space; used > 0)
     limit(RLIMIT_AS, used + static_cast<rlim_t>(limits.bytes));
 #endif
 }
@@ -261,7 +252,7 @@ class Children {
 AddressSpaceLimit::AddressSpaceLimit(std::int64_t bytes) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   rlimit now{};
-  const std::uint64_t used = address_space_in_use();
+  const std::uint64_t used = process_memory().address_space;
   if (used == 0 || getrlimit(RLIMIT_AS, &now) != 0) return;
   before_ = now.rlim_cur;
   now.rlim_cur = std::min(used + static_cast<rlim_t>(bytes), now.rlim_cur);
