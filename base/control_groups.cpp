@@ -25,9 +25,9 @@ void visit_control_groups(
     const bool second_version = controllers.empty();
     if (!second_version && std::string(",").append(controllers).append(",").find(wanted) == std::string::npos)
       continue;
-    const std::vector<std::filesystem::path> mounts = second_version
-                                                          ? std::vector{root, root / "unified"}
-                                                          : std::vector{root / controllers, root / controller};
+    const std::vector<std::filesystem::path> mounts =
+        second_version ? std::vector{root, root / "unified"}
+                       : std::vector{root / controllers, root / controller};
     // In a container the path may be that of the host: its folders are missing, and the root is the group.
     for (const auto& mount : mounts)
       for (std::filesystem::path group = std::filesystem::path(line.substr(second + 1)).relative_path();;

@@ -19,8 +19,8 @@ ProcessMemory process_memory();
 /// Bytes that the machine has available, or less where a control group leaves less; nothing if unknown.
 std::optional<std::uint64_t> available_memory();
 
-/// The least that the control groups of a process leave it: the limit, less what is in use, but for file pages
-/// that can be dropped. Nothing without a limit. root, membership  as for visit_control_groups()
+/// The least that the control groups of a process leave it: the limit, less what is in use, but for file
+/// pages that can be dropped. Nothing without a limit. root, membership  as for visit_control_groups()
 std::optional<std::uint64_t> memory_left_by_control_groups(const std::filesystem::path& root,
                                                            const std::string& membership);
 

@@ -61,9 +61,10 @@ std::optional<int> processors_of_quota(const std::string& text) {
 std::optional<int> processors_of_control_groups(const std::filesystem::path& root,
                                                 const std::string& membership) {
   std::optional<int> least;
-  visit_control_groups(root, membership, "cpu", [&](const std::filesystem::path& folder, bool second_version) {
-    lower(least, quota_of_folder(folder, second_version));
-  });
+  visit_control_groups(root, membership, "cpu",
+                       [&](const std::filesystem::path& folder, bool second_version) {
+                         lower(least, quota_of_folder(folder, second_version));
+                       });
   return least;
 }
 

@@ -7,8 +7,9 @@ namespace r2pac {
 namespace {
 
 constexpr std::size_t kLongestText = std::size_t{1} << 14;
-constexpr ExitCode kFailures[] = {ExitCode::usage,    ExitCode::data, ExitCode::settings, ExitCode::checkpoint,
-                                  ExitCode::device,   ExitCode::diverged, ExitCode::disk, ExitCode::environment};
+constexpr ExitCode kFailures[] = {ExitCode::usage,      ExitCode::data,       ExitCode::settings,
+                                  ExitCode::checkpoint, ExitCode::device,     ExitCode::diverged,
+                                  ExitCode::disk,       ExitCode::environment};
 
 }  // namespace
 

@@ -13,8 +13,8 @@ struct FenceLimits {
   double seconds = 0;      ///< that may pass without progress of any child
 };
 
-/// Called by a job whenever it has got on: a slow disk or a busy machine may take its time, a job that hangs may
-/// not. Costs nothing, and does nothing outside of a job.
+/// Called by a job whenever it has got on: a slow disk or a busy machine may take its time, a job that hangs
+/// may not. Costs nothing, and does nothing outside of a job.
 void report_progress();
 
 /// Runs job(0), ..., job(workers - 1), each in a child process of its own, and returns their replies.

@@ -36,7 +36,8 @@ Complaint reported(std::string_view payload) {
   };
   Complaint out;
   out.what = take_line();
-  if (out.what.find_first_not_of(' ') == std::string::npos) out.what = "the environment reported an error without a text";
+  if (out.what.find_first_not_of(' ') == std::string::npos)
+    out.what = "the environment reported an error without a text";
   out.todo = take_line();
   out.details = text;
   return out;

@@ -147,12 +147,14 @@ std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs) {
                                                     {"training", training_chart(task, groups)}};
     for (const auto& [kind, chart] : charts)
       if (!chart.panels.empty())
-        pictures.push_back({file_names.make(kind, task), [chart](const auto& files) { draw_chart(files, chart); }});
+        pictures.push_back(
+            {file_names.make(kind, task), [chart](const auto& files) { draw_chart(files, chart); }});
   }
   return pictures;
 }
 
-std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds) {
+std::vector<Picture> score_pictures(const ReportTable& table,
+                                    const std::map<std::string, DataCloud>& clouds) {
   std::vector<Picture> pictures;
   FileNames file_names;
   for (std::size_t begin = 0, end = 0; begin < table.rows.size(); begin = end) {
@@ -167,7 +169,8 @@ std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std
   return pictures;
 }
 
-std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs, const std::shared_ptr<Device>& device) {
+std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
+                                  const std::shared_ptr<Device>& device) {
   std::vector<TitledMap> maps;
   for (const TrainingRun& run : runs) {
     std::error_code fault;

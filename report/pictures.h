@@ -34,6 +34,7 @@ std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std
 /// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold. The
 /// device evaluates the policies.
 /// Throws Error(checkpoint) for a damaged policy, too.
-std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs, const std::shared_ptr<Device>& device);
+std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
+                                  const std::shared_ptr<Device>& device);
 
 }  // namespace r2pac

@@ -23,8 +23,8 @@ VariantKeys training_keys(const Settings& settings);
 /// The same with how the policy acted in place of the settings of acting, and what else tells scores apart.
 VariantKeys scoring_keys(const ScoredPolicy& scores);
 
-/// "last" for a finished run's policy, "safe-best", or "step N"; with "(stale)" where the policy is another one
-/// by now.
+/// "last" for a finished run's policy, "safe-best", or "step N"; with "(stale)" where the policy is another
+/// one by now.
 std::string checkpoint_text(const ScoredPolicy& scores);
 
 /// Per member of `keys` (all with the same names): "name=value, ..." of the names in which any two differ,

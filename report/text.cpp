@@ -88,16 +88,18 @@ std::string number_or_nothing(const std::optional<double>& value) {
   return value ? format_number(*value) : "";
 }
 
-/// The text with an apostrophe wherever a spreadsheet would take what follows for a formula: at the beginning and
-/// behind a semicolon, which is the separator in some countries. Numbers stay as they are.
+/// The text with an apostrophe wherever a spreadsheet would take what follows for a formula: at the beginning
+/// and behind a semicolon, which is the separator in some countries. Numbers stay as they are.
 std::string without_formulas(const std::string& text) {
-  constexpr std::string_view kSigns[] = {"=",           "+",           "-",           "@",
+  constexpr std::string_view kSigns[] = {"=",      "+",      "-",      "@",
                                          "\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"};  // and the same, wide
   if (parse_number<double>(text)) return text;
   std::string out;
   bool begins = true;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto follows = [&](std::string_view sign) { return std::string_view(text).substr(i).starts_with(sign); };
+    const auto follows = [&](std::string_view sign) {
+      return std::string_view(text).substr(i).starts_with(sign);
+    };
     if (begins && std::ranges::any_of(kSigns, follows)) out += '\'';
     out += text[i];
     begins = text[i] == ';' || (begins && (text[i] == ' ' || text[i] == '"'));

@@ -22,8 +22,8 @@ std::string table_csv(const ReportTable& table);
 std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores);
 std::string episodes_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores);
 
-/// Text in which characters that are special in LaTeX, Markdown or CSV (RFC 4180) are escaped, and in CSV what a
-/// spreadsheet would take for a formula. Control characters are spelled out.
+/// Text in which characters that are special in LaTeX, Markdown or CSV (RFC 4180) are escaped, and in CSV
+/// what a spreadsheet would take for a formula. Control characters are spelled out.
 std::string latex_text(std::string_view text);
 std::string markdown_text(std::string_view text);
 std::string csv_text(std::string_view text);

@@ -39,8 +39,8 @@ const Task& find_task(std::string_view name);
 /// The task that a data file's name tells, if any.
 std::optional<Task> task_from_file_name(std::string_view path);
 
-/// What to say where a data file's name tells another task than settings do; "" where there is nothing to say.
-/// task  an alias, or "" for none
+/// What to say where a data file's name tells another task than settings do; "" where there is nothing to
+/// say. task  an alias, or "" for none
 std::string task_contradiction(std::string_view path, std::string_view task);
 
 /// (episode_return - min) / (max - min), not clipped. episode_return: mean of undiscounted, unscaled

@@ -102,7 +102,8 @@ void write_file_atomically(const fs::path& path, std::span<const std::span<const
   Temporary temporary(target, total);
   for (const auto& part : parts) need(write_fully(temporary.file.get(), part), "writing");
   need(sync_fully(temporary.file.get()), "forcing it to the disk");
-  const Descriptor lock(::fcntl(temporary.file.get(), F_DUPFD_CLOEXEC, 0));  // held until the file has its name
+  const Descriptor lock(
+      ::fcntl(temporary.file.get(), F_DUPFD_CLOEXEC, 0));  // held until the file has its name
   need(temporary.file.close(), "closing");
   need(::rename(temporary.path.c_str(), target.c_str()) == 0, "renaming");
   temporary.released = true;

@@ -53,8 +53,8 @@ void require_output(const std::filesystem::path& path,
 /// Forces a folder's list of names to the disk. Throws Error(disk).
 void sync_folder(const std::filesystem::path& folder);
 
-/// A regular file that is read from its beginning, so that its first bytes can be judged before the rest costs
-/// memory. All members throw Error(code) on failure.
+/// A regular file that is read from its beginning, so that its first bytes can be judged before the rest
+/// costs memory. All members throw Error(code) on failure.
 class InputFile {
  public:
   /// Refuses what is missing, unreadable, not a regular file or larger than `max_bytes`.

@@ -62,7 +62,8 @@ bool FolderLock::try_to_hold() {
   if (!held_ && errno == EWOULDBLOCK)
     throw Error(ExitCode::settings, "the folder is in use by " + holder(descriptor_.get()), folder_.string(),
                 "wait for its end, or choose another folder with --out");
-  struct stat mine {}, there {};
+  struct stat mine {
+  }, there{};
   if (::fstat(descriptor_.get(), &mine) != 0 || ::lstat(file_.c_str(), &there) != 0 ||
       mine.st_ino != there.st_ino || mine.st_dev != there.st_dev)
     return false;

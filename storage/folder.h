@@ -8,12 +8,12 @@
 
 namespace r2pac {
 
-/// Makes a folder and those above it, each forced to the disk. Returns those that were not there, the uppermost
-/// first. Throws DiskError.
+/// Makes a folder and those above it, each forced to the disk. Returns those that were not there, the
+/// uppermost first. Throws DiskError.
 std::vector<std::filesystem::path> make_folder(const std::filesystem::path& folder);
 
-/// Holds a folder for this program. The file `lock` in it names the process, and is removed at the end. After a
-/// kill it stays, and means nothing: only a living process holds the lock.
+/// Holds a folder for this program. The file `lock` in it names the process, and is removed at the end. After
+/// a kill it stays, and means nothing: only a living process holds the lock.
 class FolderLock {
  public:
   /// Makes the folder if need be. Throws Error: settings, naming the process, where another one holds the

@@ -39,8 +39,8 @@ std::filesystem::path save_generation(const std::filesystem::path& folder, std::
 
 /// The newest checkpoint that is whole: it reads cleanly, carries a checksum, holds finite numbers, and
 /// `validate` (may be empty) throws no Error(checkpoint); its other errors pass through. Calls `warn` (may be
-/// empty) once for each damaged file. Nothing when the folder holds no checkpoint; throws Error(checkpoint) when it holds some and
-/// none is whole.
+/// empty) once for each damaged file. Nothing when the folder holds no checkpoint; throws Error(checkpoint)
+/// when it holds some and none is whole.
 std::optional<LoadedGeneration> newest_valid_generation(
     const std::filesystem::path& folder, const std::function<void(const SafetensorsFile&)>& validate = {},
     const std::function<void(const std::string&)>& warn = {});

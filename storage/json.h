@@ -21,9 +21,9 @@ class JsonFault : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The one value that the text holds. Each limit is kept while reading, before it costs memory. Of two members
-/// of one name the later one counts. Throws JsonFault for anything else: text that is no JSON in UTF-8, a number
-/// beyond double precision, a limit.
+/// The one value that the text holds. Each limit is kept while reading, before it costs memory. Of two
+/// members of one name the later one counts. Throws JsonFault for anything else: text that is no JSON in
+/// UTF-8, a number beyond double precision, a limit.
 nlohmann::json read_json(std::string_view text, const JsonLimits& limits = {});
 
 }  // namespace r2pac

@@ -15,8 +15,8 @@ namespace r2pac {
 /// several threads at once.
 class LineLog {
  public:
-  /// Opens the file, or creates it; a last line without its end, torn by a crash, is cut off. A symbolic link is
-  /// refused; of a file with other names (hard links) a copy takes the place under this name.
+  /// Opens the file, or creates it; a last line without its end, torn by a crash, is cut off. A symbolic link
+  /// is refused; of a file with other names (hard links) a copy takes the place under this name.
   explicit LineLog(const std::filesystem::path& path);
 
   /// Appends `line` (without line end) and a line end. When that fails the file is as before the call.

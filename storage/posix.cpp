@@ -57,7 +57,7 @@ bool DiskError::may_pass() const {
 }
 
 DiskError disk_error(const std::filesystem::path& path, const char* step, int error_number,
-                 std::size_t bytes_wanted) {
+                     std::size_t bytes_wanted) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   struct statvfs space {};
   std::string free_bytes = "unknown";

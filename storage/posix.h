@@ -59,6 +59,6 @@ class DiskError : public Error {
 
 /// The error for a failed write to `path`: step that failed, system's text, bytes wanted and bytes free.
 DiskError disk_error(const std::filesystem::path& path, const char* step, int error_number,
-                 std::size_t bytes_wanted);
+                     std::size_t bytes_wanted);
 
 }  // namespace r2pac

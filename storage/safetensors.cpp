@@ -206,13 +206,12 @@ SafetensorsFile SafetensorsFile::read(const std::filesystem::path& path) {
 SafetensorsFile SafetensorsFile::parse(std::vector<std::byte> bytes, const std::filesystem::path& path) {
   const std::string name = path.string();
   const std::size_t begin = kLengthBytes + header_length(bytes, bytes.size(), name);
-  SafetensorsHeader header =
-      parse_header(json_of(std::span(bytes).first(begin)), bytes.size() - begin, name);
+  SafetensorsHeader header = parse_header(json_of(std::span(bytes).first(begin)), bytes.size() - begin, name);
   return {std::move(bytes), begin, std::move(header), path};
 }
 
-SafetensorsFile::SafetensorsFile(std::vector<std::byte> bytes, std::size_t data_begin, SafetensorsHeader header,
-                                 const std::filesystem::path& path)
+SafetensorsFile::SafetensorsFile(std::vector<std::byte> bytes, std::size_t data_begin,
+                                 SafetensorsHeader header, const std::filesystem::path& path)
     : path_(path), header_(std::move(header)), file_(std::move(bytes)) {
   const std::string name = path.string();
   const std::span<const std::byte> all(file_), data = all.subspan(data_begin);

@@ -65,8 +65,9 @@ class SafetensorsWriter {
   void metadata(const std::string& key, const std::string& value);
 
   /// Writes the file atomically, tensors in order of element size (widest first), then name: each is aligned
-  /// to its element. The same content gives the same bytes. Throws Error: diverged where a number is not finite,
-  /// before anything is written, and disk; InvalidArgument when the header would be longer than kMaxHeaderBytes.
+  /// to its element. The same content gives the same bytes. Throws Error: diverged where a number is not
+  /// finite, before anything is written, and disk; InvalidArgument when the header would be longer than
+  /// kMaxHeaderBytes.
   void write(const std::filesystem::path& path, Links links = Links::follow) const;
 
  private:
@@ -88,8 +89,8 @@ class SafetensorsFile {
 
   const std::filesystem::path& path() const { return path_; }
 
-  /// Throws Error(checkpoint) naming the tensor where a number is not finite: such a file can be looked at, but
-  /// not computed with.
+  /// Throws Error(checkpoint) naming the tensor where a number is not finite: such a file can be looked at,
+  /// but not computed with.
   void require_finite() const;
 
   /// True when the file carries a checksum (which then agreed).

@@ -54,7 +54,7 @@ inline std::ptrdiff_t open_files() {
 inline bool gone(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
   std::string stat;
-  std::getline(in, stat);  // nothing where it ends while it is read
+  std::getline(in, stat);                        // nothing where it ends while it is read
   const std::size_t name_end = stat.rfind(')');  // "pid (name) state ..."
   return name_end == std::string::npos || stat.compare(name_end, 3, ") Z") == 0;
 }

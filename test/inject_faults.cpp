@@ -1,6 +1,7 @@
 // Loaded before the C library (LD_PRELOAD), makes system calls and allocations of `r2pac` fail on purpose.
 //
-// R2PAC_FAULT=CALL:K:ERRNO:HOW  the K-th call (from 0) fails with this error number: `once`, or `for-good` with all
+// R2PAC_FAULT=CALL:K:ERRNO:HOW  the K-th call (from 0) fails with this error number: `once`, or `for-good`
+// with all
 //                               that follow; K of -1 only counts
 // R2PAC_FAULT_COUNT=FILE        8 bytes that count the calls, of child processes, too
 //
@@ -77,7 +78,9 @@ int start_main(int argc, char** argv, char** environment) {
   return main_of_program(argc, argv, environment);
 }
 
-mode_t mode_of(int flags, va_list list) { return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0; }
+mode_t mode_of(int flags, va_list list) {
+  return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
+}
 
 }  // namespace
 
@@ -88,14 +91,14 @@ mode_t mode_of(int flags, va_list list) { return (flags & (O_CREAT | O_TMPFILE))
     return fails(CALL) ? FAILED : function ARGUMENTS;                   \
   }
 
-#define R2PAC_INJECT_OPEN(NAME)                                           \
-  extern "C" int NAME(const char* path, int flags, ...) {                 \
+#define R2PAC_INJECT_OPEN(NAME)                                            \
+  extern "C" int NAME(const char* path, int flags, ...) {                  \
     static auto* const function = real<int(const char*, int, ...)>(#NAME); \
-    va_list list;                                                         \
-    va_start(list, flags);                                                \
-    const mode_t mode = mode_of(flags, list);                             \
-    va_end(list);                                                         \
-    return fails("open") ? -1 : function(path, flags, mode);              \
+    va_list list;                                                          \
+    va_start(list, flags);                                                 \
+    const mode_t mode = mode_of(flags, list);                              \
+    va_end(list);                                                          \
+    return fails("open") ? -1 : function(path, flags, mode);               \
   }
 
 R2PAC_INJECT_OPEN(open)
@@ -107,7 +110,8 @@ R2PAC_INJECT("read", -1, ssize_t, pread, (int fd, void* to, size_t size, off_t a
 R2PAC_INJECT("read", -1, ssize_t, pread64, (int fd, void* to, size_t size, off64_t at), (fd, to, size, at))
 R2PAC_INJECT("read", -1, ssize_t, readv, (int fd, const iovec* to, int parts), (fd, to, parts))
 R2PAC_INJECT("write", -1, ssize_t, write, (int fd, const void* from, size_t size), (fd, from, size))
-R2PAC_INJECT("write", -1, ssize_t, pwrite, (int fd, const void* from, size_t size, off_t at), (fd, from, size, at))
+R2PAC_INJECT("write", -1, ssize_t, pwrite, (int fd, const void* from, size_t size, off_t at),
+             (fd, from, size, at))
 R2PAC_INJECT("write", -1, ssize_t, pwrite64, (int fd, const void* from, size_t size, off64_t at),
              (fd, from, size, at))
 R2PAC_INJECT("write", -1, ssize_t, writev, (int fd, const iovec* from, int parts), (fd, from, parts))
@@ -119,7 +123,8 @@ R2PAC_INJECT("mkdir", -1, int, mkdir, (const char* path, mode_t mode), (path, mo
 R2PAC_INJECT("flock", -1, int, flock, (int fd, int operation), (fd, operation))
 R2PAC_INJECT("opendir", nullptr, DIR*, opendir, (const char* path), (path))
 R2PAC_INJECT("opendir", nullptr, DIR*, fdopendir, (int fd), (fd))
-R2PAC_INJECT("mmap", MAP_FAILED, void*, mmap, (void* at, size_t size, int access, int flags, int fd, off_t from),
+R2PAC_INJECT("mmap", MAP_FAILED, void*, mmap,
+             (void* at, size_t size, int access, int flags, int fd, off_t from),
              (at, size, access, flags, fd, from))
 R2PAC_INJECT("mmap", MAP_FAILED, void*, mmap64,
              (void* at, size_t size, int access, int flags, int fd, off64_t from),

@@ -1,5 +1,5 @@
-// Changes a number of a safetensors file of ours and makes its checksum right again: what a flipped bit in memory
-// leaves, before the file was written.
+// Changes a number of a safetensors file of ours and makes its checksum right again: what a flipped bit in
+// memory leaves, before the file was written.
 #pragma once
 
 #define XXH_INLINE_ALL

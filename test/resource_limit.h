@@ -7,8 +7,8 @@
 
 namespace r2pac {
 
-/// While it lives, no more than `most` of a resource can be had: bytes of a file with RLIMIT_FSIZE, which is a full
-/// disk for the poor, or descriptors with RLIMIT_NOFILE.
+/// While it lives, no more than `most` of a resource can be had: bytes of a file with RLIMIT_FSIZE, which is
+/// a full disk for the poor, or descriptors with RLIMIT_NOFILE.
 class ResourceLimit {
  public:
   ResourceLimit(__rlimit_resource resource, rlim_t most) : resource_(resource) {

@@ -46,9 +46,11 @@ TEST_CASE("what could command a terminal is spelled, and every other character s
   CHECK(printable(std::string_view("\0", 1)) == "\\x00");
   CHECK(printable("\u0080\u009b\u009f") == "\\xc2\\x80\\xc2\\x9b\\xc2\\x9f");
   CHECK(printable("\u00a0") == "\u00a0");  // the first character behind the control codes
-  CHECK(printable("a\u202eb\u2066c\u2028d\u200f") == "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\xa8d\\xe2\\x80\\x8f");
+  CHECK(printable("a\u202eb\u2066c\u2028d\u200f") ==
+        "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\xa8d\\xe2\\x80\\x8f");
   // No UTF-8: single bytes, a cut, overlong, a surrogate, beyond the last character.
-  CHECK(printable("\x9b" "a") == "\\x9ba");
+  CHECK(printable("\x9b"
+                  "a") == "\\x9ba");
   CHECK(printable("\xff\xfe") == "\\xff\\xfe");
   CHECK(printable("\xe4\xb8") == "\\xe4\\xb8");
   CHECK(printable("\xc0\x9b") == "\\xc0\\x9b");
@@ -63,6 +65,7 @@ TEST_CASE("a message keeps the lines that it sets off, and no line poses as one 
   CHECK(printable_message("it broke:\n    | Traceback\n    | line 2\n  its last output:") ==
         "it broke:\n    | Traceback\n    | line 2\n  its last output:");
   CHECK(printable_message("a\nerror: b") == "a\\x0aerror: b");
-  CHECK(printable_message("a\n  where: b\n   to do: c\n  x\x1b") == "a\\x0a  where: b\\x0a   to do: c\n  x\\x1b");
+  CHECK(printable_message("a\n  where: b\n   to do: c\n  x\x1b") ==
+        "a\\x0a  where: b\\x0a   to do: c\n  x\\x1b");
   CHECK(printable_message("a\n") == "a\\x0a");
 }

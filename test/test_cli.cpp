@@ -43,7 +43,8 @@ TEST_CASE("unknown verbs and options get the nearest name and exit status 2") {
            Case{{"train", "--data", "x", "--lr", "1e-3"},
                 message("unknown option `--lr`", "r2pac train", "give it as `--set learning_rate=VALUE`")},
            Case{{"train", "--data", "x", "--cost-limit", "5"},
-                message("unknown option `--cost-limit`", "r2pac train", "give it as `--set cost_limit=VALUE`")},
+                message("unknown option `--cost-limit`", "r2pac train",
+                        "give it as `--set cost_limit=VALUE`")},
            Case{{"train", "--data", "x", "--kappa=5"},
                 message("unknown option `--kappa`", "r2pac train", "give it as `--set cost_limit=VALUE`")},
            Case{{"train", "--data", "x", "--batch-size", "5"},
@@ -92,7 +93,8 @@ TEST_CASE("missing and bad words of the command line get a message and exit stat
                 message("unknown task `BalRun`", "--task", "did you mean `BallRun`?")},
            Case{{"eval", "x", "--env", "reach-avoid", "--episodes", "ten"},
                 "error: --episodes: Value ten not in range"},
-           Case{{"eval", "x", "--env", "reach-avoid", "--label", "2"}, "error: `label` cannot be `2`\n  where: --label\n  to do: allowed: 1, null\n"},
+           Case{{"eval", "x", "--env", "reach-avoid", "--label", "2"},
+                "error: `label` cannot be `2`\n  where: --label\n  to do: allowed: 1, null\n"},
            Case{{"bench", "stp"}, "error: suite: stp not in {step,action,kernels}\n"},
            Case{{"inspect", "a", "b"}, "error: The following argument was not expected: b\n"},
        }) {
@@ -132,8 +134,8 @@ TEST_CASE("help and version") {
                                          "\\((unknown|[0-9a-f]{7,40}(-dirty)?)\\)\n"));
   const Result help = run({"-h"});
   CHECK(help.status == 0);
-  for (const char* verb :
-       {"demo", "data", "train", "eval", "sample", "values", "trace", "inspect", "config", "methods", "bench"}) {
+  for (const char* verb : {"demo", "data", "train", "eval", "sample", "values", "trace", "inspect", "config",
+                           "methods", "bench"}) {
     CHECK(help.out.find(std::string("\n  ") + verb + " ") != std::string::npos);
     const Result own = run({verb, "--help"});
     CHECK(own.status == 0);
@@ -178,8 +180,14 @@ TEST_CASE("help and version are words, too, and help fits 80 columns") {
   CHECK(run({"-v"}).out == run({"--version"}).out);
   CHECK(run({"help"}).out == run({"--help"}).out);
   CHECK(run({"help", "data", "make"}).out == run({"data", "make", "--help"}).out);
-  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
-           {}, {"train"}, {"eval"}, {"sample"}, {"data", "convert"}, {"data", "check"}, {"bench"}, {"report"}}) {
+  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{{},
+                                                                                    {"train"},
+                                                                                    {"eval"},
+                                                                                    {"sample"},
+                                                                                    {"data", "convert"},
+                                                                                    {"data", "check"},
+                                                                                    {"bench"},
+                                                                                    {"report"}}) {
     std::vector<std::string> arguments = verb;
     arguments.emplace_back("--help");
     std::istringstream lines(run(arguments).out);

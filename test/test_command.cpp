@@ -156,8 +156,7 @@ TEST_CASE("training speaks within a second, a line an interval") {
   CHECK(result.out.ends_with("; the same command continues\n"));
   const std::string line = result.out.substr(result.out.find("\ncritics 10/"));
   CHECK(line.find('\n', 1) <= 81);  // it fits a terminal; metrics.jsonl has the rest
-  for (const char* word : {" steps/s  ETA ", "  V_r ", "  V_c "})
-    CHECK(line.find(word) < line.find('\n', 1));
+  for (const char* word : {" steps/s  ETA ", "  V_r ", "  V_c "}) CHECK(line.find(word) < line.find('\n', 1));
 }
 
 TEST_CASE("data sets are a function of their seed, and a run goes on in another folder") {

@@ -82,8 +82,12 @@ TEST_CASE("a child's reply is not trusted") {
   const std::int64_t all = offset_of(shape, kArrays.size());
   CHECK(refused(pack_shape(shape), all - 1));
   CHECK_FALSE(refused(pack_shape(shape), all));
-  for (const ColumnShape odd : {ColumnShape{0, 7, 2}, {-1, 7, 2}, {10, 0, 2}, {10, 7, -2},
-                                {std::int64_t{1} << 62, 1 << 20, 1 << 20}, {10, 1 << 30, 2}})
+  for (const ColumnShape odd : {ColumnShape{0, 7, 2},
+                                {-1, 7, 2},
+                                {10, 0, 2},
+                                {10, 7, -2},
+                                {std::int64_t{1} << 62, 1 << 20, 1 << 20},
+                                {10, 1 << 30, 2}})
     CHECK(refused(pack_shape(odd)));
   CHECK(refused(""));
   CHECK(refused(pack_shape(shape).substr(1)));
@@ -92,7 +96,8 @@ TEST_CASE("a child's reply is not trusted") {
   CHECK(error.code() == ExitCode::disk);
   CHECK(error.what() + error.where() + error.todo() == "whatwheretodo");
   // Neither success nor "resumable" comes out of a failure.
-  for (const std::string packed : {std::string(1, '\0'), std::string(1, 75), std::string("\x7fx"), std::string()})
+  for (const std::string packed :
+       {std::string(1, '\0'), std::string(1, 75), std::string("\x7fx"), std::string()})
     CHECK(unpack_error(packed).code() == ExitCode::data);
   CHECK(unpack_error(std::string(1, 3) + std::string(1 << 20, 'x')).where().empty());
 }

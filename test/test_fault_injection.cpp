@@ -1,6 +1,6 @@
-// System calls and allocations of whole commands made to fail one after the other: what was there before is whole,
-// nothing half-written stays, and the exit status tells the kind. A sample of the calls; R2PAC_THOROUGH=1000
-// takes every one.
+// System calls and allocations of whole commands made to fail one after the other: what was there before is
+// whole, nothing half-written stays, and the exit status tells the kind. A sample of the calls;
+// R2PAC_THOROUGH=1000 takes every one.
 #include <cstdint>
 #include <cstring>
 #include <iostream>
@@ -26,10 +26,10 @@ const std::set<int> kReading = {0, 2, 3, 4, 5, 8}, kWriting = {0, 8};
 
 /// EMFILE and EFBIG are not waited for, unlike a full disk.
 std::vector<Fault> faults() {
-  return {{"open", EMFILE, kReading},  {"read", EIO, kReading},      {"write", EFBIG, {0, 3, 8}},
-          {"fsync", EROFS, kWriting},  {"rename", EACCES, kWriting}, {"close", EINTR, {0}},
-          {"ftruncate", EPERM, {0, 3, 8}}, {"mkdir", EACCES, kWriting}, {"flock", ENOLCK, {0, 3}},
-          {"opendir", EMFILE, {0, 5, 8}},  {"mmap", ENOMEM, kReading},  {"malloc", ENOMEM, kReading}};
+  return {{"open", EMFILE, kReading},      {"read", EIO, kReading},      {"write", EFBIG, {0, 3, 8}},
+          {"fsync", EROFS, kWriting},      {"rename", EACCES, kWriting}, {"close", EINTR, {0}},
+          {"ftruncate", EPERM, {0, 3, 8}}, {"mkdir", EACCES, kWriting},  {"flock", ENOLCK, {0, 3}},
+          {"opendir", EMFILE, {0, 5, 8}},  {"mmap", ENOMEM, kReading},   {"malloc", ENOMEM, kReading}};
 }
 
 /// Runs commands with faults, and counts the calls of each kind.
@@ -37,8 +37,8 @@ class Injector {
  public:
   explicit Injector(const SmallRun& f) : file_(f.path("count")) {}
 
-  ProgramResult run(const std::vector<std::string>& arguments, const std::string& call, long k, int error_number,
-                    const char* how) const {
+  ProgramResult run(const std::vector<std::string>& arguments, const std::string& call, long k,
+                    int error_number, const char* how) const {
     std::ofstream(file_, std::ios::binary) << std::string(8, '\0');
     return run_program(arguments, {"LD_PRELOAD=" R2PAC_INJECT_FAULTS, "R2PAC_FAULT_COUNT=" + file_,
                                    "R2PAC_FAULT=" + call + ":" + std::to_string(k) + ":" +
@@ -76,7 +76,8 @@ int tries = 0;
 
 /// Makes sampled calls of a command fail. `prepare` puts the old state there, `check` judges what is left.
 template <class Prepare, class Check>
-void inject(const Injector& injector, const std::vector<std::string>& arguments, Prepare prepare, Check check) {
+void inject(const Injector& injector, const std::vector<std::string>& arguments, Prepare prepare,
+            Check check) {
   for (const Fault& fault : faults()) {
     prepare();
     REQUIRE(injector.run(arguments, fault.call, -1, 0, "once").status == 0);
@@ -98,7 +99,9 @@ void inject(const Injector& injector, const std::vector<std::string>& arguments,
 TEST_CASE("a command whose calls fail leaves each output old or new, and no temporary file") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);
-  REQUIRE(run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--flow-steps", "2"}).status == 0);
+  REQUIRE(
+      run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--flow-steps", "2"}).status ==
+      0);
   const std::string out = f.path("out");
   const Injector injector(f);
   tries = 0;
@@ -167,7 +170,9 @@ TEST_CASE("a training whose calls fail can be continued to the same bytes") {
 TEST_CASE("a disk that is full for a moment costs a training time and nothing else") {
   const SmallRun f;
   const auto arguments = f.train({"--threads", "1", "--set", "checkpoint_every=20"});
-  REQUIRE(run_program(f.train({"--threads", "1", "--set", "checkpoint_every=20", "--out", f.path("straight")})).status == 0);
+  REQUIRE(
+      run_program(f.train({"--threads", "1", "--set", "checkpoint_every=20", "--out", f.path("straight")}))
+          .status == 0);
   const Injector injector(f);
   for (const auto& [call, error_number] : {std::pair("fsync", EIO), std::pair("rename", ENOSPC)}) {
     fs::remove_all(f.run);
@@ -179,7 +184,8 @@ TEST_CASE("a disk that is full for a moment costs a training time and nothing el
     CHECK(result.err.find(std::strerror(error_number)) != std::string::npos);
     CHECK(result.err.find("; trying again in 1 s\n") != std::string::npos);
     CHECK_FALSE(has_temporary(f.run));
-    const bool same = content(f.run + "/policy.safetensors") == content(f.path("straight/policy.safetensors"));
+    const bool same =
+        content(f.run + "/policy.safetensors") == content(f.path("straight/policy.safetensors"));
     CHECK(same);
   }
 }

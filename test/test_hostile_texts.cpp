@@ -1,5 +1,5 @@
-// Texts of other people's files, through `report`, `inspect` and error messages into every form that leaves the
-// program: terminal, Markdown, LaTeX, CSV and pictures. None is obeyed.
+// Texts of other people's files, through `report`, `inspect` and error messages into every form that leaves
+// the program: terminal, Markdown, LaTeX, CSV and pictures. None is obeyed.
 #include <algorithm>
 #include <sstream>
 
@@ -18,15 +18,51 @@ namespace {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// In UTF-8, as JSON is. %s stands for a file that must not come to be.
-const char* const kTexts[] = {
-    "=cmd|' /C touch %s'!A0", "@SUM(1+1)*cmd|' /C touch %s'!A0", "+1+1", "-1+1|x", "  =1+1", "\"=1+1", "a;=1+1",
-    "\uFF1D1+1", "\t=1+1", "\r=1+1", "\x1b]0;owned\x07\x1b[2J\x1b[31m", "\u009b2J\u009d0;x\u009c", "\x7f\x08\x08\x08ok",
-    "safe \u202Eefas ton\u202C", "a\u2028b\u2029c", "row | 0.00 | 1.00 |\n| forged | row |", "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>", "[click](javascript:alert(1))", "![x](http://127.0.0.1/x.png)", "`touch %s`",
-    "$(touch %s)", "${\\href{http://127.0.0.1}{x}}$", "&#60;script&#62;", "*bold* _it_ ~~gone~~", "\\input{/etc/passwd}",
-    "\\immediate\\write18{touch %s}", "\\end{tabular}\\newpage", "100% & #1 $x^2$ ~", "[2pt] first", "*", "{", "}}}", "\\",
-    "'; system('touch %s') #", "\" ; system(\"touch %s\") ; \"", "a'\nsystem('touch %s')\n'", "`touch %s`'", "x\\",
-    "@{system('touch %s')}", "{/Symbol a}_{x}^{y}", "\"quoted\", with, commas", "line\r\nbreak", "", " "};
+const char* const kTexts[] = {"=cmd|' /C touch %s'!A0",
+                              "@SUM(1+1)*cmd|' /C touch %s'!A0",
+                              "+1+1",
+                              "-1+1|x",
+                              "  =1+1",
+                              "\"=1+1",
+                              "a;=1+1",
+                              "\uFF1D1+1",
+                              "\t=1+1",
+                              "\r=1+1",
+                              "\x1b]0;owned\x07\x1b[2J\x1b[31m",
+                              "\u009b2J\u009d0;x\u009c",
+                              "\x7f\x08\x08\x08ok",
+                              "safe \u202Eefas ton\u202C",
+                              "a\u2028b\u2029c",
+                              "row | 0.00 | 1.00 |\n| forged | row |",
+                              "<script>alert(1)</script>",
+                              "<img src=x onerror=alert(1)>",
+                              "[click](javascript:alert(1))",
+                              "![x](http://127.0.0.1/x.png)",
+                              "`touch %s`",
+                              "$(touch %s)",
+                              "${\\href{http://127.0.0.1}{x}}$",
+                              "&#60;script&#62;",
+                              "*bold* _it_ ~~gone~~",
+                              "\\input{/etc/passwd}",
+                              "\\immediate\\write18{touch %s}",
+                              "\\end{tabular}\\newpage",
+                              "100% & #1 $x^2$ ~",
+                              "[2pt] first",
+                              "*",
+                              "{",
+                              "}}}",
+                              "\\",
+                              "'; system('touch %s') #",
+                              "\" ; system(\"touch %s\") ; \"",
+                              "a'\nsystem('touch %s')\n'",
+                              "`touch %s`'",
+                              "x\\",
+                              "@{system('touch %s')}",
+                              "{/Symbol a}_{x}^{y}",
+                              "\"quoted\", with, commas",
+                              "line\r\nbreak",
+                              "",
+                              " "};
 
 std::string replaced(std::string text, const std::string& mark) {
   if (const std::size_t at = text.find("%s"); at != std::string::npos) text.replace(at, 2, mark);
@@ -105,13 +141,14 @@ void check_markdown(const std::string& markdown) {
   }
 }
 
-/// Balanced braces, no command but those of the table and of spelled characters, and no row that begins with what
-/// the end of the row before would take for its argument.
+/// Balanced braces, no command but those of the table and of spelled characters, and no row that begins with
+/// what the end of the row before would take for its argument.
 void check_latex(const std::string& latex) {
   CHECK(is_plain(latex));
   const std::vector<std::string> ours = {
-      "begin", "end", "toprule", "midrule", "bottomrule", "pm", "mathrm", "le", "kappa", "textbackslash",
-      "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "usepackage"};
+      "begin",    "end",         "toprule", "midrule",       "bottomrule",     "pm",
+      "mathrm",   "le",          "kappa",   "textbackslash", "textasciitilde", "textasciicircum",
+      "textless", "textgreater", "textbar", "usepackage"};
   std::ptrdiff_t depth = 0;
   for (std::size_t i = 0; i < latex.size(); ++i) {
     if (latex[i] == '\\') {
@@ -156,7 +193,8 @@ TEST_CASE("no text of an eval.json is obeyed in any form of a report") {
     CHECK(is_plain(result.err));
     check_markdown(content(out + "/table.md"));
     check_latex(content(out + "/table.tex"));
-    for (const char* file : {"/table.csv", "/evaluations.csv", "/episodes.csv"}) check_csv(content(out + file));
+    for (const char* file : {"/table.csv", "/evaluations.csv", "/episodes.csv"})
+      check_csv(content(out + file));
     CHECK_FALSE(fs::exists(mark));
   };
   std::vector<std::string> tables = arguments;
@@ -184,7 +222,8 @@ TEST_CASE("no text of a policy, a file name or a log reaches the terminal as it 
     SafetensorsWriter writer;
     const float value[] = {1};
     writer.add<float>("tensor " + text, {1}, value);
-    for (const char* key : {"settings", "observation_dim", "action_dim", "chunk_length", "value_limit", "step"})
+    for (const char* key :
+         {"settings", "observation_dim", "action_dim", "chunk_length", "value_limit", "step"})
       writer.metadata(key, text);
     writer.metadata("format", "r2pac-policy-2");
     writer.metadata("data_fingerprint", text);

@@ -24,7 +24,8 @@ std::uint32_t microseconds_of(const std::vector<std::string>& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   REQUIRE(run_program(arguments).status == 0);
   return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
+          .count());
 }
 
 /// Kills the command after so long. True if it was not done by then.
@@ -42,7 +43,9 @@ bool kill_after(const std::vector<std::string>& arguments, int microseconds) {
 TEST_CASE("killed at any instant, a command leaves each output old or new") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);
-  REQUIRE(run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--flow-steps", "2"}).status == 0);
+  REQUIRE(
+      run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--flow-steps", "2"}).status ==
+      0);
   const std::string out = f.path("out");
   std::uint32_t draws = 0;
   int kills = 0;
@@ -73,9 +76,10 @@ TEST_CASE("killed at any instant, a command leaves each output old or new") {
 TEST_CASE("a training that scores on the way, killed at any instant, ends in the same bytes") {
   const SmallRun f;
   const auto train = [&](const std::string& name) {
-    std::vector<std::string> arguments = f.train(
-        {"--out", f.path(name), "--set", "log_every=5", "--set", "checkpoint_every=10", "--set", "num_candidates=2",
-         "--set", "flow_steps=2", "--eval-env", "reach-avoid", "--eval-every", "15", "--eval-episodes", "1"});
+    std::vector<std::string> arguments =
+        f.train({"--out", f.path(name), "--set", "log_every=5", "--set", "checkpoint_every=10", "--set",
+                 "num_candidates=2", "--set", "flow_steps=2", "--eval-env", "reach-avoid", "--eval-every",
+                 "15", "--eval-episodes", "1"});
     *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = "150";
     return arguments;
   };
@@ -83,8 +87,10 @@ TEST_CASE("a training that scores on the way, killed at any instant, ends in the
   std::uint32_t draws = 1000;
   int kills = 0;
   for (int round = 0; round < kKills * thorough(); ++round) {
-    if (!kill_after(train("killed"), drawn(draws++, length))) fs::remove_all(f.path("killed"));
-    else ++kills;
+    if (!kill_after(train("killed"), drawn(draws++, length)))
+      fs::remove_all(f.path("killed"));
+    else
+      ++kills;
     if (round % 4 < 3) continue;
     REQUIRE(run_program(train("killed")).status == 0);
     for (const char* name : {"metrics.jsonl", "evaluations.jsonl", "policy.safetensors",

@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(),
+                kInfinity = std::numeric_limits<float>::infinity();
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -27,8 +28,9 @@ TEST_CASE("a file with a number that is not finite is not written, and the old o
     const float numbers[] = {1, value, 2};
     SafetensorsWriter writer;
     writer.add<float>("weights", {3}, numbers);
-    CHECK(failure([&] { writer.write(path); })
-              .starts_with("7 | tensor `weights` holds a number that is not finite | " + path.string()));
+    CHECK(failure([&] {
+            writer.write(path);
+          }).starts_with("7 | tensor `weights` holds a number that is not finite | " + path.string()));
     const double wide[] = {static_cast<double>(value), far};
     SafetensorsWriter of_doubles;
     of_doubles.add<double>("moments", {2}, wide);
@@ -72,8 +74,9 @@ TEST_CASE("a checkpoint with such a number in any tensor gives way to the older 
     if (tensor.type != StoredType::f32 || tensor.bytes() == 0) continue;
     INFO(tensor.name);
     put_number(newest, tensor.name, tensor.bytes() / 4 - 1, tried % 2 == 0 ? kNaN : -kInfinity);
-    CHECK(failure([&] { SafetensorsFile::read(newest).require_finite(); })
-              .starts_with("5 | tensor `" + tensor.name + "` holds a number that is not finite"));
+    CHECK(failure([&] {
+            SafetensorsFile::read(newest).require_finite();
+          }).starts_with("5 | tensor `" + tensor.name + "` holds a number that is not finite"));
     std::vector<std::string> warnings;
     const auto loaded = newest_valid_generation(f.run + "/checkpoints", {},
                                                 [&](const std::string& text) { warnings.push_back(text); });
@@ -100,15 +103,16 @@ TEST_CASE("a checkpoint with such a number in any tensor gives way to the older 
   CHECK(same);
 }
 
-TEST_CASE("a policy with such a number is refused by every verb that computes with it, and inspect counts it") {
+TEST_CASE(
+    "a policy with such a number is refused by every verb that computes with it, and inspect counts it") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);
   const fs::path policy = fs::path(f.run) / "policy.safetensors";
   put_number(policy, "v_c.0.weight", 3, kInfinity);
-  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
-           {"sample", f.run, "--obs", "-"},
-           {"eval", f.run, "--env", "reach-avoid", "--episodes", "1"},
-           {"values", f.run, "--data", f.data, "-o", f.path("v.csv")}}) {
+  for (const std::vector<std::string>& verb :
+       std::vector<std::vector<std::string>>{{"sample", f.run, "--obs", "-"},
+                                             {"eval", f.run, "--env", "reach-avoid", "--episodes", "1"},
+                                             {"values", f.run, "--data", f.data, "-o", f.path("v.csv")}}) {
     const ProgramResult result = run_program(verb);
     INFO(result.err);
     CHECK(result.status == 5);
@@ -140,7 +144,8 @@ TEST_CASE("no option takes NaN, infinity or a number beyond its range") {
                                  {{"calibrate", f.run, "--data", f.data}, "--miss-rate"},
                                  {train, "--hold-out"}};
   for (const Option& option : options)
-    for (const std::string value : {"nan", "NaN", "-nan", "inf", "-inf", "infinity", "1e999", "0x1p3", "1e300"}) {
+    for (const std::string value :
+         {"nan", "NaN", "-nan", "inf", "-inf", "infinity", "1e999", "0x1p3", "1e300"}) {
       std::vector<std::string> arguments = option.command;
       arguments.push_back(option.name + "=" + value);
       const ProgramResult result = run_program(arguments);
@@ -151,7 +156,8 @@ TEST_CASE("no option takes NaN, infinity or a number beyond its range") {
     }
   for (const char* key : {"alpha", "discount", "guidance_scale", "region_bound", "cost_limit"})
     for (const std::string value : {"nan", "inf", "-inf", "1e999"}) {
-      const ProgramResult result = run_program(f.train({"--out", f.path("never"), "--set", key + ("=" + value)}));
+      const ProgramResult result =
+          run_program(f.train({"--out", f.path("never"), "--set", key + ("=" + value)}));
       INFO(key << " " << value << ": " << result.err);
       CHECK(result.status == 4);
     }

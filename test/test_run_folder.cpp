@@ -1,5 +1,5 @@
-// A run folder belongs to one training at a time, keeps to itself, and is not written over; outputs are judged
-// before the work.
+// A run folder belongs to one training at a time, keeps to itself, and is not written over; outputs are
+// judged before the work.
 #include "folder_state.h"
 #include "resource_limit.h"
 #include "small_run.h"
@@ -94,11 +94,11 @@ TEST_CASE("a refused start leaves a folder as it was, and makes none") {
 TEST_CASE("links in a run folder are not followed out of it") {
   const SmallRun f;
   const std::string victim = f.path("victim");
-  const std::vector<std::string> files = {"metrics.jsonl",      "timing.jsonl",  "evaluations.jsonl",
-                                          "config.toml",        "manifest.json", "policy.safetensors",
-                                          "policy-safe-best.safetensors"};
-  const auto train = f.train({"--eval-env", "reach-avoid", "--eval-every", "20", "--eval-episodes", "1", "--set",
-                              "flow_steps=2", "--set", "num_candidates=2"});
+  const std::vector<std::string> files = {
+      "metrics.jsonl", "timing.jsonl",       "evaluations.jsonl",           "config.toml",
+      "manifest.json", "policy.safetensors", "policy-safe-best.safetensors"};
+  const auto train = f.train({"--eval-env", "reach-avoid", "--eval-every", "20", "--eval-episodes", "1",
+                              "--set", "flow_steps=2", "--set", "num_candidates=2"});
   for (const bool symbolic : {true, false})
     for (const std::string& name : files) {
       INFO(name << (symbolic ? ", symbolic" : ", hard"));
@@ -172,11 +172,10 @@ TEST_CASE("a run whose checkpoints are gone is not trained over") {
 TEST_CASE("scores of another policy are called stale") {
   const SmallRun f;
   const auto score = [&] {
-    return run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--flow-steps", "2"}).status;
+    return run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--flow-steps", "2"})
+        .status;
   };
-  const auto report = [&] {
-    return run_program({"report", f.run, "--no-pictures", "-o", f.path("report")});
-  };
+  const auto report = [&] { return run_program({"report", f.run, "--no-pictures", "-o", f.path("report")}); };
   REQUIRE(run_program(f.train()).status == 0);
   REQUIRE(score() == 0);
   CHECK(report().err.empty());
@@ -200,7 +199,8 @@ TEST_CASE("an output that is an input, or cannot be written, is refused before t
   fs::create_hard_link(f.data, f.path("hard.hdf5"));
   fs::create_symlink(policy, f.path("same.safetensors"));
   const auto before = state_of(f.folder.path);
-  for (const std::string& out : {f.data, f.path("same.hdf5"), f.path("hard.hdf5"), f.path("run/../reach-avoid.hdf5")})
+  for (const std::string& out :
+       {f.data, f.path("same.hdf5"), f.path("hard.hdf5"), f.path("run/../reach-avoid.hdf5")})
     for (const std::vector<std::string>& arguments :
          {std::vector<std::string>{"data", "convert", f.data, "--max-cost", "0", "-o", out},
           {"values", f.run, "--data", f.data, "-o", out},
@@ -227,7 +227,8 @@ TEST_CASE("an output that is an input, or cannot be written, is refused before t
   check_refusal(run_program(endless(f, {"--out", f.path("blocked")})), 4, "the folder holds a run");
   fs::remove_all(f.path("blocked"));
   fs::create_directories(f.path("blocked/policy-safe-best.safetensors"));
-  check_refusal(run_program(endless(f, {"--out", f.path("blocked")})), 8, "cannot replace what is not a regular");
+  check_refusal(run_program(endless(f, {"--out", f.path("blocked")})), 8,
+                "cannot replace what is not a regular");
 }
 
 TEST_CASE("scores are told before they are written") {
@@ -235,8 +236,9 @@ TEST_CASE("scores are told before they are written") {
   REQUIRE(run_program(f.train()).status == 0);
   // More than the printed scores take, less than the file.
   const ResourceLimit limit(RLIMIT_FSIZE, 4096);
-  const ProgramResult result = run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "60",
-                                            "--flow-steps", "1", "--candidates", "1", "-o", f.path("e.json")});
+  const ProgramResult result =
+      run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "60", "--flow-steps", "1",
+                   "--candidates", "1", "-o", f.path("e.json")});
   CHECK(result.status == 8);
   CHECK(result.out.find("return ") != std::string::npos);
   CHECK_FALSE(fs::exists(f.path("e.json")));

@@ -35,8 +35,7 @@ template <class T>
 std::vector<T> extremes() {
   using Limits = std::numeric_limits<T>;
   std::vector<T> values{T(1), T(0), Limits::lowest(), Limits::max(), Limits::min()};
-  if constexpr (Limits::has_infinity)
-    values.insert(values.end(), {Limits::denorm_min(), -T(0)});
+  if constexpr (Limits::has_infinity) values.insert(values.end(), {Limits::denorm_min(), -T(0)});
   return values;
 }
 

@@ -367,7 +367,8 @@ TEST_CASE("JSON is read within its limits and told apart from what is none") {
     for (std::size_t i = 0; i < depth; ++i) text += close;
     return text;
   };
-  CHECK(read_json(" {\"a\": [1, -2, 3.5, null, true, \"x\"]} ").dump() == R"({"a":[1,-2,3.5,null,true,"x"]})");
+  CHECK(read_json(" {\"a\": [1, -2, 3.5, null, true, \"x\"]} ").dump() ==
+        R"({"a":[1,-2,3.5,null,true,"x"]})");
   CHECK(fault(nested(8, "[", "]")) == "none");
   CHECK(fault(nested(9, "[", "]")) == "is nested too deeply");
   CHECK(fault(nested(1000000, "[", ""), {.bytes = 1 << 20}) == "is nested too deeply");
@@ -379,6 +380,7 @@ TEST_CASE("JSON is read within its limits and told apart from what is none") {
   CHECK(fault(std::string(20, ' ') + "1", {.bytes = 20}) == "has 21 bytes, more than 20");
   CHECK(fault("1e400") == "holds a number that is out of range");
   CHECK(fault(std::string("1\0", 2)) == "holds a zero byte");
-  for (const char* text : {"", " ", "{", "[1,]", "NaN", "Infinity", "[1] [2]", "{'a':1}", "\"\xff\"", "\"\x1b\"", "01"})
+  for (const char* text :
+       {"", " ", "{", "[1,]", "NaN", "Infinity", "[1] [2]", "{'a':1}", "\"\xff\"", "\"\x1b\"", "01"})
     CHECK(fault(text) == "is not JSON");
 }

@@ -1,5 +1,5 @@
-// What surrounds a process: hang-ups, readers that leave, closed descriptors, names of any bytes, few descriptors,
-// little memory.
+// What surrounds a process: hang-ups, readers that leave, closed descriptors, names of any bytes, few
+// descriptors, little memory.
 #include <memory>
 
 #include "base/descriptors.h"
@@ -64,7 +64,8 @@ TEST_CASE("a training outlives the reader of its output; other commands end with
     close(ends[1]);
     return result;
   };
-  for (const std::vector<std::string>& arguments : {f.train(), f.train({"--json", "--out", f.path("json")})}) {
+  for (const std::vector<std::string>& arguments :
+       {f.train(), f.train({"--json", "--out", f.path("json")})}) {
     const ProgramResult result = into_closed_pipe(arguments);
     CHECK(result.status == 0);
     CHECK(result.err.find("error") == std::string::npos);

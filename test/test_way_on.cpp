@@ -1,5 +1,5 @@
-// Situations of users that end a command: the message names a way on, and the way works. None of them is an internal
-// error, and none costs more memory or time than it should.
+// Situations of users that end a command: the message names a way on, and the way works. None of them is an
+// internal error, and none costs more memory or time than it should.
 #include <sys/resource.h>
 
 #include <nlohmann/json.hpp>
@@ -57,11 +57,10 @@ TEST_CASE("a run that is not finished names its newest checkpoint, and that chec
   const std::string newest = list_generations(f.run + "/checkpoints").at(0).path.string();
   std::ofstream(f.path("observations")) << "[0,0,0,0,0,0,0]\n";
   const auto commands = [&](const std::string& policy) {
-    return std::vector<std::vector<std::string>>{
-        {"sample", policy, "--obs", f.path("observations")},
-        {"values", policy, "--data", f.data, "-o", f.path("v.csv")},
-        {"diagnose", policy, "--data", f.data},
-        {"eval", policy, "--env", "reach-avoid", "--episodes", "1"}};
+    return std::vector<std::vector<std::string>>{{"sample", policy, "--obs", f.path("observations")},
+                                                 {"values", policy, "--data", f.data, "-o", f.path("v.csv")},
+                                                 {"diagnose", policy, "--data", f.data},
+                                                 {"eval", policy, "--env", "reach-avoid", "--episodes", "1"}};
   };
   for (const auto& command : commands(f.run)) {
     const ProgramResult result = run_program(command);
@@ -70,7 +69,9 @@ TEST_CASE("a run that is not finished names its newest checkpoint, and that chec
     CHECK(has(result.err, newest + " (`r2pac eval` takes --checkpoint 30, too)"));
   }
   for (const auto& command : commands(newest)) CHECK(run_program(command).status == 0);
-  CHECK(run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "1", "--checkpoint", "30"}).status == 0);
+  CHECK(
+      run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "1", "--checkpoint", "30"}).status ==
+      0);
   REQUIRE(run_program(train).status == 0);  // "continue it"
   for (const auto& command : commands(f.run)) CHECK(run_program(command).status == 0);
   fs::create_directory(f.path("empty"));
@@ -79,18 +80,22 @@ TEST_CASE("a run that is not finished names its newest checkpoint, and that chec
 
 TEST_CASE("a damaged or shortened log costs a warning, and the run goes on") {
   const SmallRun f;
-  const std::vector<std::string> more = {"--schedule", "joint", "--set", "checkpoint_every=10", "--set", "log_every=5"};
+  const std::vector<std::string> more = {"--schedule",          "joint", "--set",
+                                         "checkpoint_every=10", "--set", "log_every=5"};
   std::vector<std::string> train = f.train(more);
   REQUIRE(run_program(train).status == 0);
   const std::string policy = content(f.run + "/policy.safetensors"), log = content(f.run + "/metrics.jsonl");
-  const auto lines = [&] { const std::string now = content(f.run + "/metrics.jsonl"); return std::count(now.begin(), now.end(), '\n'); };
+  const auto lines = [&] {
+    const std::string now = content(f.run + "/metrics.jsonl");
+    return std::count(now.begin(), now.end(), '\n');
+  };
   for (const std::string damage : {"gone", "empty", "cut", "a line longer", "text"}) {
     INFO(damage);
     fs::remove(f.run + "/policy.safetensors");
     fs::remove(list_generations(f.run + "/checkpoints").at(0).path);
     if (damage == "gone") fs::remove(f.run + "/metrics.jsonl");
     std::ofstream(f.run + "/metrics.jsonl", damage == "gone" ? std::ios::app : std::ios::trunc)
-        << (damage == "cut" ? log.substr(0, log.size() / 2)
+        << (damage == "cut"             ? log.substr(0, log.size() / 2)
             : damage == "a line longer" ? "{\"step\":0}\n" + log
             : damage == "text"          ? "not a line of ours\n" + log
                                         : "");
@@ -110,7 +115,8 @@ TEST_CASE("where all checkpoints are damaged, another folder is the way on") {
   const SmallRun f;
   const std::vector<std::string> more = {"--set", "checkpoint_every=30"};
   REQUIRE(run_program(f.train(more)).status == 0);
-  for (const Generation& generation : list_generations(f.run + "/checkpoints")) fs::resize_file(generation.path, 100);
+  for (const Generation& generation : list_generations(f.run + "/checkpoints"))
+    fs::resize_file(generation.path, 100);
   const ProgramResult result = run_program(f.train(more));
   require_no_internal_error(result, 5);
   CHECK(has(result.err, "begin anew with another --out"));
@@ -124,8 +130,8 @@ TEST_CASE("a manifest of any shape neither stops a run nor grows in it") {
   for (const std::string& text :
        {"{\"history\":" + nested(100000) + "}", nested(100000), std::string("{\"history\":[[[[]]]]}"),
         std::string("{\"history\":[{\"time\":1,\"status\":2,\"step\":3}]}"), std::string("{\"history\":7}"),
-        std::string("{\"history\":[{\"time\":\"t\",\"status\":\"s\",\"step\":-1}]}"), std::string("\x00\xff", 2),
-        std::string(1 << 20, '{'), std::string("")}) {
+        std::string("{\"history\":[{\"time\":\"t\",\"status\":\"s\",\"step\":-1}]}"),
+        std::string("\x00\xff", 2), std::string(1 << 20, '{'), std::string("")}) {
     std::ofstream(manifest) << text;
     const ProgramResult result = run_program(f.train());
     INFO(text.substr(0, 60) << " " << result.err);
@@ -135,7 +141,8 @@ TEST_CASE("a manifest of any shape neither stops a run nor grows in it") {
   }
   std::string long_history = "{\"history\":[";
   for (int i = 0; i < 5000; ++i)
-    long_history += std::string(i > 0 ? "," : "") + "{\"time\":\"t\",\"status\":\"running\",\"step\":" + std::to_string(i) + "}";
+    long_history += std::string(i > 0 ? "," : "") +
+                    "{\"time\":\"t\",\"status\":\"running\",\"step\":" + std::to_string(i) + "}";
   std::ofstream(manifest) << long_history + "]}";
   CHECK(run_program(f.train()).status == 0);
   const auto history = nlohmann::json::parse(content(manifest)).at("history");
@@ -148,7 +155,8 @@ TEST_CASE("an observation line is nested and as long as it may be, or refused wi
   REQUIRE(run_program(f.train()).status == 0);
   for (const std::string& line :
        {"{\"observation\":" + nested(100000) + "}", nested(400000), std::string(1 << 20, '['),
-        std::string("{\"observation\":{\"observation\":{\"observation\":[[0]]}}}"), std::string(300000, '{')}) {
+        std::string("{\"observation\":{\"observation\":{\"observation\":[[0]]}}}"),
+        std::string(300000, '{')}) {
     std::ofstream(f.path("line")) << line << "\n";
     const ProgramResult result = run_program({"sample", f.run, "--obs", f.path("line")});
     INFO(result.err.substr(0, 300));
@@ -210,13 +218,13 @@ TEST_CASE("without memory the program says so, whatever it was about to do") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);
   std::size_t refused = 0;
-  const std::vector<std::string> train = {"train",   "--data", f.data,  "--out",   f.path("x"), "--hidden", "512,512",
-                                          "--batch", "512",    "--steps", "1", "--threads", "2"};
+  const std::vector<std::string> train = {"train",    "--data",    f.data,    "--out", f.path("x"),
+                                          "--hidden", "512,512",   "--batch", "512",   "--steps",
+                                          "1",        "--threads", "2"};
   for (int mebibytes = 32; mebibytes <= 160; mebibytes += 8) {
     const MemoryLimit limit(static_cast<rlim_t>(mebibytes) << 20);
-    for (const std::vector<std::string>& command :
-         {std::vector<std::string>{"sample", f.run, "--obs", "-"}, train,
-          std::vector<std::string>{"inspect", f.run}}) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"sample", f.run, "--obs", "-"},
+                                                    train, std::vector<std::string>{"inspect", f.run}}) {
       ProgramResult result;
       try {
         result = run_program(command);

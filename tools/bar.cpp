@@ -67,7 +67,8 @@ void Progress::update(std::uint64_t done, std::uint64_t total) {
   std::string shown = text();
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (done > 0 && seconds > 1)
-    shown += "  ETA " + duration_text(seconds * static_cast<double>(total - done) / static_cast<double>(done));
+    shown +=
+        "  ETA " + duration_text(seconds * static_cast<double>(total - done) / static_cast<double>(done));
   bar_.draw(done, total, shown);
 }
 

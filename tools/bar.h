@@ -11,8 +11,8 @@ namespace r2pac {
 /// Columns of the terminal that a stream goes to, or 80.
 int terminal_width(std::FILE* stream);
 
-/// Draws on a stream if that is a terminal; else it does nothing. What else is printed to the terminal comes after
-/// clear().
+/// Draws on a stream if that is a terminal; else it does nothing. What else is printed to the terminal comes
+/// after clear().
 class Bar {
  public:
   /// may_draw  false keeps it silent on a terminal, too

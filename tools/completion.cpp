@@ -41,11 +41,13 @@ std::string bash_script(const CLI::App& app) {
          "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb= word words\n"
          "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
          "    case \"${verb:+$verb }$word\" in\n"
-         "      " + paths + ") verb=\"${verb:+$verb }$word\" ;;\n"
+         "      " +
+         paths +
+         ") verb=\"${verb:+$verb }$word\" ;;\n"
          "    esac\n"
          "  done\n"
-         "  case \"$verb $previous\" in\n" + values +
-         "    *) case \"$verb\" in\n" + words +
+         "  case \"$verb $previous\" in\n" +
+         values + "    *) case \"$verb\" in\n" + words +
          "    esac ;;\n"
          "  esac\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
@@ -88,10 +90,13 @@ void add_completion(CLI::App& app, Action& action) {
   CLI::App* verb = add_word(app, "completion", "Print the script by which a shell completes r2pac's words",
                             "eval \"$(r2pac completion bash)\"");
   const auto shell = std::make_shared<std::string>();
-  verb->add_option("shell", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  verb->add_option("shell", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   verb->callback([&app, &action, shell] {
     action.run = [&app, shell] {
-      if (*shell == "zsh") std::fputs("autoload -U +X compinit bashcompinit && compinit && bashcompinit\n", stdout);
+      if (*shell == "zsh")
+        std::fputs("autoload -U +X compinit bashcompinit && compinit && bashcompinit\n", stdout);
       std::fputs((*shell == "fish" ? fish_script(app) : bash_script(app)).c_str(), stdout);
       return 0;
     };

@@ -40,17 +40,22 @@ struct Shown {
   const char *name, *text;
   bool share = false;
 };
-constexpr Shown kShown[] = {{"v_r", "V_r"},           {"v_c", "V_c"},          {"threshold", "l"},
-                            {"unsafe", "unsafe", true}, {"loss_flow", "flow loss"}, {"good", "good", true}};
+constexpr Shown kShown[] = {{"v_r", "V_r"},
+                            {"v_c", "V_c"},
+                            {"threshold", "l"},
+                            {"unsafe", "unsafe", true},
+                            {"loss_flow", "flow loss"},
+                            {"good", "good", true}};
 
 }  // namespace
 
 std::string interval_text(const Interval& interval, std::size_t width) {
-  std::string line = interval.stage + ' ' + std::to_string(interval.step) + '/' + std::to_string(interval.total) +
-                     "  " + short_number(interval.steps_per_second) + " steps/s  ETA " +
-                     duration_text(interval.eta_seconds);
+  std::string line = interval.stage + ' ' + std::to_string(interval.step) + '/' +
+                     std::to_string(interval.total) + "  " + short_number(interval.steps_per_second) +
+                     " steps/s  ETA " + duration_text(interval.eta_seconds);
   const auto add = [&](const std::string& name, double value, bool share) {
-    const std::string word = "  " + name + ' ' + (share ? short_number(100 * value, 3) + " %" : short_number(value, 3));
+    const std::string word =
+        "  " + name + ' ' + (share ? short_number(100 * value, 3) + " %" : short_number(value, 3));
     if (line.size() + word.size() <= width) line += word;
   };
   for (const Shown& shown : kShown)

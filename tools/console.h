@@ -15,8 +15,8 @@ enum class ConsoleMode {
   json,       ///< one JSON object a line
 };
 
-/// Prints the progress of a run. One per process; warnings go to standard error. Where SIGPIPE does not end the
-/// program, a reader that leaves does not, either: from then on nothing is printed.
+/// Prints the progress of a run. One per process; warnings go to standard error. Where SIGPIPE does not end
+/// the program, a reader that leaves does not, either: from then on nothing is printed.
 class Console {
  public:
   /// Prints the first line at once.
@@ -46,8 +46,8 @@ class Console {
   std::chrono::steady_clock::time_point last_line_{};
 };
 
-/// An interval in at most `width` columns: stage, step, pace, and as many of the values that matter as fit. All
-/// values are in metrics.jsonl.
+/// An interval in at most `width` columns: stage, step, pace, and as many of the values that matter as fit.
+/// All values are in metrics.jsonl.
 std::string interval_text(const Interval& interval, std::size_t width);
 
 }  // namespace r2pac

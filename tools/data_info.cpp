@@ -125,7 +125,8 @@ int run_data_check(const LookOptions& options) {
   const std::vector<Fault> faults = faults_of(options.file, options.chunk_length);
   int errors = 0;
   Json list = Json::array();
-  if (!options.json) std::printf("%s%s\n", printable(options.file).c_str(), faults.empty() ? ": no faults found" : "");
+  if (!options.json)
+    std::printf("%s%s\n", printable(options.file).c_str(), faults.empty() ? ": no faults found" : "");
   for (const Fault& fault : faults) {
     const bool is_error = fault.severity == Fault::Severity::error;
     errors += is_error;

@@ -27,14 +27,17 @@ constexpr int kDataEpisodes = 1000;
 constexpr int kTestEpisodes = 100;
 constexpr std::uint64_t kTestSeed = 1000;  // the data are of seed 0: starts and noise are unseen
 
-/// Small nets and few steps, minutes on two cores, and what `more` says. The task's own settings come from its preset.
+/// Small nets and few steps, minutes on two cores, and what `more` says. The task's own settings come from
+/// its preset.
 std::vector<std::string> demo_settings(std::vector<std::string> more) {
-  more.insert(more.begin(), {"hidden=[128,128,128]", "batch=256", "steps=8000", "log_every=2000", "checkpoint_every=8000"});
+  more.insert(more.begin(),
+              {"hidden=[128,128,128]", "batch=256", "steps=8000", "log_every=2000", "checkpoint_every=8000"});
   return more;
 }
 
-/// With few steps candidates differ much, and the one of least cost is then the most timid of them: one candidate and
-/// mild guidance earn more and stay as safe, so these act; the paper's choice is shown beside them.
+/// With few steps candidates differ much, and the one of least cost is then the most timid of them: one
+/// candidate and mild guidance earn more and stay as safe, so these act; the paper's choice is shown beside
+/// them.
 const char* const kMild[] = {"num_candidates=1", "guidance_scale=1.5"};
 
 /// Trains in `folder`, or continues there.

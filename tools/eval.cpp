@@ -280,7 +280,8 @@ void add_eval(CLI::App& app, Action& action) {
       ->check(number_in(0, 1e12));
   add_picture(*verb, options->picture, "Return and cost over several limits");
   add_acting_flags(*verb, options->acting);
-  add_output(*verb, "-o,--out", options->out, "File for all numbers (eval.json of a run folder if not given)");
+  add_output(*verb, "-o,--out", options->out,
+             "File for all numbers (eval.json of a run folder if not given)");
   add_device_flags(*verb, options->device);
   verb->add_flag("--json", options->json, "Print one JSON object");
 }

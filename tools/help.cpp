@@ -35,8 +35,8 @@ std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {
 
 std::string HelpFormatter::make_subcommand(const CLI::App* verb) const {
   std::ostringstream out;
-  CLI::detail::format_help(out, verb->get_display_name(true), wrapped(verb->get_description(), kWidth - kNames),
-                           kNames);
+  CLI::detail::format_help(out, verb->get_display_name(true),
+                           wrapped(verb->get_description(), kWidth - kNames), kNames);
   return out.str();
 }
 
@@ -57,7 +57,8 @@ void for_each_verb(const CLI::App& app,
 
 std::vector<OptionWords> options_of(const CLI::App& verb) {
   std::vector<OptionWords> all;
-  for (const CLI::Option* option : verb.get_options([](const CLI::Option* o) { return o->nonpositional(); })) {
+  for (const CLI::Option* option :
+       verb.get_options([](const CLI::Option* o) { return o->nonpositional(); })) {
     OptionWords words;
     for (const std::string& name : option->get_snames()) words.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) words.names.push_back("--" + name);

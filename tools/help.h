@@ -1,5 +1,5 @@
-// How the command line explains itself: help that fits a terminal, and a walk over all verbs for programs that
-// want the same tables in another form.
+// How the command line explains itself: help that fits a terminal, and a walk over all verbs for programs
+// that want the same tables in another form.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,8 @@ class HelpFormatter : public CLI::Formatter {
 };
 
 /// Calls `visit` for the program, with an empty path, and then for each word below it: "data", "data info".
-void for_each_verb(const CLI::App& app, const std::function<void(const std::string&, const CLI::App&)>& visit);
+void for_each_verb(const CLI::App& app,
+                   const std::function<void(const std::string&, const CLI::App&)>& visit);
 
 /// An option as users write it.
 struct OptionWords {

@@ -5,8 +5,8 @@
 
 namespace r2pac {
 
-/// While it lives, the first SIGINT, SIGTERM or SIGHUP (unless ignored before) is only noted, so that the verb can
-/// say how far it got; a second one ends the program at once. One per process.
+/// While it lives, the first SIGINT, SIGTERM or SIGHUP (unless ignored before) is only noted, so that the
+/// verb can say how far it got; a second one ends the program at once. One per process.
 class Interruption {
  public:
   Interruption();
@@ -15,8 +15,8 @@ class Interruption {
   Interruption& operator=(const Interruption&) = delete;
 
   bool requested() const;
-  /// Prints the sentence to standard error and ends the program by the signal that came, as if it had not been
-  /// held up.
+  /// Prints the sentence to standard error and ends the program by the signal that came, as if it had not
+  /// been held up.
   [[noreturn]] void end(const std::string& sentence) const;
 };
 

@@ -43,7 +43,8 @@ void print_option(const OptionWords& option) {
   std::string names;
   for (const std::string& name : option.names) names += (names.empty() ? "" : ", ") + name;
   std::printf(".TP\n.B \"%s\"%s\n%s\n", roff(names).c_str(),
-              option.value.empty() ? "" : (" " + roff(option.value)).c_str(), roff(option.description).c_str());
+              option.value.empty() ? "" : (" " + roff(option.value)).c_str(),
+              roff(option.description).c_str());
   if (option.choices.empty()) return;
   std::string choices;
   for (const std::string& choice : option.choices) choices += (choices.empty() ? "" : ", ") + choice;
@@ -51,9 +52,10 @@ void print_option(const OptionWords& option) {
 }
 
 void print_manual(const CLI::App& app) {
-  std::printf(".TH R2PAC 1 \"\" \"r2pac %s\"\n.SH NAME\nr2pac \\- %s\n.SH SYNOPSIS\n.B r2pac\n.I verb\n"
-              "[options]\n.SH VERBS\n",
-              roff(kVersion).c_str(), roff("safe policies from recorded data").c_str());
+  std::printf(
+      ".TH R2PAC 1 \"\" \"r2pac %s\"\n.SH NAME\nr2pac \\- %s\n.SH SYNOPSIS\n.B r2pac\n.I verb\n"
+      "[options]\n.SH VERBS\n",
+      roff(kVersion).c_str(), roff("safe policies from recorded data").c_str());
   for_each_verb(app, [&](const std::string& path, const CLI::App& verb) {
     if (path.empty() || verb.get_require_subcommand_min() > 0) return;
     std::string usage = "r2pac " + path;

@@ -20,8 +20,8 @@ struct Question {
 };
 
 /// Reads the next line, without its end, and never more than the limit and one byte. False at the end of the
-/// input. A line that is too long comes cut, one byte longer than the limit. Throws Error(data) where the input
-/// cannot be read.
+/// input. A line that is too long comes cut, one byte longer than the limit. Throws Error(data) where the
+/// input cannot be read.
 bool next_line(std::istream& in, std::string& line);
 
 /// A line: an array of `width` numbers, or an object with such an array under "observation" and, if it is

@@ -58,7 +58,8 @@ int run_sample(const SampleOptions& options) {
       v_cost(1);
   std::uint64_t number = 0;
   for (std::string line; next_line(in, line); ++number) {
-    if (line.size() <= kLongestObservationLine && line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    if (line.size() <= kLongestObservationLine && line.find_first_not_of(" \t\r") == std::string::npos)
+      continue;
     const std::string where = (options.observations == "-" ? "standard input" : options.observations) +
                               ", line " + std::to_string(number + 1);
     const Question question = parse_question(line, dim.observation, where);

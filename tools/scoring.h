@@ -45,8 +45,8 @@ struct Scores {
 };
 
 /// Runs `episodes` episodes from `seed` on. `task` tells the bounds of the normalised return; null: none.
-/// Where `options.stop` ended it early, `result` has what had ended, and without any episode the rest is empty.
-/// Throws Error: usage where widths do not fit, environment; InvalidArgument as evaluate().
+/// Where `options.stop` ended it early, `result` has what had ended, and without any episode the rest is
+/// empty. Throws Error: usage where widths do not fit, environment; InvalidArgument as evaluate().
 Scores score_policy(const Policy& policy, const SamplerOptions& acting, VectorEnvironment& environment,
                     const std::string& name, const Task* task, double cost_limit, int episodes,
                     std::uint64_t seed, const EvaluationOptions& options = {});

@@ -65,8 +65,8 @@ struct TrainOptions {
   std::vector<std::string> command_line;
 };
 
-/// Whether training takes more than an hour or so on a core that multiplies and adds 5e10 times a second: each
-/// weight costs some 30 of these a step and row.
+/// Whether training takes more than an hour or so on a core that multiplies and adds 5e10 times a second:
+/// each weight costs some 30 of these a step and row.
 bool takes_long(const Settings& settings) {
   double weights = 0;
   for (std::size_t i = 0; i + 1 < settings.hidden.size(); ++i)
@@ -100,7 +100,8 @@ int run_train(const TrainOptions& options) {
                             run.folder.string());
   if (settings.task.empty())
     console.warn(
-        "the file's name tells no task, so general settings apply (`r2pac config show`); if the data are of a "
+        "the file's name tells no task, so general settings apply (`r2pac config show`); if the data are of "
+        "a "
         "known task, name it with --task");
   if (!training.preset.empty()) {
     const RunPreset& preset = run_preset(training.preset);
@@ -124,9 +125,9 @@ int run_train(const TrainOptions& options) {
     for (const std::string& warning : opened.warnings) console.warn(warning);
     run.evaluate_every = options.eval_every;
     run.evaluate = [&, stop](const Policy& policy) -> std::optional<Evaluation> {
-      const Scores scores = score_policy(policy, policy.sampler_options(), *opened.environment, opened.name,
-                                         opened.task, settings.cost_limit, options.eval_episodes,
-                                         options.eval_seed, {.stop = stop});
+      const Scores scores =
+          score_policy(policy, policy.sampler_options(), *opened.environment, opened.name, opened.task,
+                       settings.cost_limit, options.eval_episodes, options.eval_seed, {.stop = stop});
       return scores.result.complete ? std::optional(scores.summary) : std::nullopt;
     };
   } else if (options.eval_every > 0) {

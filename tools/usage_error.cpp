@@ -14,12 +14,15 @@ namespace {
 
 /// What other programs call our options and settings.
 constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
-    {"--lr", "learning_rate"},      {"--gamma", "discount"},      {"--kappa", "cost_limit"},
-    {"--omega", "guidance_scale"},  {"--horizon", "chunk_length"}, {"--layers", "hidden"},
-    {"--batch-size", "--batch"},    {"--hidden-sizes", "--hidden"}, {"--epochs", "--steps"},
-    {"--num-steps", "--steps"},     {"--output", "--out"},         {"--gpu", "--device"},
-    {"--workers", "--threads"},     {"--num-episodes", "--episodes"}, {"--dataset", "--data"},
-    {"--resume-from", "--resume"},  {"--silent", "--quiet"},
+    {"--lr", "learning_rate"},     {"--gamma", "discount"},
+    {"--kappa", "cost_limit"},     {"--omega", "guidance_scale"},
+    {"--horizon", "chunk_length"}, {"--layers", "hidden"},
+    {"--batch-size", "--batch"},   {"--hidden-sizes", "--hidden"},
+    {"--epochs", "--steps"},       {"--num-steps", "--steps"},
+    {"--output", "--out"},         {"--gpu", "--device"},
+    {"--workers", "--threads"},    {"--num-episodes", "--episodes"},
+    {"--dataset", "--data"},       {"--resume-from", "--resume"},
+    {"--silent", "--quiet"},
 };
 
 /// Options by the names that a user gives them, and words below it.
@@ -104,7 +107,8 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error,
     const std::string name = is_long ? rest->substr(0, rest->find('=')) : rest->substr(0, 2);
     if (!known.has(name)) return {ExitCode::usage, "unknown option `" + name + "`", where, hint(name, known)};
   }
-  if (!known.verbs.empty()) return {ExitCode::usage, "a verb is missing", where, did_you_mean("", known.verbs)};
+  if (!known.verbs.empty())
+    return {ExitCode::usage, "a verb is missing", where, did_you_mean("", known.verbs)};
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
     if (const std::string option = option_with_two_values(*verb, {word, arguments.end()}); !option.empty())
       return {ExitCode::usage, error.what(), where,

@@ -30,10 +30,11 @@ int run_values(const ValuesOptions& options) {
   const Dataset dataset = load_data(options.data, settings);
   const Interruption interruption;
   Progress progress("windows");
-  const WindowColumns<float> columns = inspect_windows(policy, dataset, [&](std::size_t done, std::size_t all) {
-    progress.update(done, all);
-    return interruption.requested();
-  });
+  const WindowColumns<float> columns =
+      inspect_windows(policy, dataset, [&](std::size_t done, std::size_t all) {
+        progress.update(done, all);
+        return interruption.requested();
+      });
   progress.clear();
   if (interruption.requested())
     interruption.end("stopped after " + progress.text() + "; " + options.out + " is not written");

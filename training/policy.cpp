@@ -110,11 +110,12 @@ std::filesystem::path policy_path(const std::filesystem::path& given) {
     throw Error(ExitCode::checkpoint, "the folder holds no policy", given.string(),
                 "give a run folder made by `r2pac train`, or a policy file");
   const std::string step = std::to_string(kept.front().number);
-  throw Error(ExitCode::checkpoint,
-              "the run is not finished: its newest checkpoint is of step " + step + ", and it has no policy yet",
-              given.string(),
-              "continue it with its `r2pac train` command, or give the checkpoint " + kept.front().path.string() +
-                  " (`r2pac eval` takes --checkpoint " + step + ", too)");
+  throw Error(
+      ExitCode::checkpoint,
+      "the run is not finished: its newest checkpoint is of step " + step + ", and it has no policy yet",
+      given.string(),
+      "continue it with its `r2pac train` command, or give the checkpoint " + kept.front().path.string() +
+          " (`r2pac eval` takes --checkpoint " + step + ", too)");
 }
 
 Normalization<float> read_normalization(const SafetensorsFile& file, int observation_dim) {

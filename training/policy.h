@@ -93,7 +93,8 @@ class Policy {
 
 /// What the policy's method says of every window of the data, held out or not, in the order of
 /// window_starts(): values by name, each one entry per window; nothing if `stop` ended it. The policy's own
-/// normalisation applies. Throws Error: data where widths differ, usage for a method that says nothing of windows.
+/// normalisation applies. Throws Error: data where widths differ, usage for a method that says nothing of
+/// windows.
 WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
                                      const BetweenBatches& stop = {});
 

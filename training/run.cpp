@@ -269,7 +269,7 @@ class Run {
   std::unique_ptr<TrainingData<float>> data_;
   RunFolder folder_;
   Learner<float> learner_;
-  MemoryClaim saving_;  // what the copies for a checkpoint will take
+  MemoryClaim saving_;              // what the copies for a checkpoint will take
   std::optional<Evaluation> best_;  // of all evaluations so far
   std::optional<std::uint64_t> last_evaluated_, last_checkpoint_;
   Clock::time_point interval_start_;

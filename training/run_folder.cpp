@@ -25,8 +25,8 @@ std::string now_text() {
   return text;
 }
 
-/// The entries that earlier starts left in a manifest: time, status and step of each, the newest ones. A damaged
-/// manifest has none, and is no reason to stop.
+/// The entries that earlier starts left in a manifest: time, status and step of each, the newest ones. A
+/// damaged manifest has none, and is no reason to stop.
 Json history_of(const fs::path& manifest) {
   constexpr std::size_t kMostEntries = 1000;
   Json history = Json::array();
@@ -149,8 +149,8 @@ void RunFolder::open(bool scored) {
     throw Error(ExitCode::disk, "the folder of the checkpoints is a symbolic link, which is not followed",
                 checkpoints().string(), "put the folder itself there, or give its place with --out");
   make_folder(checkpoints());
-  for (const char* name : {"config.toml", "manifest.json", "policy.safetensors", "policy-safe-best.safetensors",
-                           "checkpoints/checkpoint"})
+  for (const char* name : {"config.toml", "manifest.json", "policy.safetensors",
+                           "policy-safe-best.safetensors", "checkpoints/checkpoint"})
     require_output(path_ / name, {}, Links::replace);
   metrics_ = std::make_unique<LineLog>(path_ / "metrics.jsonl");
   timing_ = std::make_unique<LineLog>(path_ / "timing.jsonl");

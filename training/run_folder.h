@@ -35,16 +35,16 @@ class RunFolder {
   std::optional<std::filesystem::path> newest_checkpoint() const;
 
   /// The checkpoint to start from, as RunOptions::resume says. Throws Error: settings where a folder that
-  /// holds a run must be new, or holds a run whose checkpoints are gone; checkpoint where the named place holds
-  /// none.
+  /// holds a run must be new, or holds a run whose checkpoints are gone; checkpoint where the named place
+  /// holds none.
   std::optional<SafetensorsFile> find_checkpoint(const std::string& resume,
                                                  const std::function<void(const std::string&)>& warn);
-  /// Opens the logs, with `scored` also that of evaluations, once nothing speaks against the run. Links in the
-  /// folder are not followed. Throws Error(disk) where a file of the folder could not be written later.
+  /// Opens the logs, with `scored` also that of evaluations, once nothing speaks against the run. Links in
+  /// the folder are not followed. Throws Error(disk) where a file of the folder could not be written later.
   void open(bool scored);
-  /// Removes the metrics that were written after the checkpoint, which is of `step`. If it is of another folder,
-  /// its metrics are copied from there first. A damaged log costs a warning and the lines from the damage on.
-  /// Throws Error(checkpoint).
+  /// Removes the metrics that were written after the checkpoint, which is of `step`. If it is of another
+  /// folder, its metrics are copied from there first. A damaged log costs a warning and the lines from the
+  /// damage on. Throws Error(checkpoint).
   void continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
                      const std::function<void(const std::string&)>& warn);
   /// Removes all metrics, as is needed after a kill before the first checkpoint.

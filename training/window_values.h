@@ -32,8 +32,8 @@ using RecordColumns = std::function<std::vector<std::pair<std::string, Tensor<T>
 /// Called before each batch with how many windows of how many are done. True stops.
 using BetweenBatches = std::function<bool(std::size_t done, std::size_t total)>;
 
-/// Evaluates all windows of the inputs' source, `settings.batch` at a time. If `stop` says so between batches,
-/// nothing is returned.
+/// Evaluates all windows of the inputs' source, `settings.batch` at a time. If `stop` says so between
+/// batches, nothing is returned.
 template <class T>
 WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Device> device,
                                   const RecordColumns<T>& record, const BetweenBatches& stop = {});

@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Error error = unpack_error(bytes);
   fuzz::require(error.code() != ExitCode::ok && error.code() != ExitCode::resumable);
   const Error again = unpack_error(pack_error(error));
-  fuzz::require(again.code() == error.code() && again.where() == error.where().substr(0, again.where().size()));
+  fuzz::require(again.code() == error.code() &&
+                again.where() == error.where().substr(0, again.where().size()));
   constexpr std::int64_t kAllowed = std::int64_t{1} << 32;
   fuzz::expect(ExitCode::data, [&] {
     const ColumnShape shape = unpack_shape(bytes, kAllowed, "file");

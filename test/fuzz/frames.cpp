@@ -17,8 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       (std::filesystem::temp_directory_path() / ("r2pac-frames-" + std::to_string(getpid()))).string();
   std::ofstream(path, std::ios::binary) << fuzz::text_of(data, size);
   fuzz::expect(ExitCode::environment, [&] {
-    ChildEnvironment environment(
-        {.command = "exec cat " + path + " >&3", .copies = 1, .processes = 1, .start_timeout = 5, .step_timeout = 5});
+    ChildEnvironment environment({.command = "exec cat " + path + " >&3",
+                                  .copies = 1,
+                                  .processes = 1,
+                                  .start_timeout = 5,
+                                  .step_timeout = 5});
     environment.reset(1, 0);
     const std::vector<float> actions(static_cast<std::size_t>(environment.action_dim()), 0.5f);
     for (int step = 0; step < 3; ++step) {

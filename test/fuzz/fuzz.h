@@ -1,5 +1,5 @@
-// What the fuzz targets share. Each is one function that gets bytes and must end, within memory and time, in a
-// result or in an Error of ours.
+// What the fuzz targets share. Each is one function that gets bytes and must end, within memory and time, in
+// a result or in an Error of ours.
 #pragma once
 
 #include <cstddef>

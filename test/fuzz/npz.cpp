@@ -1,4 +1,6 @@
 // NumPy arrays: the header alone, and whole archives.
+#include "data/npz.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,7 +9,6 @@
 
 #include "data/decode.h"
 #include "data/npy.h"
-#include "data/npz.h"
 #include "test/fuzz/fuzz.h"
 
 using namespace r2pac;

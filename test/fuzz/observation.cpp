@@ -1,10 +1,9 @@
 // Lines of observations, as `sample` gets them.
-#include "tools/observation_line.h"
-
 #include <cmath>
 #include <sstream>
 
 #include "test/fuzz/fuzz.h"
+#include "tools/observation_line.h"
 
 using namespace r2pac;
 
