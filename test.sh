@@ -33,7 +33,8 @@ has_headers='import os, sysconfig; exit(not os.path.exists(sysconfig.get_path("i
 if [ $cuda = 0 ] && [ -f .venv/requirements-test.txt ]; then
   if "$python" -c "$has_headers"; then
     echo "test: building the Python package"
-    "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+    # By the names that CMake uses, too: a compiler cache keeps what g++ makes apart from what c++ makes.
+    CC=${CC:-cc} CXX=${CXX:-c++} "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
       --force-reinstall .
   else
     echo "test: there are no headers of Python (python3-dev); the tests of the package will be skipped"

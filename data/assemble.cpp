@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/counted.h"
 #include "data/episodes.h"
 #include "data/fields.h"
 #include "data/findings.h"
@@ -126,10 +127,6 @@ void place(NumberArray&& array, std::vector<float>& values, int index, std::vect
 }
 
 }  // namespace
-
-std::string counted(std::int64_t n, const std::string& what) {
-  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
-}
 
 void settle_ends(Assembled& result, const KnownEnds& known, std::int64_t episode_steps) {
   DsrlColumns& c = result.columns;

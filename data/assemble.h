@@ -25,9 +25,6 @@ struct Assembled {
   std::vector<std::string> notes;  ///< what was concluded or left out, a sentence each
 };
 
-/// "12 episodes"
-std::string counted(std::int64_t n, const std::string& what);
-
 /// Layouts with one array for each field, all episodes end to end: D4RL, d3rlpy 1, tables, and NumPy's
 /// archives with the names of DSRL or OmniSafe. Then settle_ends. Throws Error(ExitCode::data) for missing,
 /// unequal or unusable arrays.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/counted.h"
 #include "base/error.h"
 
 namespace r2pac {
@@ -79,8 +80,7 @@ Finding find_non_finite(const DsrlView& view, std::size_t index) {
 }
 
 std::string rows_text(const Finding& found) {
-  return std::to_string(found.rows) + (found.rows == 1 ? " row" : " rows") +
-         " (first: " + std::to_string(found.first_row) + ")";
+  return counted(found.rows, "row") + " (first: " + std::to_string(found.first_row) + ")";
 }
 
 void require_finite(const DsrlView& view, const std::string& path) {

@@ -1,3 +1,4 @@
+#include "base/counted.h"
 #include "base/error.h"
 #include "engine/device.h"
 #include "kernels/bf16.h"
@@ -19,8 +20,7 @@ class CpuDevice final : public Device {
 
   std::string name() const override { return "cpu"; }
   std::string description() const override {
-    return std::string("CPU, ") + isa_name(current_isa()) + ", " + std::to_string(pool_.threads()) +
-           (pool_.threads() == 1 ? " thread" : " threads") +
+    return std::string("CPU, ") + isa_name(current_isa()) + ", " + counted(pool_.threads(), "thread") +
            (precision_ == Precision::fp32 ? "" : std::string(", ") + precision_name(precision_));
   }
   Memory& memory() override { return host_memory(); }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/counted.h"
 #include "base/statistics.h"
 #include "report/chart.h"
 #include "training/training_data.h"
@@ -155,12 +156,13 @@ std::vector<DiagnosisFinding> findings_of(const Diagnosis& d, const Settings& s)
                              d.return_label, d.good_return, d.safe_return, d.best_return),
                      penalised ? "as for Q_r: --method safe-chunks" : better_critics(s)});
   if (d.has_free_episodes && d.free_states_safe < 0.8)
-    found.push_back({"free-states-unsafe",
-                     text_of("V_c calls %.0f %% of the states of episodes without any cost unsafe",
-                             100 * (1 - d.free_states_safe)),
-                     better_critics(s) +
-                         (s.cost_ceiling == 0 && s.backup == Backup::discounted ? ", or cost_ceiling=4" : "") +
-                         (s.resolved_cost_expectile() < 0.95 ? ", or a cost_expectile nearer to 1" : "")});
+    found.push_back(
+        {"free-states-unsafe",
+         text_of("V_c calls %.0f %% of the states of episodes without any cost unsafe",
+                 100 * (1 - d.free_states_safe)),
+         better_critics(s) +
+             (s.cost_ceiling == 0 && s.backup == Backup::discounted ? ", or cost_ceiling=4" : "") +
+             (s.resolved_cost_expectile() < 0.95 ? ", or a cost_expectile nearer to 1" : "")});
   if (d.safe_episodes == 0)
     found.push_back({"no-safe-episode", "no episode of the data keeps the cost limit",
                      "collect some that do, or raise cost_limit"});
@@ -192,7 +194,8 @@ Json to_json(const CostAgreement& c) {
 }
 
 std::string table_of(const char* title, const CostAgreement& c) {
-  std::string text = text_of("%s: %zu episodes, %zu windows\n", title, c.episodes, c.windows);
+  std::string text = text_of("%s: %s, %s\n", title, counted(c.episodes, "episode").c_str(),
+                             counted(c.windows, "window").c_str());
   text += text_of("  correlation with the realised cost   V_c %.2f   Q_c %.2f\n", c.v_correlation,
                   c.q_correlation);
   text += "  episode cost         windows    V_c     Q_c  realised  V_c <= l\n";

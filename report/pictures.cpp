@@ -4,6 +4,7 @@
 #include <cctype>
 #include <set>
 
+#include "base/counted.h"
 #include "envs/reach_avoid.h"
 #include "report/chart.h"
 #include "report/cost_map.h"
@@ -90,7 +91,7 @@ Chart chart_of(const std::string& task, const std::vector<RunGroup>& groups) {
   chart.x_label = "gradient steps in thousands";
   for (const RunGroup& group : groups)
     chart.key.push_back((group.variant.empty() ? "" : group.variant + ", ") +
-                        std::to_string(group.runs.size()) + (group.runs.size() == 1 ? " seed" : " seeds"));
+                        counted(group.runs.size(), "seed"));
   return chart;
 }
 

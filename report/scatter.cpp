@@ -4,6 +4,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "base/counted.h"
 #include "report/chart.h"
 
 namespace r2pac {
@@ -97,8 +98,7 @@ std::string rare_parts(const TableRow& row, const std::vector<const TableRow*>& 
 std::string row_name(const TableRow& row, const std::vector<const TableRow*>& rows, bool with_checkpoint) {
   std::string name = rare_parts(row, rows);
   if (with_checkpoint) name += (name.empty() ? "" : ", ") + row.checkpoint;
-  return name + (name.empty() ? "policy, " : ", ") + std::to_string(row.seeds) +
-         (row.seeds == 1 ? " seed" : " seeds");
+  return name + (name.empty() ? "policy, " : ", ") + counted(row.seeds, "seed");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/counted.h"
 #include "base/nearest.h"
 #include "base/philox.h"
 #include "base/printable.h"
@@ -38,6 +39,13 @@ TEST_CASE("the nearest name is found, and nothing when none is near") {
   CHECK(nearest_name("widht", {"width", "weight", "height"}) == "width");
   CHECK(nearest_name("ballrun", {"BallRun", "CarRun"}) == "BallRun");
   CHECK(nearest_name("zzzzzz", {"BallRun", "CarRun"}).empty());
+}
+
+TEST_CASE("one thing is singular, every other number of things plural") {
+  CHECK(counted(0, "row") == "0 rows");
+  CHECK(counted(1u, "row") == "1 row");
+  CHECK(counted(std::int64_t{-1}, "row") == "-1 rows");
+  CHECK(counted(std::size_t{12}, "row") == "12 rows");
 }
 
 TEST_CASE("what could command a terminal is spelled, and every other character stays") {

@@ -141,6 +141,10 @@ TEST_CASE("help and version") {
     CHECK(own.status == 0);
     CHECK(own.out.find("Example:\n  ") != std::string::npos);
   }
+  const Result all = run({"--help-all"});
+  CHECK(all.status == 0);
+  for (const char* words : {"--candidates", "--eval-every", "--episode-steps", "Usage: r2pac data info [OPTIONS]"})
+    CHECK(all.out.find(words) != std::string::npos);
 }
 
 TEST_CASE("the help of each verb names its options") {

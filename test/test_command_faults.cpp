@@ -1,6 +1,8 @@
 // What goes wrong with a command: each class of failure has its exit status and says where, and nothing that
 // was there before is lost.
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "resource_limit.h"
 #include "small_run.h"
@@ -179,12 +181,34 @@ TEST_CASE("a bad observation ends with 3 and its line's number, after the answer
         Case{std::string(1 << 20, '['), "the line is nested too deeply"}}) {
     INFO(message);
     std::ofstream(f.path("lines")) << "[0,0,0,0,0,0,0]\n\n" << line << "\n[0,0,0,0,0,0,0]\n";
-    const ProgramResult result =
-        run_program({"sample", f.run, "--obs", f.path("lines"), "--candidates", "2", "--flow-steps", "2"});
-    CHECK(result.status == 3);
-    CHECK(result.err == "error: " + message + "\n  where: " + f.path("lines") +
+    std::vector<std::string> sample = {"sample",       f.run, "--obs",        f.path("lines"),
+                                       "--candidates", "2",   "--flow-steps", "2"};
+    const ProgramResult going_on = run_program(sample);
+    sample.push_back("--strict");
+    const ProgramResult strict = run_program(sample);
+    const auto lines = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
+    CHECK(strict.status == 3);
+    CHECK(strict.err == "error: " + message + "\n  where: " + f.path("lines") +
                             ", line 3\n  to do: give one JSON array of 7 numbers a line\n");
-    CHECK(std::count(result.out.begin(), result.out.end(), '\n') == 1);
+    CHECK(lines(strict.out) == 1);
+    CHECK(going_on.status == 3);
+    if (line.size() > 1 << 20) {  // nobody knows where it ends
+      CHECK(going_on.err == strict.err);
+      continue;
+    }
+    CHECK(going_on.err == "error: lines were refused: 1\n  where: " + f.path("lines") +
+                              "\n  to do: their answers have an `error`; --strict ends at the first\n");
+    REQUIRE(lines(going_on.out) == 3);
+    std::istringstream answers(going_on.out);
+    for (const bool good : {true, false, true}) {
+      std::string answer;
+      std::getline(answers, answer);
+      const nlohmann::json json = nlohmann::json::parse(answer);
+      if (good)
+        CHECK(json.contains("action"));
+      else
+        CHECK(json == nlohmann::json{{"error", message}, {"line", 3}});
+    }
   }
   for (const std::string& name : {f.path("missing"), f.folder.path.string()})
     check_failure({"sample", f.run, "--obs", name}, 3, "the file cannot be read\n  where: " + name);

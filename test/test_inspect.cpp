@@ -74,8 +74,19 @@ TEST_CASE("inspect states type, shape and figures of every tensor") {
   CHECK(rows.at("half").at("non_finite").is_null());
 
   const std::string text = output_of(path, false);
-  CHECK_THAT(text, Contains("5 tensors, 13 elements") && Contains("kind = policy") && Contains("303 bytes"));
+  CHECK_THAT(text, Contains("5 tensors, 13 numbers") && Contains("kind = policy") && Contains("303 bytes"));
   CHECK_THAT(text, !Contains("xend") && Contains("weights  F32    [2, 3]"));
+}
+
+TEST_CASE("inspect shows settings line by line, and nothing without end") {
+  const ScratchFolder scratch;
+  const auto path = scratch.path / "file";
+  SafetensorsWriter writer = example("policy");
+  writer.metadata("settings", "alpha = 1\n# a comment\nhidden = [8]\n" + std::string(20000, 'x'));
+  writer.write(path);
+  const std::string text = output_of(path, false);
+  CHECK_THAT(text, Contains("settings = \n  alpha = 1\n  hidden = [8]\n  xxxx"));
+  CHECK_THAT(text, Contains("... (20035 bytes; `--json` shows all)"));
 }
 
 TEST_CASE("a run folder stands for its policy, else its newest whole checkpoint") {

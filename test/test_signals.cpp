@@ -176,3 +176,24 @@ TEST_CASE("a damaged newest checkpoint costs one warning") {
   CHECK(resumed.out.find("from " + kept[1].path.string()) != std::string::npos);
   require_same_run(fixture.out("whole"), fixture.out("damaged"));
 }
+
+TEST_CASE("a stop while data are read ends the program with 75 and leaves no run folder") {
+  const ScratchFolder folder;
+  // Large enough that reading outlasts the few milliseconds between the reader's start and the signal.
+  REQUIRE(run_program({"data", "make", "reach-avoid", "-o", folder / "large.hdf5", "--episodes", "4000"})
+              .status == 0);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    Process program(
+        {"train", "--data", folder / "large.hdf5", "--out", folder / "run", "--hidden", "8", "--steps", "1"});
+    const std::string children =
+        "/proc/" + std::to_string(program.id()) + "/task/" + std::to_string(program.id()) + "/children";
+    while (program.running() && content(children).empty()) sleep_ms(1);  // a child process reads the file
+    program.signal(signal);
+    const ProgramResult result = program.wait();
+    INFO(signal << ": " << result.err);
+    CHECK(result.status == 75);
+    CHECK(result.err.find("stopped before training began; the same command starts again") !=
+          std::string::npos);
+    CHECK_FALSE(fs::exists(folder / "run"));
+  }
+}

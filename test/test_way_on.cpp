@@ -158,7 +158,7 @@ TEST_CASE("an observation line is nested and as long as it may be, or refused wi
         std::string("{\"observation\":{\"observation\":{\"observation\":[[0]]}}}"),
         std::string(300000, '{')}) {
     std::ofstream(f.path("line")) << line << "\n";
-    const ProgramResult result = run_program({"sample", f.run, "--obs", f.path("line")});
+    const ProgramResult result = run_program({"sample", f.run, "--obs", f.path("line"), "--strict"});
     INFO(result.err.substr(0, 300));
     CHECK(result.status == 3);
     CHECK(has(result.err, ", line 1\n"));

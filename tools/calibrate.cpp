@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "storage/folder.h"
@@ -35,8 +36,8 @@ int run_calibrate(const CalibrateOptions& options) {
   plain.region_bound.reset();
   plain.bound_scale = 1;
   const double limit = policy.sampler_options(plain).threshold;
-  std::printf("limit %.4g; %zu episodes were kept aside, one random chunk of each is judged\n", limit,
-              units.size());
+  std::printf("limit %.4g; kept aside: %s, one random chunk of each is judged\n", limit,
+              counted(units.size(), "episode").c_str());
   std::size_t below = 0, covered = 0;
   for (const CalibrationUnit& u : units)
     if (u.q_cost <= limit) ++below, covered += u.realized <= limit;

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "data/check.h"
@@ -15,9 +16,9 @@ namespace r2pac {
 namespace {
 
 void print_summary(const std::string& file, const char* layout, const DataSummary& s) {
-  const auto count = [](std::int64_t n) { return static_cast<long long>(n); };
-  std::printf("%s: %s, %lld episodes, %lld rows, observation %d, action %d\n", printable(file).c_str(),
-              layout, count(s.episodes), count(s.rows), s.observation_dim, s.action_dim);
+  std::printf("%s: %s, %s, %s, observation %d, action %d\n", printable(file).c_str(), layout,
+              counted(s.episodes, "episode").c_str(), counted(s.rows, "row").c_str(), s.observation_dim,
+              s.action_dim);
   const auto row = [](const char* name, const Quartiles& q) {
     std::printf("  %s min %.5g, quartiles %.5g %.5g %.5g, max %.5g\n", name, q.min, q.lower, q.median,
                 q.upper, q.max);

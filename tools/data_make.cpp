@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/printable.h"
@@ -77,8 +78,8 @@ int run_data_make_reach_avoid(const std::string& out, int episodes, std::uint64_
   const std::vector<double> costs = episode_sums(all, columns.costs);
   const auto within = std::ranges::count_if(costs, [](double c) { return c <= ReachAvoidTask::cost_limit; });
   const auto r = quartiles(episode_sums(all, columns.rewards)), c = quartiles(costs);
-  std::printf("%s: %d episodes, %lld rows, seed %llu\n", printable(out).c_str(), episodes,
-              static_cast<long long>(columns.rows), static_cast<unsigned long long>(seed));
+  std::printf("%s: %s, %s, seed %llu\n", printable(out).c_str(), counted(episodes, "episode").c_str(),
+              counted(columns.rows, "row").c_str(), static_cast<unsigned long long>(seed));
   std::printf(
       "return min %.2f, quartiles %.2f %.2f %.2f, max %.2f; "
       "cost min %.0f, quartiles %.0f %.0f %.0f, max %.0f\n",

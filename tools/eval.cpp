@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "base/version.h"
@@ -141,12 +142,12 @@ Json to_json(const EvalOptions& options, const Policy& policy, const Settings& s
 /// What the policy is scored as, and how.
 std::string acting_text(const EvalOptions& options, const Policy& policy, const SamplerOptions& acting) {
   char text[256];
-  std::snprintf(
-      text, sizeof text,
-      "%d episodes, seed %llu, %s, step %llu, %d candidates, %s, %d flow steps, guidance %g, label %s",
-      options.episodes, static_cast<unsigned long long>(options.seed), options.checkpoint.c_str(),
-      static_cast<unsigned long long>(policy.step()), acting.num_candidates, selection_name(acting.selection),
-      acting.flow.flow_steps, acting.flow.guidance_scale, acting.flow.label == kLabelNull ? "null" : "1");
+  std::snprintf(text, sizeof text, "%s, seed %llu, %s, step %llu, %s, %s, %s, guidance %g, label %s",
+                counted(options.episodes, "episode").c_str(), static_cast<unsigned long long>(options.seed),
+                options.checkpoint.c_str(), static_cast<unsigned long long>(policy.step()),
+                counted(acting.num_candidates, "candidate").c_str(), selection_name(acting.selection),
+                counted(acting.flow.flow_steps, "flow step").c_str(), acting.flow.guidance_scale,
+                acting.flow.label == kLabelNull ? "null" : "1");
   return text;
 }
 
@@ -169,8 +170,8 @@ class Watcher {
       cost += e.episode_cost;
     }
     char text[200];
-    std::snprintf(text, sizeof text, "%zu of %zu episodes, %llu steps; so far return %.4g, cost %.4g each",
-                  ended, episodes.size(), static_cast<unsigned long long>(steps),
+    std::snprintf(text, sizeof text, "%zu of %s, %s; so far return %.4g, cost %.4g each", ended,
+                  counted(episodes.size(), "episode").c_str(), counted(steps, "step").c_str(),
                   sum / static_cast<double>(begun), cost / static_cast<double>(begun));
     text_ = text;
     bar_.draw(done, limit_ * episodes.size(), text_);

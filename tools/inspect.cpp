@@ -8,8 +8,10 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <system_error>
 
+#include "base/counted.h"
 #include "storage/generations.h"
 #include "storage/safetensors.h"
 #include "tools/command_line.h"
@@ -21,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Text entries longer than this are shortened in the table, not in JSON.
-constexpr std::size_t kShownBytes = 200;
+constexpr std::size_t kShownBytes = 200, kShownSettings = 16384;
 
 struct Summary {
   double min = std::numeric_limits<double>::infinity();
@@ -157,12 +159,20 @@ void print_text(const SafetensorsFile& file) {
     elements += tensor.count();
     bytes += tensor.bytes();
   }
-  std::cout << printable(file.path().string()) << ": " << file.tensors().size() << " tensors, " << elements
-            << " elements, " << bytes << " bytes, checksum " << checksum_text(file) << "\n\n";
+  std::cout << printable(file.path().string()) << ": " << counted(file.tensors().size(), "tensor") << ", "
+            << counted(elements, "number") << ", " << counted(bytes, "byte") << ", checksum "
+            << checksum_text(file) << "\n\n";
   for (const auto& [key, value] : file.metadata()) {
-    std::size_t shown = std::min(value.size(), kShownBytes);
+    const bool to_read = key == "settings";  // TOML: a line each, without its comments
+    std::size_t shown = std::min(value.size(), to_read ? kShownSettings : kShownBytes);
     while (shown < value.size() && (value[shown] & 0xC0) == 0x80) --shown;  // not inside a character
-    std::cout << printable(key) << " = " << printable(value.substr(0, shown));
+    std::cout << printable(key) << " = ";
+    std::istringstream lines(value.substr(0, shown));
+    if (to_read)
+      for (std::string line; std::getline(lines, line);)
+        std::cout << (line.starts_with('#') ? "" : "\n  " + printable(line));
+    else
+      std::cout << printable(lines.view());
     if (shown < value.size()) std::cout << "... (" << value.size() << " bytes; `--json` shows all)";
     std::cout << '\n';
   }

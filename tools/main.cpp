@@ -60,6 +60,13 @@ int run(int argc, char** argv) {
   app.formatter(std::make_shared<HelpFormatter>());
   Action action{command_line, {}};
   for (AddVerb* add : kVerbs) add(app, action);
+  if (command_line.size() == 2 && command_line[1] == "--help-all") {
+    for_each_verb(app, [](const std::string& path, const CLI::App& verb) {
+      const std::string words = path.empty() ? "" : "r2pac " + path;  // CLI11 adds the last one itself
+      std::cout << (path.empty() ? "" : "\n") << verb.help(words.substr(0, words.rfind(' ')));
+    });
+    return 0;
+  }
   try {
     // CLI11 takes the words from the last one on.
     app.parse(std::vector<std::string>(command_line.rbegin(), command_line.rend() - 1));

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "storage/atomic_file.h"
@@ -33,8 +34,8 @@ int run_trace(const TraceOptions& options) {
     write_trace<double>(settings, dataset, options.steps, device, options.out);
   else
     write_trace<float>(settings, dataset, options.steps, device, options.out);
-  std::printf("%d steps in %s precision -> %s\n", options.steps, options.in_double ? "double" : "single",
-              printable(options.out).c_str());
+  std::printf("%s in %s precision -> %s\n", counted(options.steps, "step").c_str(),
+              options.in_double ? "double" : "single", printable(options.out).c_str());
   return 0;
 }
 

@@ -1,6 +1,9 @@
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "base/error.h"
 #include "settings/methods.h"
@@ -17,19 +20,32 @@ namespace r2pac {
 namespace {
 
 std::atomic<bool> stop_requested{false}, checkpoint_requested{false};
+/// While data are read: no file was changed, so that a stop may end the program at once.
+std::atomic<bool> nothing_to_save{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers may only touch lock-free atomics");
+
+constexpr char kStoppedEarly[] = "stopped before training began; the same command starts again";
+
+void request_stop() {
+  stop_requested.store(true);
+  if (!nothing_to_save.load()) return;
+  // Only what signal handlers may call. Simulators and readers of data end when this process has ended.
+  for (const char* text : {kStoppedEarly, "\n"})
+    if (write(STDERR_FILENO, text, std::strlen(text)) < 0) break;
+  _exit(static_cast<int>(ExitCode::resumable));
+}
 
 /// The first SIGINT or SIGTERM saves and stops; a second one ends the program at once.
 void on_stop(int signal) {
   static std::atomic<bool> asked{false};
-  stop_requested.store(true);
+  request_stop();
   if (asked.exchange(true)) {
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }
 }
 /// A terminal that goes away may say so several times, and by SIGTERM, too: none of these is a second wish.
-void on_hang_up(int) { stop_requested.store(true); }
+void on_hang_up(int) { request_stop(); }
 void on_checkpoint(int) { checkpoint_requested.store(true); }
 /// Unlike SIG_IGN it is not handed down to simulators.
 void on_closed_pipe(int) {}
@@ -119,7 +135,7 @@ int run_train(const TrainOptions& options) {
     try {
       opened = open_environment(options.environment, settings.task, options.eval_episodes, stop);
     } catch (const Interrupted&) {
-      console.note("stopped before the first step; the same command starts again");
+      console.note(kStoppedEarly);
       return static_cast<int>(ExitCode::resumable);
     }
     for (const std::string& warning : opened.warnings) console.warn(warning);
@@ -142,8 +158,10 @@ int run_train(const TrainOptions& options) {
   callbacks.evaluation = [&](const Evaluation& evaluation, bool safe_best) {
     console.evaluation(evaluation, safe_best);
   };
+  callbacks.begins = [] { nothing_to_save.store(false); };
   callbacks.stop = &stop_requested;
   callbacks.checkpoint = &checkpoint_requested;
+  nothing_to_save.store(true);
   if (run_training(run, callbacks) == RunEnd::stopped) return static_cast<int>(ExitCode::resumable);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   console.finish("finished in " + duration_text(elapsed.count()) + ": " +

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <map>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "data/dataset.h"
@@ -58,8 +59,9 @@ int run_values(const ValuesOptions& options) {
     }
     csv += "\n";
   }
-  std::printf("%zu windows: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n", starts.size(),
-              100 * share["safe"], format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
+  std::printf("%s: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n",
+              counted(starts.size(), "window").c_str(), 100 * share["safe"],
+              format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
               100 * share["label"], printable(options.out).c_str());
   std::fflush(stdout);
   write_file_atomically(options.out, csv);

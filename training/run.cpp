@@ -50,6 +50,7 @@ class Run {
                       " knows no locks: start no other training in the folder");
     const std::optional<SafetensorsFile> checkpoint = resume();
     if (!options.critics.empty() && learner_.step() == 0) take_critics();
+    if (callbacks_.begins) callbacks_.begins();
     folder_.open(static_cast<bool>(options.evaluate));  // from here on files change
     if (checkpoint)
       folder_.continue_from(*checkpoint, learner_.step(), callbacks_.warn);

@@ -50,6 +50,7 @@ struct Interval {
 
 /// Functions that a run calls, and flags that it reads. A signal handler may set the flags.
 struct RunCallbacks {
+  std::function<void()> begins;  ///< the data are read; from now on files of the run's folder change
   std::function<void(const std::string&)> note;  ///< a sentence for the user
   std::function<void(const std::string&)> warn;
   std::function<void(const Interval&)> interval;
