@@ -206,8 +206,7 @@ void Sampler<T>::load(std::span<const T> observations, std::span<const double> s
   reserve(n);
   load_bounds(n, spent);
   for (std::size_t i = 0; i < observations.size(); ++i)
-    normalized_[i / s * width + i % s] =
-        (observations[i] - normalization_.mean[i % s]) * normalization_.scale[i % s];
+    normalized_[i / s * width + i % s] = normalization_.seen(i % s, observations[i]);
   if (sees_budget())
     for (std::size_t i = 0; i < n; ++i)
       normalized_[i * width + s] =

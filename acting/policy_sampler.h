@@ -9,6 +9,7 @@
 
 #include "acting/actor.h"
 #include "acting/budget.h"
+#include "acting/normalization.h"
 #include "engine/networks.h"
 
 namespace r2pac {
@@ -27,12 +28,6 @@ struct ActingNetworks {
   /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   bool has_critics() const { return !q_cost.empty(); }
-};
-
-/// What networks see of an observation: (observation - mean) * scale, [S] each.
-template <class T>
-struct Normalization {
-  std::vector<T> mean, scale;
 };
 
 struct SamplerOptions {

@@ -12,6 +12,7 @@ Exit status: 0 all equal, 1 a difference, 77 a package is missing.
 """
 
 import argparse
+import math
 import sys
 import tomllib
 from typing import NamedTuple
@@ -547,6 +548,23 @@ def check(trace, report, data=None):
         online, target = trace.group(at + "after/online/"), trace.group(at + "after/target/")
 
 
+def columns_with_scores(observations, choice):
+    """The columns that are seen by rank: `tied`: those in which a tenth of the rows or more hold one number."""
+    for j, column in enumerate(observations.T):
+        numbers, counts = np.unique(column, return_counts=True)
+        if len(numbers) > 1 and (choice == "all" or choice == "tied" and counts.max() >= 0.1 * len(column)):
+            yield j
+
+
+def score_points(column):
+    """A column's quantiles of Phi(-4.2), Phi(-4.1), ..., Phi(4.2) without repetition, and the mean z of each."""
+    z = np.arange(-42, 43) / 10
+    share = np.array([0.5 * math.erfc(-score / math.sqrt(2)) for score in z])
+    ranks = np.minimum((share * len(column)).astype(int), len(column) - 1)
+    values, which = np.unique(np.sort(column)[ranks], return_inverse=True)
+    return values, np.bincount(which, z) / np.bincount(which)
+
+
 class Data:
     """The windows of a DSRL file. A window has the number of its first row among all possible first rows."""
 
@@ -559,6 +577,10 @@ class Data:
         for name in ("rewards", "costs", "terminals", "timeouts"):
             d[name] = d[name].ravel()
         self.s, self.d = settings, d
+        for j in columns_with_scores(d["observations"], settings["normal_scores"]):
+            points = score_points(d["observations"][:, j])
+            for name in ("observations", "next_observations"):
+                d[name][:, j] = np.interp(d[name][:, j], *points)
         if settings["normalize_observations"]:
             mean, scale = d["observations"].mean(0), 1 / (d["observations"].std(0) + 1e-3)
             for name in ("observations", "next_observations"):

@@ -42,6 +42,9 @@ enum class Threshold {
   zero,
 };
 
+/// Which columns of an observation are replaced by their normal scores (training/fit_normalization.h).
+enum class NormalScores { none, tied, all };
+
 /// What it means that an episode ends by its time limit.
 enum class Timeouts {
   bootstrap,  ///< the episode could have gone on, so targets use the value of the next state
@@ -98,6 +101,7 @@ struct Settings {
   Timeouts timeouts = Timeouts::bootstrap;
   bool pad_terminals = false;
   bool normalize_observations = false;
+  NormalScores normal_scores = NormalScores::none;
   bool twin_critics = true;
   bool layer_norm = false;
   Activation activation = Activation::gelu_erf;

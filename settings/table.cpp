@@ -247,6 +247,10 @@ const std::vector<Field>& settings_table() {
       flag(data, "pad_terminals", &S::pad_terminals, "let windows run past a genuine end, padded with zeros"),
       flag(data, "normalize_observations", &S::normalize_observations,
            "subtract the mean and divide by the deviation of the data"),
+      choice<NormalScores>(
+          data, "normal_scores", &S::normal_scores,
+          {{"none", NormalScores::none}, {"tied", NormalScores::tied}, {"all", NormalScores::all}},
+          "which columns are seen by rank: those where a tenth of the rows hold one number, or all"),
       flag(critics, "twin_critics", &S::twin_critics,
            "two critics for reward and two for cost, else one each"),
       flag(critics, "layer_norm", &S::layer_norm, "normalise hidden layers of critics and values"),

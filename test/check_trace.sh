@@ -36,6 +36,7 @@ make $precision --steps 3 --schedule joint --set twin_critics=false --set layer_
   --set threshold_ema=0.9 --set penalty_reading=direct
 make $precision --steps 2 --schedule joint --set timeouts=terminal --set threshold=limit --set penalty_reading=none
 make $precision --steps 2 --schedule joint --set pad_terminals=true --set normalize_observations=true --set steps=1
+make $precision --steps 2 --schedule joint --set normal_scores=all --set normalize_observations=true --set steps=1
 make $precision --steps 2 --schedule joint --set threshold=zero
 make $precision --steps 2 --set method=cloning
 make $precision --steps 3 --schedule joint --set label_rule=reward

@@ -271,6 +271,10 @@ void Learner<T>::save(Snapshot<T>& snapshot) const {
   const Normalization<T>& seen = data_.normalization();
   snapshot.writer.template add<T>("observation_mean", {seen.mean.size()}, seen.mean);
   snapshot.writer.template add<T>("observation_scale", {seen.scale.size()}, seen.scale);
+  if (!seen.values.empty()) {
+    snapshot.writer.template add<T>("observation_values", {seen.mean.size(), kScorePoints}, seen.values);
+    snapshot.writer.template add<T>("observation_scores", {seen.mean.size(), kScorePoints}, seen.scores);
+  }
   snapshot.writer.metadata("step", std::to_string(step()));
 }
 

@@ -120,9 +120,19 @@ std::filesystem::path policy_path(const std::filesystem::path& given) {
 
 Normalization<float> read_normalization(const SafetensorsFile& file, int observation_dim) {
   const auto s = static_cast<std::size_t>(observation_dim);
-  const auto mean = file.get<float>("observation_mean", {s}),
-             scale = file.get<float>("observation_scale", {s});
-  return {{mean.begin(), mean.end()}, {scale.begin(), scale.end()}};
+  const auto read = [&](const char* name, std::vector<std::size_t> shape) {
+    const auto numbers = file.get<float>(name, shape);
+    return std::vector<float>(numbers.begin(), numbers.end());
+  };
+  Normalization<float> result{read("observation_mean", {s}), read("observation_scale", {s})};
+  if (!file.contains("observation_values")) return result;
+  result.values = read("observation_values", {s, kScorePoints});
+  result.scores = read("observation_scores", {s, kScorePoints});
+  for (std::size_t i = 0; i + 1 < s * kScorePoints; ++i)
+    if ((i + 1) % kScorePoints != 0 && !(result.values[i] <= result.values[i + 1]))
+      throw Error(ExitCode::checkpoint, "the points of `observation_values` do not rise",
+                  file.path().string(), "use a policy written by `r2pac train`");
+  return result;
 }
 
 }  // namespace
@@ -248,6 +258,10 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
   const auto width = [](int n) { return static_cast<std::size_t>(n); };
   writer.add<float>("observation_mean", {width(dim.observation)}, normalization_.mean);
   writer.add<float>("observation_scale", {width(dim.observation)}, normalization_.scale);
+  if (!normalization_.values.empty()) {
+    writer.add<float>("observation_values", {width(dim.observation), kScorePoints}, normalization_.values);
+    writer.add<float>("observation_scores", {width(dim.observation), kScorePoints}, normalization_.scores);
+  }
   for (const auto& [name, value] : scalars_) writer.add<double>(name, {1}, std::span(&value, 1));
 
   const SamplerOptions options = sampler_options();
@@ -393,7 +407,8 @@ void Policy::read_checkpoint(const SafetensorsFile& file) {
   for (const Scalar<float>& scalar : method_.scalars)
     scalars_[scalar.name] =
         checked_scalar(scalar.name, static_cast<double>(file.get<float>(scalar.name, {1})[0]), path_);
-  example_observation_ = normalization_.mean;
+  example_observation_.resize(s);
+  for (std::size_t j = 0; j < s; ++j) example_observation_[j] = normalization_.unseen(j, 0);
 }
 
 void Policy::check_example(const SafetensorsFile& file) const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "training/fit_normalization.h"
+
 namespace r2pac {
 namespace {
 
@@ -38,31 +40,10 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
   const std::vector<Episode> episodes = training_episodes(dataset, settings);
   facts_.longest_episode = longest_episode(dataset.episodes);
   const auto s = static_cast<std::size_t>(dataset.observation_dim);
-  std::vector<T>&mean_of = normalization_.mean, &scale_of = normalization_.scale;
-  mean_of.assign(s, T(0));
-  scale_of.assign(s, T(1));
-  if (given != nullptr) {
-    normalization_ = *given;
-  } else if (settings.normalize_observations) {  // over the states in which an action was taken
-    std::vector<double> sum(s), squares(s);
-    std::int64_t rows = 0;
-    for (const Episode& episode : episodes) rows += episode.length;
-    for (const Episode& episode : episodes)
-      for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
-        for (std::size_t j = 0; j < s; ++j) {
-          const double x = dataset.observations[static_cast<std::size_t>(row) * s + j];
-          sum[j] += x;
-          squares[j] += x * x;
-        }
-    for (std::size_t j = 0; j < s; ++j) {
-      const double n = static_cast<double>(rows), mean = sum[j] / n;
-      mean_of[j] = static_cast<T>(mean);
-      scale_of[j] = static_cast<T>(1 / (std::sqrt(std::max(0.0, squares[j] / n - mean * mean)) + 1e-3));
-    }
-  }
+  normalization_ = given != nullptr ? *given : fit_normalization<T>(dataset, episodes, settings);
   std::vector<T> observations(dataset.observations.size());
   for (std::size_t i = 0; i < observations.size(); ++i)
-    observations[i] = (static_cast<T>(dataset.observations[i]) - mean_of[i % s]) * scale_of[i % s];
+    observations[i] = normalization_.seen(i % s, static_cast<T>(dataset.observations[i]));
   observations_ = Buffer<T>(observations.size(), device.memory());
   observations_.copy_in(observations.data(), observations.size());
 
@@ -97,10 +78,10 @@ template <class T>
 std::vector<T> TrainingData<T>::first_observation() const {
   std::uint32_t start;
   starts_.copy_out(&start, 1);
-  const auto& [mean, scale] = normalization_;
-  std::vector<T> observation(mean.size());
+  std::vector<T> observation(normalization_.mean.size());
   observations_.copy_out(observation.data(), observation.size(), start * observation.size());
-  for (std::size_t i = 0; i < observation.size(); ++i) observation[i] = observation[i] / scale[i] + mean[i];
+  for (std::size_t i = 0; i < observation.size(); ++i)
+    observation[i] = normalization_.unseen(i, observation[i]);
   return observation;
 }
 

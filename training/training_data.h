@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "acting/policy_sampler.h"
+#include "acting/normalization.h"
 #include "data/dataset.h"
 #include "kernels/batch.h"
 #include "kernels/critic.h"

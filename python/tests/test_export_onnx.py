@@ -42,6 +42,15 @@ def no_program(request, monkeypatch):
         monkeypatch.setattr(parity, "_compare_with_program", lambda *_: {})
 
 
+def score_maps(rng, columns: int) -> dict[str, np.ndarray]:
+    """Maps of seven points for all columns but the first; two of the last column's are one."""
+    values = np.sort(rng.standard_normal((columns, 7)), axis=1)
+    scores = np.sort(rng.standard_normal((columns, 7)), axis=1)
+    values[0], scores[0] = 0, 0
+    values[-1, -1], scores[-1, -1] = values[-1, -2], scores[-1, -2]
+    return {"observation_values": values.astype(np.float32), "observation_scores": scores.astype(np.float32)}
+
+
 def random_tensors(rng, twin: bool, norm: bool) -> dict[str, np.ndarray]:
     """Networks of the sizes above; the example's answers are filled in later."""
     tensors = {
@@ -70,12 +79,14 @@ def random_tensors(rng, twin: bool, norm: bool) -> dict[str, np.ndarray]:
 
 
 def write_policy(
-    path, threshold=0.0, twin=True, norm=False, change=lambda tensors, metadata: None, **settings
+    path, threshold=0.0, twin=True, norm=False, scores=False, change=lambda tensors, metadata: None, **settings
 ):
     """A sound policy file, then changed."""
     toml = "".join(f"{key} = {value}\n" for key, value in {**SETTINGS, **settings}.items())
     tensors = random_tensors(np.random.default_rng(1), twin, norm)
     tensors["threshold"][0] = threshold
+    if scores:
+        tensors |= score_maps(np.random.default_rng(5), S)
     metadata = {
         "format": policy_file.FORMAT,
         "method": "r2pac",
@@ -122,6 +133,8 @@ def write_policy(
         {"selection": '"region"', "region_bound": 0.5},
         {"selection": '"region"', "region_bound": '"auto"'},
         {"label": '"null"'},
+        {"scores": True},
+        {"scores": True, "selection": '"region"', "threshold": 0.5},
     ],
 )
 def test_models_answer_as_the_policy_does(tmp_path, options, capsys):

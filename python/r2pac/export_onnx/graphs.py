@@ -223,7 +223,33 @@ def _seen(graph: _Graph, policy: PolicyFile, observation: str) -> str:
         graph.constant(f"observation_{part}", policy.tensors[f"observation_{part}"])
         for part in ("mean", "scale")
     )
-    return graph.op("Mul", graph.op("Sub", observation, mean), scale)
+    return graph.op("Mul", graph.op("Sub", _scores(graph, policy, observation), mean), scale)
+
+
+def _scores(graph: _Graph, policy: PolicyFile, observation: str) -> str:
+    """Columns with a map through it, the others as they are. A map is a sum of ramps, one for each of its pieces."""
+    if "observation_values" not in policy.tensors:
+        return observation
+    values, scores = (policy.tensors[f"observation_{part}"] for part in ("values", "scores"))
+    widths = np.diff(values)
+    slopes = np.divide(np.diff(scores), widths, out=np.zeros_like(widths), where=widths > 0)
+    above = graph.op(
+        "Sub",
+        graph.op("Unsqueeze", observation, graph.whole(2)),
+        graph.constant("observation_ramps", values[:, :-1]),
+    )
+    ramps = graph.op(
+        "Min", graph.op("Max", above, graph.number(0)), graph.constant("observation_widths", widths)
+    )
+    risen = graph.op(
+        "ReduceSum",
+        graph.op("Mul", ramps, graph.constant("observation_slopes", slopes)),
+        graph.whole(2),
+        keepdims=0,
+    )
+    mapped = graph.op("Add", risen, graph.constant("observation_lowest", scores[:, 0]))
+    has_map = graph.constant("observation_has_map", values[:, 0] < values[:, -1])
+    return graph.op("Where", has_map, mapped, observation)
 
 
 def _extreme(graph: _Graph, policy: PolicyFile, name: str, kind: str, inputs: dict[str, str]) -> str:

@@ -232,6 +232,9 @@ def _shapes(policy: PolicyFile) -> dict[str, tuple[int, ...]]:
         "example.chunk": (policy.chunk_length, policy.action_dim),
         "example.action": (policy.action_dim,),
     }
+    if "observation_values" in policy.tensors:
+        points = policy.tensors["observation_values"].shape[-1]
+        shapes |= {name: (s, points) for name in ("observation_values", "observation_scores")}
     if policy.has_critics:
         shapes |= {name: (1,) for name in ("threshold", "example.q_c", "example.v_r", "example.v_c")}
     if policy.sees_budget:

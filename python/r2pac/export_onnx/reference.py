@@ -145,12 +145,24 @@ class Reference:
     def _see(self, observation: np.ndarray, spent: np.ndarray) -> dict[str, np.ndarray]:
         """What the networks see of n states, by the names of their inputs."""
         mean, scale = (self._tensors[f"observation_{part}"] for part in ("mean", "scale"))
-        state = {"observation": (observation - mean) * scale}
+        state = {"observation": (self._scores(observation) - mean) * scale}
         if self._policy.sees_budget:
             bounds = np.array([[self.bound(float(cost))] for cost in spent])
             within = np.clip(bounds, 0, float(self._policy.greatest_budget))
             state[BUDGET] = np.log1p(within / float(self._policy.metadata["cost_scale"]))
         return state
+
+    def _scores(self, observation: np.ndarray) -> np.ndarray:
+        """Columns with a map through it, the others as they are."""
+        if "observation_values" not in self._tensors:
+            return observation
+        columns = []
+        for x, values, scores in zip(
+            observation.T, self._tensors["observation_values"], self._tensors["observation_scores"]
+        ):
+            distinct = np.append(True, np.diff(values) > 0)
+            columns.append(np.interp(x, values[distinct], scores[distinct]) if values[0] < values[-1] else x)
+        return np.stack(columns, axis=1)
 
     def _guided(self, state: dict[str, np.ndarray], x: np.ndarray, time: np.ndarray) -> np.ndarray:
         def velocity(row: int) -> np.ndarray:
