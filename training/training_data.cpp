@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "settings/text_value.h"
 
 namespace r2pac {
 namespace {
@@ -24,6 +29,40 @@ Range<T> range_of(const std::vector<float>& values, double scale) {
           static_cast<T>(static_cast<double>(*greatest) * scale)};
 }
 
+/// Mean and standard deviation of each of `cols` columns over the episodes' rows, in which an action was
+/// taken.
+struct Moments {
+  std::vector<double> mean, deviation;
+};
+Moments moments_of(const std::vector<float>& values, std::size_t cols, const std::vector<Episode>& episodes) {
+  std::vector<double> sum(cols), squares(cols);
+  std::int64_t rows = 0;
+  for (const Episode& episode : episodes) rows += episode.length;
+  for (const Episode& episode : episodes)
+    for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
+      for (std::size_t j = 0; j < cols; ++j) {
+        const double x = values[static_cast<std::size_t>(row) * cols + j];
+        sum[j] += x;
+        squares[j] += x * x;
+      }
+  Moments moments;
+  for (std::size_t j = 0; j < cols; ++j) {
+    const double n = static_cast<double>(rows), mean = sum[j] / n;
+    moments.mean.push_back(mean);
+    moments.deviation.push_back(std::sqrt(std::max(0.0, squares[j] / n - mean * mean)));
+  }
+  return moments;
+}
+
+template <class T>
+Buffer<T> converted(Device& device, const std::vector<double>& values, const std::vector<T>& factors = {}) {
+  std::vector<T> result(values.begin(), values.end());
+  for (std::size_t i = 0; i < factors.size(); ++i) result[i] *= factors[i];
+  Buffer<T> buffer(result.size(), device.memory());
+  buffer.copy_in(result.data(), result.size());
+  return buffer;
+}
+
 }  // namespace
 
 template <class T>
@@ -41,25 +80,18 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
   std::vector<T>&mean_of = normalization_.mean, &scale_of = normalization_.scale;
   mean_of.assign(s, T(0));
   scale_of.assign(s, T(1));
+  const Moments seen = moments_of(dataset.observations, s, episodes),
+                done = moments_of(dataset.actions, static_cast<std::size_t>(dataset.action_dim), episodes);
   if (given != nullptr) {
     normalization_ = *given;
-  } else if (settings.normalize_observations) {  // over the states in which an action was taken
-    std::vector<double> sum(s), squares(s);
-    std::int64_t rows = 0;
-    for (const Episode& episode : episodes) rows += episode.length;
-    for (const Episode& episode : episodes)
-      for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
-        for (std::size_t j = 0; j < s; ++j) {
-          const double x = dataset.observations[static_cast<std::size_t>(row) * s + j];
-          sum[j] += x;
-          squares[j] += x * x;
-        }
+  } else if (settings.normalize_observations) {
     for (std::size_t j = 0; j < s; ++j) {
-      const double n = static_cast<double>(rows), mean = sum[j] / n;
-      mean_of[j] = static_cast<T>(mean);
-      scale_of[j] = static_cast<T>(1 / (std::sqrt(std::max(0.0, squares[j] / n - mean * mean)) + 1e-3));
+      mean_of[j] = static_cast<T>(seen.mean[j]);
+      scale_of[j] = static_cast<T>(1 / (seen.deviation[j] + 1e-3));
     }
   }
+  observation_deviation_ = converted<T>(device, seen.deviation, scale_of);
+  action_deviation_ = converted<T>(device, done.deviation);
   std::vector<T> observations(dataset.observations.size());
   for (std::size_t i = 0; i < observations.size(); ++i)
     observations[i] = (static_cast<T>(dataset.observations[i]) - mean_of[i % s]) * scale_of[i % s];
@@ -74,6 +106,15 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
       continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
   continues_ = Buffer<T>(continues.size(), device.memory());
   continues_.copy_in(continues.data(), continues.size());
+
+  std::vector<double> initial(dataset.terminals.size());
+  std::int64_t rows = 0;
+  for (const Episode& episode : episodes) {
+    initial[static_cast<std::size_t>(episode.first)] = 1;
+    rows += episode.length;
+  }
+  initial_ = converted<T>(device, initial);
+  facts_.initial_share = static_cast<double>(episodes.size()) / static_cast<double>(rows);
 
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, episodes, settings.chunk_length, settings.pad_terminals);
@@ -90,7 +131,10 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
              dataset.observation_dim,
              dataset.action_dim,
              settings.chunk_length,
-             static_cast<T>(settings.discount)};
+             static_cast<T>(settings.discount),
+             initial_.data(),
+             observation_deviation_.data(),
+             action_deviation_.data()};
 }
 
 template <class T>
@@ -122,6 +166,19 @@ std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& s
   std::vector<Episode> kept;
   for (std::size_t e = 0; e < held.size(); ++e)
     if (!held[e]) kept.push_back(dataset.episodes[e]);
+  if (settings.episodes == Episodes::all) return kept;
+  double least = std::numeric_limits<double>::infinity();
+  std::erase_if(kept, [&](const Episode& episode) {
+    const auto first = dataset.costs.begin() + episode.first;
+    const double cost = std::accumulate(first, first + episode.length, 0.0);
+    least = std::min(least, cost);
+    return cost > settings.cost_limit;
+  });
+  if (kept.empty())
+    throw Error(ExitCode::data,
+                "no episode's cost is within the limit of " + format_number(settings.cost_limit) +
+                    "; the least is " + format_number(least),
+                dataset.path, "raise cost_limit, or train on all episodes (episodes=all)");
   return kept;
 }
 
