@@ -221,6 +221,8 @@ std::string misfit_of_net(const std::string& name, const MlpWeights<float>& mlp,
            std::to_string(FusedAction::kMaxWidth);
   };
   if (mlp.layers.size() < least_layers) return name + " has no hidden layer";
+  if (mlp.activation != Activation::gelu_erf && mlp.activation != Activation::gelu_tanh)
+    return name + " has another activation than GELU";
   for (const LayerWeights<float>& layer : mlp.layers) {
     if (layer.gain != nullptr) return name + " has a layer normalisation";
     if (&layer != &mlp.layers.back() && layer.out > FusedAction::kMaxWidth) return too_wide(layer.out);

@@ -47,8 +47,7 @@ __global__ void __launch_bounds__(kThreads)
                     branch = at / per_branch;
   const float sum = chunk_part[at % per_branch] + constant[(branch * rows + observation) * width + column] +
                     time * time_row[column];
-  out[at] =
-      kActivation == Activation::gelu_erf ? formula::gelu_erf(sum).value : formula::gelu_tanh(sum).value;
+  out[at] = formula::activate<kActivation>(sum).value;
 }
 
 /// x [n] takes an Euler step along the guided velocity of velocity [branches, n]; clipped if `last`.
@@ -218,9 +217,10 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
     multiply(queue_, {buffers.candidates, flow.chunk_dim, 0}, {flow.chunk, d, 0}, many, flow.chunk_dim, d,
              workspace_->first.data(), 0, 1, kOverwrite);
     launch("first layer", [&](cudaStream_t stream) {
-      const auto kernel = flow.rest.activation == Activation::gelu_erf
-                              ? first_layer_kernel<Activation::gelu_erf>
-                              : first_layer_kernel<Activation::gelu_tanh>;
+      const auto kernel =
+          flow.rest.activation == Activation::gelu_erf    ? first_layer_kernel<Activation::gelu_erf>
+          : flow.rest.activation == Activation::gelu_tanh ? first_layer_kernel<Activation::gelu_tanh>
+                                                          : first_layer_kernel<Activation::relu>;
       cuda::launch(kernel, blocks(hidden), kThreads, 0, stream, workspace_->first.data(),
                    workspace_->constant.data(), flow.time, static_cast<float>(n) * dt, branches_.count, rows,
                    spec_.candidates, d, workspace_->hidden[1].data());

@@ -107,10 +107,14 @@ FlowWeights<T> Sampler<T>::flow_weights() {
 template <class T>
 void Sampler<T>::take_mean() {
   const Network& mean = networks_.declared(acting_.mean);
-  weights_.mean = weights(networks_.online, acting_.mean, 0);
+  const Network& first = acting_.trunk.empty() ? mean : networks_.declared(acting_.trunk);
+  weights_.mean = weights(networks_.online, first.name, 0);
+  if (!acting_.trunk.empty())
+    for (const LayerWeights<T>& layer : weights(networks_.online, acting_.mean, 0).layers)
+      weights_.mean.layers.push_back(layer);
   weights_.mean.output = Activation::tanh;
-  mean_inputs_ = mean.input_width();
-  weights_.flow.observation_dim = mean.inputs.front().width;
+  mean_inputs_ = first.input_width();
+  weights_.flow.observation_dim = first.inputs.front().width;
   weights_.flow.chunk_dim = mean.outputs;
 }
 

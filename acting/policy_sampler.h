@@ -25,6 +25,8 @@ struct ActingNetworks {
   /// or the network that says the one chunk, through tanh: a deterministic actor. It acts where there are
   /// both, unless SamplerOptions::by_flow.
   std::string mean = {};
+  /// The network whose output, after its activation, is what `mean` reads; empty: it reads observations.
+  std::string trunk = {};
   /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   bool has_critics() const { return !q_cost.empty(); }

@@ -29,6 +29,7 @@ enum class Purpose : std::uint32_t {
   hold_out = 11,
   calibration = 12,
   budget = 13,
+  policy_noise = 14,
 };
 
 struct Words4 {

@@ -1,58 +1,11 @@
 #include "engine/losses.h"
 
-#include "engine/operations.h"
+#include "engine/record_loss.h"
 #include "kernels/flow.h"
 #include "kernels/gate.h"
 #include "kernels/gaussian.h"
 
 namespace r2pac {
-namespace {
-
-/// The weights of a slice's rows, or a view of nothing.
-template <class T>
-View<T> rows_of(Tensor<T> weights, const Slice& slice) {
-  return weights != nullptr ? weights->view(slice) : View<T>{};
-}
-
-/// Records the gradient of a loss by one of its arguments. gradient(slice, scale, d, weights, add) makes the
-/// row operation of its rows; `reads` are all tensors that it reads.
-template <class T, class Gradient>
-void record_gradient(Tape<T>& tape, const std::string& name, Tensor<T> argument, std::vector<Tensor<T>> reads,
-                     Tensor<T> weights, Gradient gradient) {
-  if (!argument->requires_gradient) return;
-  want_all_columns(argument);
-  tape.on_backward(nullptr, [=, &tape, rows = argument->shape.rows]() mutable {
-    const bool add = !tape.first_contribution(argument);
-    const Tensor<T> d = tape.gradient(argument);
-    const T scale = T(1) / static_cast<T>(rows);  // the mean's derivative
-    if (add) reads.push_back(d);
-    tape.row_operation(name + " backward", argument->gradient_rows, reads, {d}, [=](const Slice& slice) {
-      return gradient(slice, scale, d->view(slice), rows_of(weights, slice), add);
-    });
-  });
-}
-
-/// Records a loss. value(slice, loss, weights) makes the row operation of its rows' values,
-/// gradient(slice, scale, d, weights, add) that of their gradient.
-template <class T, class Value, class Gradient>
-Tensor<T> record_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction,
-                      std::vector<Tensor<T>> reads, Tensor<T> weights, Value value, Gradient gradient) {
-  const int rows = prediction->shape.rows;
-  reads.push_back(prediction);
-  if (weights != nullptr) {
-    require_shape(name.c_str(), "weights", {1, rows, 1}, weights->shape);
-    reads.push_back(weights);
-  }
-  const Tensor<T> loss = tape.value(name, {prediction->shape.nets, rows, 1});
-  tape.row_operation(name, rows, reads, {loss}, [=](const Slice& slice) {
-    return value(slice, loss->view(slice), rows_of(weights, slice));
-  });
-  record_gradient(tape, name, prediction, reads, weights, gradient);
-  return sum_of_means(tape, name, loss);
-}
-
-}  // namespace
-
 template <class T>
 Tensor<T> squared_error_loss(Tape<T>& tape, const std::string& name, Tensor<T> prediction, Tensor<T> target,
                              Tensor<T> weights) {
@@ -107,7 +60,7 @@ Tensor<T> flow_matching_loss(Tape<T>& tape, const std::string& name, Tensor<T> v
 
 template <class T>
 Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, Tensor<T> log_deviation,
-                        Tensor<T> x, Tensor<T> weights) {
+                        Tensor<T> x, Tensor<T> weights, const DeviationRange<T>& range) {
   const Shape shape{1, mean->shape.rows, mean->shape.cols};
   require_shape("gaussian_loss", "mean", shape, mean->shape);
   require_shape("gaussian_loss", "log_deviation", shape, log_deviation->shape);
@@ -115,8 +68,15 @@ Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, 
   constexpr bool kOfMean = false, kOfDeviation = true;
   const auto gradient = [=](bool of_deviation) {
     return [=](const Slice& slice, T scale, View<T> d, View<T> w, bool add) {
-      return GaussianGradient<T>{
-          mean->view(slice), log_deviation->view(slice), x->view(slice), of_deviation, scale, d, w, add};
+      return GaussianGradient<T>{mean->view(slice),
+                                 log_deviation->view(slice),
+                                 x->view(slice),
+                                 of_deviation,
+                                 scale,
+                                 d,
+                                 w,
+                                 add,
+                                 range};
     };
   };
   std::vector<Tensor<T>> reads = {mean, log_deviation, x};
@@ -125,7 +85,7 @@ Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, 
   return record_loss(
       tape, name, mean, {log_deviation, x}, weights,
       [=](const Slice& slice, View<T> loss, View<T> w) {
-        return GaussianLoss<T>{mean->view(slice), log_deviation->view(slice), x->view(slice), loss, w};
+        return GaussianLoss<T>{mean->view(slice), log_deviation->view(slice), x->view(slice), loss, w, range};
       },
       gradient(kOfMean));
 }
@@ -211,17 +171,17 @@ Tensor<T> sum_of_means(Tape<T>& tape, const std::string& name, Tensor<T> x) {
   return mean;
 }
 
-#define R2_INSTANTIATE(T)                                                                               \
-  template Tensor<T> squared_error_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>); \
-  template Tensor<T> expectile_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, double, Side,   \
-                                    Tensor<T>);                                                         \
-  template Tensor<T> flow_matching_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>,  \
-                                        Tensor<T>);                                                     \
-  template Tensor<T> gaussian_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>,       \
-                                   Tensor<T>);                                                          \
-  template Tensor<T> gate_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, const Gate<T>&);     \
-  template Tensor<T> gate_passed(Tape<T>&, Tensor<T>, Tensor<T>, const Gate<T>&);                       \
-  template Tensor<T> mean_square(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>);                   \
+#define R2_INSTANTIATE(T)                                                                                    \
+  template Tensor<T> squared_error_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>);      \
+  template Tensor<T> expectile_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, double, Side,        \
+                                    Tensor<T>);                                                              \
+  template Tensor<T> flow_matching_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>,       \
+                                        Tensor<T>);                                                          \
+  template Tensor<T> gaussian_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, Tensor<T>, Tensor<T>, \
+                                   const DeviationRange<T>&);                                                \
+  template Tensor<T> gate_loss(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>, const Gate<T>&);          \
+  template Tensor<T> gate_passed(Tape<T>&, Tensor<T>, Tensor<T>, const Gate<T>&);                            \
+  template Tensor<T> mean_square(Tape<T>&, const std::string&, Tensor<T>, Tensor<T>);                        \
   template Tensor<T> sum_of_means(Tape<T>&, const std::string&, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -8,6 +8,7 @@
 
 #include "engine/tape.h"
 #include "kernels/critic.h"
+#include "kernels/gaussian.h"
 
 namespace r2pac {
 
@@ -25,11 +26,11 @@ template <class T>
 Tensor<T> flow_matching_loss(Tape<T>& tape, const std::string& name, Tensor<T> velocity, Tensor<T> noise,
                              Tensor<T> actions, Tensor<T> weights = nullptr);
 
-/// Batch mean of minus the log density of x under a diagonal Gaussian: mean, log_deviation (clamped to [-5,
-/// 2]) and x [1, B, C]; the density is that of a whole row. Gradients flow to mean and log_deviation.
+/// Batch mean of minus the log density of x under a diagonal Gaussian: mean, log_deviation (clamped to the
+/// range) and x [1, B, C]; the density is that of a whole row. Gradients flow to mean and log_deviation.
 template <class T>
 Tensor<T> gaussian_loss(Tape<T>& tape, const std::string& name, Tensor<T> mean, Tensor<T> log_deviation,
-                        Tensor<T> x, Tensor<T> weights = nullptr);
+                        Tensor<T> x, Tensor<T> weights = nullptr, const DeviationRange<T>& range = {});
 
 /// What decides in gate_loss, as constants (kernels/gate.h). Tensors are [1, B, 1], or [1, 1, 1] where they
 /// say so.

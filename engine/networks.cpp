@@ -164,8 +164,8 @@ void Networks<T>::initialize(Initializer initializer, std::uint64_t seed) {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     if (declaration_.tables[t].start == TableStart::zero) continue;
     const auto& entry = online.entry(tables_[t]);
-    std::vector<T> values(entry.shape.size());
-    for (std::size_t i = 0; i < values.size(); ++i)
+    std::vector<T> values(entry.shape.size(), T(1));
+    for (std::size_t i = 0; declaration_.tables[t].start == TableStart::normal && i < values.size(); ++i)
       values[i] =
           static_cast<T>(random_normal(seed, Purpose::initial_weights, 0,
                                        static_cast<std::uint32_t>(entry.key), static_cast<std::uint32_t>(i)));

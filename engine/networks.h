@@ -43,7 +43,7 @@ struct Network {
 };
 
 /// How a table's numbers start.
-enum class TableStart { normal, zero };
+enum class TableStart { normal, zero, one };
 
 /// Trainable numbers [rows, cols] beside the networks; `owner` is the network that they learn with.
 struct Table {

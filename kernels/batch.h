@@ -21,6 +21,10 @@ struct WindowSource {
   std::uint32_t windows = 0;
   int observation_dim = 0, action_dim = 0, chunk_length = 0;
   T discount = 0;
+  // What only some methods ask for.
+  const T* initial = nullptr;                ///< [rows]; 1 in the first row of an episode, else 0
+  const T* observation_deviation = nullptr;  ///< [S] standard deviations over the rows that are trained on
+  const T* action_deviation = nullptr;       ///< [A]
 };
 
 /// One batch of windows: R = sum_k gamma^k r_{t+k}, K = sum_k gamma^k c_{t+k}, mask = 0 if the episode

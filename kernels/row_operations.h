@@ -13,7 +13,9 @@
 #include "kernels/flow.h"
 #include "kernels/gate.h"
 #include "kernels/gaussian.h"
+#include "kernels/optidice.h"
 #include "kernels/rows.h"
+#include "kernels/sampling.h"
 
 namespace r2pac {
 
@@ -26,7 +28,11 @@ using RowOperation =
                  ExpectileGradient<T>, OptimalityLabels<T>, SafeStates<T>, AdvantageWeights<T>,
                  AllowedChunks<T>, LabelDropout<T>, DrawFlow<T>, FlowPath<T>, EulerStep<T>, FlowLoss<T>,
                  FlowLossGradient<T>, GaussianLoss<T>, GaussianGradient<T>, GateLoss<T>, GateGradient<T>,
-                 GatePassed<T>, DrawBudgets<T>, NextBudgets<T>, BudgetInputs<T>>;
+                 GatePassed<T>, DrawBudgets<T>, NextBudgets<T>, BudgetInputs<T>, DrawNormal<T>,
+                 GaussianSample<T>, GaussianSampleGradient<T>, Divergence<T>, DivergenceGradient<T>,
+                 LimitedBackup<T>, LinearLoss<T>, LinearLossGradient<T>, MeanOfFar<T>, MeanOfFarGradient<T>,
+                 DualAscent<T>, DiceRatio<T>, DiceLoss<T>, DiceGradient<T>, BoundLevel<T>, BoundPower<T>,
+                 BoundTerms<T>, BoundGradient<T>, Perturb<T>, BeforeTanh<T>>;
 
 /// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>

@@ -25,6 +25,9 @@ struct Stage {
   std::vector<std::string> trains;  ///< networks; a table is trained with the network that owns it
   std::function<std::int64_t(const Settings&)> steps;
   std::function<void(Recorder<T>&)> record;
+  /// Of stages that are trained together: its networks move before the later stages of the same step are
+  /// recorded, so that those see the new weights.
+  bool moves_first = false;
 };
 
 /// The stage in which the actor learns: `network`, by what `record` records.
@@ -39,6 +42,7 @@ template <class T>
 struct Scalar {
   std::string name;
   std::optional<double> fixed;            ///< set: the number is known from the start and stays
+  std::optional<double> start;            ///< set: the number begins so, and nothing but steps changes it
   RecordColumn<T> column;                 ///< a value of each window of the data set, from which
   std::function<T(std::span<T>)> reduce;  ///< computes the number; may reorder its argument
 };
@@ -73,5 +77,11 @@ template <class T>
 Method<T> budgeted_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
 template <class T>
 Method<T> cloning_method(const Settings& settings, Dimensions dimensions);
+template <class T>
+Method<T> cpq_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
+Method<T> coptidice_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
+Method<T> bc_method(const Settings& settings, Dimensions dimensions);
 
 }  // namespace r2pac

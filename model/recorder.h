@@ -24,6 +24,7 @@ struct DataFacts {
   static constexpr T kAnything = std::numeric_limits<T>::infinity();
   Range<T> rewards{-kAnything, kAnything}, costs{-kAnything, kAnything};
   std::int64_t longest_episode = 0;  ///< steps
+  double initial_share = 1;          ///< of the rows trained on, those that begin an episode
 };
 
 template <class T>

@@ -221,13 +221,18 @@ Tensor<T> advantage_weight(Recorder<T>& r) {
 }
 
 template <class T>
-Tensor<T> safe_states(Recorder<T>& r) {
-  const Tensor<T> v_cost = believed_estimates(r).cost.v, end = end_of_region(r);
-  const Tensor<T> safe = r.tape().value("safe", v_cost->shape);
-  r.tape().row_operation("safe states", v_cost->shape.rows, {v_cost, end}, {safe}, [=](const Slice& slice) {
-    return SafeStates<T>{v_cost->view(slice), ends(end, slice), safe->view(slice)};
+Tensor<T> within_end(Tape<T>& tape, Tensor<T> cost, Tensor<T> region_end) {
+  require_end("within_end", cost->shape, region_end->shape);
+  const Tensor<T> within = tape.value("safe", cost->shape);
+  tape.row_operation("safe states", cost->shape.rows, {cost, region_end}, {within}, [=](const Slice& slice) {
+    return SafeStates<T>{cost->view(slice), ends(region_end, slice), within->view(slice)};
   });
-  return safe;
+  return within;
+}
+
+template <class T>
+Tensor<T> safe_states(Recorder<T>& r) {
+  return within_end(r.tape(), believed_estimates(r).cost.v, end_of_region(r));
 }
 
 template <class T>
@@ -260,6 +265,7 @@ std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
   template void learn_from_allowed(Recorder<T>&, Tensor<T>);                                     \
   template Tensor<T> optimality_label(Recorder<T>&);                                             \
   template Tensor<T> advantage_weight(Recorder<T>&);                                             \
+  template Tensor<T> within_end(Tape<T>&, Tensor<T>, Tensor<T>);                                 \
   template Tensor<T> safe_states(Recorder<T>&);                                                  \
   template Tensor<T> allowed_chunks(Recorder<T>&);                                               \
   template std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>&);          \

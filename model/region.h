@@ -52,6 +52,10 @@ Tensor<T> advantage_weight(Recorder<T>& r);
 template <class T>
 Tensor<T> safe_states(Recorder<T>& r);
 
+/// Whether `cost` [1, B, 1] is at most region_end ([1, 1, 1] or [1, B, 1]): 1 or 0, [1, B, 1].
+template <class T>
+Tensor<T> within_end(Tape<T>& tape, Tensor<T> cost, Tensor<T> region_end);
+
 /// Whether each window's chunk is allowed: 1 or 0, [1, B, 1].
 template <class T>
 Tensor<T> allowed_chunks(Recorder<T>& r);

@@ -157,6 +157,8 @@ class Method:
         return names
 
     def gelu(self, x):
+        if self.s["activation"] == "relu":
+            return jnp.maximum(x, 0)
         if self.s["activation"] == "gelu_tanh":
             return jax.nn.gelu(x, approximate=True)
         return x * 0.5 * jax.scipy.special.erfc(-x / jnp.sqrt(2.0))
@@ -591,6 +593,9 @@ class Data:
         self.longest = int((ends - firsts).max()) + 1
         self.end_of = np.repeat(ends, ends - firsts + 1)
         room = self.end_of - np.arange(rows) >= h - 1
+        if settings["episodes"] == "within-limit":
+            within = np.add.reduceat(d["costs"], firsts) <= settings["cost_limit"]
+            room &= np.repeat(within, ends - firsts + 1)
         if settings["pad_terminals"]:
             room |= d["terminals"][self.end_of] > 0
         self.starts = np.flatnonzero(room)

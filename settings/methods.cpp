@@ -17,12 +17,46 @@ const std::vector<MethodInfo>& method_list() {
        "this program's own after an idea of BCRL, see model/BUDGETED.md"},
       {"cloning", "the flow alone, which imitates the data as they are",
        "behaviour cloning by flow matching"},
+      {"bc", "a network that imitates single actions by squared error",
+       "behaviour cloning, as published in OSRL"},
+      {"bc-safe", "as bc, from the episodes whose own cost is within the limit",
+       "behaviour cloning of safe data, as published in OSRL"},
+      {"cpq", "an actor climbs critics of reward, whose targets leave out actions beyond the cost limit",
+       "Constraints Penalized Q-learning (Xu et al., 2022), as published in OSRL or consistent (form)"},
+      {"coptidice", "an actor imitates transitions by how often the best policy within the limit visits them",
+       "COptiDICE (Lee et al., 2022), as published in OSRL or consistent (form)"},
   };
   return methods;
 }
 
+namespace {
+
+/// The settings of a published method that acts by one network for one action at a time, with `own` after
+/// them: the sizes and scales of the published code.
+std::vector<Companion> as_published(std::vector<Companion> own) {
+  std::vector<Companion> all = {{"chunk_length", "1", true},
+                                {"num_candidates", "1", true},
+                                {"actor", "flow", true},
+                                {"schedule", "joint", true},
+                                {"activation", "relu"},
+                                {"hidden", "256,256"},
+                                {"batch", "512"},
+                                {"steps", "100000"},
+                                {"learning_rate", "1e-3"},
+                                {"timeouts", "terminal"},
+                                {"reward_scale", "0.1"}};
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+}  // namespace
+
 const std::vector<Companions>& companions() {
   static const std::vector<Companions> all = {
+      {"method", "bc", as_published({})},
+      {"method", "cpq", as_published({})},
+      {"method", "coptidice", as_published({{"learning_rate", "1e-4"}})},
+      {"method", "bc-safe", as_published({{"episodes", "within-limit", true}})},
       {"method",
        "cloning",
        {{"label_dropout", "1", true},
@@ -64,6 +98,17 @@ const std::vector<Companions>& companions() {
   return all;
 }
 
+namespace {
+
+const SettingTexts kOsrlSizes = {{"hidden", "256,256"}, {"batch", "512"}, {"steps", "100000"}};
+
+/// Networks as published, half the batch, fewer steps.
+SettingTexts mini_sizes(std::string_view steps) {
+  return {{"hidden", "256,256"}, {"batch", "256"}, {"steps", steps}, {"log_every", "2000"}};
+}
+
+}  // namespace
+
 const std::vector<RunPreset>& run_presets() {
   static const std::vector<RunPreset> all = {
       {"quick",
@@ -76,6 +121,24 @@ const std::vector<RunPreset>& run_presets() {
         {"steps", "20000"},
         {"distill_steps", "10000"},
         {"log_every", "2000"}}},
+      {"osrl",
+       "the sizes and steps of the published code",
+       {},
+       {{"bc", kOsrlSizes}, {"bc-safe", kOsrlSizes}, {"cpq", kOsrlSizes}, {"coptidice", kOsrlSizes}}},
+      {"mini",
+       "for tables of many runs on one machine, a few minutes each",
+       {{"schedule", "joint"},
+        {"hidden", "256,256,256"},
+        {"batch", "256"},
+        {"steps", "12000"},
+        {"log_every", "2000"}},
+       {{"bc", mini_sizes("20000")},
+        {"bc-safe", mini_sizes("20000")},
+        {"cpq", mini_sizes("12000")},
+        {"coptidice", mini_sizes("12000")}}},
+      {"tiny",
+       "for tests of what uses the program; nothing is learned",
+       {{"schedule", "joint"}, {"hidden", "32,32"}, {"batch", "32"}, {"steps", "200"}, {"log_every", "100"}}},
   };
   return all;
 }
@@ -88,6 +151,19 @@ const RunPreset& run_preset(std::string_view name) {
   }
   throw Error(ExitCode::usage, "there is no preset `" + std::string(name) + "`", "--preset",
               did_you_mean(std::string(name), names));
+}
+
+const SettingTexts& settings_of(const RunPreset& preset, std::string_view method) {
+  for (const auto& [name, settings] : preset.of_methods)
+    if (name == method) return settings;
+  if (!preset.settings.empty()) return preset.settings;
+  std::string methods;
+  for (const auto& [name, settings] : preset.of_methods)
+    methods += (methods.empty() ? "" : ", ") + std::string(name);
+  throw Error(
+      ExitCode::usage,
+      "the preset `" + std::string(preset.name) + "` is not for the method `" + std::string(method) + "`",
+      "--preset", "it is for " + methods);
 }
 
 }  // namespace r2pac

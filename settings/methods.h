@@ -28,13 +28,19 @@ struct Companions {
 };
 const std::vector<Companions>& companions();
 
-/// Sizes and steps for a purpose, of any method; --preset.
+/// Settings by name and their texts.
+using SettingTexts = std::vector<std::pair<std::string_view, std::string_view>>;
+
+/// Sizes and steps for a purpose; --preset.
 struct RunPreset {
   std::string_view name, description;
-  std::vector<std::pair<std::string_view, std::string_view>> settings;
+  SettingTexts settings;  ///< of a method that `of_methods` does not name; empty: the preset is not for it
+  std::vector<std::pair<std::string_view, SettingTexts>> of_methods = {};
 };
 const std::vector<RunPreset>& run_presets();
 /// The preset of that name. Throws Error(usage) where there is none.
 const RunPreset& run_preset(std::string_view name);
+/// What the preset says for a method. Throws Error(usage) if it is not for that method.
+const SettingTexts& settings_of(const RunPreset& preset, std::string_view method);
 
 }  // namespace r2pac

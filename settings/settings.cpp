@@ -209,13 +209,7 @@ ResolvedSettings resolve_settings(const SettingsRequest& request) {
     for (const Field& field : settings_table())
       if (field.preset) resolved.origin[std::string(field.key)] = "preset " + std::string(task->alias);
   }
-  if (!request.preset.empty()) {
-    const RunPreset& preset = run_preset(request.preset);
-    for (const auto& [key, value] : preset.settings) {
-      assign(resolved.values, key, value, "--preset", ExitCode::usage);
-      resolved.origin[std::string(key)] = "preset " + request.preset;
-    }
-  }
+  std::vector<std::string_view> settled;  // that no preset changes
   for (const Companions& choice : companions()) {
     const Assignment* a = last_of(assignments, choice.key);
     if (a == nullptr || a->text != choice.value) continue;
@@ -229,8 +223,18 @@ ResolvedSettings resolve_settings(const SettingsRequest& request) {
                     other->origin,
                     "leave it out, or give " + std::string(companion.value) +
                         (companion.other.empty() ? "" : " or " + std::string(companion.other)));
+      if (companion.fixed) settled.push_back(companion.key);
       assign(resolved.values, companion.key, companion.value, a->origin);
       resolved.origin[std::string(companion.key)] = std::string(choice.key) + "=" + std::string(choice.value);
+    }
+  }
+  if (!request.preset.empty()) {
+    const Assignment* method = last_of(assignments, "method");
+    for (const auto& [key, value] :
+         settings_of(run_preset(request.preset), method != nullptr ? method->text : resolved.values.method)) {
+      if (std::ranges::find(settled, key) != settled.end()) continue;
+      assign(resolved.values, key, value, "--preset", ExitCode::usage);
+      resolved.origin[std::string(key)] = "preset " + request.preset;
     }
   }
   for (const Assignment& a : assignments) {

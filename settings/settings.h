@@ -68,9 +68,23 @@ enum class ActWith {
   flow,   ///< of a one-step actor the flow that it learned from
 };
 
+/// Which episodes are trained on.
+enum class Episodes {
+  all,
+  within_limit,  ///< those whose own cost is within the cost limit
+};
+
+/// Which form of a published method is trained, where its code and its paper differ (docs/methods.md).
+enum class Form {
+  published,   ///< what the published code computes
+  consistent,  ///< what the method's paper says
+};
+
 /// Meaning, unit and range of each member: settings_fields(), printed by `r2pac config show`.
 struct Settings {
   std::string method = "r2pac";
+  Form form = Form::published;
+  bool dead_terms = false;
   std::string task;
   std::int64_t seed = 0;
   Schedule schedule = Schedule::sequential;
@@ -79,6 +93,7 @@ struct Settings {
   std::int64_t distill_steps = -1;
   std::vector<int> hidden = {512, 512, 512, 512};
   std::vector<int> actor_hidden;
+  std::vector<int> vae_hidden = {400, 400};
   int batch = 1024;
   int chunk_length = 5;
   double discount = 0.99;
@@ -98,6 +113,7 @@ struct Settings {
   double feasibility_scale = 25;
   Threshold threshold = Threshold::quantile;
   double hold_out = 0;
+  Episodes episodes = Episodes::all;
   Timeouts timeouts = Timeouts::bootstrap;
   bool pad_terminals = false;
   bool normalize_observations = false;
@@ -170,8 +186,8 @@ std::string setting_text(const Settings& settings, std::string_view key);
 /// Defaults with the task's own values of the settings that are per task.
 Settings preset(const Task& task);
 
-/// Where the values of a run come from. Later members of this list win: defaults, the task's preset,
-/// `preset`, what goes with other settings (a method's own), the file, `overrides`, `flags`.
+/// Where the values of a run come from. Later members of this list win: defaults, the task's preset, what
+/// goes with other settings (a method's own), `preset`, the file, `overrides`, `flags`.
 struct SettingsRequest {
   std::string data_file;                                   ///< tells the task where nothing else does
   std::string config_file;                                 ///< TOML; "" for none

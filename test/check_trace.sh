@@ -58,6 +58,7 @@ make $precision --steps 4 --set actor=one-step --set critic_steps=1 --set steps=
 make $precision --steps 3 --schedule joint --method budgeted --set cost_scale=0.5
 make $precision --steps 4 --method budgeted --set critic_steps=2 --set greatest_limit=3 --set actor_hidden=12,8,8
 make $precision --steps 2 --method budgeted --set critic_steps=1 --set label_dropout=1 --set cost_limit=30
+make $precision --steps 2 --schedule joint --set activation=relu --set episodes=within-limit
 make --steps 2 --schedule joint
 "$python" "$script" "$folder"/traces/* --data "$folder/data.hdf5"
 if [ "$device" != cpu ]; then exit 0; fi

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "engine/losses.h"
+#include "engine/optidice.h"
+#include "engine/sampling.h"
 #include "workbench.h"
 
 namespace r2pac::cases {
@@ -101,6 +103,37 @@ inline constexpr auto gaussians = []<class T>(Workbench<T>& w) {
   const Tensor<T> deviation = free_vector(t, w.parameters, w.vector, w.rows);
   return std::vector<Tensor<T>>{gaussian_loss(t, "plain", mean, deviation, w.data),
                                 gaussian_loss(t, "weighted", mean, deviation, w.noise, w.weights)};
+};
+
+/// Samples and divergences of Gaussians, some of whose deviations are beyond their range; linear losses and
+/// the mean of what is far, alone and as a second contribution.
+inline constexpr auto sampled_gaussians = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const DeviationRange<T> range{T(-2), T(1)};
+  const Tensor<T> mean = w.layer(w.first, w.actions, Activation::identity),
+                  deviation = w.layer(w.second, w.layer(w.first, w.other), Activation::identity);
+  const Tensor<T> sample = gaussian_sample(t, mean, deviation, w.noise, range);
+  const Tensor<T> one = w.layer(w.head, sample), two = w.layer(w.head, w.layer(w.first, w.input));
+  const Tensor<T> bound = mean_square(t, "bound", w.label, filled(t, "zero", w.wanted->shape, 0.5));
+  const Tensor<T> distances = concatenate<T>(t, {w.label, w.weights});
+  const Tensor<T> far = mean_of_far(t, concatenate<T>(t, {one, two}), distances, bound);
+  return std::vector<Tensor<T>>{squared_error_loss(t, "sample", sample, w.data),
+                                divergence_loss(t, "divergence", mean, deviation, range, 0.7),
+                                divergence_loss(t, "again", mean, deviation, range, 0.1),
+                                linear_loss(t, "far", far, -1.5, w.weights, bound),
+                                linear_loss(t, "one", one, 0.3)};
+};
+
+/// The losses of stationary distribution corrections, of values in states before and after transitions.
+inline constexpr auto distribution_corrections = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Transitions<T> batch{w.wanted, w.weights, w.label, w.label, 0.9, 0.3};
+  const Tensor<T> before = w.layer(w.head, w.layer(w.first, w.input)),
+                  after = w.layer(w.head, w.layer(w.second, w.layer(w.first, w.other)));
+  const Ratios<T> ratios = dice_ratios(t, batch, w.label, before, after, 0.5);
+  const CostBound<T> bound = cost_bound(t, "bound", batch, w.weights, after, before,
+                                        filled(t, "temperature", w.wanted->shape, 0.8), w.state());
+  return std::vector<Tensor<T>>{dice_loss(t, "dice", batch, before, after, ratios, 0.5), bound.loss};
 };
 
 /// The gate's loss, whose chunks pass in some rows, alone and as a second contribution.

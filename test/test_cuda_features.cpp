@@ -40,6 +40,17 @@ TEST_CASE("cuda: a Gaussian's likelihood teaches its mean and its deviations") {
   check_on(on_cuda(), cases::gaussians);
 }
 
+TEST_CASE(
+    "cuda: samples of Gaussians, their divergence and the mean of what is far teach what they are made of") {
+  any_order();
+  check_on(on_cuda(), cases::sampled_gaussians);
+}
+
+TEST_CASE("cuda: stationary distribution corrections teach values before and after transitions") {
+  any_order();
+  check_on(on_cuda(), cases::distribution_corrections);
+}
+
 TEST_CASE("cuda: the gate teaches by the cost where a chunk does not pass it, and by the reward elsewhere") {
   any_order();
   check_on(on_cuda(), cases::gates);

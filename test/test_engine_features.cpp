@@ -79,6 +79,14 @@ TEST_CASE("a Gaussian's likelihood teaches its mean and its deviations") {
         Approx(-0.5 - 0.5 * std::log(2 * M_PI)).epsilon(1e-15));
 }
 
+TEST_CASE("samples of Gaussians, their divergence and the mean of what is far teach what they are made of") {
+  check_gradient(cases::sampled_gaussians, 41);  // first 16, second 20, head 5
+}
+
+TEST_CASE("stationary distribution corrections teach values before and after transitions") {
+  check_gradient(cases::distribution_corrections, 41);  // first 16, second 20, head 5
+}
+
 TEST_CASE("the gate teaches by the cost where a chunk does not pass it, and by the reward elsewhere") {
   check_gradient(cases::gates, 33);  // first 16, head 5, critics 12
   CHECK(formula::passes_gate(0.5, 0.5, 0.5));

@@ -140,6 +140,19 @@ TEST_CASE("a run that is stopped and resumed ends in the same bytes as one that 
   }
 }
 
+namespace {
+
+/// What goes with a published method, in sizes of a test.
+void choose_published_method(Settings& s, const char* method) {
+  s.method = method;
+  s.chunk_length = s.num_candidates = 1;
+  s.activation = Activation::relu;
+  s.timeouts = Timeouts::terminal;
+  s.vae_hidden = {12, 12};
+}
+
+}  // namespace
+
 TEST_CASE("a run of each variant that is stopped and resumed has the same end") {
   const Fixture fixture;
   const std::map<std::string, std::function<void(Settings&)>> variants = {
@@ -168,6 +181,30 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
          s.layer_norm = true;
        }},
       {"cloning", [](Settings& s) { s.method = "cloning", s.num_candidates = 1; }},
+      {"bc", [](Settings& s) { choose_published_method(s, "bc"); }},
+      {"bc-safe",
+       [](Settings& s) {
+         choose_published_method(s, "bc-safe");
+         s.episodes = Episodes::within_limit;
+         s.cost_limit = 20;
+       }},
+      {"cpq", [](Settings& s) { choose_published_method(s, "cpq"); }},
+      {"cpq with dead terms",
+       [](Settings& s) {
+         choose_published_method(s, "cpq");
+         s.dead_terms = true;
+       }},
+      {"cpq, consistent",
+       [](Settings& s) {
+         choose_published_method(s, "cpq");
+         s.form = Form::consistent;
+       }},
+      {"coptidice", [](Settings& s) { choose_published_method(s, "coptidice"); }},
+      {"coptidice, consistent",
+       [](Settings& s) {
+         choose_published_method(s, "coptidice");
+         s.form = Form::consistent;
+       }},
   };
   for (const auto& [name, change] : variants)
     for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {

@@ -30,7 +30,7 @@ void add_config(CLI::App& app, Action& action) {
                                         "r2pac config show --task CarGoal1 > run.toml");
   verb->add_option("--task", options->task, "Task whose preset to show");
   verb->add_option("--method", options->method, "Method whose settings to show");
-  verb->add_option("--preset", options->preset, "Sizes and steps to show: quick");
+  verb->add_option("--preset", options->preset, "Sizes and steps to show, as quick");
 }
 
 }  // namespace r2pac

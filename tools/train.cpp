@@ -122,7 +122,7 @@ int run_train(const TrainOptions& options) {
   if (!training.preset.empty()) {
     const RunPreset& preset = run_preset(training.preset);
     std::string sets;
-    for (const auto& [key, value] : preset.settings)
+    for (const auto& [key, value] : settings_of(preset, settings.method))
       sets += (sets.empty() ? "" : " ") + std::string(key) + "=" + std::string(value);
     console.note("preset " + training.preset + ", " + std::string(preset.description) + ": " + sets);
   }

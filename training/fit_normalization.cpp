@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "training/moments.h"
+
 namespace r2pac {
 namespace {
 
@@ -46,14 +48,6 @@ void write_map(const std::vector<float>& sorted, T* values, T* scores) {
   std::fill(scores + points, scores + kScorePoints, scores[points - 1]);
 }
 
-/// Calls visit(observation [S]) for each row of the episodes.
-template <class Visit>
-void for_each_row(const Dataset& dataset, const std::vector<Episode>& episodes, const Visit& visit) {
-  for (const Episode& episode : episodes)
-    for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
-      visit(&dataset.observations[static_cast<std::size_t>(row * dataset.observation_dim)]);
-}
-
 template <class T>
 void fit_scores(const Dataset& dataset, const std::vector<Episode>& episodes, NormalScores columns,
                 Normalization<T>& result) {
@@ -63,7 +57,9 @@ void fit_scores(const Dataset& dataset, const std::vector<Episode>& episodes, No
   std::vector<float> sorted;
   for (std::size_t j = 0; j < s; ++j) {
     sorted.clear();
-    for_each_row(dataset, episodes, [&](const float* row) { sorted.push_back(row[j]); });
+    for (const Episode& episode : episodes)
+      for (std::int64_t row = episode.first; row < episode.first + episode.length; ++row)
+        sorted.push_back(dataset.observations[static_cast<std::size_t>(row) * s + j]);
     std::sort(sorted.begin(), sorted.end());
     const bool mapped = columns == NormalScores::all ||
                         static_cast<double>(ties(sorted)) >= kTiedShare * static_cast<double>(sorted.size());
@@ -82,20 +78,12 @@ Normalization<T> fit_normalization(const Dataset& dataset, const std::vector<Epi
   if (settings.normal_scores != NormalScores::none)
     fit_scores(dataset, episodes, settings.normal_scores, result);
   if (!settings.normalize_observations) return result;
-  std::vector<double> sum(s), squares(s);
-  double n = 0;
-  for_each_row(dataset, episodes, [&](const float* row) {
-    ++n;
-    for (std::size_t j = 0; j < s; ++j) {
-      const auto x = static_cast<double>(result.score(j, static_cast<T>(row[j])));
-      sum[j] += x;
-      squares[j] += x * x;
-    }
+  const Moments scores = moments_of(s, episodes, [&](std::size_t i, std::size_t j) {
+    return result.score(j, static_cast<T>(dataset.observations[i]));
   });
   for (std::size_t j = 0; j < s; ++j) {
-    const double mean = sum[j] / n;
-    result.mean[j] = static_cast<T>(mean);
-    result.scale[j] = static_cast<T>(1 / (std::sqrt(std::max(0.0, squares[j] / n - mean * mean)) + 1e-3));
+    result.mean[j] = static_cast<T>(scores.mean[j]);
+    result.scale[j] = static_cast<T>(1 / (scores.deviation[j] + 1e-3));
   }
   return result;
 }

@@ -60,7 +60,9 @@ Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::
       method_(make_method<T>(settings, data.dimensions(), data.facts())),
       networks_(method_.networks, settings.initializer, static_cast<std::uint64_t>(settings.seed), *device_),
       state_(1, device_->memory()) {
-  if (settings.schedule == Schedule::joint && method_.stages.size() > 1) {
+  const bool together =
+      settings.schedule == Schedule::joint || std::ranges::any_of(method_.stages, &Stage<T>::moves_first);
+  if (together && method_.stages.size() > 1) {
     segments_.push_back({"joint", 0, static_cast<std::uint64_t>(settings.steps), method_.stages});
   } else {
     std::uint64_t begin = 0;
@@ -72,7 +74,7 @@ Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::
   }
   for (const Scalar<T>& scalar : method_.scalars) {
     scalars_.emplace(scalar.name, Buffer<T>(1, device_->memory()));
-    if (scalar.fixed) set_scalar(scalar.name, *scalar.fixed);
+    if (const auto& known = scalar.fixed ? scalar.fixed : scalar.start) set_scalar(scalar.name, *known);
   }
 }
 
@@ -194,7 +196,7 @@ std::optional<Scalars> Learner<T>::scalars_over_data(const std::function<bool()>
   Scalars values = scalars();
   try {
     for (const Scalar<T>& scalar : method_.scalars)
-      if (!scalar.fixed) {
+      if (!scalar.fixed && !scalar.start) {
         std::vector<T> column = survey(scalar.name, scalar.column, stop);
         values[scalar.name] = static_cast<double>(scalar.reduce(column));
       }

@@ -173,6 +173,7 @@ WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& datase
                 dataset.path, "give data of the policy's task");
   Settings settings = policy.settings();
   settings.hold_out = 0;
+  settings.episodes = Episodes::all;
   const TrainingData<float> data(dataset, settings, *policy.device(), &policy.normalization());
   RecorderInputs<float> inputs;
   inputs.settings = &policy.settings();

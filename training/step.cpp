@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "engine/optimizer.h"
@@ -17,49 +17,78 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
   device_->require_training();
   Tape<T> tape(device_);
   Recorder<T> recorder(tape, inputs);
-  for (const Stage<T>& stage : stages) stage.record(recorder);
+  std::optional<Optimizer<T>> optimizer;
+  std::vector<int> turns;  // of the optimiser's groups: after which of the turns each moves
+  if (options.update) {
+    const std::vector<OptimizerGroup<T>> groups = optimizer_groups(stages, inputs, turns);
+    squares_ = tape.kept("squared gradients", {1, static_cast<int>(owners_.size()), 1});
+    optimizer.emplace(tape, inputs.networks->online, groups, inputs.state, inputs.first_step, squares_);
+  }
+  int turn = 0;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    stages[i].record(recorder);
+    if (!stages[i].moves_first && i + 1 < stages.size()) continue;
+    tape.backward();
+    for (std::size_t group = 0; group < turns.size(); ++group)
+      if (turns[group] == turn) optimizer->update(group);
+    ++turn;
+  }
   for (const auto& [name, value] : recorder.losses()) losses_.push_back({name, value, 0});
   means_ = recorder.means();
   traced_ = recorder.traced();
   if (options.trace)
     for (const auto& [name, tensor] : traced_) tape.keep(tensor);
-  tape.backward();
-  if (options.update) record_update(tape, stages, inputs);
+  if (optimizer) {
+    std::vector<Tensor<T>> losses;
+    for (const auto& loss : losses_) losses.push_back(loss.value);
+    optimizer->finish(losses);
+  }
   program_ = tape.finish();
 }
 
-/// One optimiser for all networks that the stages train; those of one rate are a group.
+/// The networks that the stages train, those of one turn and rate as a group. Stages that move first end a
+/// turn.
 template <class T>
-void Step<T>::record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages,
-                            const RecorderInputs<T>& inputs) {
+std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage<T>>& stages,
+                                                         const RecorderInputs<T>& inputs,
+                                                         std::vector<int>& turns) {
+  struct Key {
+    int turn;
+    double slowness;  // so that the greatest rate comes first
+    auto operator<=>(const Key&) const = default;
+  };
   Networks<T>& networks = *inputs.networks;
   const Settings& settings = *inputs.settings;
-  std::map<double, OptimizerGroup<T>, std::greater<>> groups;  // by rate
-  std::map<double, std::vector<std::string>, std::greater<>> owners;
+  std::map<Key, OptimizerGroup<T>> groups;
+  std::map<Key, std::vector<std::string>> owners;
+  std::map<int, int> turn_of_entry;
   for (const NamedTensor& tensor : networks.tensors()) {
-    const bool trains = std::ranges::any_of(stages, [&](const Stage<T>& stage) {
-      return std::ranges::find(stage.trains, tensor.owner) != stage.trains.end();
+    int turn = 0;
+    const auto stage = std::ranges::find_if(stages, [&](const Stage<T>& candidate) {
+      const bool trains = std::ranges::find(candidate.trains, tensor.owner) != candidate.trains.end();
+      turn += !trains && candidate.moves_first;
+      return trains;
     });
-    if (!trains) continue;
-    const double rate = networks.declared(tensor.owner).rate;
-    OptimizerGroup<T>& group = groups[rate];
+    if (stage == stages.end()) continue;
+    if (turn_of_entry.emplace(tensor.entry, turn).first->second != turn)
+      throw InvalidArgument("Step: `" + tensor.name + "` moves at another time than what lies beside it");
+    const Key key{turn, -networks.declared(tensor.owner).rate};
+    OptimizerGroup<T>& group = groups[key];
     if (group.entries.empty() || group.entries.back() != tensor.entry) group.entries.push_back(tensor.entry);
-    owners[rate].insert(owners[rate].end(), static_cast<std::size_t>(tensor.count), tensor.owner);
+    owners[key].insert(owners[key].end(), static_cast<std::size_t>(tensor.count), tensor.owner);
   }
   std::vector<OptimizerGroup<T>> list;
-  for (auto& [rate, group] : groups) {
-    group.adam = {settings.learning_rate * rate, settings.adam_beta1, settings.adam_beta2,
+  for (auto& [key, group] : groups) {
+    group.adam = {settings.learning_rate * -key.slowness, settings.adam_beta1, settings.adam_beta2,
                   settings.adam_epsilon, settings.polyak};
     if (settings.rate_decay == RateDecay::cosine)
       group.adam.schedule.cosine_steps = static_cast<double>(inputs.steps);
     group.follower = &networks.follower;
     list.push_back(group);
-    owners_.insert(owners_.end(), owners[rate].begin(), owners[rate].end());
+    turns.push_back(key.turn);
+    owners_.insert(owners_.end(), owners[key].begin(), owners[key].end());
   }
-  squares_ = tape.kept("squared gradients", {1, static_cast<int>(owners_.size()), 1});
-  std::vector<Tensor<T>> losses;
-  for (const auto& loss : losses_) losses.push_back(loss.value);
-  optimizer_step<T>(tape, networks.online, list, inputs.state, inputs.first_step, losses, squares_);
+  return list;
 }
 
 /// The values of kept tensors, one after the other, each tensor's all. Kept tensors lie close together, so

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/optimizer.h"
 #include "engine/tape.h"
 #include "model/method.h"
 
@@ -20,7 +21,9 @@ struct StepOptions {
 template <class T>
 class Step {
  public:
-  /// The stages are recorded one after the other and learn together. The inputs' pointees outlive the step.
+  /// The stages are recorded one after the other and learn together, but for those that move first. The
+  /// inputs' pointees outlive the step. Throws InvalidArgument if networks that lie side by side in memory do
+  /// not move at the same time.
   Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs, std::shared_ptr<Device> device,
        const StepOptions& options = {});
 
@@ -42,7 +45,8 @@ class Step {
  private:
   std::vector<double> read(const std::vector<Tensor<T>>& tensors) const;
   Numbers read(const std::vector<typename Recorder<T>::Mean>& scalars) const;
-  void record_update(Tape<T>& tape, const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs);
+  std::vector<OptimizerGroup<T>> optimizer_groups(const std::vector<Stage<T>>& stages,
+                                                  const RecorderInputs<T>& inputs, std::vector<int>& turns);
 
   std::shared_ptr<Device> device_;
   typename Recorder<T>::Named traced_;

@@ -33,7 +33,7 @@ void write_trace(const Settings& settings, const Dataset& dataset, int steps, st
   Learner<T> learner(settings, data, device);
   learner.trace();
   Networks<T>& networks = learner.networks();
-  constexpr std::size_t kBatchTensors = 32;  // batch, targets, noise, losses; rounded up
+  constexpr std::size_t kBatchTensors = 48;  // batch, targets, noise, losses; rounded up
   const std::size_t tensors =
       (static_cast<std::size_t>(steps) + 1) * (3 * networks.tensors().size() + kBatchTensors);
   if (tensors > kMaxTensors)

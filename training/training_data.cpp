@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 
+#include "base/error.h"
+#include "settings/text_value.h"
 #include "training/fit_normalization.h"
+#include "training/moments.h"
 
 namespace r2pac {
 namespace {
@@ -26,6 +31,14 @@ Range<T> range_of(const std::vector<float>& values, double scale) {
           static_cast<T>(static_cast<double>(*greatest) * scale)};
 }
 
+template <class T>
+Buffer<T> converted(Device& device, const std::vector<double>& values) {
+  const std::vector<T> result(values.begin(), values.end());
+  Buffer<T> buffer(result.size(), device.memory());
+  buffer.copy_in(result.data(), result.size());
+  return buffer;
+}
+
 }  // namespace
 
 template <class T>
@@ -44,6 +57,12 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
   std::vector<T> observations(dataset.observations.size());
   for (std::size_t i = 0; i < observations.size(); ++i)
     observations[i] = normalization_.seen(i % s, static_cast<T>(dataset.observations[i]));
+  const auto deviation_of = [&](const auto& values, std::size_t columns) {
+    const auto number = [&](std::size_t i, std::size_t) { return values[i]; };
+    return converted<T>(device, moments_of(columns, episodes, number).deviation);
+  };
+  observation_deviation_ = deviation_of(observations, s);
+  action_deviation_ = deviation_of(dataset.actions, static_cast<std::size_t>(dataset.action_dim));
   observations_ = Buffer<T>(observations.size(), device.memory());
   observations_.copy_in(observations.data(), observations.size());
 
@@ -55,6 +74,15 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
       continues[static_cast<std::size_t>(episode.first + episode.length - 1)] = T(0);
   continues_ = Buffer<T>(continues.size(), device.memory());
   continues_.copy_in(continues.data(), continues.size());
+
+  std::vector<double> initial(dataset.terminals.size());
+  std::int64_t rows = 0;
+  for (const Episode& episode : episodes) {
+    initial[static_cast<std::size_t>(episode.first)] = 1;
+    rows += episode.length;
+  }
+  initial_ = converted<T>(device, initial);
+  facts_.initial_share = static_cast<double>(episodes.size()) / static_cast<double>(rows);
 
   const std::vector<std::uint32_t> starts =
       window_starts(dataset, episodes, settings.chunk_length, settings.pad_terminals);
@@ -71,7 +99,10 @@ TrainingData<T>::TrainingData(const Dataset& dataset, const Settings& settings, 
              dataset.observation_dim,
              dataset.action_dim,
              settings.chunk_length,
-             static_cast<T>(settings.discount)};
+             static_cast<T>(settings.discount),
+             initial_.data(),
+             observation_deviation_.data(),
+             action_deviation_.data()};
 }
 
 template <class T>
@@ -103,6 +134,19 @@ std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& s
   std::vector<Episode> kept;
   for (std::size_t e = 0; e < held.size(); ++e)
     if (!held[e]) kept.push_back(dataset.episodes[e]);
+  if (settings.episodes == Episodes::all) return kept;
+  double least = std::numeric_limits<double>::infinity();
+  std::erase_if(kept, [&](const Episode& episode) {
+    const auto first = dataset.costs.begin() + episode.first;
+    const double cost = std::accumulate(first, first + episode.length, 0.0);
+    least = std::min(least, cost);
+    return cost > settings.cost_limit;
+  });
+  if (kept.empty())
+    throw Error(ExitCode::data,
+                "no episode's cost is within the limit of " + format_number(settings.cost_limit) +
+                    "; the least is " + format_number(least),
+                dataset.path, "raise cost_limit, or train on all episodes (episodes=all)");
   return kept;
 }
 

@@ -35,7 +35,8 @@ class TrainingData {
   const Normalization<T>& normalization() const { return normalization_; }
 
  private:
-  Buffer<T> observations_, actions_, rewards_, costs_, continues_;
+  Buffer<T> observations_, actions_, rewards_, costs_, continues_, initial_, observation_deviation_,
+      action_deviation_;
   Buffer<std::uint32_t> starts_;
   WindowSource<T> source_;
   std::string fingerprint_;
@@ -47,7 +48,8 @@ class TrainingData {
 /// rows].
 std::vector<double> realized_costs(const Dataset& dataset, const Settings& settings);
 
-/// The episodes that are trained on: all that the settings do not keep aside.
+/// The episodes that are trained on: all that the settings do not keep aside, or of those the ones whose own
+/// undiscounted cost, as the data have it, is within the cost limit. Throws Error(data) where none is.
 std::vector<Episode> training_episodes(const Dataset& dataset, const Settings& settings);
 
 /// How many rows after each episode the windows of these settings may reach into.

@@ -188,6 +188,17 @@ def as_cloning(tensors, metadata):
     tensors["example.noise"] = tensors["example.noise"][:1].copy()
 
 
+def as_bc(tensors, metadata):
+    """As a method whose one network says the action."""
+    metadata |= {"method": "bc", "networks": f"mean: observation {S} -> {H * A}\n"}
+
+
+def test_a_policy_without_a_flow_is_refused(tmp_path):
+    path = write_policy(tmp_path / "policy.safetensors", change=as_bc)
+    with pytest.raises(CheckpointError, match="without a flow"):
+        policy_file.read_policy(path)
+
+
 def reordered(tensors, metadata):
     """The same networks, whose first layers read their inputs in another order."""
     metadata["networks"] = NETWORKS.replace(

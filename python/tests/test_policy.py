@@ -284,3 +284,26 @@ def test_a_bad_policy_file_is_refused(robot_run, tmp_path):
         r2pac.Policy.load(robot_run, device="gpu")
     with pytest.raises(r2pac.UsageError, match="threads"):
         r2pac.Policy.load(robot_run, threads=-1)
+
+
+@pytest.mark.parametrize(
+    ("method", "networks"), [("bc", ["mean"]), ("cpq", ["trunk", "mean"]), ("coptidice", ["trunk", "mean"])]
+)
+def test_published_methods_act_by_their_networks(robot_data, tmp_path, method, networks):
+    from safetensors.numpy import load_file
+
+    settings = CLONING | {"method": method, "vae_hidden": [8, 8]}
+    r2pac.train(settings, robot_data, out=tmp_path / method, threads=1)
+    policy = r2pac.Policy.load(tmp_path / method, threads=1)
+    observations = robot_data.observations[:7]
+    tensors = load_file(tmp_path / method / "policy.safetensors")
+    layers = [name for net in networks for name in sorted(tensors) if name.startswith(net + ".") and "weight" in name]
+    x = observations.astype(np.float64)
+    for name in layers:
+        x = x @ tensors[name].reshape(x.shape[1], -1) + tensors[name.replace("weight", "bias")]
+        x = np.tanh(x) if name == layers[-1] else np.maximum(x, 0)
+    # In single precision a sum of 24 numbers of order one is off by some 1e-6.
+    np.testing.assert_allclose(policy.act_batch(observations), x, atol=1e-5)
+    assert np.abs(x).max() > 0.01
+    with pytest.raises(r2pac.SettingsError, match="no critics"):
+        policy.configure(candidates=2)

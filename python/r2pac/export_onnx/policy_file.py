@@ -149,8 +149,8 @@ def read_policy(path: Path) -> PolicyFile:
 
 def _checked(path: Path, metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> PolicyFile:
     settings = tomllib.loads(metadata["settings"])
-    if settings.get("actor", "flow") == "gaussian":
-        raise CheckpointError("its actor is a Gaussian, but only flows are exported and redone in Python",
+    if metadata["format"] == FORMAT and "velocity" not in parse_networks(metadata["networks"]):
+        raise CheckpointError("it acts by a network without a flow, but only flows are exported and redone in Python",
                               str(path), "let `r2pac sample` or `r2pac.Policy` act with it")
     dims = [
         _whole(int(metadata[key]), key, 100_000) for key in ("observation_dim", "action_dim", "chunk_length")

@@ -1,0 +1,55 @@
+// A network that says a Gaussian for each row: a trunk, and on its features two heads, the mean and the
+// logarithm of the deviation.
+#pragma once
+
+#include <vector>
+
+#include "engine/sampling.h"
+#include "model/recorder.h"
+
+namespace r2pac {
+
+/// The names of its parts.
+struct GaussianNetwork {
+  const char *trunk, *mean, *log_deviation;
+};
+
+/// Declares it with `hidden` layers, of which the trunk's output is the last, all with the activation of the
+/// settings, and heads of `outputs` columns. rate: learning rate as a share of the run's.
+inline void declare_gaussian_network(const Settings& settings, const GaussianNetwork& names,
+                                     const std::vector<Columns>& inputs, std::vector<int> hidden, int outputs,
+                                     double rate, Declaration& declaration) {
+  Network trunk;
+  trunk.name = names.trunk;
+  trunk.inputs = inputs;
+  trunk.outputs = hidden.back();
+  hidden.pop_back();
+  trunk.hidden = hidden;
+  trunk.activation = settings.activation;
+  trunk.rate = rate;
+  Network head = trunk;
+  head.inputs = {{"features", trunk.outputs}};
+  head.outputs = outputs;
+  head.hidden.clear();
+  declaration.networks.push_back(trunk);
+  for (const char* name : {names.mean, names.log_deviation}) {
+    head.name = name;
+    declaration.networks.push_back(head);
+  }
+}
+
+template <class T>
+struct GaussianHeads {
+  Tensor<T> mean, log_deviation;  // [1, B, C], the latter not clamped
+};
+
+/// What the network says of x [1, B, inputs].
+template <class T>
+GaussianHeads<T> gaussian_heads(Recorder<T>& r, const GaussianNetwork& names, Weights weights, Tensor<T> x) {
+  const Tensor<T> features =
+      activate(r.tape(), r.apply({{names.trunk, weights, x}}).front(), r.settings().activation);
+  const auto heads = r.apply({{names.mean, weights, features}, {names.log_deviation, weights, features}});
+  return {heads[0], heads[1]};
+}
+
+}  // namespace r2pac

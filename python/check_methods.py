@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Redoes the gradient steps of traces of bc, cpq and coptidice in JAX and compares every number.
+
+    r2pac trace --data FILE.hdf5 --method cpq --set form=consistent --steps 3 --double -o trace.safetensors
+    python check_methods.py trace.safetensors... --data FILE.hdf5
+
+This is a second implementation of these methods, in both forms (docs/methods.md), in double precision. It takes the
+recorded weights, batches and noise; from them it computes losses, gradients (by jax.grad), updated weights and
+learned numbers. check_oracle.py compares the published forms with the published code.
+Exit status: 0 all equal, 1 a difference, 77 a package is missing.
+"""
+
+import argparse
+import sys
+from typing import Callable, NamedTuple
+
+try:
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from check_trace import Data, Report, Trace
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+import check_trace
+
+
+class Part(NamedTuple):
+    """Networks that move together, and the losses by name that they lower: loss(parameters, everything else)."""
+
+    nets: tuple
+    losses: Callable
+    rate: float = 1.0
+
+
+def perceptron(p, net, x, member=None):
+    i = 0
+    while f"{net}.{i}.weight" in p:
+        weight, bias = (p[f"{net}.{i}.{part}"] for part in ("weight", "bias"))
+        if member is not None:
+            weight, bias = weight[member], bias[member]
+        x = x @ weight.reshape(x.shape[1], -1) + bias
+        i += 1
+        if f"{net}.{i}.weight" in p:
+            x = jnp.maximum(x, 0)
+    return x
+
+
+def twins(p, net, *parts):
+    """[2, B]"""
+    x = jnp.concatenate(parts, axis=1)
+    return jnp.stack([perceptron(p, net, x, k)[:, 0] for k in range(2)])
+
+
+def heads(p, names, x):
+    features = jnp.maximum(perceptron(p, names[0], x), 0)
+    return [perceptron(p, name, features) for name in names[1:]]
+
+
+ACTOR, ENCODER = ("trunk", "mean", "log_deviation"), ("encoder", "latent_mean", "latent_log_deviation")
+
+
+class BC:
+    def __init__(self, settings, data):
+        pass
+
+    def parts(self, b, s):
+        def losses(p, _):
+            action = jnp.tanh(perceptron(p, "mean", b["observations"]))
+            return {"actor": ((action - b["actions"]) ** 2).mean()}
+
+        return [Part(("mean",), losses)]
+
+    def numbers(self, b, before):
+        return {}
+
+
+class CPQ:
+    def __init__(self, settings, data):
+        self.s, self.limit = settings, data.limit_as_value(settings["cost_limit"])
+        self.consistent = settings["form"] == "consistent"
+        self.penalizes = self.consistent or settings["dead_terms"]
+        self.far = None
+
+    def sampled(self, p, states, noise):
+        mean, log = heads(p, ACTOR, states)
+        return mean + jnp.exp(jnp.clip(log, -20, 2)) * noise
+
+    def divergences(self, p, pairs):
+        mean, log = heads(p, ENCODER, pairs)
+        log = jnp.clip(log, -4, 15)
+        return mean, log, -0.5 * (1 + 2 * log - mean**2 - jnp.exp(2 * log))
+
+    def parts(self, b, s):
+        before, gamma = s["numbers"], self.s["discount"]
+
+        def auto_encoder(p, _):
+            mean, log, divergence = self.divergences(p, jnp.hstack([b["observations"], b["actions"]]))
+            code = mean + jnp.exp(log) * b["noise_latent"]
+            action = jnp.tanh(perceptron(p, "decoder", jnp.hstack([b["observations"], code])))
+            return {"reconstruction": ((action - b["actions"]) ** 2).mean(), "divergence": 0.5 * divergence.mean()}
+
+        def next_pairs(now, noise):
+            return b["next_observations"], jnp.tanh(self.sampled(now["online"], b["next_observations"], noise))
+
+        def reward(p, now):
+            pairs = next_pairs(now, b["noise_next_reward"])
+            within = twins(now["target"], "q_c", *pairs).min(0) <= self.limit
+            target = b["rewards"] + gamma * b["mask"] * within * twins(now["target"], "q_r", *pairs).min(0)
+            q = twins(p, "q_r", b["observations"], b["actions"])
+            return {"q_r": ((q - target) ** 2).mean(1).sum()}
+
+        def cost_of_far(p, now):
+            costs, distances = [], []
+            for k in range(10):
+                action = self.sampled(now["online"], b["observations"], b[f"noise_far.{k}"])
+                action = jnp.tanh(action) if self.consistent else action
+                pairs = b["observations"], action
+                distances.append(self.divergences(now["online"], jnp.hstack(pairs))[2].mean(1))
+                costs.append(twins(p if self.consistent else now["target"], "q_c", *pairs).min(0))
+            far = jnp.stack(distances) >= jnp.quantile(jnp.stack(distances), 0.75)
+            return (far * jnp.stack(costs)).mean()
+
+        def cost(p, now):
+            mask = b["mask"] if self.consistent else 1.0
+            target = b["costs"] + gamma * mask * twins(now["target"], "q_c", *next_pairs(now, b["noise_next_cost"])).min(0)
+            q = twins(p, "q_c", b["observations"], b["actions"])
+            out = {"q_c": ((q - target) ** 2).mean(1).sum()}
+            if self.penalizes:
+                far = cost_of_far(p, now)
+                self.far = jax.lax.stop_gradient(far)
+                out["far"] = -np.exp(before["log_multiplier"]) * far
+            return out
+
+        def actor(p, now):
+            pairs = b["observations"], jnp.tanh(self.sampled(p, b["observations"], b["noise_own_action"]))
+            within = jax.lax.stop_gradient(twins(now["online"], "q_c", *pairs).min(0) <= self.limit)
+            return {"actor": -(within * twins(now["online"], "q_r", *pairs).min(0)).mean()}
+
+        parts = [Part((*ENCODER, "decoder"), auto_encoder)] if self.penalizes else []
+        return [*parts, Part(("q_r",), reward), Part(("q_c",), cost), Part(ACTOR, actor, 0.1)]
+
+    def numbers(self, b, before):
+        out = {"limit_value": self.limit}
+        if self.penalizes:
+            log = before["log_multiplier"]
+            out["log_multiplier"] = np.clip(log + 1e-4 * np.exp(log) * (1.5 * self.limit - float(self.far)), -5, 5)
+        return out
+
+
+class COptiDICE:
+    def __init__(self, settings, data):
+        self.s, rows = settings, np.isin(np.arange(len(data.end_of)), data.starts)
+        first = np.append(True, data.end_of[1:] != data.end_of[:-1])
+        self.initial_share = (first & rows).sum() / rows.sum()
+        self.deviation = {name: data.d[name][rows].std(0) for name in ("observations", "actions")}
+        self.consistent = settings["form"] == "consistent"
+        self.limit = data.limit_as_value(settings["cost_limit"])
+        self.limit *= 1 - settings["discount"] if self.consistent else 1
+
+    def parts(self, b, s):
+        gamma, alpha, stop = self.s["discount"], 0.5, jax.lax.stop_gradient
+        first = (1 - gamma) * b["initial"] / self.initial_share
+        before = s["online"]
+        multiplier = jax.nn.softplus(before["cost_multiplier"])
+
+        def error_of(p):
+            nu, after = (twins(p, "nu", b[name]).min(0) for name in ("observations", "next_observations"))
+            return nu, b["rewards"] - multiplier * b["costs"] + gamma * b["mask"] * after - nu
+
+        def ratio_of(error):
+            x = error / alpha
+            return jnp.where(x < 0, jnp.exp(jnp.minimum(x, 0)), x + 1)
+
+        def ratios(p, _):
+            nu, error = error_of(p)
+            w = ratio_of(error)
+            divergence = jnp.where(w < 1, w * (jnp.log(w + 1e-10) - 1) + 1, 0.5 * (w - 1) ** 2)
+            out = {"nu": (first * nu + w * error - alpha * divergence).mean()}
+            w = stop(w)
+            chi, after = (twins(p, "chi", b[name]).min(0) for name in ("observations", "next_observations"))
+            level = first * chi + w * (b["costs"] + gamma * b["mask"] * after - chi)
+            weight = jax.nn.softmax(level / jax.nn.softplus(before["bound_temperature"])) * len(w)
+            out["chi"] = (weight * level).mean()
+            weight = stop(weight)
+            divergence = (weight * jnp.log(weight) - weight + 1).mean()
+            temperature, price = (jax.nn.softplus(p[name])[0] for name in ("bound_temperature", "cost_multiplier"))
+            out |= {"bound_temperature_goal": 0.01 * temperature, "bound_temperature": -temperature * divergence}
+            out |= {"cost_multiplier_goal": self.limit * price,
+                    "cost_multiplier": -price * (weight * w * b["costs"]).mean()}
+            return out
+
+        def actor(p, now):
+            states, actions = (b[name] + 0.1 * self.deviation[name] * b["noise_" + name]
+                               for name in ("observations", "actions"))
+            if self.consistent:
+                actions = np.arctanh(np.clip(actions, -(1 - 1e-6), 1 - 1e-6))
+            w = stop(ratio_of(error_of(now["online"])[1]))
+            mean, log = heads(p, ACTOR, states)
+            log = jnp.clip(log, -20, 2)
+            density = -0.5 * ((actions - mean) / jnp.exp(log)) ** 2 - log - 0.5 * np.log(2 * np.pi)
+            return {"actor": -(w * density.sum(1)).mean()}
+
+        return [Part(("nu", "chi", "cost_multiplier", "bound_temperature"), ratios), Part(ACTOR, actor)]
+
+    def numbers(self, b, before):
+        return {}
+
+
+METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE}
+MATRICES = ("observations", "actions", "next_observations", "mean")
+
+
+def adam(settings, rate, value, gradient, moments, step):
+    b1, b2 = settings["adam_beta1"], settings["adam_beta2"]
+    m, v = moments
+    m, v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient * gradient
+    rate = rate * settings["learning_rate"] / (1 - b1**step)
+    return value - rate * m / (np.sqrt(v) / np.sqrt(1 - b2**step) + settings["adam_epsilon"]), (m, v)
+
+
+def check(trace, report, path):
+    settings, data = trace.settings, Data(path, trace.settings)
+    method = METHODS[trace.metadata["method"]](settings, data)
+    state = {part: trace.group(f"initial/{part}/") for part in ("online", "target")}
+    state["numbers"] = {"log_multiplier": 0.0}
+    moments = {name: (0.0, 0.0) for name in state["online"]}
+    for i in range(int(trace.metadata["steps"])):
+        at = f"step.{i}/"
+        b = trace.group(at)
+        for name in b:
+            if name in MATRICES or name.startswith("noise_"):
+                b[name] = b[name].reshape(len(b[name]), -1)
+        for name, value in data.batch(trace.file.get_tensor(at + "windows")).items():
+            if name in b:
+                report.compare("batch", at + name, value, b[name])
+        before, losses, moved = dict(state["numbers"]), {}, set()
+        for part in method.parts(b, {**state, "online": dict(state["online"])}):
+            names = [name for name in state["online"] if name.split(".")[0] in part.nets]
+            learned = {name: state["online"][name] for name in names}
+
+            def total(p):
+                return sum(part.losses({**state["online"], **p}, state).values())
+
+            losses |= part.losses(state["online"], state)
+            for name, gradient in jax.grad(total)(learned).items():
+                gradient = np.asarray(gradient)
+                report.compare("gradient", at + "gradient/" + name, gradient, b["gradient/" + name])
+                state["online"][name], moments[name] = adam(settings, part.rate, state["online"][name], gradient,
+                                                            moments[name], i + 1)
+                if name in state["target"]:
+                    old = state["target"][name]
+                    state["target"][name] = old + settings["polyak"] * (state["online"][name] - old)
+            moved |= set(names)
+        if moved != set(state["online"]):
+            report.fail(f"{at}: nothing here trains {', '.join(sorted(set(state['online']) - moved))}")
+        for name, value in method.numbers(b, before).items():
+            report.compare("number", at + name, value, b[name])
+            state["numbers"][name] = b[name][0]
+        recorded = {name.removeprefix("loss/") for name in b if name.startswith("loss/")}
+        if recorded != set(losses):
+            report.fail(f"{at}: losses {', '.join(sorted(recorded))}, expected {', '.join(sorted(losses))}")
+        for name in recorded & set(losses):
+            report.compare("loss", at + "loss/" + name, losses[name], b["loss/" + name][0])
+        for part in ("online", "target"):
+            for name in state[part]:
+                report.compare("weights after", f"{at}after/{part}/{name}", state[part][name], b[f"after/{part}/{name}"])
+            # What follows starts from the recorded numbers, so that one error does not show up as several.
+            state[part] = trace.group(f"{at}after/{part}/")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("traces", nargs="+", metavar="trace")
+    parser.add_argument("--data", required=True, help="DSRL file that the traces were made from")
+    arguments = parser.parse_args()
+    check_trace.METHODS |= {name: () for name in METHODS}  # which Trace reads
+    failed = False
+    for path in arguments.traces:
+        trace = Trace(path)
+        # As in check_trace.py.
+        report = Report(1e-3 if trace.single else 1e-9)
+        check(trace, report, arguments.data)
+        print(f"--- {path}")
+        report.table()
+        failed |= report.failed
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+// The published methods where their answers are known: fixed points worked out by hand, and runs that must be
+// equal.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "data/layouts.h"
+#include "engine/sampling.h"
+#include "entry_values.h"
+#include "kernels/optidice.h"
+#include "on_cpu.h"
+#include "settings/methods.h"
+#include "tools/data_make.h"
+#include "training/learner.h"
+
+using namespace r2pac;
+
+namespace {
+
+Settings small_settings(const std::string& method) {
+  SettingsRequest request;
+  request.flags = {{"method", method}};
+  Settings settings = resolve_settings(request).values;
+  settings.hidden = {16, 16};
+  settings.vae_hidden = {12, 12};
+  settings.batch = 32;
+  settings.steps = 20;
+  return settings;
+}
+
+/// Episodes of one step each, in two states, that end genuinely.
+struct OneStep {
+  float state, action, reward, cost;
+};
+Dataset one_step_data(const std::vector<OneStep>& steps) {
+  DsrlColumns columns{};
+  columns.rows = static_cast<std::int64_t>(steps.size());
+  columns.observation_dim = columns.action_dim = 1;
+  for (const OneStep& step : steps) {
+    columns.observations.push_back(step.state);
+    columns.next_observations.push_back(step.state);
+    columns.actions.push_back(step.action);
+    columns.rewards.push_back(step.reward);
+    columns.costs.push_back(step.cost);
+    columns.terminals.push_back(1);
+    columns.timeouts.push_back(0);
+  }
+  return make_dataset(columns, "one step");
+}
+
+double find(const std::vector<std::pair<std::string, double>>& report, const std::string& name) {
+  for (const auto& [key, value] : report)
+    if (key == name) return value;
+  FAIL("no " << name);
+  return 0;
+}
+
+/// Trains to the end. Returns the last step's report.
+std::vector<std::pair<std::string, double>> trained(const Settings& settings, const Dataset& dataset) {
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  return learner.report();
+}
+
+/// The weights of networks of these names after a training.
+std::vector<std::vector<float>> weights_after(const Settings& settings, const Dataset& dataset,
+                                              const std::vector<std::string>& names) {
+  const TrainingData<float> data(dataset, settings, *on_cpu());
+  Learner<float> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  Networks<float>& networks = learner.networks();
+  std::vector<std::vector<float>> values;
+  for (const NamedTensor& tensor : networks.tensors())
+    if (std::ranges::find(names, tensor.owner) != names.end()) {
+      const auto& entry = networks.online.entry(tensor.entry);
+      values.emplace_back(entry.shape.size());
+      networks.online.values().copy_out(values.back().data(), values.back().size(), entry.offset);
+    }
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("the formulas of the published methods by hand") {
+  const DeviationRange<double> range{-4, 2};
+  CHECK(formula::gaussian_sample(0.5, std::log(3.0), -1.0, range) == Approx(-2.5).epsilon(1e-15));
+  CHECK(formula::gaussian_sample(0.0, 9.0, 1.0, range) == Approx(std::exp(2.0)).epsilon(1e-15));
+  CHECK(formula::gaussian_sample_slope(9.0, 1.0, range) == 0);
+  CHECK(formula::divergence(0.0, 0.0, range) == 0);
+  CHECK(formula::divergence(2.0, std::log(3.0), range) ==
+        Approx((4 + 9 - 1 - 2 * std::log(3.0)) / 2).epsilon(1e-15));
+  CHECK(formula::dual_ascent(std::log(2.0), 0.1, 3.0, 1.0, 5.0) ==
+        Approx(std::log(2.0) + 0.1 * 2 * 2).epsilon(1e-15));
+  CHECK(formula::dual_ascent(4.9, 1.0, 3.0, 1.0, 5.0) == 5);
+  CHECK(formula::before_tanh(std::tanh(0.7)) == Approx(0.7).epsilon(1e-14));
+  CHECK(std::isfinite(formula::before_tanh(1.0)));
+  // The ratio is where x w - f(w) is greatest, so that there f' = x; by differences of 1e-6, whose error is
+  // 1e-10.
+  for (const double x : {-3.0, -0.5, 0.25, 2.0}) {
+    const double w = formula::softchi_ratio(x);
+    CHECK((formula::softchi(w + 1e-6) - formula::softchi(w - 1e-6)) / 2e-6 == Approx(x).margin(1e-7));
+  }
+  CHECK(formula::softchi(1.0) == 0);
+}
+
+TEST_CASE("behaviour cloning finds the mean action of each state") {
+  // Actions lie 0.2 beside the means 0.4 and -0.2, so that the least error of every row is 0.04.
+  const Dataset dataset =
+      one_step_data({{-1, 0.2f, 0, 0}, {-1, 0.6f, 0, 0}, {1, -0.4f, 0, 0}, {1, 0.0f, 0, 0}});
+  Settings settings = small_settings("bc");
+  settings.steps = 3000;
+  // Batches hold unequal numbers of the four rows, which moves the means by some 1e-2, the error by its
+  // square.
+  CHECK(find(trained(settings, dataset), "loss_actor") == Approx(0.04).margin(2e-3));
+}
+
+TEST_CASE("bc-safe is bc on the episodes within the limit, bit for bit") {
+  const DsrlColumns columns = reach_avoid_columns(12, 0);
+  Settings settings = small_settings("bc-safe");
+  settings.cost_limit = 10;
+  const DsrlColumns within = episodes_within(columns, settings.cost_limit);
+  REQUIRE(within.rows > 0);
+  REQUIRE(within.rows < columns.rows);
+  const std::vector<std::string> names = {"mean"};
+  const auto safe = weights_after(settings, make_dataset(columns, "all"), names);
+  settings.method = "bc";
+  settings.episodes = Episodes::all;
+  const bool same_as_all = weights_after(settings, make_dataset(columns, "all"), names) == safe,
+             same_as_within = weights_after(settings, make_dataset(within, "within"), names) == safe;
+  CHECK_FALSE(same_as_all);
+  CHECK(same_as_within);
+}
+
+TEST_CASE("a limit that no episode keeps is refused, with the least cost of one") {
+  const Dataset dataset = one_step_data({{0, 0, 0, 3}, {0, 0, 0, 2.5f}});
+  Settings settings = small_settings("bc-safe");
+  settings.cost_limit = 2;
+  try {
+    const TrainingData<float> data(dataset, settings, *on_cpu());
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::data);
+    CHECK_THAT(error.what(), Catch::Contains("the limit of 2") && Catch::Contains("2.5"));
+  }
+  settings.cost_limit = 2.5;
+  CHECK(TrainingData<float>(dataset, settings, *on_cpu()).windows() == 1);
+}
+
+TEST_CASE("the dead terms of cpq change no weight of critics and actor") {
+  const Dataset dataset = make_dataset(reach_avoid_columns(6, 0), "robot");
+  Settings settings = small_settings("cpq");
+  const std::vector<std::string> names = {"q_r", "q_c", "trunk", "mean", "log_deviation"};
+  const auto without = weights_after(settings, dataset, names);
+  settings.dead_terms = true;
+  const bool same_with_dead_terms = weights_after(settings, dataset, names) == without;
+  CHECK(same_with_dead_terms);
+  settings.form = Form::consistent;  // there they are alive
+  const bool same_in_consistent_form = weights_after(settings, dataset, names) == without;
+  CHECK_FALSE(same_in_consistent_form);
+}
+
+TEST_CASE("cpq as published looks for costs beyond genuine ends, the consistent form does not") {
+  std::vector<OneStep> steps;
+  for (int i = 0; i <= 40; ++i) steps.push_back({0, static_cast<float>(i - 20) / 20, 0, 1});
+  const Dataset dataset = one_step_data(steps);
+  Settings settings = small_settings("cpq");
+  settings.discount = 0.5;
+  settings.polyak = 1;
+  settings.steps = 1500;
+  // Q_c = 1 + Q_c / 2 everywhere. Rows' values differ by what a small network leaves, some 1e-2.
+  CHECK(find(trained(settings, dataset), "target_q_c") == Approx(2).margin(0.05));
+  settings.form = Form::consistent;
+  CHECK(find(trained(settings, dataset), "target_q_c") == 1);
+}
+
+TEST_CASE("coptidice finds the ratios of one-step episodes") {
+  // nu lowers (1 - gamma) nu + alpha f*((r - nu) / alpha) in each state: the ratio is 1 - gamma, and nu = r -
+  // alpha f'(1 - gamma). Then the loss is that of these values: with gamma = 1/2 and f'(w) = log w it is nu /
+  // 2 + (r - nu) / 2 - alpha f(1/2).
+  const Dataset dataset =
+      one_step_data({{-1, 0.2f, 0, 0}, {1, -0.2f, 1, 0}, {-1, 0.4f, 0, 0}, {1, -0.4f, 1, 0}});
+  Settings settings = small_settings("coptidice");
+  settings.discount = 0.5;
+  settings.reward_scale = 1;
+  settings.learning_rate = 3e-3;
+  settings.steps = 3000;
+  const auto report = trained(settings, dataset);
+  CHECK(find(report, "ratio") == Approx(0.5).margin(0.01));  // what remains after so many steps of this rate
+  CHECK(find(report, "multiplier") <
+        std::log1p(std::exp(1.0)));  // no cost at all: it falls from where it began
+}
+
+TEST_CASE("presets have sizes for the published methods, and name those that they are for") {
+  SettingsRequest request;
+  request.flags = {{"method", "cpq"}};
+  CHECK(resolve_settings(request).values.steps == 100000);
+  request.preset = "osrl";
+  const Settings osrl = resolve_settings(request).values;
+  CHECK(osrl.hidden == std::vector<int>{256, 256});
+  CHECK(osrl.batch == 512);
+  CHECK(osrl.learning_rate == 1e-3);
+  request.preset = "mini";
+  const ResolvedSettings mini = resolve_settings(request);
+  CHECK(mini.values.steps == 12000);
+  CHECK(mini.origin.at("steps") == "preset mini");
+  CHECK(mini.origin.at("activation") == "method=cpq");
+  for (const char* preset : {"quick", "tiny", "mini"})
+    for (const MethodInfo& method : method_list()) {
+      request.flags = {{"method", std::string(method.name)}};
+      request.preset = preset;
+      const Settings settings = resolve_settings(request).values;
+      CHECK(settings.steps < 100000);
+      if (method.name == "cpq") CHECK(settings.schedule == Schedule::joint);  // whatever the preset says
+    }
+  request.flags = {{"method", "r2pac"}};
+  request.preset = "osrl";
+  CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("osrl") && Catch::Contains("r2pac"));
+  request = {};
+  request.flags = {{"method", "bc"}};
+  request.overrides = {"chunk_length=2"};
+  CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("chunk_length"));
+}
