@@ -1,5 +1,6 @@
 #include "settings/methods.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -76,17 +77,41 @@ const std::vector<RunPreset>& run_presets() {
         {"steps", "20000"},
         {"distill_steps", "10000"},
         {"log_every", "2000"}}},
+      {"mini",
+       "what a table of methods needs on one core, some five minutes each",
+       {{"schedule", "joint"}, {"hidden", "256,256,256"}, {"batch", "256"}, {"steps", "12000"}},
+       {"r2pac", "cloning"}},
+      {"mini",
+       "what a table of methods needs on one core, some five minutes each",
+       {{"schedule", "sequential"},
+        {"hidden", "128,128,128"},
+        {"actor_hidden", "256,256,256"},
+        {"batch", "128"},
+        {"critic_steps", "28000"},
+        {"steps", "20000"},
+        {"distill_steps", "10000"}},
+       {"safe-chunks", "budgeted"}},
+      {"tiny",
+       "seconds, to see that everything works; the scores mean nothing",
+       {{"schedule", "sequential"}, {"hidden", "32,32"}, {"batch", "32"}, {"steps", "200"}},
+       {"r2pac", "cloning", "safe-chunks", "budgeted"}},
   };
   return all;
 }
 
-const RunPreset& run_preset(std::string_view name) {
+bool RunPreset::is_for(std::string_view method) const {
+  return methods.empty() || std::ranges::find(methods, method) != methods.end();
+}
+
+const RunPreset& run_preset(std::string_view name, std::string_view method) {
   std::vector<std::string> names;
   for (const RunPreset& preset : run_presets()) {
+    if (!preset.is_for(method)) continue;
     if (preset.name == name) return preset;
     names.emplace_back(preset.name);
   }
-  throw Error(ExitCode::usage, "there is no preset `" + std::string(name) + "`", "--preset",
+  throw Error(ExitCode::usage,
+              "method `" + std::string(method) + "` has no preset `" + std::string(name) + "`", "--preset",
               did_you_mean(std::string(name), names));
 }
 

@@ -10,6 +10,7 @@ namespace r2pac {
 /// A method as `r2pac methods` lists it.
 struct MethodInfo {
   std::string_view name, description, source;
+  int version = 1;  ///< raised when the same settings and data give other numbers, or defaults change
 };
 const std::vector<MethodInfo>& method_list();
 
@@ -28,13 +29,15 @@ struct Companions {
 };
 const std::vector<Companions>& companions();
 
-/// Sizes and steps for a purpose, of any method; --preset.
+/// Sizes and steps for a purpose; --preset. Several presets may have one name, each for other methods.
 struct RunPreset {
   std::string_view name, description;
   std::vector<std::pair<std::string_view, std::string_view>> settings;
+  std::vector<std::string_view> methods = {};  ///< that it is for; empty: any
+  bool is_for(std::string_view method) const;
 };
 const std::vector<RunPreset>& run_presets();
-/// The preset of that name. Throws Error(usage) where there is none.
-const RunPreset& run_preset(std::string_view name);
+/// The preset of that name for a method. Throws Error(usage) where there is none.
+const RunPreset& run_preset(std::string_view name, std::string_view method);
 
 }  // namespace r2pac

@@ -237,6 +237,11 @@ TEST_CASE("a preset of sizes comes after the task's and before everything that i
   CHECK(r.origin.at("alpha") == "preset BallRun");
   CHECK(r.values.layer_norm);
   for (const RunPreset& preset : run_presets()) CHECK_FALSE(preset.description.empty());
+  // A preset of some methods is refused to others, which have one of the same name or none.
+  CHECK(run_preset("mini", "r2pac").settings != run_preset("mini", "safe-chunks").settings);
+  for (const MethodInfo& method : method_list())
+    for (const char* size : {"mini", "tiny"}) CHECK(run_preset(size, method.name).is_for(method.name));
+  CHECK_THROWS_WITH(run_preset("mini", "nothing"), Catch::Contains("nothing") && Catch::Contains("mini"));
   request.preset = "quik";
   CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("quik"));
 }

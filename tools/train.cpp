@@ -104,7 +104,7 @@ int run_train(const TrainOptions& options) {
         "a "
         "known task, name it with --task");
   if (!training.preset.empty()) {
-    const RunPreset& preset = run_preset(training.preset);
+    const RunPreset& preset = run_preset(training.preset, settings.method);
     std::string sets;
     for (const auto& [key, value] : preset.settings)
       sets += (sets.empty() ? "" : " ") + std::string(key) + "=" + std::string(value);
