@@ -6,11 +6,13 @@
 # from python/simulators.lock, and nothing else. PYTHON names its interpreter, python3 by default.
 # ./setup.sh --baselines makes .baselines/, the Python environment with the published code that the methods bc, cpq
 # and coptidice are checked against, from python/baselines.lock and Debian's PyTorch, and nothing else.
+# ./setup.sh --experiments makes .experiments/, the Python environment with the Snakemake of `r2pac experiment run`,
+# from workflow/experiments.lock, and nothing else.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
 case "${1-}" in
-  --cuda | --fuzz | --simulators | --baselines) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  --cuda | --fuzz | --simulators | --baselines | --experiments) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
   -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
   -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
 esac
@@ -44,11 +46,20 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# python_environment FOLDER LOCK PYTHON WHAT SOURCES CHECK [venv option...]: makes FOLDER, unless it is there, with the
-# packages of LOCK and what is in SOURCES, if the Python program CHECK then runs in it.
+# python_environment FOLDER LOCK PYTHON WHAT CHECK [-s SOURCES] [-v VENV_OPTION] [-b PACKAGE]: makes FOLDER, unless it is
+# there, with the packages of LOCK (PACKAGE may be built) and what is in the folder SOURCES, if the Python program CHECK
+# then runs in it.
 python_environment() {
-  local folder=$PWD/$1 lock=$PWD/$2 python=$3 what=$4 sources=$PWD/$5 check=$6 wanted
-  shift 6
+  local folder=$PWD/$1 lock=$PWD/$2 python=$3 what=$4 check=$5 wanted sources= venv=() pip=() option
+  shift 5
+  while getopts s:v:b: option; do
+    case $option in
+      s) sources=$PWD/$OPTARG ;;
+      v) venv+=("$OPTARG") ;;
+      b) pip+=(--no-binary "$OPTARG") ;;
+      *) exit 2 ;;
+    esac
+  done
   wanted=$(sha256sum <"$lock")$PWD
   if [ "$(cat "$folder/made-from" 2>/dev/null)" = "$wanted" ] && [ -x "$folder/bin/python3" ]; then
     echo "setup: the $what are in ${folder##*/}/"
@@ -56,29 +67,36 @@ python_environment() {
   fi
   "$python" -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
   "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
-    echo "setup: the $what' versions are for Python 3.11, but $python is $("$python" -V); set PYTHON" >&2
+    echo "setup: the versions of the $what are for Python 3.11, but $python is $("$python" -V); set PYTHON" >&2
     exit 1
   }
   echo "setup: installing the $what into ${folder##*/}/ (a minute)"
   rm -rf "$folder"
-  "$python" -m venv "$@" "$folder"
-  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r "$lock"
-  echo "$sources" >"$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/r2pac.pth"
+  "$python" -m venv "${venv[@]}" "$folder"
+  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: "${pip[@]}" \
+    -r "$lock"
+  [ -z "$sources" ] ||
+    echo "$sources" >"$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/r2pac.pth"
   "$folder/bin/python3" -c "$check"
   echo "$wanted" >"$folder/made-from"
 }
 
-if [ "${1-}" = --simulators ]; then
-  python_environment .simulators python/simulators.lock "${PYTHON:-python3}" simulators python \
-    'import r2pac.env_server as s; [s.factory(i) for i in ("SafetyBallRun-v0", "SafetyPointGoal1Gymnasium-v0")]'
-  exit 0
-fi
-if [ "${1-}" = --baselines ]; then
-  install_packages python3-torch  # 600 MB; the wheel for this platform brings gigabytes of CUDA along
-  python_environment .baselines python/baselines.lock "${PYTHON:-/usr/bin/python3}" baselines python/stand_ins \
-    'from osrl.algorithms import BC, CPQ, COptiDICE' --system-site-packages
-  exit 0
-fi
+case "${1-}" in
+  --simulators)
+    python_environment .simulators python/simulators.lock "${PYTHON:-python3}" simulators \
+      'import r2pac.env_server as s; [s.factory(i) for i in ("SafetyBallRun-v0", "SafetyPointGoal1Gymnasium-v0")]' \
+      -s python
+    exit 0 ;;
+  --baselines)
+    install_packages python3-torch  # 600 MB; the wheel for this platform brings gigabytes of CUDA along
+    python_environment .baselines python/baselines.lock "${PYTHON:-/usr/bin/python3}" baselines \
+      'from osrl.algorithms import BC, CPQ, COptiDICE' -s python/stand_ins -v --system-site-packages
+    exit 0 ;;
+  --experiments)
+    python_environment .experiments workflow/experiments.lock "${PYTHON:-python3}" "parts of Snakemake" \
+      'import snakemake' -b connection_pool
+    exit 0 ;;
+esac
 install_packages "${packages[@]}"
 case "${1-}" in --cuda | --fuzz) exit 0 ;; esac
 

@@ -2,6 +2,7 @@
 
 #include "base/philox.h"
 #include "bench/suites.h"
+#include "model/arithmetic.h"
 #include "training/learner.h"
 
 namespace r2pac {
@@ -34,37 +35,6 @@ Dataset random_dataset(int observation_dim, int action_dim) {
   return make_dataset(columns, "random");
 }
 
-/// Multiply-adds of one row through all members of a network, forward, and through its first layer.
-struct Count {
-  double forward = 0, first = 0;
-};
-Count count(const Network& network) {
-  std::vector<int> widths = {network.input_width()};
-  widths.insert(widths.end(), network.hidden.begin(), network.hidden.end());
-  widths.push_back(network.outputs);
-  Count c;
-  for (std::size_t i = 0; i + 1 < widths.size(); ++i)
-    c.forward += static_cast<double>(widths[i]) * widths[i + 1];
-  c.first = static_cast<double>(widths[0]) * widths[1];
-  return {network.count * c.forward, network.count * c.first};
-}
-
-/// Operations of one step in GFLOP: forward passes (critics also those of their followers, values also at the
-/// states after), weight gradients, and input gradients of all but the first layer (of the label's columns
-/// there).
-double gflop(const Settings& settings, const Method<float>& method, const std::vector<Stage<float>>& stages) {
-  double per_row = 0;
-  for (const Network& network : method.networks.networks)
-    for (const Stage<float>& stage : stages) {
-      if (std::ranges::find(stage.trains, network.name) == stage.trains.end()) continue;
-      const Count c = count(network);
-      per_row += 3 * c.forward - c.first + (stage.name == "critics" ? c.forward : 0);
-      for (const Columns& columns : network.inputs)
-        if (columns.name == "label") per_row += static_cast<double>(columns.width) * network.hidden.front();
-    }
-  return 2 * per_row * settings.batch / 1e9;
-}
-
 /// stage: a stage's name, or "joint".
 BenchRow step_row(const std::string& name, const Settings& settings, const std::string& stage,
                   const BenchTarget& target, int runs = 1) {
@@ -94,7 +64,7 @@ BenchRow step_row(const std::string& name, const Settings& settings, const std::
               std::to_string(settings.hidden.size()) + " x " + std::to_string(settings.hidden.front());
   row.launches = step.statistics().launches;
   row.critical_path = step.statistics().critical_path;
-  row.gflop = gflop(settings, method, stages);
+  row.gflop = step_gflop(settings, method, stages);
   const auto work = [&] {
     for (int run = 0; run < runs; ++run) step.run();
     device->synchronize();

@@ -1,44 +1,14 @@
 #include "envs/simulator_command.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/installation.h"
 #include "envs/child_process.h"
 
 namespace r2pac {
-namespace {
 
 namespace fs = std::filesystem;
-
-// Whether a path and the folders on its way below `folder` belong to root or to us: what a stranger has put
-// into a shared folder is not run.
-bool is_trusted(const fs::path& folder, const fs::path& relative) {
-  fs::path path = folder;
-  for (const fs::path& part : relative) {
-    path /= part;
-    struct stat state {};
-    if (::lstat(path.c_str(), &state) != 0 || (state.st_uid != 0 && state.st_uid != ::geteuid()))
-      return false;
-  }
-  return true;
-}
-
-// `relative` in the nearest folder above the running program that has it; else empty.
-std::string find_above(const std::string& relative) {
-  std::error_code ignored;
-  fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (; !folder.empty(); folder = folder.parent_path()) {
-    if (fs::exists(folder / relative, ignored) && is_trusted(folder, relative))
-      return (folder / relative).string();
-    if (folder == folder.root_path()) break;
-  }
-  return "";
-}
-
-}  // namespace
 
 std::string simulator_id(std::string_view task_env_id) {
   constexpr std::string_view kOffline = "Offline";

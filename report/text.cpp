@@ -20,15 +20,9 @@ struct Markup {
 constexpr Markup kMarkdown = {markdown_text, " ± ", "P(cost <= kappa)", "kappa"};
 constexpr Markup kLatex = {latex_text, " $\\pm$ ", "$P(\\mathrm{cost} \\le \\kappa)$", "$\\kappa$"};
 
-std::string fixed(double value, int digits) {
-  char text[400];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
 std::string spread(const OverSeeds& value, int digits, const Markup& markup) {
-  return fixed(value.mean, digits) +
-         (value.deviation ? markup.plus_minus + fixed(*value.deviation, digits) : "");
+  return fixed_text(value.mean, digits) +
+         (value.deviation ? markup.plus_minus + fixed_text(*value.deviation, digits) : "");
 }
 
 bool has_variants(const ReportTable& table) {
@@ -48,14 +42,15 @@ std::vector<std::vector<std::string>> cells(const ReportTable& table, const Mark
     std::vector<std::string>& line = lines.emplace_back();
     line = {markup.text(row.task)};
     if (variants) line.push_back(markup.text(row.variant));
-    line.insert(line.end(), {markup.text(row.checkpoint),
-                             row.normalized_return ? spread(*row.normalized_return, 3, markup) : "-",
-                             spread(row.normalized_cost, 2, markup),
-                             std::to_string(row.safe_seeds) + "/" + std::to_string(row.seeds),
-                             fixed(row.share_within_limit, 2) + " [" + fixed(row.share_interval.low, 2) +
-                                 ", " + fixed(row.share_interval.high, 2) + "]",
-                             format_number(row.cost_limit), spread(row.episode_return, 2, markup),
-                             spread(row.episode_cost, 2, markup), std::to_string(row.episodes)});
+    line.insert(
+        line.end(),
+        {markup.text(row.checkpoint), row.normalized_return ? spread(*row.normalized_return, 3, markup) : "-",
+         spread(row.normalized_cost, 2, markup),
+         std::to_string(row.safe_seeds) + "/" + std::to_string(row.seeds),
+         fixed_text(row.share_within_limit, 2) + " [" + fixed_text(row.share_interval.low, 2) + ", " +
+             fixed_text(row.share_interval.high, 2) + "]",
+         format_number(row.cost_limit), spread(row.episode_return, 2, markup),
+         spread(row.episode_cost, 2, markup), std::to_string(row.episodes)});
   }
   return lines;
 }
@@ -76,13 +71,6 @@ constexpr const char* kLegend[] = {
     "episodes of all seeds taken as independent; where all or none are within, the exact bound of Clopper "
     "and "
     "Pearson."};
-
-std::string csv_line(const std::vector<std::string>& fields) {
-  std::string line;
-  for (const std::string& field : fields) line.append(csv_text(field)).append(1, ',');
-  line.back() = '\n';
-  return line;
-}
 
 std::string number_or_nothing(const std::optional<double>& value) {
   return value ? format_number(*value) : "";
@@ -108,6 +96,35 @@ std::string without_formulas(const std::string& text) {
 }
 
 }  // namespace
+
+std::string fixed_text(double value, int digits) {
+  char text[400];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string csv_line(const std::vector<std::string>& fields) {
+  std::string line;
+  for (const std::string& field : fields) line.append(csv_text(field)).append(1, ',');
+  line.back() = '\n';
+  return line;
+}
+
+std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    const char* entity = c == '&'   ? "&amp;"
+                         : c == '<' ? "&lt;"
+                         : c == '>' ? "&gt;"
+                         : c == '"' ? "&quot;"
+                                    : nullptr;
+    if (entity != nullptr)
+      out += entity;
+    else
+      out += c;
+  }
+  return out;
+}
 
 std::string latex_text(std::string_view text) {
   std::string out;

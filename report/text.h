@@ -22,8 +22,15 @@ std::string table_csv(const ReportTable& table);
 std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores);
 std::string episodes_csv(const ReportTable& table, const std::vector<ScoredPolicy>& scores);
 
-/// Text in which characters that are special in LaTeX, Markdown or CSV (RFC 4180) are escaped, and in CSV
-/// what a spreadsheet would take for a formula. Control characters are spelled out.
+/// The number with that many digits behind the point.
+std::string fixed_text(double value, int digits);
+
+/// The fields as one line of CSV, each escaped. fields  not empty
+std::string csv_line(const std::vector<std::string>& fields);
+
+/// Text in which characters that are special in HTML, LaTeX, Markdown or CSV (RFC 4180) are escaped, and in
+/// CSV what a spreadsheet would take for a formula. Control characters are spelled out.
+std::string html_text(std::string_view text);
 std::string latex_text(std::string_view text);
 std::string markdown_text(std::string_view text);
 std::string csv_text(std::string_view text);

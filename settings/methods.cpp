@@ -1,5 +1,6 @@
 #include "settings/methods.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -102,6 +103,12 @@ namespace {
 
 const SettingTexts kOsrlSizes = {{"hidden", "256,256"}, {"batch", "512"}, {"steps", "100000"}};
 
+/// Small networks, some minutes on one core.
+const SettingTexts kQuickSizes = {{"schedule", "sequential"},      {"hidden", "128,128,128"},
+                                  {"actor_hidden", "256,256,256"}, {"batch", "128"},
+                                  {"critic_steps", "28000"},       {"steps", "20000"},
+                                  {"distill_steps", "10000"},      {"log_every", "2000"}};
+
 /// Networks as published, half the batch, fewer steps.
 SettingTexts mini_sizes(std::string_view steps) {
   return {{"hidden", "256,256"}, {"batch", "256"}, {"steps", steps}, {"log_every", "2000"}};
@@ -111,22 +118,13 @@ SettingTexts mini_sizes(std::string_view steps) {
 
 const std::vector<RunPreset>& run_presets() {
   static const std::vector<RunPreset> all = {
-      {"quick",
-       "small networks, some minutes on one core",
-       {{"schedule", "sequential"},
-        {"hidden", "128,128,128"},
-        {"actor_hidden", "256,256,256"},
-        {"batch", "128"},
-        {"critic_steps", "28000"},
-        {"steps", "20000"},
-        {"distill_steps", "10000"},
-        {"log_every", "2000"}}},
+      {"quick", "small networks, some minutes on one core", kQuickSizes},
       {"osrl",
        "the sizes and steps of the published code",
        {},
        {{"bc", kOsrlSizes}, {"bc-safe", kOsrlSizes}, {"cpq", kOsrlSizes}, {"coptidice", kOsrlSizes}}},
       {"mini",
-       "for tables of many runs on one machine, a few minutes each",
+       "what a table of methods needs on one core, some five minutes each",
        {{"schedule", "joint"},
         {"hidden", "256,256,256"},
         {"batch", "256"},
@@ -135,12 +133,23 @@ const std::vector<RunPreset>& run_presets() {
        {{"bc", mini_sizes("20000")},
         {"bc-safe", mini_sizes("20000")},
         {"cpq", mini_sizes("12000")},
-        {"coptidice", mini_sizes("12000")}}},
+        {"coptidice", mini_sizes("12000")},
+        {"safe-chunks", kQuickSizes},
+        {"budgeted", kQuickSizes}}},
       {"tiny",
-       "for tests of what uses the program; nothing is learned",
-       {{"schedule", "joint"}, {"hidden", "32,32"}, {"batch", "32"}, {"steps", "200"}, {"log_every", "100"}}},
+       "seconds, to see that everything works; the scores mean nothing",
+       {{"schedule", "sequential"},
+        {"hidden", "32,32"},
+        {"batch", "32"},
+        {"steps", "200"},
+        {"log_every", "100"}}},
   };
   return all;
+}
+
+bool RunPreset::is_for(std::string_view method) const {
+  return !settings.empty() ||
+         std::ranges::any_of(of_methods, [&](const auto& one) { return one.first == method; });
 }
 
 const RunPreset& run_preset(std::string_view name) {

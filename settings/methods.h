@@ -10,6 +10,7 @@ namespace r2pac {
 /// A method as `r2pac methods` lists it.
 struct MethodInfo {
   std::string_view name, description, source;
+  int version = 1;  ///< raised when the same settings and data give other numbers, or defaults change
 };
 const std::vector<MethodInfo>& method_list();
 
@@ -36,6 +37,7 @@ struct RunPreset {
   std::string_view name, description;
   SettingTexts settings;  ///< of a method that `of_methods` does not name; empty: the preset is not for it
   std::vector<std::pair<std::string_view, SettingTexts>> of_methods = {};
+  bool is_for(std::string_view method) const;
 };
 const std::vector<RunPreset>& run_presets();
 /// The preset of that name. Throws Error(usage) where there is none.

@@ -1,11 +1,6 @@
 #include "settings/settings.h"
 
-// toml++ asserts of its input what it then handles as an error; a bad file must not end a debug build.
-#define TOML_ASSERT(expr) static_assert(true)
-#include <toml++/toml.h>
-
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <ostream>
 #include <sstream>
@@ -15,7 +10,7 @@
 #include "settings/methods.h"
 #include "settings/table.h"
 #include "settings/text_value.h"
-#include "settings/toml_nesting.h"
+#include "settings/toml_document.h"
 
 namespace r2pac {
 namespace {
@@ -83,46 +78,23 @@ constexpr std::string_view kOldTimeouts = "timeouts_are_terminal";
 /// Calls `set(key, text, where)` for each key of a TOML document.
 void for_each_key(std::string_view toml_text, const std::string& name,
                   const std::function<void(std::string_view, const std::string&, const std::string&)>& set) {
-  if (const std::size_t line = line_with_deep_key(toml_text); line > 0)
-    throw Error(ExitCode::settings, "this line has too many dots", name + ":" + std::to_string(line),
-                "write one `key = value` a line");
-  try {
-    const toml::table table = toml::parse(toml_text, name);
-    for (const auto& [key, node] : table) {
-      const std::string where = name + ":" + std::to_string(node.source().begin.line) + ":" +
-                                std::to_string(node.source().begin.column);
-      if (key.str() == kOldTimeouts) {
-        if (!node.is_boolean())
-          throw Error(ExitCode::settings, "`" + std::string(kOldTimeouts) + "` is neither true nor false",
-                      where, "use `timeouts` and `threshold`, which took its place");
-        const bool terminal = node.as_boolean()->get();
-        set("timeouts", terminal ? "terminal" : "bootstrap", where);
-        set("threshold", terminal ? "limit" : "quantile", where);
-        continue;
-      }
-      set(key.str(), text_of(node, field_of(key.str(), where), where), where);
+  const toml::table table = parse_toml(toml_text, name);
+  for (const auto& [key, node] : table) {
+    const std::string where = toml_position(node, name);
+    if (key.str() == kOldTimeouts) {
+      if (!node.is_boolean())
+        throw Error(ExitCode::settings, "`" + std::string(kOldTimeouts) + "` is neither true nor false",
+                    where, "use `timeouts` and `threshold`, which took its place");
+      const bool terminal = node.as_boolean()->get();
+      set("timeouts", terminal ? "terminal" : "bootstrap", where);
+      set("threshold", terminal ? "limit" : "quantile", where);
+      continue;
     }
-  } catch (const toml::parse_error& error) {
-    throw Error(ExitCode::settings, "this is not TOML: " + std::string(error.description()),
-                name + ":" + std::to_string(error.source().begin.line) + ":" +
-                    std::to_string(error.source().begin.column),
-                "write one `key = value` a line");
+    set(key.str(), text_of(node, field_of(key.str(), where), where), where);
   }
 }
 
-std::string file_text(const std::string& path) {
-  constexpr std::size_t kLargest = std::size_t{1} << 20;
-  std::ifstream in(path, std::ios::binary);
-  std::string text(kLargest + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!in.is_open() || in.bad())
-    throw Error(ExitCode::settings, "the settings file cannot be read", path, "give the name of a file");
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > kLargest)
-    throw Error(ExitCode::settings, "the settings file is larger than a mebibyte", path,
-                "give a TOML file of settings");
-  return text;
-}
+std::string file_text(const std::string& path) { return toml_file_text(path, "settings file"); }
 
 std::pair<std::string, std::string> split_override(const std::string& text) {
   const std::size_t equals = text.find('=');

@@ -242,6 +242,9 @@ TEST_CASE("a preset of sizes comes after the task's and before everything that i
   CHECK(r.origin.at("alpha") == "preset BallRun");
   CHECK(r.values.layer_norm);
   for (const RunPreset& preset : run_presets()) CHECK_FALSE(preset.description.empty());
+  CHECK(settings_of(run_preset("mini"), "r2pac") != settings_of(run_preset("mini"), "safe-chunks"));
+  for (const MethodInfo& method : method_list())
+    for (const char* size : {"mini", "tiny"}) CHECK(run_preset(size).is_for(method.name));
   request.preset = "quik";
   CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("quik"));
 }

@@ -1,0 +1,127 @@
+#include "tools/experiment.h"
+
+#include <cstdio>
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "experiment/scoreboard.h"
+#include "tools/command_line.h"
+#include "tools/verbs.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct FolderOptions {
+  std::string folder;
+};
+
+int run_plan(const ExperimentOptions& options) {
+  std::fputs(plan_lines(plan_of(options)).c_str(), stdout);
+  return 0;
+}
+
+int run_status(const FolderOptions& options) {
+  bool any = false;
+  std::error_code fault;
+  std::vector<fs::path> plans;
+  for (const fs::directory_entry& entry : fs::directory_iterator(options.folder, fault))
+    if (fs::exists(entry.path() / kPlanFile, fault)) plans.push_back(entry.path() / kPlanFile);
+  if (fs::exists(fs::path(options.folder) / kPlanFile, fault))
+    plans.emplace_back(fs::path(options.folder) / kPlanFile);
+  std::sort(plans.begin(), plans.end());
+  for (const fs::path& file : plans) {
+    any = true;
+    std::printf("%s\n", status_text(read_plan_file(file.string())).c_str());
+  }
+  if (!any)
+    throw Error(ExitCode::usage, "the folder holds no experiment", options.folder,
+                "give the folder that `r2pac experiment run` wrote into (-o)");
+  return 0;
+}
+
+int run_report(const FolderOptions& options) {
+  const Plan plan = read_plan_file((fs::path(options.folder) / kPlanFile).string());
+  std::fputs(write_scoreboard(plan, options.folder).c_str(), stdout);
+  return 0;
+}
+
+void add_experiment_flags(CLI::App& verb, ExperimentOptions& options) {
+  verb.add_option("file", options.file, "Experiment (TOML), as those of experiments/")->required();
+  add_plan_flags(verb, options);
+}
+
+}  // namespace
+
+void add_plan_flags(CLI::App& verb, ExperimentOptions& options) {
+  add_output(verb, "-o,--out", options.out, "Folder of runs, scores and tables")->capture_default_str();
+  verb.add_option("--size", options.size, "tiny, mini or published, in place of the file's");
+  verb.add_option("--device", options.device, "Where each job runs: cpu or cuda")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  verb.add_option("--peak", options.peak_gflops,
+                  "GFLOP/s of one thread, for the minutes (measured if not given)")
+      ->check(number_in(1e-3, 1e9));
+}
+
+void add_run_flags(CLI::App& verb, ExperimentOptions& options) {
+  add_plan_flags(verb, options);
+  verb.add_option("--executor", options.executor, "local or slurm")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"local", "slurm"}));
+  verb.add_option("--jobs", options.jobs,
+                  "Jobs at a time, each on one thread (local: as many as there are processors; slurm: 100)")
+      ->check(CLI::Range(1, 100000));
+  verb.add_flag("--dry-run", options.dry_run, "Show what would be done, and how long it takes");
+  verb.add_flag("--retry-failed", options.retry_failed, "Try failed jobs again");
+}
+
+void add_experiment(CLI::App& app, Action& action) {
+  CLI::App* group =
+      add_verb_group(app, "experiment", "Tables of methods over tasks and seeds, from one file",
+                     "r2pac experiment run experiments/table1.toml --data DATA_FOLDER --size mini");
+  const auto only = [](CLI::App& verb, ExperimentOptions& options) {
+    verb.add_option("--data", options.data, "Folder of DSRL files (HDF5)")->required();
+    verb.add_option("--only", options.only, "A part: task=BallRun,seed=0; also method= and variant=")
+        ->take_all()
+        ->expected(1);
+  };
+  {
+    const auto [verb, options] =
+        add_verb(*group, action, run_plan, "plan", "Print every job as a line of JSON",
+                 "r2pac experiment plan experiments/table1.toml --data DATA_FOLDER");
+    add_experiment_flags(*verb, *options);
+    only(*verb, *options);
+  }
+  {
+    const auto [verb, options] =
+        add_verb(*group, action, run_experiment, "run", "Do what is left to do, and write the tables",
+                 "r2pac experiment run experiments/table1.toml --data DATA_FOLDER --size mini -o out");
+    verb->add_option("file", options->file, "Experiment (TOML), as those of experiments/")->required();
+    add_run_flags(*verb, *options);
+    only(*verb, *options);
+  }
+  {
+    const auto [verb, options] =
+        add_verb(*group, action, run_status, "status", "How far experiments are, from their files",
+                 "r2pac experiment status out");
+    verb->add_option("folder", options->folder, "Folder of `experiment run -o`")->required();
+  }
+  {
+    const auto [verb, options] =
+        add_verb(*group, action, run_report, "report", "Write the tables of what is there by now",
+                 "r2pac experiment report out/table1-mini");
+    verb->add_option("folder", options->folder, "Folder of one experiment")->required();
+  }
+  {
+    const auto [verb, options] =
+        add_verb(*group, action, run_job, "job", "Do one job of a plan: what the executor calls",
+                 "r2pac experiment job 0123456789ab --plan out/table1-mini/plan.jsonl");
+    verb->add_option("id", options->id, "Id of the job")->required();
+    verb->add_option("--plan", options->plan, "Plan that has it")->required();
+  }
+}
+
+}  // namespace r2pac
