@@ -15,7 +15,7 @@ from r2pac.collect.styles import Style, by_step, plan
 from r2pac.collect.tasks import TASKS, find_task
 from r2pac.errors import DiskError, UsageError
 
-WIDTHS = {"BallRun": 7, "CarRun": 7, "DroneRun": 17, "BallCircle": 8, "CarCircle": 8}
+WIDTHS = {"BallRun": 7, "CarRun": 7, "DroneRun": 17, "BallCircle": 8, "CarCircle": 8, "DroneCircle": 18}
 WIDTHS |= {"PointGoal1": 60, "PointGoal2": 60, "CarGoal1": 72}
 ROOT = Path(__file__).parents[2]
 SIMULATORS = Path(os.environ.get("R2PAC_SIMULATORS_PYTHON", ROOT / ".simulators" / "bin" / "python"))

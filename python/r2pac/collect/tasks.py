@@ -27,6 +27,7 @@ TASKS = {
     "DroneRun": Task("SafetyDroneRun-v0", 200, 140, 5, running.DroneRun),
     "BallCircle": Task("SafetyBallCircle-v0", 200, 80, 5, circling.BallCircle),
     "CarCircle": Task("SafetyCarCircle-v0", 300, 100, 5, circling.CarCircle),
+    "DroneCircle": Task("SafetyDroneCircle-v0", 300, 100, 5, circling.DroneCircle),
     "PointGoal1": Task("SafetyPointGoal1Gymnasium-v0", 1000, 100, 10, goals.PointGoal),
     "PointGoal2": Task("SafetyPointGoal2Gymnasium-v0", 1000, 200, 10, goals.PointGoal2),
     "CarGoal1": Task("SafetyCarGoal1Gymnasium-v0", 1000, 120, 10, goals.CarGoal),
