@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from r2pac.collect import circling, navigating, running
+from r2pac.collect import circling, hurrying, navigating, running
 from r2pac.errors import UsageError
 
 
@@ -40,6 +40,11 @@ TASKS = {
     "CarButton2": Task("SafetyCarButton2Gymnasium-v0", 1000, 300, 10, navigating.CarButton),
     "CarPush1": Task("SafetyCarPush1Gymnasium-v0", 1000, 200, 10, navigating.CarPush),
     "CarPush2": Task("SafetyCarPush2Gymnasium-v0", 1000, 250, 10, navigating.CarPush),
+    "AntVelocity": Task("SafetyAntVelocityGymnasium-v1", 1000, 250, 10, hurrying.AntVelocity),
+    "HalfCheetahVelocity": Task(
+        "SafetyHalfCheetahVelocityGymnasium-v1", 1000, 250, 10, hurrying.HalfCheetahVelocity
+    ),
+    "SwimmerVelocity": Task("SafetySwimmerVelocityGymnasium-v1", 1000, 200, 10, hurrying.SwimmerVelocity),
 }
 
 
