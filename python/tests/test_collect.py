@@ -8,15 +8,22 @@ import numpy as np
 import pytest
 
 from r2pac.collect import __main__ as command
-from r2pac.collect import episodes, files
+from r2pac.collect import episodes, files, gaits, legs, navigating, search
 from r2pac.collect.action_noise import ActionNoise
 from r2pac.collect.selection import keep
 from r2pac.collect.styles import Style, by_step, plan
 from r2pac.collect.tasks import TASKS, find_task
 from r2pac.errors import DiskError, UsageError
 
-WIDTHS = {"BallRun": 7, "CarRun": 7, "DroneRun": 17, "BallCircle": 8, "CarCircle": 8}
-WIDTHS |= {"PointGoal1": 60, "PointGoal2": 60, "CarGoal1": 72}
+WIDTHS = {"BallRun": 7, "CarRun": 7, "DroneRun": 17, "BallCircle": 8, "CarCircle": 8, "DroneCircle": 18}
+WIDTHS |= {f"{robot}Goal{level}": width for robot, width in (("Point", 60), ("Car", 72)) for level in (1, 2)}
+WIDTHS |= {
+    f"{robot}{task}{level}": width
+    for robot, width in (("Point", 76), ("Car", 88))
+    for task in ("Button", "Push")
+    for level in (1, 2)
+}
+WIDTHS |= {"AntVelocity": 27, "HalfCheetahVelocity": 17, "SwimmerVelocity": 8}
 ROOT = Path(__file__).parents[2]
 SIMULATORS = Path(os.environ.get("R2PAC_SIMULATORS_PYTHON", ROOT / ".simulators" / "bin" / "python"))
 
@@ -100,10 +107,97 @@ def test_drivers_answer_any_observation(name):
     assert np.std(means, axis=0).min() > 0
 
 
+@pytest.mark.parametrize("angle", (0.0, 0.1, 1.2, 3.0, 5.9))
+def test_a_single_object_is_where_its_readings_say(angle):
+    readings, sector = np.zeros(16), int(angle / (np.pi / 8))
+    share = angle / (np.pi / 8) - sector
+    readings[sector] = 1 - 1.2 / 3
+    readings[(sector + 1) % 16], readings[sector - 1] = share * readings[sector], (1 - share) * readings[sector]
+    wanted = 1.2 * np.array([np.cos(angle - 0.5), np.sin(angle - 0.5)])
+    assert navigating.place(readings, ahead=0.5) == pytest.approx(wanted, abs=1e-9)  # rounding
+    assert navigating.place(np.zeros(16), ahead=0.5) is None
+
+
+def test_pushing_goes_round_the_box_until_the_goal_is_behind_it():
+    def course(goal):
+        car = navigating.CarPush(np.random.default_rng(0), 10)
+        readings = {"goal": np.zeros(16), "box": np.zeros(16)}
+        for kind, (x, y) in (("box", (1.0, 0.0)), ("goal", goal)):
+            angle = (np.arctan2(y, x) + car.ahead) % (2 * np.pi)
+            sector = int(angle / (np.pi / 8))
+            readings[kind][sector] = 1 - np.hypot(x, y) / 3
+            readings[kind][(sector + 1) % 16] = (angle / (np.pi / 8) - sector) * readings[kind][sector]
+        return car.target(readings)
+
+    assert abs(course((2.0, 0.0))) < 1e-6  # rounding
+    assert course((1.0, 1.0)) < -0.3 and course((1.0, -1.0)) > 0.3  # passes it on the side away from the goal
+
+
+def test_an_ant_walks_alike_in_all_four_directions():
+    robot, observation = legs.MujocoAnt, np.zeros(27)
+    observation[robot.quaternion[0]] = 1.0  # looks along +x
+    targets = []
+    for direction in ((1.0, 0.0), (0.0, 1.0)):
+        ant = robot(np.random.default_rng(0), np.random.default_rng(1).random(robot.numbers()))
+        in_order = np.empty((4, 2))
+        in_order[list(robot.legs)] = ant.target(observation, np.array(direction)).reshape(4, 2)
+        targets.append(ant.by_leg(in_order))
+    assert np.ptp(targets[0]) > 0.1
+    # A quarter turn to the left: each leg does what its right neighbour did.
+    assert targets[1] == pytest.approx(np.roll(targets[0], 1, axis=0), abs=1e-12)  # rounding
+    assert not np.allclose(targets[1], targets[0], atol=0.01)
+
+
+def test_turned_robots_and_wanted_velocities_give_the_same_action():
+    still, turned = np.zeros(27), np.zeros(27)
+    still[1] = 1.0
+    turned[1], turned[4] = np.cos(np.pi / 6), np.sin(np.pi / 6)  # by 60 degrees
+    gait = np.random.default_rng(1).random(legs.MujocoAnt.numbers())
+    actions = [
+        legs.MujocoAnt(np.random.default_rng(0), gait).follow(observation, np.array([np.cos(a), np.sin(a)]))
+        for observation, a in ((still, 0.3), (turned, 0.3 + np.pi / 3))
+    ]
+    assert actions[0] == pytest.approx(actions[1], abs=1e-9)  # rounding
+
+
+def test_the_scale_of_the_swings_follows_the_speed():
+    cheetah = legs.HalfCheetah(np.random.default_rng(0), [0.5] * legs.HalfCheetah.numbers())
+    observation, scales = np.zeros(17), []
+    for speed in (0.0, 9.0):
+        observation[8] = speed
+        for _ in range(200):
+            cheetah.follow(observation, np.array([3.0, 0.0]))
+        scales.append(cheetah._scale)
+    assert scales == [1.0, 0.0]
+
+
+def test_every_gait_fits_its_robot():
+    robots = [task.driver.robot for task in TASKS.values() if hasattr(task.driver, "robot")]
+    walkers = {robot.gait: robot for robot in robots if issubclass(robot, legs.Legged)}
+    assert set(walkers) == set(gaits.GAITS)
+    for name, numbers in gaits.GAITS.items():
+        assert len(numbers) == walkers[name].numbers() and all(0 <= number <= 1 for number in numbers)
+
+
+def test_the_search_finds_the_top_of_a_hill_and_repeats_itself():
+    top = np.array([0.2, 0.9, 0.5])
+
+    def score(gait, number):
+        return -float(np.sum((np.asarray(gait) - top) ** 2)) - number
+
+    def found(seed):
+        return search.search(score, 3, 40, 200, np.random.default_rng(seed), lambda line: None)
+
+    value, gait = found(1)
+    assert np.abs(np.asarray(gait) - top).max() < 0.05  # some of the last changes' deviation, 0.03
+    assert value == min(score(gait, 0), score(gait, 1))
+    assert found(1) == (value, gait) != found(2)
+
+
 def test_tasks_are_found_by_alias_and_id_and_others_refused():
     assert find_task("ballrun") is find_task("SafetyBallRun-v0") is TASKS["BallRun"]
     with pytest.raises(UsageError) as refusal:
-        find_task("AntRun")
+        find_task("HopperVelocity")
     assert all(name in refusal.value.todo for name in TASKS)
 
 
@@ -155,8 +249,8 @@ def test_the_same_seed_gives_the_same_file(fake_simulator, tmp_path):
 
 def test_errors_say_what_to_do(fake_simulator, tmp_path, capsys, monkeypatch):
     pytest.importorskip("h5py")
-    assert command.main(["--task", "CarGoal2"]) == 2
-    assert "there are no drivers for `CarGoal2`" in capsys.readouterr().err
+    assert command.main(["--task", "HopperVelocity"]) == 2
+    assert "there are no drivers for `HopperVelocity`" in capsys.readouterr().err
     assert run("--out", tmp_path / "missing" / "file.hdf5") == 2
     for wrong in (["--episodes", "0"], ["--seed", "-1"], ["--episodes", "5", "--candidates", "4"]):
         with pytest.raises(SystemExit) as stop:

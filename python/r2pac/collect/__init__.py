@@ -5,7 +5,11 @@ action_noise  noise and faults between the action that a driver means and the on
 controllers   velocity controllers of the robots
 running       drivers of the Run tasks
 circling      drivers of the Circle tasks
-goals         drivers of the Goal tasks
+hurrying      drivers of the Velocity tasks
+legs          controllers of robots that swing their joints
+gaits         what `legs` swings, as found by `search`
+search        the random search for gaits
+navigating    drivers of the Goal, Button and Push tasks
 tasks         the tasks that there are drivers for
 episodes      candidates, driven in several processes
 selection     which candidates are kept

@@ -11,6 +11,7 @@ the same file, whatever --jobs is; it appears only when it is complete.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -81,8 +82,10 @@ def collect(options: argparse.Namespace) -> None:
     print(f"{path}: {len(kept)} episodes of {options.candidates}, {rows} rows, seed {options.seed}")
     print(f"return {quartiles(returns[kept])}")
     print(f"cost {quartiles(costs[kept])}")
-    share = np.mean(costs[kept] <= task.cost_limit)
-    print(f"{100 * share:.1f} % of the episodes are within the cost limit of {task.cost_limit}")
+    safe = costs[kept] <= task.cost_limit
+    best = f", the best of them with return {returns[kept][safe].max():.5g}" if safe.any() else ""
+    print(f"{100 * safe.mean():.1f} % of the episodes are within the cost limit of {task.cost_limit}{best}")
+    print(f"{sum(os.times()[:4]) / options.candidates:.2g} s of processor time for each candidate")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from r2pac.collect.styles import Style, by_step, plan, uniform
 _BORDER = {Style.CAUTIOUS: (4.5, 5.8), Style.MEDIOCRE: (5.6, 6.5), Style.RECKLESS: (6.5, 20.0)}  # m, of |x|
 
 
-class _Circle:
+class _Circle(controllers.Follower):
     """`top` is about the greatest speed that can be kept, in m/s."""
 
     top: float
@@ -28,8 +28,12 @@ class _Circle:
         self._pace = self.top * by_step(spans, lambda style: rng.uniform(*pace))  # m/s
         self._pull = rng.uniform(0.3, 1.2)  # 1/m, back to the circle
         self._respect = rng.uniform(0.5, 2.0)  # 1/s, speed towards the border for each metre that is left
+        super().__init__(rng)
 
-    def wanted(self, position: np.ndarray, step: int) -> np.ndarray:
+    def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._course(10 * observation[:2], step)
+
+    def _course(self, position: np.ndarray, step: int) -> np.ndarray:
         """Velocity (x, y) along the circle and, where that leads out, along the border, m/s."""
         distance = max(float(np.hypot(*position)), 1e-3)
         outward = position / distance
@@ -43,23 +47,22 @@ class _Circle:
 
 class BallCircle(_Circle):
     top = 8.5
-    actions, steadiness = 2, 1.3
-
-    def __init__(self, rng: np.random.Generator, steps: int) -> None:
-        super().__init__(rng, steps)
-        self._ball = controllers.Ball(rng)
-
-    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
-        return self._ball.follow(observation, self.wanted(10 * observation[:2], step))
+    steadiness = 1.3
+    robot = controllers.Ball
 
 
 class CarCircle(_Circle):
     top = 4.0
-    actions, steadiness = 2, 1.3
+    steadiness = 1.3
+    robot = controllers.Car
 
-    def __init__(self, rng: np.random.Generator, steps: int) -> None:
-        super().__init__(rng, steps)
-        self._car = controllers.Car(rng)
 
-    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
-        return self._car.follow(observation, self.wanted(10 * observation[:2], step))
+class DroneCircle(_Circle):
+    top = 4.0
+    steadiness = 2.0
+    robot = controllers.TurnedDrone
+    lag = 0.5  # s, until a wanted velocity is reached
+
+    def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
+        """The velocity for where the drone will be when it has reached it."""
+        return self._course(10 * observation[:2] + self.lag * 5 * observation[3:5], step)

@@ -5,13 +5,49 @@ Gains are drawn once for an episode: some drivers are sluggish, some overshoot.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from r2pac.collect.driver import wrapped
 
 
+class Controller(Protocol):
+    """Made as Controller(rng), which draws its gains."""
+
+    actions: int  # A
+
+    def follow(self, observation: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Action [A] towards velocity `wanted` [2], m/s, in observation [S]."""
+
+
+class Follower:
+    """A driver whose robot follows the velocity that the driver wants.
+
+    A constructor draws what it wants from `rng` first, and then calls this one.
+    """
+
+    robot: type[Controller]
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._controller = self.robot(rng)
+
+    @property
+    def actions(self) -> int:
+        return self.robot.actions
+
+    def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
+        """Velocity [2], m/s."""
+        raise NotImplementedError
+
+    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
+        return self._controller.follow(observation, self.wanted(observation, step))
+
+
 class Ball:
     """Two forces. Observation: position / 10 m (2), velocity / 5 m/s (2), spin (3)."""
+
+    actions = 2
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._gain = rng.uniform(0.3, 1.6)
@@ -27,6 +63,8 @@ class Car:
     of yaw, yaw rate. The car is built the wrong way round: it drives ahead on negative wheel speed, with a
     yaw of pi where it looks along +x, and positive steering turns it clockwise.
     """
+
+    actions = 2
 
     _METRES_PER_SECOND = 3.8  # at full wheel speed, about
 
@@ -52,6 +90,8 @@ class Drone:
     The wild lean far and damp little; some of them turn over, which ends the episode.
     """
 
+    actions = 4
+
     def __init__(self, rng: np.random.Generator) -> None:
         wild = rng.random() < 0.2
         self._height = rng.uniform(0.3, 1.8)  # m
@@ -73,3 +113,21 @@ class Drone:
         climb = 1.2 * (self._height - 10 * observation[2]) - 4.5 * observation[5]
         lift = climb + 2.5 * float(lean @ lean)  # what leaning takes from the lift
         return np.array([lift - about_y, lift - about_x, lift + about_y, lift + about_x])
+
+
+class TurnedDrone(Drone):
+    """A drone that looks anywhere, and that is steered every 0.1 s instead of 60 times a second."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__(rng)
+        self._stiffness *= 0.6
+        self._eagerness *= 0.4
+
+    def follow(self, observation: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Turns all that is horizontal into the frame in which the drone looks along +x."""
+        qx, qy, qz, qw = observation[6:10]
+        yaw = np.arctan2(2 * (qw * qz + qx * qy), 1 - 2 * (qy**2 + qz**2))
+        turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+        own = observation.copy()
+        own[3:5], own[10:12] = turn @ observation[3:5], turn @ observation[10:12]
+        return super().follow(own, turn @ wanted)

@@ -13,7 +13,7 @@ from r2pac.collect.styles import Style, by_step, plan, uniform
 _OFFSET = {Style.CAUTIOUS: 0.5, Style.MEDIOCRE: 1.3, Style.RECKLESS: 2.5}  # m, spread of the lane around y = 0
 
 
-class _Run:
+class _Run(controllers.Follower):
     """Pace and lane of an episode. `limit` is the speed limit in m/s, `top` what the reckless may want."""
 
     limit: float
@@ -30,46 +30,29 @@ class _Run:
         self._pace = self.limit * by_step(spans, uniform(rng, pace))  # m/s
         self._lane = by_step(spans, lambda style: rng.normal(0, _OFFSET[style]))  # m
         self._eagerness = rng.uniform(0.4, 1.5)  # 1/s, from distance to sideways speed
+        super().__init__(rng)
 
-    def wanted(self, y: float, step: int) -> np.ndarray:
+    def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
         """Velocity (x, y) that leads along the lane, m/s."""
-        pace = self._pace[step]
+        y, pace = 10 * observation[1], self._pace[step]
         sideways = np.clip(self._eagerness * (self._lane[step] - y), -0.7 * pace - 0.3, 0.7 * pace + 0.3)
         return np.array([np.sqrt(max(pace**2 - sideways**2, 0.01)), sideways])
 
 
 class BallRun(_Run):
     limit, top = 2.5, 14.0
-    actions, steadiness = 2, 1.0
-
-    def __init__(self, rng: np.random.Generator, steps: int) -> None:
-        super().__init__(rng, steps)
-        self._ball = controllers.Ball(rng)
-
-    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
-        return self._ball.follow(observation, self.wanted(10 * observation[1], step))
+    steadiness = 1.0
+    robot = controllers.Ball
 
 
 class CarRun(_Run):
     limit, top = 1.5, 3.4
-    actions, steadiness = 2, 1.5
-
-    def __init__(self, rng: np.random.Generator, steps: int) -> None:
-        super().__init__(rng, steps)
-        self._car = controllers.Car(rng)
-
-    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
-        return self._car.follow(observation, self.wanted(10 * observation[1], step))
+    steadiness = 1.5
+    robot = controllers.Car
 
 
 class DroneRun(_Run):
     limit, top = 1.5, 4.5
     cautious = (0.3, 0.85)  # it swings around the pace that it wants
-    actions, steadiness = 4, 2.0
-
-    def __init__(self, rng: np.random.Generator, steps: int) -> None:
-        super().__init__(rng, steps)
-        self._drone = controllers.Drone(rng)
-
-    def act(self, observation: np.ndarray, step: int) -> np.ndarray:
-        return self._drone.follow(observation, self.wanted(10 * observation[1], step))
+    steadiness = 2.0
+    robot = controllers.Drone

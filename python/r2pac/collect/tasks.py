@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from r2pac.collect import circling, goals, running
+from r2pac.collect import circling, hurrying, navigating, running
 from r2pac.errors import UsageError
 
 
@@ -27,9 +27,24 @@ TASKS = {
     "DroneRun": Task("SafetyDroneRun-v0", 200, 140, 5, running.DroneRun),
     "BallCircle": Task("SafetyBallCircle-v0", 200, 80, 5, circling.BallCircle),
     "CarCircle": Task("SafetyCarCircle-v0", 300, 100, 5, circling.CarCircle),
-    "PointGoal1": Task("SafetyPointGoal1Gymnasium-v0", 1000, 100, 10, goals.PointGoal),
-    "PointGoal2": Task("SafetyPointGoal2Gymnasium-v0", 1000, 200, 10, goals.PointGoal2),
-    "CarGoal1": Task("SafetyCarGoal1Gymnasium-v0", 1000, 120, 10, goals.CarGoal),
+    "DroneCircle": Task("SafetyDroneCircle-v0", 300, 100, 5, circling.DroneCircle),
+    "PointGoal1": Task("SafetyPointGoal1Gymnasium-v0", 1000, 100, 10, navigating.PointGoal1),
+    "PointGoal2": Task("SafetyPointGoal2Gymnasium-v0", 1000, 200, 10, navigating.PointGoal2),
+    "PointButton1": Task("SafetyPointButton1Gymnasium-v0", 1000, 200, 10, navigating.PointButton),
+    "PointButton2": Task("SafetyPointButton2Gymnasium-v0", 1000, 250, 10, navigating.PointButton),
+    "PointPush1": Task("SafetyPointPush1Gymnasium-v0", 1000, 150, 10, navigating.PointPush),
+    "PointPush2": Task("SafetyPointPush2Gymnasium-v0", 1000, 200, 10, navigating.PointPush),
+    "CarGoal1": Task("SafetyCarGoal1Gymnasium-v0", 1000, 120, 10, navigating.CarGoal1),
+    "CarGoal2": Task("SafetyCarGoal2Gymnasium-v0", 1000, 200, 10, navigating.CarGoal2),
+    "CarButton1": Task("SafetyCarButton1Gymnasium-v0", 1000, 250, 10, navigating.CarButton),
+    "CarButton2": Task("SafetyCarButton2Gymnasium-v0", 1000, 300, 10, navigating.CarButton),
+    "CarPush1": Task("SafetyCarPush1Gymnasium-v0", 1000, 200, 10, navigating.CarPush),
+    "CarPush2": Task("SafetyCarPush2Gymnasium-v0", 1000, 250, 10, navigating.CarPush),
+    "AntVelocity": Task("SafetyAntVelocityGymnasium-v1", 1000, 250, 10, hurrying.AntVelocity),
+    "HalfCheetahVelocity": Task(
+        "SafetyHalfCheetahVelocityGymnasium-v1", 1000, 250, 10, hurrying.HalfCheetahVelocity
+    ),
+    "SwimmerVelocity": Task("SafetySwimmerVelocityGymnasium-v1", 1000, 200, 10, hurrying.SwimmerVelocity),
 }
 
 
