@@ -139,8 +139,8 @@ TEST_CASE("a job that fails stops itself alone, one that diverges is a result, a
   CHECK(first.status == 3);  // of data without a window of that length
   CHECK(has(first.err, "2 failed"));
   const std::string table = robots.table("out");
-  CHECK(has(table, " | failed | diverged |"));
-  CHECK_FALSE(has(table, "| - |"));
+  const std::string ends = " | failed | diverged |\n";
+  CHECK(table.find(ends) != table.rfind(ends));  // both tasks say so
   const auto records_before = records(robots.folder.path / "out");
   CHECK(run_program(robots.command("out")).status == 3);
   CHECK(records(robots.folder.path / "out") == records_before);
