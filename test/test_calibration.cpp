@@ -83,7 +83,7 @@ TEST_CASE("calibrate moves a policy's bound, says what it rests on, and leaves t
   const ProgramResult moved =
       run_program({"calibrate", f.run, "--data", f.data, "--miss-rate", "0.3", "-o", out});
   REQUIRE(moved.status == 0);
-  CHECK(moved.out.find("15 episodes were kept aside") != std::string::npos);
+  CHECK(moved.out.find("kept aside: 15 episodes") != std::string::npos);
   REQUIRE(moved.out.find("calibrated: region_bound") != std::string::npos);
   const ProgramResult scored =
       run_program({"eval", out, "--env", "reach-avoid", "--episodes", "1", "--json"});

@@ -228,7 +228,7 @@ TEST_CASE("the command converts, filters and says what it did") {
   INFO(result.err);
   CHECK(result.status == 0);
   CHECK_THAT(result.out,
-             Catch::Contains("minari, 2 episodes, 6 rows") && Catch::Contains("dsrl, 1 episodes, 3 rows"));
+             Catch::Contains("minari, 2 episodes, 6 rows") && Catch::Contains("dsrl, 1 episode, 3 rows"));
   CHECK(read_dsrl(out).rewards == Floats{0, 1, 2});
 
   const std::string safe = folder / "safe.hdf5";
