@@ -81,7 +81,7 @@ SNAKEMAKE_PROFILE=$scratch/profile "$r2pac" experiment run "$scratch/e.toml" --d
   --executor slurm --jobs 2 --peak 50 >"$scratch/run.out" 2>"$scratch/run.err" & run=$!
 cancelled=
 for _ in $(seq 600); do  # until a training has begun
-  log=$(find "$scratch/out/runs" -name metrics.jsonl 2>/dev/null | head -n 1)
+  log=$({ find "$scratch/out/runs" -name metrics.jsonl 2>/dev/null || true; } | head -n 1)
   [ -n "$log" ] && { sleep 1; cancelled=$(squeue -h -o %i -t running | head -n 1); break; }
   kill -0 "$run" 2>/dev/null || break
   sleep 0.1
