@@ -179,7 +179,7 @@ std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
         !fs::exists(fs::path(run.folder) / "policy.safetensors", fault))
       continue;
     const Policy policy = Policy::load(run.folder, device);
-    if (policy.dimensions().observation != reach_avoid::kObservationDim) continue;
+    if (policy.dimensions().observation != reach_avoid::kObservationDim || !policy.has_critics()) continue;
     maps.push_back({fs::weakly_canonical(run.folder).filename().string(), cost_map(policy)});
   }
   if (maps.empty()) return {};

@@ -160,3 +160,20 @@ TEST_CASE("values of all sizes are drawn, and lines without points are left out"
   chart.panels.push_back({"nothing", "y", {{}}, {}});
   CHECK_THROWS_AS(draw_chart({folder / "x.png"}, chart), InvalidArgument);
 }
+
+TEST_CASE("runs of the built-in robot without critics have no map of V_c, and their report no fault") {
+  const SmallRun f;
+  for (const char* method : {"cloning", "bc", "cpq", "coptidice"})
+    REQUIRE(run_program({"train", "--data", f.data, "--task", "reach-avoid", "--method", method, "--hidden",
+                         "8", "--batch", "16", "--steps", "5", "--out", f.path(method)})
+                .status == 0);
+  REQUIRE(run_program(f.train({"--task", "reach-avoid"})).status == 0);
+  for (const std::string& run :
+       {f.path("cloning"), f.path("bc"), f.path("cpq"), f.path("coptidice"), f.run}) {
+    REQUIRE(run_program({"eval", run, "--env", "reach-avoid", "--episodes", "1"}).status == 0);
+    const ProgramResult report = run_program({"report", run, "-o", run + "-report"});
+    INFO(run << report.err);
+    CHECK(report.status == 0);
+    CHECK(fs::exists(run + "-report/cost-map.png") == (run == f.run));
+  }
+}
