@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -23,6 +22,7 @@
 #include "storage/folder.h"
 #include "tools/bar.h"
 #include "tools/experiment.h"
+#include "tools/interruption.h"
 
 namespace r2pac {
 namespace {
@@ -31,9 +31,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kSlurmJobs = 100;
-
-std::atomic<bool> stop_requested{false};
-void on_stop(int) { stop_requested.store(true); }
 
 /// How many jobs of a plan are in which state. The report is none of them.
 struct Tally {
@@ -125,6 +122,8 @@ pid_t start(std::vector<std::string> argv, const fs::path& log) {
   if (child < 0) throw Error(ExitCode::environment, "no process can be started", argv.front(), "");
   if (child == 0) {
     ::setpgid(0, 0);
+    // A shell starts what runs in the background with SIGINT ignored, and Snakemake would never hear us.
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     ::dup2(out.get(), STDOUT_FILENO);
     ::dup2(out.get(), STDERR_FILENO);
@@ -135,9 +134,9 @@ pid_t start(std::vector<std::string> argv, const fs::path& log) {
   return child;
 }
 
-/// Shows how far the jobs are until the command ends. Returns its status.
-int watch(pid_t child, const Plan& plan, int at_a_time) {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, on_stop);
+/// Shows how far the jobs are until the command ends, which it is told to when somebody interrupts. Returns
+/// its status.
+int watch(pid_t child, const Plan& plan, int at_a_time, const Interruption& interruption) {
   Bar bar(stderr);
   std::string last;
   bool told = false;
@@ -145,7 +144,7 @@ int watch(pid_t child, const Plan& plan, int at_a_time) {
   auto next = Clock::now();
   for (pid_t ended = 0; (ended = ::waitpid(child, &status, WNOHANG)) != child;) {
     if (ended < 0 && errno != EINTR) break;
-    if (stop_requested.load() && !told) {
+    if (interruption.requested() && !told) {
       told = true;
       ::kill(-child, SIGINT);
     }
@@ -219,6 +218,7 @@ int run_experiment(const ExperimentOptions& given) {
   const fs::path folder = experiment_folder(options.out, plan.experiment, plan.size),
                  file = folder / kPlanFile;
   const std::vector<std::string> command = snakemake_command(options, file, at_a_time);
+  const Interruption interruption;
   const FolderLock lock(options.out);
   make_folder(fs::path(options.out) / "jobs");
   make_folder(folder);
@@ -228,7 +228,7 @@ int run_experiment(const ExperimentOptions& given) {
   Tally tally = count(plan);
   int status = 0;
   if (tally.done + tally.failed < tally.jobs) {
-    status = watch(start(command, folder / "snakemake.log"), plan, at_a_time);
+    status = watch(start(command, folder / "snakemake.log"), plan, at_a_time, interruption);
     tally = count(plan);
   }
   std::fputs(write_scoreboard(plan, folder.string()).c_str(), stdout);
@@ -239,7 +239,7 @@ int run_experiment(const ExperimentOptions& given) {
     return tally.first_failure;
   }
   if (tally.done == tally.jobs) return 0;
-  if (stop_requested.load())
+  if (interruption.requested())
     std::fprintf(stderr, "stopped; the same command goes on\n");
   else
     std::fprintf(stderr, "Snakemake ended with status %d (%s); the same command goes on\n", status,
