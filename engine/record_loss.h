@@ -10,10 +10,10 @@
 
 namespace r2pac {
 
-/// The weights of a slice's rows, or a view of nothing.
+/// The rows of a slice, or a view of nothing where there is no tensor.
 template <class T>
-View<T> rows_of(Tensor<T> weights, const Slice& slice) {
-  return weights != nullptr ? weights->view(slice) : View<T>{};
+View<T> rows_of(Tensor<T> x, const Slice& slice) {
+  return x != nullptr ? x->view(slice) : View<T>{};
 }
 
 /// Records the gradient of a loss by one of its arguments. gradient(slice, scale, d, weights, add) makes the

@@ -7,10 +7,6 @@ namespace r2pac {
 namespace {
 
 template <class T>
-View<T> view_or_none(Tensor<T> x, const Slice& slice) {
-  return x != nullptr ? x->view(slice) : View<T>{};
-}
-template <class T>
 const T* data_or_none(Tensor<T> x) {
   return x != nullptr ? x->whole().data : nullptr;
 }
@@ -111,8 +107,8 @@ Tensor<T> limited_backup(Tape<T>& tape, const std::string& name, Tensor<T> earne
   if (limit != nullptr) reads.push_back(limit);
   const Tensor<T> target = tape.value(name, shape);
   tape.row_operation(name, shape.rows, reads, {target}, [=](const Slice& slice) {
-    return LimitedBackup<T>{earned->view(slice),       view_or_none(mask, slice), value->view(slice),
-                            view_or_none(cost, slice), data_or_none(limit),       static_cast<T>(discount),
+    return LimitedBackup<T>{earned->view(slice),  rows_of(mask, slice), value->view(slice),
+                            rows_of(cost, slice), data_or_none(limit),  static_cast<T>(discount),
                             target->view(slice)};
   });
   return target;

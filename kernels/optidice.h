@@ -43,6 +43,15 @@ struct DiceBatch {
   View<T> rewards, costs, mask, initial;
   T discount;
   T initial_weight;  ///< (1 - discount) / share of initial states in the data
+
+  /// earned + discount * mask * next - now.
+  R2_FORMULA T difference(int r, T earned, const View<T>& now, const View<T>& next) const {
+    return earned + discount * mask.row(r)[0] * next.row(r)[0] - now.row(r)[0];
+  }
+  /// What now, or next if `of_next`, is multiplied by in initial_weight * initial * now + ratio * difference.
+  R2_FORMULA T slope(int r, T w, bool of_next) const {
+    return of_next ? w * discount * mask.row(r)[0] : initial_weight * initial.row(r)[0] - w;
+  }
 };
 
 /// error = reward - multiplier * cost + discount * mask * nu_next - nu, and ratio = f'^-1(error / alpha).
@@ -54,8 +63,8 @@ struct DiceRatio {
   View<T> error, ratio;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
-    const T e = batch.rewards.row(r)[0] - multiplier.row(r)[0] * batch.costs.row(r)[0] +
-                batch.discount * batch.mask.row(r)[0] * nu_next.row(r)[0] - nu.row(r)[0];
+    const T earned = batch.rewards.row(r)[0] - multiplier.row(r)[0] * batch.costs.row(r)[0];
+    const T e = batch.difference(r, earned, nu, nu_next);
     error.row(r)[0] = e;
     ratio.row(r)[0] = formula::softchi_ratio(e / alpha);
   }
@@ -75,9 +84,8 @@ struct DiceLoss {
                      alpha * formula::softchi(w);
   }
 };
-/// d = scale * d loss / d nu, or by nu_next if `of_next`; or += if `accumulate`. The ratio is where ratio *
-/// error
-/// - alpha f(ratio) is greatest, so that its own change counts for nothing.
+/// d = scale * d loss / d nu, or by nu_next if `of_next`; or += if `accumulate`. The ratio is where
+/// ratio * error - alpha f(ratio) is greatest, so that its own change counts for nothing.
 template <class T>
 struct DiceGradient {
   DiceBatch<T> batch;
@@ -87,11 +95,7 @@ struct DiceGradient {
   View<T> d;
   bool accumulate;
   R2_FORMULA void row(int r, int lane, int) const {
-    if (lane != 0) return;
-    const T w = ratio.row(r)[0];
-    const T slope = of_next ? w * batch.discount * batch.mask.row(r)[0]
-                            : batch.initial_weight * batch.initial.row(r)[0] - w;
-    contribute(d.row(r)[0], scale * slope, accumulate);
+    if (lane == 0) contribute(d.row(r)[0], scale * batch.slope(r, ratio.row(r)[0], of_next), accumulate);
   }
 };
 
@@ -104,8 +108,7 @@ struct BoundLevel {
   View<T> level, logit;
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
-    const T flow =
-        batch.costs.row(r)[0] + batch.discount * batch.mask.row(r)[0] * chi_next.row(r)[0] - chi.row(r)[0];
+    const T flow = batch.difference(r, batch.costs.row(r)[0], chi, chi_next);
     level.row(r)[0] = batch.initial_weight * batch.initial.row(r)[0] * chi.row(r)[0] + ratio.row(r)[0] * flow;
     logit.row(r)[0] = level.row(r)[0] / temperature.row(r)[0];
   }
@@ -155,10 +158,7 @@ struct BoundGradient {
   R2_FORMULA void row(int r, int lane, int) const {
     if (lane != 0) return;
     const T by_level = weight.row(r)[0] * (T(1) + (level.row(r)[0] - *mean_level) / temperature.row(r)[0]);
-    const T w = ratio.row(r)[0];
-    const T slope = of_next ? w * batch.discount * batch.mask.row(r)[0]
-                            : batch.initial_weight * batch.initial.row(r)[0] - w;
-    contribute(d.row(r)[0], scale * by_level * slope, accumulate);
+    contribute(d.row(r)[0], scale * by_level * batch.slope(r, ratio.row(r)[0], of_next), accumulate);
   }
 };
 

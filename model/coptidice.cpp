@@ -13,14 +13,11 @@ namespace {
 
 constexpr char kNu[] = "nu", kChi[] = "chi";
 constexpr char kMultiplier[] = "cost_multiplier", kTemperature[] = "bound_temperature";  // before softplus
-constexpr GaussianNetwork kActor{"trunk", "mean", "log_deviation"};
 
 // Constants of the published code.
 constexpr double kAlpha = 0.5;             // of the divergence from the data
 constexpr double kBoundDivergence = 0.01;  // of the bound's weights from the batch
 constexpr double kNoise = 0.1;             // on what the actor imitates, in deviations of the data
-template <class T>
-constexpr DeviationRange<T> kActorRange{-20, 2};
 
 /// The draws of normal noise within a step.
 enum Draw : int { kObservationNoise, kActionNoise };
@@ -94,15 +91,8 @@ void learn_ratios(Recorder<T>& r) {
   r.mean("ratio", ratios.ratio);
   r.mean("bound_of_cost", in_each_row(tape, bound.cost, ratios.ratio->shape.rows));
   r.mean("multiplier", cost_multiplier(r));
-  const Batch<T> b = r.batch();
-  for (const auto& [name, value] : {std::pair{"observations", b.observations},
-                                    {"actions", b.actions},
-                                    {"next_observations", b.next_observations},
-                                    {"rewards", b.rewards},
-                                    {"costs", b.costs},
-                                    {"mask", b.mask},
-                                    {"ratio", ratios.ratio}})
-    r.trace(name, value);
+  r.trace_batch();
+  r.trace("ratio", ratios.ratio);
 }
 
 /// The actor imitates disturbed transitions, each by its ratio with the new nu.
@@ -149,8 +139,7 @@ Method<T> coptidice_method(const Settings& settings, Dimensions dimensions, cons
   method.stages = {
       {"ratios", {kNu, kChi}, steps, learn_ratios<T>, true},
       {"actor", {kActor.trunk, kActor.mean, kActor.log_deviation}, steps, learn_actor<T>, false}};
-  method.acting.trunk = kActor.trunk;
-  method.acting.mean = kActor.mean;
+  act_by_mean(kActor, method.acting);
   return method;
 }
 

@@ -12,8 +12,7 @@ namespace r2pac {
 namespace {
 
 constexpr char kQReward[] = "q_r", kQCost[] = "q_c", kDecoder[] = "decoder";
-constexpr GaussianNetwork kActor{"trunk", "mean", "log_deviation"},
-    kEncoder{"encoder", "latent_mean", "latent_log_deviation"};
+constexpr GaussianNetwork kEncoder{"encoder", "latent_mean", "latent_log_deviation"};
 constexpr char kLimit[] = "limit_value";  // the cost limit as a discounted value
 constexpr char kLogMultiplier[] = "log_multiplier";
 
@@ -28,8 +27,6 @@ constexpr double kMultiplierRate = 1e-4, kGreatestLogMultiplier = 5;
 /// The draws of normal noise within a step.
 enum Draw : int { kLatent, kNextReward, kNextCost, kOwnAction, kFarActions };
 
-template <class T>
-constexpr DeviationRange<T> kActorRange{-20, 2};
 template <class T>
 constexpr DeviationRange<T> kLatentRange{-4, 15};
 
@@ -93,14 +90,8 @@ void learn_reward(Recorder<T>& r) {
   const Tensor<T> learning = r.apply({{kQReward, Weights::learning, r.pairs()}}).front();
   r.loss(kQReward, squared_error_loss(tape, "loss q_r", learning, target));
   r.mean("target_q_r", target);
-  for (const auto& [name, value] : {std::pair{"observations", batch.observations},
-                                    {"actions", batch.actions},
-                                    {"next_observations", batch.next_observations},
-                                    {"rewards", batch.rewards},
-                                    {"costs", batch.costs},
-                                    {"mask", batch.mask},
-                                    {"reward_target", target}})
-    r.trace(name, value);
+  r.trace_batch();
+  r.trace("reward_target", target);
 }
 
 /// The mean value of cost of the sampled actions that the auto-encoder finds far from the data, others as
@@ -216,8 +207,7 @@ Method<T> cpq_method(const Settings& settings, Dimensions dimensions, const Data
   method.stages.push_back(stage("reward critic", {kQReward}, learn_reward<T>));
   method.stages.push_back(stage("cost critic", {kQCost}, learn_cost<T>));
   method.stages.push_back(stage("actor", {kActor.trunk, kActor.mean, kActor.log_deviation}, learn_actor<T>));
-  method.acting.trunk = kActor.trunk;
-  method.acting.mean = kActor.mean;
+  act_by_mean(kActor, method.acting);
   return method;
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "acting/policy_sampler.h"
 #include "engine/sampling.h"
 #include "model/recorder.h"
 
@@ -13,6 +14,17 @@ namespace r2pac {
 struct GaussianNetwork {
   const char *trunk, *mean, *log_deviation;
 };
+
+/// The actor of the published actor-critic methods, and where they clamp its logarithms of deviations.
+inline constexpr GaussianNetwork kActor{"trunk", "mean", "log_deviation"};
+template <class T>
+constexpr DeviationRange<T> kActorRange{-20, 2};
+
+/// A policy that acts by tanh of the network's mean.
+inline void act_by_mean(const GaussianNetwork& names, ActingNetworks& acting) {
+  acting.trunk = names.trunk;
+  acting.mean = names.mean;
+}
 
 /// Declares it with `hidden` layers, of which the trunk's output is the last, all with the activation of the
 /// settings, and heads of `outputs` columns. rate: learning rate as a share of the run's.

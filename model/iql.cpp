@@ -79,16 +79,9 @@ void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Te
 template <class T>
 void trace_learning(Recorder<T>& r) {
   const auto [reward, cost] = learning_estimates(r);
-  const Batch<T> b = r.batch();
-  for (const auto& [name, value] : {std::pair{"observations", b.observations},
-                                    {"actions", b.actions},
-                                    {"next_observations", b.next_observations},
-                                    {"rewards", b.rewards},
-                                    {"costs", b.costs},
-                                    {"mask", b.mask},
-                                    {"q_reward", reward.believed},
-                                    {"q_cost", cost.believed}})
-    r.trace(name, value);
+  r.trace_batch();
+  r.trace("q_reward", reward.believed);
+  r.trace("q_cost", cost.believed);
 }
 
 #define R2_INSTANTIATE(T)                                                                     \

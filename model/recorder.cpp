@@ -54,6 +54,18 @@ void Recorder<T>::mean(const std::string& name, Tensor<T> x, double minus) {
 }
 
 template <class T>
+void Recorder<T>::trace_batch() {
+  const Batch<T> b = batch();
+  for (const auto& [name, value] : {std::pair{"observations", b.observations},
+                                    {"actions", b.actions},
+                                    {"next_observations", b.next_observations},
+                                    {"rewards", b.rewards},
+                                    {"costs", b.costs},
+                                    {"mask", b.mask}})
+    trace(name, value);
+}
+
+template <class T>
 void Recorder<T>::trace(const std::string& name, Tensor<T> value) {
   if (std::ranges::none_of(traced_, [&](const auto& t) { return t.first == name; }))
     traced_.emplace_back(name, value);

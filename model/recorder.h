@@ -104,6 +104,8 @@ class Recorder {
   void mean(const std::string& name, Tensor<T> x, double minus = 0);
   /// Names a value for traces. If a name is used again, the first value stays.
   void trace(const std::string& name, Tensor<T> value);
+  /// The batch itself as entries of a trace.
+  void trace_batch();
 
   const Named& losses() const { return losses_; }
   const std::vector<Mean>& means() const { return means_; }

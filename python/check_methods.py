@@ -19,7 +19,7 @@ try:
     import jax.numpy as jnp
     import numpy as np
 
-    from check_trace import Data, Report, Trace
+    from check_trace import Data
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
@@ -277,16 +277,7 @@ def main():
     parser.add_argument("--data", required=True, help="DSRL file that the traces were made from")
     arguments = parser.parse_args()
     check_trace.METHODS |= {name: () for name in METHODS}  # which Trace reads
-    failed = False
-    for path in arguments.traces:
-        trace = Trace(path)
-        # As in check_trace.py.
-        report = Report(1e-3 if trace.single else 1e-9)
-        check(trace, report, arguments.data)
-        print(f"--- {path}")
-        report.table()
-        failed |= report.failed
-    sys.exit(1 if failed else 0)
+    sys.exit(check_trace.redo(arguments.traces, lambda trace, report: check(trace, report, arguments.data)))
 
 
 if __name__ == "__main__":
