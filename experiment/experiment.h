@@ -58,10 +58,10 @@ inline constexpr const char* kSizes[] = {"tiny", "mini", "published"};
 inline constexpr const char* kReports[] = {"main-table",  "ablation-table", "sweep", "curves",
                                            "composition", "umap",           "timing"};
 
-/// Reads an experiment's file. size  one of kSizes in place of the file's, or "". `tiny` keeps the first seed,
-/// 4 episodes of scores and 2 of each of 2 points of a curve; `mini` 5 points of 8 episodes.
-/// Throws Error: settings for a fault of the file, with its line, what is wrong and what is allowed; usage
-/// for an unknown size.
+/// Reads an experiment's file. size  one of kSizes in place of the file's, or "". `tiny` keeps the first
+/// seed, 4 episodes of scores and 2 of each of 2 points of a curve; `mini` 5 points of 8 episodes. Throws
+/// Error: settings for a fault of the file, with its line, what is wrong and what is allowed; usage for an
+/// unknown size.
 Experiment read_experiment(const std::string& path, const std::string& size = "");
 
 /// The same from text; `where` names it in errors.

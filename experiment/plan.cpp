@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/nearest.h"
@@ -237,8 +238,7 @@ class Planner {
                    acting = resolve(run, run.column.settings);
     const ExperimentScoring& scoring = experiment_.scoring;
     const std::string id = scoring_id(training, acting, scoring, run.task.env);
-    if (scored_.contains(id)) return id;
-    scored_[id] = true;
+    if (!scored_.insert(id).second) return id;
     const std::string folder = folders_.at(training),
                       file = (fs::path(folder) / ("eval-" + id + ".json")).string();
     Job job = new_job(id, "score", run);
@@ -308,7 +308,7 @@ class Planner {
   std::vector<fs::path> files_;
   std::map<std::string, DataFile> loaded_;
   std::map<std::string, std::string> folders_;  ///< of trainings, by id
-  std::map<std::string, bool> scored_;
+  std::set<std::string> scored_;
   Plan plan_;
 };
 

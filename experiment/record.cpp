@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "base/utc.h"
 #include "storage/atomic_file.h"
 #include "storage/json.h"
 
@@ -20,15 +20,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 
 std::string stem_of(const std::string& record) { return record.substr(0, record.size() - 5); }  // ".json"
-
-std::string now() {
-  const std::time_t time = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&time, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 bool is_held(const std::string& log) {
   const Descriptor file = open_descriptor(log, O_RDONLY);
@@ -75,7 +66,7 @@ std::optional<JobRecord> read_record(const std::string& path) {
 
 void write_record(const Job& job, JobRecord record) {
   record.id = job.id;
-  record.ended = now();
+  record.ended = utc_now();
   const nlohmann::ordered_json json = {{"id", record.id},
                                        {"state", record.state},
                                        {"exit", record.exit},

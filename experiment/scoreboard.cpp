@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 
-#include "base/statistics.h"
 #include "experiment/record.h"
 #include "report/grid_text.h"
 #include "report/input.h"
@@ -21,12 +20,6 @@ struct Gathered {
   GridCell cell;
   std::vector<double> rewards, costs;
 };
-
-OverSeeds over_seeds(const std::vector<double>& values) {
-  OverSeeds result{mean(values), std::nullopt};
-  if (values.size() > 1) result.deviation = standard_deviation(values);
-  return result;
-}
 
 ScoredPolicy read_scores(const std::string& file) {
   const auto bytes = read_file(file, std::size_t{1} << 28, ExitCode::checkpoint);

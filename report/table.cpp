@@ -49,12 +49,6 @@ double weighted_mean(const Group& group, Figure figure) {
   return sum / episodes;
 }
 
-OverSeeds over_seeds(const std::vector<double>& values) {
-  OverSeeds result{mean(values), std::nullopt};
-  if (values.size() > 1) result.deviation = standard_deviation(values);
-  return result;
-}
-
 void require_distinct_episodes(const Group& seed) {
   std::map<std::pair<std::uint64_t, std::int64_t>, const ScoredPolicy*> taken;
   for (const ScoredPolicy* s : seed)
@@ -106,6 +100,12 @@ TableRow make_row(const Group& group, const std::string& variant) {
 }
 
 }  // namespace
+
+OverSeeds over_seeds(const std::vector<double>& values) {
+  OverSeeds result{mean(values), std::nullopt};
+  if (values.size() > 1) result.deviation = standard_deviation(values);
+  return result;
+}
 
 ReportTable make_table(const std::vector<ScoredPolicy>& scores) {
   const std::vector<std::string> variants = variants_of(scores);

@@ -36,6 +36,8 @@ struct OverSeeds {
   double mean = 0;
   std::optional<double> deviation;
 };
+/// values  one for each seed, at least one
+OverSeeds over_seeds(const std::vector<double>& values);
 
 struct TableRow {
   std::string task, variant, checkpoint;

@@ -94,7 +94,7 @@ void for_each_key(std::string_view toml_text, const std::string& name,
   }
 }
 
-std::string file_text(const std::string& path) { return toml_file_text(path, "settings file"); }
+constexpr char kSettingsFile[] = "settings file";
 
 std::pair<std::string, std::string> split_override(const std::string& text) {
   const std::size_t equals = text.find('=');
@@ -154,7 +154,7 @@ Settings preset(const Task& task) {
 ResolvedSettings resolve_settings(const SettingsRequest& request) {
   std::vector<Assignment> assignments;
   if (!request.config_file.empty())
-    for_each_key(file_text(request.config_file), request.config_file,
+    for_each_key(toml_file_text(request.config_file, kSettingsFile), request.config_file,
                  [&](std::string_view key, const std::string& text, const std::string& where) {
                    assignments.push_back({std::string(key), text, where, ExitCode::settings});
                  });
@@ -245,7 +245,9 @@ Settings parse_settings(std::string_view toml, const std::string& where) {
   return settings;
 }
 
-Settings read_settings(const std::string& path) { return parse_settings(file_text(path), path); }
+Settings read_settings(const std::string& path) {
+  return parse_settings(toml_file_text(path, kSettingsFile), path);
+}
 
 void write_settings(std::ostream& out, const ResolvedSettings& resolved) {
   for (const Field& field : settings_table()) {

@@ -23,8 +23,7 @@ std::string toml_file_text(const std::string& path, const std::string& what) {
     throw Error(ExitCode::settings, "the " + what + " cannot be read", path, "give the name of a file");
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > kLargest)
-    throw Error(ExitCode::settings, "the " + what + " is larger than a mebibyte", path,
-                "give a TOML file of settings");
+    throw Error(ExitCode::settings, "the " + what + " is larger than a mebibyte", path, "give a TOML file");
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "training/normalization_file.h"
 #include "training/window_values.h"
 
 namespace r2pac {
@@ -270,13 +271,7 @@ void Learner<T>::save(Snapshot<T>& snapshot) const {
     buffer.copy_out(value.data(), 1);
     snapshot.writer.template add<T>(name, {1}, value);
   }
-  const Normalization<T>& seen = data_.normalization();
-  snapshot.writer.template add<T>("observation_mean", {seen.mean.size()}, seen.mean);
-  snapshot.writer.template add<T>("observation_scale", {seen.scale.size()}, seen.scale);
-  if (!seen.values.empty()) {
-    snapshot.writer.template add<T>("observation_values", {seen.mean.size(), kScorePoints}, seen.values);
-    snapshot.writer.template add<T>("observation_scores", {seen.mean.size(), kScorePoints}, seen.scores);
-  }
+  add_normalization(snapshot.writer, data_.normalization());
   snapshot.writer.metadata("step", std::to_string(step()));
 }
 

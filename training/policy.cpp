@@ -10,6 +10,7 @@
 #include "model/region.h"
 #include "settings/text_value.h"
 #include "storage/generations.h"
+#include "training/normalization_file.h"
 
 namespace r2pac {
 namespace {
@@ -116,23 +117,6 @@ std::filesystem::path policy_path(const std::filesystem::path& given) {
       given.string(),
       "continue it with its `r2pac train` command, or give the checkpoint " + kept.front().path.string() +
           " (`r2pac eval` takes --checkpoint " + step + ", too)");
-}
-
-Normalization<float> read_normalization(const SafetensorsFile& file, int observation_dim) {
-  const auto s = static_cast<std::size_t>(observation_dim);
-  const auto read = [&](const char* name, std::vector<std::size_t> shape) {
-    const auto numbers = file.get<float>(name, shape);
-    return std::vector<float>(numbers.begin(), numbers.end());
-  };
-  Normalization<float> result{read("observation_mean", {s}), read("observation_scale", {s})};
-  if (!file.contains("observation_values")) return result;
-  result.values = read("observation_values", {s, kScorePoints});
-  result.scores = read("observation_scores", {s, kScorePoints});
-  for (std::size_t i = 0; i + 1 < s * kScorePoints; ++i)
-    if ((i + 1) % kScorePoints != 0 && !(result.values[i] <= result.values[i + 1]))
-      throw Error(ExitCode::checkpoint, "the points of `observation_values` do not rise",
-                  file.path().string(), "use a policy written by `r2pac train`");
-  return result;
 }
 
 }  // namespace
@@ -257,12 +241,7 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
   SafetensorsWriter& writer = snapshot.writer;
   const Dimensions& dim = dimensions();
   const auto width = [](int n) { return static_cast<std::size_t>(n); };
-  writer.add<float>("observation_mean", {width(dim.observation)}, normalization_.mean);
-  writer.add<float>("observation_scale", {width(dim.observation)}, normalization_.scale);
-  if (!normalization_.values.empty()) {
-    writer.add<float>("observation_values", {width(dim.observation), kScorePoints}, normalization_.values);
-    writer.add<float>("observation_scores", {width(dim.observation), kScorePoints}, normalization_.scores);
-  }
+  add_normalization(writer, normalization_);
   for (const auto& [name, value] : scalars_) writer.add<double>(name, {1}, std::span(&value, 1));
 
   const SamplerOptions options = sampler_options();

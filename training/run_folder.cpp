@@ -1,10 +1,10 @@
 #include "training/run_folder.h"
 
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/utc.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/json.h"
@@ -14,16 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-/// Time of day in UTC, ISO 8601.
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 /// The entries that earlier starts left in a manifest: time, status and step of each, the newest ones. A
 /// damaged manifest has none, and is no reason to stop.
@@ -210,7 +200,7 @@ void RunFolder::add(const Interval& interval) {
   Json line = {{"step", interval.step}, {"phase", interval.stage}};
   for (const auto& [name, value] : interval.values) line[name] = json_number(value);
   const Json timing = {{"step", interval.step},
-                       {"time", now_text()},
+                       {"time", utc_now()},
                        {"steps_per_second", interval.steps_per_second},
                        {"eta_seconds", interval.eta_seconds}};
   write_([&] { metrics_->append(line.dump()); });
@@ -235,7 +225,7 @@ void RunFolder::save_policy(const Policy& policy, const char* name) {
 void RunFolder::write_manifest(Json facts, const char* status, std::uint64_t step) {
   const fs::path file = path_ / "manifest.json";
   if (history_ == nullptr) history_ = std::make_unique<Json>(history_of(file));
-  history_->push_back({{"time", now_text()}, {"status", status}, {"step", step}});
+  history_->push_back({{"time", utc_now()}, {"status", status}, {"step", step}});
   facts["history"] = *history_;
   // A name in it need not be UTF-8.
   const std::string text = facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
