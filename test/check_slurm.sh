@@ -12,7 +12,7 @@ done
 [ ! -e /etc/slurm/slurm.conf ] || skip "/etc/slurm/slurm.conf is there"
 export PATH=$PATH:/usr/sbin
 
-scratch=$(mktemp -d /tmp/r2pac-slurm-XXXXXX)
+scratch=$(mktemp -d)
 pids=()
 clean_up() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done

@@ -143,7 +143,8 @@ TEST_CASE("help and version") {
   }
   const Result all = run({"--help-all"});
   CHECK(all.status == 0);
-  for (const char* words : {"--candidates", "--eval-every", "--episode-steps", "Usage: r2pac data info [OPTIONS]"})
+  for (const char* words :
+       {"--candidates", "--eval-every", "--episode-steps", "Usage: r2pac data info [OPTIONS]"})
     CHECK(all.out.find(words) != std::string::npos);
 }
 

@@ -1,7 +1,7 @@
 #include "tools/experiment.h"
 
-#include <cstdio>
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 
 #include "base/error.h"
