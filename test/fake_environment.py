@@ -261,11 +261,11 @@ while True:
     if kind == RESET:
         misbehave("reset")
         seeds, steps, sums = list(struct.unpack(f"<{count}I", payload)), [0] * count, [0.0] * count
-        for i in range(count):
-            values = [NAN] * width if "reset-nan" in modes else observation(i)
-            send(OBSERVATION, number + struct.pack(f"<{width}f", *values))
+        answers = [[NAN] * width if "reset-nan" in modes else observation(i) for i in range(count)]
         if "reset-extra" in modes:
-            send(OBSERVATION, number + bytes(4 * width))
+            answers.append([0] * width)
+        # In one piece, so that whoever reads the first finds the extra one there.
+        channel.sendall(b"".join(message(OBSERVATION, number + struct.pack(f"<{width}f", *row)) for row in answers))
         continue
     assert kind == STEP
     active, actions = payload[:count], struct.unpack(f"<{2 * count}f", payload[count:])
