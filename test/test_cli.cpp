@@ -238,6 +238,54 @@ ask r2pac train --data ''
   CHECK(content(out) == "train trace\nconvert check\n--candidates\nbf16\n\n");
 }
 
+TEST_CASE("the shells at hand complete r2pac's words") {
+  const ScratchFolder folder;
+  const std::string script = folder / "script", out = folder / "out";
+  const auto at_hand = [](const std::string& shell) {
+    return std::system(("command -v " + shell + " >/dev/null").c_str()) == 0;
+  };
+  struct Question {
+    const char *words, *answer;  ///< the last word is begun; the answers, sorted
+  };
+  const Question questions[] = {{"r2pac tra", "trace train"},
+                                {"r2pac data c", "check convert"},
+                                {"r2pac eval run --cand", "--candidates"},
+                                {"r2pac train --precision b", "bf16"},
+                                {"r2pac train --method safe", "safe-chunks"},
+                                {"r2pac config show --preset qu", "quick"},
+                                {"r2pac sweep --set expec", "expectile="}};
+  // As the shell's own machinery would: fish is asked, bash and bashcompinit of zsh call the function; zsh
+  // itself drops the words that begin otherwise.
+  const std::string call =
+      "ask() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _r2pac; "
+      "printf '%s\\n' \"${COMPREPLY[@]}\" | grep \"^${COMP_WORDS[COMP_CWORD]}\" | sort | paste -sd' '; }\n";
+  for (const std::string shell : {"bash", "zsh", "fish"}) {
+    if (!at_hand(shell)) {
+      WARN("not tried: " << shell << " is not installed");
+      continue;
+    }
+    std::ofstream file(script);
+    file << run({"completion", shell.c_str()}).out;
+    std::string expected;
+    // bashcompinit's own wrapper makes these two of zsh's arrays begin at 0.
+    if (shell == "zsh") file << "setopt ksharrays shwordsplit\n";
+    if (shell != "fish") file << call;
+    for (const Question& question : questions) {
+      if (shell == "fish")
+        file << "complete -C '" << question.words << "' | cut -f1 | sort | paste -sd' '\n";
+      else
+        file << "ask " << question.words << "\n";
+      expected += std::string(question.answer) + "\n";
+    }
+    file.close();
+    INFO(shell);
+    REQUIRE(std::system(
+                (shell + (shell == "zsh" ? " -f" : "") + " '" + script + "' >'" + out + "' 2>&1").c_str()) ==
+            0);
+    CHECK(content(out) == expected);
+  }
+}
+
 TEST_CASE("config show writes a file that --config takes") {
   const Result shown = run({"config", "show", "--task", "OfflineBallRun-v0"});
   CHECK(shown.status == 0);

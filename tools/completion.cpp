@@ -39,7 +39,7 @@ std::string bash_script(const CLI::App& app) {
   return "# Completion of r2pac, made by `r2pac completion`.\n"
          "_r2pac() {\n"
          "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb= word words\n"
-         "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+         "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
          "    case \"${verb:+$verb }$word\" in\n"
          "      " +
          paths +
@@ -51,6 +51,7 @@ std::string bash_script(const CLI::App& app) {
          "    esac ;;\n"
          "  esac\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+         "  [[ ${COMPREPLY-} != *= ]] || compopt -o nospace 2>/dev/null || :\n"  // a setting wants its value
          "}\n"
          "complete -o default -F _r2pac r2pac\n";
 }
@@ -71,7 +72,7 @@ std::string fish_script(const CLI::App& app) {
         condition += (condition.empty() ? "" : "; and ") + ("__fish_seen_subcommand_from " + word);
     const std::string begin = "complete -c r2pac -n '" + condition + "' ";
     for (const CLI::App* below : verb.get_subcommands([](const CLI::App*) { return true; }))
-      out += begin + "-a " + below->get_name() + " -d " + fish_text(below->get_description()) + "\n";
+      out += begin + "-f -a " + below->get_name() + " -d " + fish_text(below->get_description()) + "\n";
     for (const OptionWords& option : options_of(verb)) {
       out += begin;
       for (const std::string& name : option.names)

@@ -2,6 +2,10 @@
 
 #include <sstream>
 
+#include "settings/methods.h"
+#include "settings/table.h"
+#include "settings/tasks.h"
+
 namespace r2pac {
 namespace {
 
@@ -12,6 +16,21 @@ std::vector<std::string> choices_of(const std::string& type) {
   const std::size_t open = type.find('{'), close = type.rfind('}');
   if (open == std::string::npos || close == std::string::npos || close < open) return {};
   return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+}
+
+/// The words that the option takes wherever it occurs, although its own message refuses others; none for
+/// others.
+std::vector<std::string> words_of(const std::string& option) {
+  std::vector<std::string> words;
+  if (option == "method")
+    for (const MethodInfo& method : method_list()) words.emplace_back(method.name);
+  else if (option == "preset")
+    for (const RunPreset& preset : run_presets()) words.emplace_back(preset.name);
+  else if (option == "task")
+    for (const Task& task : all_tasks()) words.emplace_back(task.alias);
+  else if (option == "set")
+    for (const Field& field : settings_table()) words.push_back(std::string(field.key) + "=");
+  return words;
 }
 
 }  // namespace
@@ -64,6 +83,8 @@ std::vector<OptionWords> options_of(const CLI::App& verb) {
     for (const std::string& name : option->get_lnames()) words.names.push_back("--" + name);
     const std::string type = option->get_type_name();
     words.choices = choices_of(type);
+    for (const std::string& name : option->get_lnames())
+      if (words.choices.empty()) words.choices = words_of(name);
     if (option->get_items_expected_max() > 0) words.value = type.substr(0, type.find(':'));
     words.description = option->get_description();
     all.push_back(std::move(words));
