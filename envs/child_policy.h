@@ -26,7 +26,7 @@ struct PolicyTask {
   int observation_dim = 0, action_dim = 0;  ///< S and A
   int episodes_at_once = 1;                 ///< n is at most this
   std::uint64_t seed = 0;                   ///< of starts and noise
-  std::optional<double> cost_limit{};       ///< kappa; none: the policy's own
+  std::optional<double> cost_limit{};       ///< kappa, if the policy does not say another; none: unknown
   std::string environment{};                ///< its name
 };
 

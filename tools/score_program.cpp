@@ -123,9 +123,11 @@ ProgramScores score_program(const std::string& program, const EnvironmentFlags& 
                             const TaskEnvironment& opened, std::optional<double> cost_limit, int episodes,
                             std::uint64_t seed, const EvaluationOptions& options) {
   VectorEnvironment& environment = *opened.environment;
+  const std::optional<double> known_limit =
+      !cost_limit && opened.task != nullptr ? opened.task->cost_limit : cost_limit;
   ChildPolicy policy({program, flags.start_timeout, flags.step_timeout, options.stop},
                      {environment.observation_dim(), environment.action_dim(), environment.count(), seed,
-                      cost_limit, opened.name});
+                      known_limit, opened.name});
   const About a = about(policy.description(), program);
   const Task* task = scored_task(a, flags, opened);
   if (!cost_limit) cost_limit = a.cost_limit;

@@ -38,7 +38,7 @@ class Single:
 class Stateful:
     """Counts its own steps and sums what it sees."""
     def reset(self, *, episode, cost_limit):
-        assert cost_limit is None or cost_limit == 7
+        assert cost_limit in (5, 7)  # the task's, or as asked for
         self.episode, self.step, self.spent, self.earned = episode, 0, 0.0, 0.0
     def act(self, observation, *, step, spent, earned):
         assert step == self.step and spent >= self.spent
