@@ -5,7 +5,7 @@
 # ./setup.sh --simulators makes .simulators/, the Python environment with the simulators of `r2pac eval --env`,
 # from python/simulators.lock, and nothing else. PYTHON names its interpreter, python3 by default.
 # ./setup.sh --baselines makes .baselines/, the Python environment with the published code that the methods bc, cpq
-# and coptidice are checked against, from python/baselines.lock and Debian's PyTorch, and nothing else.
+# and coptidice are checked against and that runs cdt, from python/baselines.lock and Debian's PyTorch, and nothing else.
 # ./setup.sh --experiments makes .experiments/, the Python environment with the Snakemake of `r2pac experiment run`,
 # from workflow/experiments.lock, and nothing else.
 # Safe to run again at any time.
@@ -90,7 +90,7 @@ case "${1-}" in
   --baselines)
     install_packages python3-torch  # 600 MB; the wheel for this platform brings gigabytes of CUDA along
     python_environment .baselines python/baselines.lock "${PYTHON:-/usr/bin/python3}" baselines \
-      'from osrl.algorithms import BC, CPQ, COptiDICE' -s python/stand_ins -v --system-site-packages
+      'from osrl.algorithms import BC, CPQ, COptiDICE, CDT' -s python/stand_ins -v --system-site-packages
     exit 0 ;;
   --experiments)
     python_environment .experiments workflow/experiments.lock "${PYTHON:-python3}" "parts of Snakemake" \

@@ -16,7 +16,7 @@ enum class ExitCode {
   device = 6,       ///< a compute device that is missing or unusable
   diverged = 7,     ///< a loss or gradient stopped being finite
   disk = 8,         ///< a file could not be written
-  environment = 9,  ///< an environment in a child process that is missing, died, hung or broke the protocol
+  environment = 9,  ///< an environment or policy in a child that is missing, died, hung or broke rules
   resumable = 75,   ///< stopped by a signal after saving; run again with `--resume auto`
 };
 

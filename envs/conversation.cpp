@@ -26,7 +26,7 @@ bool is(const wire::Header& header, Message type) { return header.type == static
 std::string quoted(const char* name) { return std::string("`").append(name).append("`"); }
 
 // The lines of an error message: what, what to do, details.
-Complaint reported(std::string_view payload) {
+Complaint reported(std::string_view payload, const std::string& party) {
   std::string text = plain_text(payload);
   const auto take_line = [&] {
     const std::size_t end = std::min(text.find('\n'), text.size());
@@ -37,7 +37,7 @@ Complaint reported(std::string_view payload) {
   Complaint out;
   out.what = take_line();
   if (out.what.find_first_not_of(' ') == std::string::npos)
-    out.what = "the environment reported an error without a text";
+    out.what = "the " + party + " reported an error without a text";
   out.todo = take_line();
   out.details = text;
   return out;
@@ -105,7 +105,7 @@ void Conversation::take(std::span<char> bytes, const Call& call) {
                       kHang};
     case Transfer::closed:
       process_.end(Clock::now() + kExitPatience);
-      throw Complaint{"the environment's program " + process_.how_it_ended() + " instead of answering " +
+      throw Complaint{"the " + party_ + "'s program " + process_.how_it_ended() + " instead of answering " +
                           quoted(call.name),
                       call.if_ended};
   }
@@ -132,7 +132,8 @@ std::string Conversation::receive(const Call& call, Message expected, std::size_
     take(bytes_of(header), call);
     if (header.magic != wire::kMagic)
       throw Complaint{answer + " is not a message: it does not begin with `R2CE`", kServe};
-    if (is(header, Message::error)) throw reported(take_payload(header.length, 0, wire::kLargestText, call));
+    if (is(header, Message::error))
+      throw reported(take_payload(header.length, 0, wire::kLargestText, call), party_);
     const bool works = numbered_ && signs < most_signs && is(header, Message::working);
     if (!works && !is(header, expected))
       throw Complaint{answer + " is a message of type " + std::to_string(header.type) + ", expected " +

@@ -50,10 +50,10 @@ struct Call {
 /// and Interrupted where `stop` says so.
 class Conversation {
  public:
-  /// As of ChildProcess.
+  /// As of ChildProcess. party  what the child is, for errors: "environment" or "policy"
   Conversation(const std::vector<std::string>& arguments, const std::vector<std::string>& variables,
-               const std::function<bool()>& stop)
-      : process_(arguments, variables, stop) {}
+               const std::function<bool()>& stop, std::string party = "environment")
+      : process_(arguments, variables, stop), party_(std::move(party)) {}
 
   /// From now on answers repeat the number of their request.
   void use_numbers() { numbered_ = true; }
@@ -77,6 +77,7 @@ class Conversation {
   std::string take_payload(std::uint32_t length, std::size_t least, std::size_t most, const Call& call);
 
   ChildProcess process_;
+  std::string party_;
   bool numbered_ = false;
 };
 

@@ -1,4 +1,5 @@
-// Messages between the program and an environment's process, as docs/environments.md describes them.
+// Messages between the program and the process of an environment or a policy, as docs/environments.md
+// describes them.
 #pragma once
 
 #include <bit>
@@ -19,6 +20,7 @@ static_assert(std::endian::native == std::endian::little,
 
 inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint32_t kOldestVersion = 1;             ///< that is still understood
+inline constexpr std::uint32_t kPolicyVersion = 1;             ///< of the messages to a policy
 inline constexpr std::uint32_t kMagic = 0x45433252;            ///< the bytes "R2CE"
 inline constexpr std::uint32_t kLargestPayload = 64u << 20;    ///< bytes
 inline constexpr std::uint32_t kLargestText = 64u << 10;       ///< bytes, of an error or a description
@@ -37,6 +39,8 @@ enum class Message : std::uint32_t {
   close = 7,
   error = 8,
   working = 9,
+  decide = 10,   // to a policy
+  actions = 11,  // of it
 };
 
 struct Header {

@@ -30,6 +30,7 @@ constexpr Title kTitles[] = {{"r2pac", "R2PAC"},
                              {"bc-safe", "BC-safe"},
                              {"cpq", "CPQ"},
                              {"coptidice", "COptiDICE"},
+                             {"cdt", "CDT"},
                              {"caps", "CAPS"},
                              {"fisor", "FISOR"},
                              {"bcrl", "BCRL"}};

@@ -45,6 +45,13 @@ std::string training_id(const Settings& settings, const std::string& fingerprint
   return short_hash("training\n" + text);
 }
 
+std::string beside_training_id(const BesideMethod& method, const std::string& size, const std::string& task,
+                               std::int64_t seed, const std::string& fingerprint) {
+  return short_hash("training beside\n" + line("method", std::string(method.name)) +
+                    line("version", std::to_string(method.version)) + line("size", size) +
+                    line("task", task) + line("seed", std::to_string(seed)) + line("data", fingerprint));
+}
+
 std::string scoring_id(const std::string& training, const Settings& acting, const ExperimentScoring& scoring,
                        const std::string& env) {
   std::string text = line("version", std::to_string(kScoringVersion)) + line("training", training);

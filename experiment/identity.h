@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "experiment/beside.h"
 #include "experiment/experiment.h"
 #include "settings/settings.h"
 
@@ -17,6 +18,10 @@ std::string short_hash(const std::string& text);
 /// on the way, and the run whose critics it takes. critics  id of that run, or ""
 std::string training_id(const Settings& settings, const std::string& fingerprint, const std::string& critics,
                         const std::optional<ExperimentCurve>& curve);
+
+/// Of a training beside the program. task  alias, or ""
+std::string beside_training_id(const BesideMethod& method, const std::string& size, const std::string& task,
+                               std::int64_t seed, const std::string& fingerprint);
 
 /// Of a scoring: the training's id, how the policy acts, and on which episodes.
 /// env  as `eval --env`

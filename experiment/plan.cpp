@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "data/dataset.h"
+#include "experiment/beside.h"
 #include "experiment/effort.h"
 #include "experiment/identity.h"
 #include "experiment/task_sets.h"
@@ -25,6 +26,9 @@ struct DataFile {
   int observation_dim = 0, action_dim = 0;
   std::int64_t rows = 0;
 };
+
+constexpr std::int64_t kBesideMemory = 2000;    // MB: PyTorch, and the simulators
+constexpr double kBesideDecision = 0.002 / 60;  // minutes
 
 /// The stage of a setting.
 SettingStage stage_of(const std::string& key) {
@@ -70,7 +74,11 @@ class Planner {
           PlannedCell cell{task.name,   std::string(suite_title(known != nullptr ? known->family : "")),
                            column.name, seed,
                            "",          ""};
-          if (data) {
+          const BesideMethod* beside = find_beside(column.method);
+          if (data && beside != nullptr) {
+            cell.not_installed = !options_.baselines;
+            if (options_.baselines) add_beside({task, known, *data, column, seed}, *beside, cell);
+          } else if (data) {
             const Run run{task, known, *data, column, seed};
             cell.train = add_training(run, column.settings);
             cell.score = add_scoring(run, cell.train);
@@ -95,6 +103,12 @@ class Planner {
   };
 
   static void require_method(const ExperimentColumn& column) {
+    if (find_beside(column.method) != nullptr) {
+      if (column.settings.empty()) return;
+      throw Error(ExitCode::settings,
+                  "the method `" + column.method + "` runs by code of its own, which takes no settings",
+                  column.where, "leave them out, or choose other columns with --only method=NAME");
+    }
     std::vector<std::string> names;
     for (const MethodInfo& info : method_list()) names.emplace_back(info.name);
     if (std::ranges::find(names, column.method) == names.end())
@@ -264,6 +278,48 @@ class Planner {
     job.memory_mb = 1000;  // the simulators
     plan_.jobs.push_back(job);
     return id;
+  }
+
+  /// Adds training and scoring of a method beside the program, and their ids to the cell.
+  void add_beside(const Run& run, const BesideMethod& method, PlannedCell& cell) {
+    const ExperimentScoring& scoring = experiment_.scoring;
+    const std::string seed = std::to_string(run.seed), &size = experiment_.size;
+    cell.train = beside_training_id(method, size, run.task.task, run.seed, run.data.fingerprint);
+    cell.score = scoring_id(cell.train, Settings{}, scoring, run.task.env);
+    if (!scored_.insert(cell.score).second) return;
+    const std::string place = run.task.task.empty() ? fs::path(run.data.path).stem().string() : run.task.task;
+    const fs::path folder = fs::path(options_.out) / "beside" / file_name(place) / method.name / size /
+                            ("seed" + seed + "-" + cell.train);
+    const std::string python(kBaselinesPython), module(method.module);
+    if (!folders_.contains(cell.train)) {
+      Job train = new_job(cell.train, "train", run);
+      train.argv = {python, "-m", module, "--data", run.data.path, "--size", size, "--seed", seed};
+      if (!run.task.task.empty()) train.argv.insert(train.argv.end(), {"--task", run.task.task});
+      train.argv.insert(train.argv.end(), {"--out", folder.string()});
+      train.outputs = {(folder / "policy.safetensors").string()};
+      train.minutes = beside_minutes(size, machine_.peak_gflops);
+      train.memory_mb = kBesideMemory;
+      train.gpu = 0;
+      folders_[cell.train] = folder.string();
+      plan_.jobs.push_back(train);
+    }
+    Job score = new_job(cell.score, "score", run);
+    const std::string file = (folder / ("eval-" + cell.score + ".json")).string();
+    score.argv = {python,        "-m",
+                  "r2pac.score", module + ":make",
+                  "--set",       "run=" + folder.string(),
+                  "--env",       run.task.env.empty() ? run.task.task : run.task.env,
+                  "--episodes",  std::to_string(scoring.episodes),
+                  "--seed",      std::to_string(scoring.seed)};
+    if (scoring.cost_limit)
+      score.argv.insert(score.argv.end(), {"--cost-limit", format_number(*scoring.cost_limit)});
+    score.argv.insert(score.argv.end(), {"--env-processes", "1", "-o", file});
+    score.inputs = {record_of(cell.train)};
+    score.outputs = {file};
+    score.minutes = scoring.episodes * run.episode_steps() * kBesideDecision;
+    score.memory_mb = kBesideMemory;
+    score.gpu = 0;
+    plan_.jobs.push_back(score);
   }
 
   void add_report() {

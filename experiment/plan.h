@@ -29,7 +29,8 @@ struct Job {
 struct PlannedCell {
   std::string task, suite, column;
   std::int64_t seed = 0;
-  std::string train, score;  ///< ids; "" where the task has no data
+  std::string train, score;    ///< ids; "" where the task has no data
+  bool not_installed = false;  ///< the method runs beside the program, and its code is not there
 };
 
 struct Plan {
@@ -44,6 +45,7 @@ struct PlanOptions {
   std::string out = "out";     ///< folder of runs, scores and reports
   std::string device = "cpu";  ///< as --device of `train`
   double peak_gflops = 100;    ///< of one thread, for the minutes
+  bool baselines = false;      ///< the code of methods beside the program is installed (beside.h)
 };
 
 /// Folder of an experiment's plan and report: OUT/NAME-SIZE.

@@ -52,13 +52,15 @@ std::string plan_lines(const Plan& plan) try {
       json["size"] = plan.size;
       json["report"] = plan.report;
       json["cells"] = Json::array();
-      for (const PlannedCell& c : plan.cells)
+      for (const PlannedCell& c : plan.cells) {
         json["cells"].push_back({{"task", c.task},
                                  {"suite", c.suite},
                                  {"column", c.column},
                                  {"seed", c.seed},
                                  {"train", c.train},
                                  {"score", c.score}});
+        if (c.not_installed) json["cells"].back()["not_installed"] = true;
+      }
     }
     text += json.dump() + "\n";
   }
@@ -84,8 +86,8 @@ Plan read_plan(const std::string& text, const std::string& where) {
       json.at("size").get_to(plan.size);
       json.at("report").get_to(plan.report);
       for (const nlohmann::json& c : json.at("cells"))
-        plan.cells.push_back(
-            {c.at("task"), c.at("suite"), c.at("column"), c.at("seed"), c.at("train"), c.at("score")});
+        plan.cells.push_back({c.at("task"), c.at("suite"), c.at("column"), c.at("seed"), c.at("train"),
+                              c.at("score"), c.value("not_installed", false)});
     }
   } catch (const std::exception&) {  // JsonFault, or a member that is missing or of another kind
     throw Error(ExitCode::settings, "this line is no job of a plan", where + ":" + std::to_string(line),

@@ -29,6 +29,10 @@ ScoredPolicy read_scores(const std::string& file) {
 void add_seed(Gathered& gathered, const PlannedCell& planned, const std::map<std::string, const Job*>& jobs) {
   GridCell& cell = gathered.cell;
   ++cell.wanted;
+  if (planned.not_installed) {
+    cell.not_installed = true;
+    return;
+  }
   if (planned.score.empty()) {
     cell.no_data = true;
     return;

@@ -20,6 +20,7 @@ constexpr const char* kMarkdownMarks =
 /// Where a cell has no numbers, why.
 std::string reason(const GridCell& cell) {
   if (cell.no_data) return "no data";
+  if (cell.not_installed) return "not installed";
   if (cell.failed > 0) return "failed";
   return cell.diverged > 0 ? "diverged" : "-";
 }

@@ -156,6 +156,20 @@ bool is_stale(const ScoredPolicy& s) {
   return false;
 }
 
+/// How a policy of this program acted.
+void read_acting(const Members& top, ScoredPolicy& s) {
+  s.selection = top.text("selection");
+  s.label = top.text("label");
+  if (top.has("act_with")) s.act_with = top.text("act_with");
+  s.candidates = static_cast<std::int64_t>(top.count("candidates", 1));
+  s.flow_steps = static_cast<std::int64_t>(top.count("flow_steps", 1));
+  s.guidance = top.number("guidance");
+  if (top.has("trained_threshold") && top.number("threshold") != top.number("trained_threshold"))
+    s.threshold = top.has("l") && top.number("threshold") == top.number("l")
+                      ? "l"
+                      : format_number(top.number("threshold"));
+}
+
 TrainingRun read_run(const fs::path& folder) {
   if (!is_there(folder / "config.toml"))
     throw Error(ExitCode::usage, "the folder holds no run", folder.string(),
@@ -193,16 +207,12 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   s.train_seed = top.count("train_seed");
   s.seed = top.count("seed");
   s.cost_limit = top.number("cost_limit", 0);
-  s.selection = top.text("selection");
-  s.label = top.text("label");
-  if (top.has("act_with")) s.act_with = top.text("act_with");
-  s.candidates = static_cast<std::int64_t>(top.count("candidates", 1));
-  s.flow_steps = static_cast<std::int64_t>(top.count("flow_steps", 1));
-  s.guidance = top.number("guidance");
-  if (top.has("trained_threshold") && top.number("threshold") != top.number("trained_threshold"))
-    s.threshold = top.has("l") && top.number("threshold") == top.number("l")
-                      ? "l"
-                      : format_number(top.number("threshold"));
+  if (top.has("program")) {
+    s.program = top.text("program");
+    s.method = top.text("method");
+  } else {
+    read_acting(top, s);
+  }
   s.return_mean = top.number("return_mean");
   s.cost_mean = top.number("cost_mean");
   s.normalized_cost = top.number("normalized_cost");

@@ -31,6 +31,9 @@ struct ScoredPolicy {
   bool stale = false;           ///< the policy in the file's folder is another one by now
   std::uint64_t step = 0, train_seed = 0, seed = 0;
   double cost_limit = 0;  ///< kappa of this scoring
+  /// What ran the policy, if not this program; then `method` is its word, and nothing is known of how it acts
+  /// or of its settings but task, training seed and cost limit.
+  std::string program, method;
   std::string selection, label;
   std::string act_with;  ///< "flow" where the flow acted by choice, else ""
   std::int64_t candidates = 0, flow_steps = 0;

@@ -19,6 +19,7 @@ struct GridCell {
   std::size_t wanted = 0, scored = 0, safe_seeds = 0;
   std::size_t diverged = 0, failed = 0;  ///< seeds whose training or scoring ended so
   bool no_data = false;                  ///< there is no data file of the task
+  bool not_installed = false;            ///< the method's own code is not there
   bool complete() const { return reward && scored == wanted; }
 };
 

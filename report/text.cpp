@@ -257,6 +257,7 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const ScoredPolicy& s = scores[i];
     const TableRow& row = table.rows[table.row_of[i]];
+    const auto of_own = [&](const std::string& text) { return s.program.empty() ? text : ""; };
     std::vector<double> returns, costs;
     for (const ScoredEpisode& e : s.episodes) {
       returns.push_back(e.episode_return);
@@ -278,9 +279,9 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
                      format_number(s.cost_mean),
                      format_number(standard_deviation(costs)),
                      s.selection,
-                     std::to_string(s.candidates),
-                     std::to_string(s.flow_steps),
-                     format_number(s.guidance),
+                     of_own(std::to_string(s.candidates)),
+                     of_own(std::to_string(s.flow_steps)),
+                     of_own(format_number(s.guidance)),
                      s.threshold,
                      s.label,
                      s.data_fingerprint,

@@ -19,7 +19,7 @@ bool is_cloning(const Settings& s) {
 
 void make_indifferent(VariantKeys& keys, std::initializer_list<std::string_view> names) {
   for (auto& [name, value] : keys)
-    if (std::ranges::find(names, name) != names.end()) value = kIndifferent;
+    if (std::ranges::find(names, name) != names.end()) value = std::string(kIndifferent);
 }
 
 std::string unquoted(std::string text) {
@@ -62,6 +62,14 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
   keys.emplace_back("kappa", s.cost_limit == s.settings.cost_limit ? "" : format_number(s.cost_limit));
   keys.emplace_back("env", task_alias(s.env) == s.place() ? "" : s.env);
   keys.emplace_back("act_with", s.act_with);
+  keys.emplace_back("program", s.program);
+  if (!s.program.empty()) {  // nothing else is known
+    for (auto& [name, value] : keys) {
+      if (name == "method") value = s.method;
+      if (name != "method" && name != "kappa" && name != "env" && name != "program")
+        value = std::string(kIndifferent);
+    }
+  }
   if (s.settings.actor == ActorKind::one_step && s.act_with.empty()) {
     make_indifferent(keys, {"selection", "flow_steps", "guidance", "label"});
   } else {
@@ -80,7 +88,8 @@ std::string checkpoint_text(const ScoredPolicy& s) {
     total += settings.resolved_critic_steps();
     if (settings.actor == ActorKind::one_step) total += settings.resolved_distill_steps();
   }
-  const bool is_end = s.checkpoint == "last" && s.step == static_cast<std::uint64_t>(total);
+  const bool is_end =
+      s.checkpoint == "last" && (!s.program.empty() || s.step == static_cast<std::uint64_t>(total));
   const std::string text =
       is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
   return text + (s.stale ? " (stale)" : "");

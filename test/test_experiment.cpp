@@ -127,6 +127,41 @@ TEST_CASE("a plan has a training and a score for each cell, in an order that can
     CHECK(has(failure([&] { read_plan(text, "plan.jsonl"); }), "plan.jsonl:1"));
 }
 
+TEST_CASE(
+    "a method beside the program has jobs of its own where it is installed, and else a cell that says so") {
+  const TwoTasks data;
+  const std::string text = kTasks + "seeds = [4]\nmethods = [\"bc\", \"cdt\"]\nsize = \"tiny\"\n";
+  const Plan without = data.plan(text);
+  CHECK(ids(without, "train").size() == 2);
+  CHECK(without.cells[1].not_installed);
+  CHECK_FALSE(without.cells[0].not_installed);
+  CHECK(plan_lines(read_plan(plan_lines(without), "plan.jsonl")) == plan_lines(without));
+  CHECK(read_plan(plan_lines(without), "plan.jsonl").cells[1].not_installed);
+  const MethodGrid grid = scoreboard(without);
+  CHECK(grid.columns == std::vector<std::string>{"BC", "CDT"});
+  CHECK(has(grid_markdown(grid), "| A | - | not installed |"));
+
+  PlanOptions installed;
+  installed.baselines = true;
+  const Plan plan = data.plan(text, installed);
+  REQUIRE(ids(plan, "train").size() == 4);
+  const Job &train = job_of(plan, plan.cells[1].train), &score = job_of(plan, plan.cells[1].score);
+  CHECK(train.argv.front() == "baselines-python");
+  CHECK(has_words(train, "--size", "tiny"));
+  CHECK(has_words(train, "--seed", "4"));
+  CHECK(has_words(train, "--task", "ReachAvoid"));
+  CHECK(has_words(score, "--env", "ReachAvoid"));
+  CHECK(has_words(score, "--episodes", "4"));
+  CHECK(score.inputs == std::vector{train.record});
+  CHECK(train.minutes > 0);
+  CHECK(plan.cells[1].train != plan.cells[3].train);  // other data
+  // What is its own does not change the others.
+  CHECK(plan.cells[0].train == without.cells[0].train);
+  for (const std::string& other : {replace_all(text, "[4]", "[5]"), replace_all(text, "tiny", "mini")})
+    CHECK(data.plan(other, installed).cells[1].train != plan.cells[1].train);
+  CHECK(has(failure([&] { data.plan(text + "settings = { batch = 32 }\n"); }), "takes no settings"));
+}
+
 TEST_CASE("an id depends on every setting but those of logging, and on nothing else") {
   const std::string id = training_id({}, "f", "", {}), score = scoring_id(id, {}, {}, "");
   CHECK(id.size() == 12);

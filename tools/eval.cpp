@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -7,7 +6,6 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
-#include "base/version.h"
 #include "report/frontier.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
@@ -17,7 +15,9 @@
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/environment.h"
+#include "tools/eval_json.h"
 #include "tools/interruption.h"
+#include "tools/score_program.h"
 #include "tools/scoring.h"
 #include "tools/verbs.h"
 
@@ -73,70 +73,28 @@ fs::path policy_file(const fs::path& given, const std::string& checkpoint) {
   return file;
 }
 
-/// A bound in JSON, which knows no infinity: null where it is infinite or unknown.
-Json bounds(const std::vector<double>& values) {
-  Json json = Json::array();
-  for (const double value : values) json.push_back(std::isfinite(value) ? Json(value) : Json(nullptr));
-  return json;
-}
-
-Json to_json(const EvalOptions& options, const Policy& policy, const Settings& settings,
-             const SamplerOptions& acting, const Scores& scores, const VectorEnvironment& environment) {
-  const Evaluation& e = scores.summary;
-  Json json = {{"format", "r2pac-eval-1"},
-               {"version", kVersion},
-               {"policy", policy.path().string()},
-               {"policy_checksum", policy.checksum()},
-               {"checkpoint", options.checkpoint},
-               {"method", settings.method},
-               {"task", settings.task},
-               {"env", e.env},
-               {"action_low", bounds(environment.action_box().low)},
-               {"action_high", bounds(environment.action_box().high)},
-               {"rescale_actions", options.environment.rescale_actions},
-               {"step", policy.step()},
-               {"train_seed", settings.seed},
-               {"data_fingerprint", policy.data_fingerprint()},
-               {"cost_limit", scores.cost_limit},
-               {"episodes", e.episodes},
-               {"seed", e.seed},
-               {"selection", selection_name(acting.selection)},
-               {"candidates", acting.num_candidates},
-               {"flow_steps", acting.flow.flow_steps},
-               {"guidance", acting.flow.guidance_scale},
-               {"label", acting.flow.label == kLabelNull ? "null" : "1"},
-               {"threshold", acting.threshold},
-               {"trained_threshold", policy.region_bound()},
-               {"l", policy.region_end() ? Json(*policy.region_end()) : Json(nullptr)},
-               {"sampler", scores.sampler},
-               {"return_mean", e.return_mean},
-               {"return_std", e.return_std},
-               {"cost_mean", e.cost_mean},
-               {"cost_std", e.cost_std}};
-  if (acting.by_flow) json["act_with"] = "flow";
-  if (e.normalized_return) {
-    json["normalized_return"] = *e.normalized_return;
-    json["normalized_return_std"] = *scores.normalized_return_std;
-  }
-  json["normalized_cost"] = e.normalized_cost;
-  json["normalized_cost_std"] = scores.normalized_cost_std;
-  json["share_within_limit"] = e.share_within_limit;
-  json["share_within_limit_interval"] = {scores.share_interval.low, scores.share_interval.high};
-  json["length_mean"] = scores.result.length_mean;
-  if (e.spread) {
-    json["action_spread"] = e.spread->action;
-    json["q_cost_spread"] = e.spread->q_cost;
-  }
-  json["settings"] = settings_toml({policy.settings(), {}});
-  json["rows"] = Json::array();
-  for (const EpisodeResult& row : scores.result.episodes)
-    json["rows"].push_back({{"episode", row.episode},
-                            {"seed", environment.episode_seed(e.seed, row.episode)},
-                            {"return", row.episode_return},
-                            {"cost", row.episode_cost},
-                            {"length", row.length},
-                            {"terminated", row.terminated}});
-  return json;
+PolicyRecord record_of(const EvalOptions& options, const Policy& policy, const Settings& settings,
+                       const SamplerOptions& acting) {
+  PolicyRecord record;
+  record.policy = {{"policy", policy.path().string()},
+                   {"policy_checksum", policy.checksum()},
+                   {"checkpoint", options.checkpoint},
+                   {"method", settings.method},
+                   {"task", settings.task}};
+  record.training = {{"step", policy.step()},
+                     {"train_seed", settings.seed},
+                     {"data_fingerprint", policy.data_fingerprint()}};
+  record.acting = {{"selection", selection_name(acting.selection)},
+                   {"candidates", acting.num_candidates},
+                   {"flow_steps", acting.flow.flow_steps},
+                   {"guidance", acting.flow.guidance_scale},
+                   {"label", acting.flow.label == kLabelNull ? "null" : "1"},
+                   {"threshold", acting.threshold},
+                   {"trained_threshold", policy.region_bound()},
+                   {"l", policy.region_end() ? Json(*policy.region_end()) : Json(nullptr)}};
+  if (acting.by_flow) record.acting["act_with"] = "flow";
+  record.settings = settings_toml({policy.settings(), {}});
+  return record;
 }
 
 /// What the policy is scored as, and how.
@@ -185,9 +143,72 @@ class Watcher {
   std::uint64_t limit_ = 1;
 };
 
+/// Tells the scores, and writes them into the file if there is one.
+void tell(const EvalOptions& options, const fs::path& out, Links links, const Json& json,
+          const std::string& text) {
+  const auto dump = [&](int indent) {  // a name in it need not be UTF-8
+    return json.dump(indent, ' ', indent < 0, Json::error_handler_t::replace) + "\n";
+  };
+  std::fputs(options.json ? dump(-1).c_str() : text.c_str(), stdout);
+  std::fflush(stdout);  // the scores are told, whatever becomes of the files
+  if (!out.empty()) write_file_atomically(out, dump(2), links);
+  if (!out.empty() && !options.json) std::printf("written to %s\n", printable(out.string()).c_str());
+}
+
+TaskEnvironment open_watched(const EvalOptions& options, const std::string& policy_task,
+                             const std::function<bool()>& stop, Watcher& watcher) {
+  TaskEnvironment opened = open_environment(options.environment, policy_task, options.episodes, stop);
+  watcher.set_limit(opened.environment->episode_steps());
+  for (const std::string& warning : opened.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  return opened;
+}
+
+/// Refuses what only policies of this program can do.
+void require_of_program(const EvalOptions& options) {
+  const auto refuse = [](bool given, const char* flag) {
+    if (given)
+      throw Error(ExitCode::usage, std::string("`") + flag + "` is not for the policy of a program", flag,
+                  "leave it away; the program itself decides how it acts");
+  };
+  refuse(options.checkpoint != "last", "--checkpoint");
+  refuse(!options.acting.overrides.empty(), "--set");
+  for (const ActingFlags::Flag& flag : options.acting.flags) refuse(true, flag.name.c_str());
+  refuse(options.cost_limits.size() > 1, "--cost-limit with several limits");
+  refuse(!options.picture.empty(), "--picture");
+  if (options.environment.env.empty())
+    throw Error(ExitCode::usage, "where the policy of a program acts has to be said", "--env",
+                "give a task such as BallRun, or cmd:PROGRAM");
+}
+
+/// As score().
+int score_own_program(const EvalOptions& options, const std::string& program,
+                      const std::function<bool()>& stop, Watcher& watcher, std::string& scored) {
+  require_of_program(options);
+  require_output(options.out, {}, Links::follow);
+  const TaskEnvironment opened = open_watched(options, "", stop, watcher);
+  const std::optional<double> limit =
+      options.cost_limits.empty() ? std::nullopt : std::optional(options.cost_limits[0]);
+  const ProgramScores result = score_program(program, options.environment, opened, limit, options.episodes,
+                                             options.seed, {.stop = stop, .watch = std::ref(watcher)});
+  watcher.clear();
+  const bool none = result.scores.result.episodes.empty();
+  const std::string text = none ? "" : scores_text(result.scores) + "\n";
+  if (!result.scores.result.complete) {
+    scored = text;
+    throw Interrupted();
+  }
+  opened.environment->close();
+  tell(options, options.out, Links::follow, result.json,
+       text + counted(options.episodes, "episode") + ", seed " + std::to_string(options.seed) + ", " +
+           printable(result.scores.sampler) + "\n");
+  return 0;
+}
+
 /// Throws Interrupted where it was stopped; `scored` is then what can be said of the episodes that had ended.
 int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher& watcher,
           std::string& scored) {
+  if (const std::optional<std::string> program = program_of(options.policy))
+    return score_own_program(options, *program, stop, watcher, scored);
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
@@ -198,10 +219,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   const Links links = of_folder ? Links::replace : Links::follow;
   require_output(out, {policy.path()}, links);
   require_output(options.picture, {policy.path()});
-  const TaskEnvironment opened =
-      open_environment(options.environment, policy.settings().task, options.episodes, stop);
-  watcher.set_limit(opened.environment->episode_steps());
-  for (const std::string& warning : opened.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  const TaskEnvironment opened = open_watched(options, policy.settings().task, stop, watcher);
   const std::vector<double> limits =
       options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
   const bool several = limits.size() > 1;
@@ -219,7 +237,8 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
       scored = text + (scores.result.episodes.empty() ? "" : scores_text(scores) + "\n");
       throw Interrupted();
     }
-    all.push_back(to_json(options, policy, settings, acting, scores, *opened.environment));
+    all.push_back(eval_json(record_of(options, policy, settings, acting), scores, *opened.environment,
+                            options.environment.rescale_actions));
     const Evaluation& e = scores.summary;
     frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
     text += scores_text(scores) + "\n";
@@ -229,13 +248,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   if (several && !policy.acts_by_limit())
     text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
-  const auto dump = [&](int indent) {  // a name in it need not be UTF-8
-    return json.dump(indent, ' ', indent < 0, Json::error_handler_t::replace) + "\n";
-  };
-  std::fputs(options.json ? dump(-1).c_str() : text.c_str(), stdout);
-  std::fflush(stdout);  // the scores are told, whatever becomes of the files
-  if (!out.empty()) write_file_atomically(out, dump(2), links);
-  if (!out.empty() && !options.json) std::printf("written to %s\n", printable(out.string()).c_str());
+  tell(options, out, links, json, text);
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
   return 0;
@@ -261,7 +274,9 @@ void add_eval(CLI::App& app, Action& action) {
   const auto [verb, options] =
       add_verb(app, action, run_eval, "eval", "Run a policy in an environment and score it",
                "r2pac eval runs/ball --env BallRun --episodes 20");
-  verb->add_option("policy", options->policy, "Run folder, policy or checkpoint file")->required();
+  verb->add_option("policy", options->policy,
+                   "Run folder, policy or checkpoint file; or cmd:PROGRAM, a policy of your own")
+      ->required();
   verb->add_option("--checkpoint", options->checkpoint,
                    "Of a run folder: last, safe-best or a number of steps")
       ->capture_default_str();

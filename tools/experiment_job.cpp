@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/installation.h"
+#include "experiment/beside.h"
 #include "experiment/record.h"
 #include "storage/folder.h"
 #include "tools/experiment.h"
@@ -35,9 +36,21 @@ void pass_on(int) {
   if (const pid_t job = child.load(); job > 0) ::kill(job, SIGHUP);
 }
 
+/// Has a command run by the interpreter with the published code, with our package and by this program.
+void use_baselines(std::vector<std::string>& argv) {
+  const std::string python = baselines_python(), package = find_above("python/r2pac/score.py");
+  if (python.empty() || package.empty())
+    throw Error(ExitCode::usage, "the published code is not there", argv.back(),
+                "install it with `./setup.sh --baselines`, and use the program of that folder");
+  argv.front() = python;
+  ::setenv("PYTHONPATH", std::filesystem::path(package).parent_path().parent_path().c_str(), 1);
+  ::setenv("R2PAC_BINARY", own_program().c_str(), 1);
+}
+
 /// Runs a command with its output in the log; returns its exit status, or minus the signal that ended it.
 int run_command(std::vector<std::string> argv, const Descriptor& log) {
   if (argv.front() == "r2pac") argv.front() = own_program();
+  if (argv.front() == kBaselinesPython) use_baselines(argv);
   std::vector<char*> words;
   for (std::string& word : argv) words.push_back(word.data());
   words.push_back(nullptr);

@@ -16,6 +16,7 @@
 #include "base/installation.h"
 #include "base/processors.h"
 #include "bench/measure.h"
+#include "experiment/beside.h"
 #include "experiment/record.h"
 #include "experiment/scoreboard.h"
 #include "storage/atomic_file.h"
@@ -168,7 +169,8 @@ int watch(pid_t child, const Plan& plan, int at_a_time, const Interruption& inte
 Plan plan_of(const ExperimentOptions& options) {
   Experiment experiment = read_experiment(options.file, options.size);
   keep_only(experiment, options.only);
-  PlanOptions plan{options.data, options.out, options.device, options.peak_gflops};
+  PlanOptions plan{options.data, options.out, options.device, options.peak_gflops,
+                   !baselines_python().empty()};
   if (plan.peak_gflops == 0)
     plan.peak_gflops = measure_peak_gflops(
         {make_device("cpu", 1, Precision::fp32, [](const std::string&) {}), Precision::fp32});

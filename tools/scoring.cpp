@@ -94,25 +94,19 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
   };
 }
 
-Scores score_policy(const Policy& policy, const SamplerOptions& acting, VectorEnvironment& environment,
-                    const std::string& name, const Task* task, double cost_limit, int episodes,
-                    std::uint64_t seed, const EvaluationOptions& options) {
-  require_widths(policy, environment, name);
-  Sampler<float> sampler = policy.sampler(acting);
-  SpreadMeter spread;
-  const BatchPolicy act = acting_policy(sampler, policy.dimensions(), seed, &spread);
+Scores summarize(EvaluationResult result, const std::string& name, const Task* task, double cost_limit,
+                 std::uint64_t seed, std::uint64_t step) {
   Scores scores;
-  scores.result = evaluate(environment, episodes, seed, act, options);
+  scores.result = std::move(result);
   if (scores.result.episodes.empty()) return scores;
   const EvaluationResult& r = scores.result;
-  scores.sampler = sampler.actor().description();
   scores.cost_limit = cost_limit;
   std::vector<double> within;
   for (const EpisodeResult& e : r.episodes) within.push_back(e.episode_cost <= cost_limit ? 1 : 0);
   scores.share_interval = bootstrap_interval(within, kIntervalSeed);
   scores.normalized_cost_std = cost_limit > 0 ? r.cost_std / cost_limit : r.cost_std;
   Evaluation& e = scores.summary;
-  e = {policy.step(),
+  e = {step,
        name,
        static_cast<int>(r.episodes.size()),
        seed,
@@ -123,11 +117,26 @@ Scores score_policy(const Policy& policy, const SamplerOptions& acting, VectorEn
        {},
        normalized_cost(r.cost_mean, cost_limit),
        mean(within),
-       spread.mean()};
+       {}};
   if (task != nullptr) {
     e.normalized_return = normalized_return(*task, r.return_mean);
     scores.normalized_return_std = r.return_std / (task->max_return - task->min_return);
   }
+  return scores;
+}
+
+Scores score_policy(const Policy& policy, const SamplerOptions& acting, VectorEnvironment& environment,
+                    const std::string& name, const Task* task, double cost_limit, int episodes,
+                    std::uint64_t seed, const EvaluationOptions& options) {
+  require_widths(policy, environment, name);
+  Sampler<float> sampler = policy.sampler(acting);
+  SpreadMeter spread;
+  const BatchPolicy act = acting_policy(sampler, policy.dimensions(), seed, &spread);
+  Scores scores = summarize(evaluate(environment, episodes, seed, act, options), name, task, cost_limit, seed,
+                            policy.step());
+  if (scores.result.episodes.empty()) return scores;
+  scores.sampler = sampler.actor().description();
+  scores.summary.spread = spread.mean();
   return scores;
 }
 

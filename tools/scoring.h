@@ -44,6 +44,11 @@ struct Scores {
   ConfidenceInterval share_interval;  ///< 95 % for the probability that an episode costs at most kappa
 };
 
+/// The scores of episodes that a policy of `step` gradient steps has run from `seed` on. `task` tells the
+/// bounds of the normalised return; null: none. Without any episode nothing but `result` is set.
+Scores summarize(EvaluationResult result, const std::string& name, const Task* task, double cost_limit,
+                 std::uint64_t seed, std::uint64_t step);
+
 /// Runs `episodes` episodes from `seed` on. `task` tells the bounds of the normalised return; null: none.
 /// Where `options.stop` ended it early, `result` has what had ended, and without any episode the rest is
 /// empty. Throws Error: usage where widths do not fit, environment; InvalidArgument as evaluate().

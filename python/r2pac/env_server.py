@@ -25,16 +25,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import inspect
-import os
 import random
 import signal
-import socket
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,48 +39,23 @@ import numpy as np
 from r2pac.contract import ActionBox, Transition, action_box, as_observation, as_transition, observation_width
 from r2pac.errors import SimulatorError
 from r2pac.simulators import factory
+from r2pac.wire import (
+    CLOSE,
+    DESCRIPTION,
+    HELLO,
+    NUMBER,
+    OBSERVATION,
+    RESET,
+    STEP,
+    TRANSITION,
+    WORKING,
+    Connection,
+    inherited_connection,
+    named_callable,
+)
 
 VERSION = 2
-MAGIC = b"R2CE"
-LARGEST_PAYLOAD = 64 << 20  # bytes
-LARGEST_TEXT = 32 << 10  # bytes
-HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR, WORKING = range(1, 10)
 SILENCE = 0.25  # seconds after which a server that steps several copies says that one is done
-_HEADER = struct.Struct("<4sII")  # magic, type, bytes of payload
-_NUMBER = struct.Struct("<I")  # of a request; its answers repeat it
-
-
-class Connection:
-    """Messages over the socket that the parent handed down."""
-
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
-        self.last_sent = 0.0  # of time.monotonic()
-
-    def receive(self) -> tuple[int, bytes]:
-        """Type and payload of the next message; CLOSE where the parent has gone. Raises ValueError."""
-        header = self._take(_HEADER.size)
-        if header is None:
-            return CLOSE, b""
-        magic, kind, length = _HEADER.unpack(header)
-        if magic != MAGIC or length > LARGEST_PAYLOAD:
-            raise ValueError(f"what arrived is not a message: {header!r}")
-        payload = self._take(length)
-        return (CLOSE, b"") if payload is None else (kind, payload)
-
-    def send(self, kind: int, payload: bytes) -> None:
-        self.last_sent = time.monotonic()
-        self._channel.sendall(_HEADER.pack(MAGIC, kind, len(payload)) + payload)
-
-    def _take(self, count: int) -> bytes | None:
-        parts = []
-        while count > 0:
-            part = self._channel.recv(min(count, 1 << 20))
-            if not part:
-                return None
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
 
 
 class Copy:
@@ -153,13 +124,13 @@ def serve(
     Whatever is raised goes to the parent, which reports it, and the process ends with status 1.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    connection = _connection()
+    connection = inherited_connection("r2pac eval RUN --env ...")
     try:
         _serve(connection, make_env, episode_steps, reuse, name)
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(1)  # the parent has gone
     except BaseException as error:
-        _report(connection, error)
+        connection.report(error, "environment")
         sys.exit(1)
 
 
@@ -196,8 +167,8 @@ def _serve(
         kind, payload = connection.receive()
         if kind == CLOSE:
             break
-        number, content = payload[: _NUMBER.size], payload[_NUMBER.size :]
-        if kind == RESET and len(payload) == _NUMBER.size + 4 * count:
+        number, content = payload[: NUMBER.size], payload[NUMBER.size :]
+        if kind == RESET and len(payload) == NUMBER.size + 4 * count:
             for one, seed in zip(copies, np.frombuffer(content, "<u4"), strict=True):
                 observation = _fit(one.reset(int(seed)), width)
                 if not one.has(box):
@@ -206,7 +177,7 @@ def _serve(
                         todo="let every episode have the same action_space",
                     )
                 connection.send(OBSERVATION, number + observation.astype("<f4").tobytes())
-        elif kind == STEP and len(payload) == _NUMBER.size + count * (1 + 4 * action_width):
+        elif kind == STEP and len(payload) == NUMBER.size + count * (1 + 4 * action_width):
             active = np.frombuffer(content, np.uint8, count)
             actions = np.frombuffer(content, "<f4", offset=count).reshape(count, action_width)
             transition = _step(copies, active, actions, width, lambda: _say_working(connection, number))
@@ -271,37 +242,6 @@ def _step_limit(env: Any) -> int | None:
     return getattr(getattr(env, "spec", None), "max_episode_steps", None)
 
 
-def _connection() -> Connection:
-    number = os.environ.pop("R2PAC_ENV_FD", "")
-    if not number.isdigit():
-        sys.exit("r2pac.env_server is started by r2pac, which hands it a socket: r2pac eval RUN --env ...")
-    os.set_inheritable(int(number), False)
-    return Connection(socket.socket(fileno=int(number)))
-
-
-def _report(connection: Connection, error: BaseException) -> None:
-    if isinstance(error, SimulatorError):
-        what, todo, details = error.message, error.todo, ""
-    else:
-        what = f"the environment raised {type(error).__name__}: {error}"
-        todo = "mend what the traceback shows"
-        details = "".join(traceback.format_exception(error))[-4000:]
-    text = f"{_line(what)}\n{_line(todo)}\n{details}"
-    with contextlib.suppress(OSError):
-        connection.send(ERROR, text.encode("utf-8", "replace")[:LARGEST_TEXT])
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:1000]
-
-
-def _module_factory(text: str) -> Callable[[], Any]:
-    module, separator, function = text.partition(":")
-    if not separator:
-        raise SimulatorError(f"`{text}` does not name a function", todo="write module:function")
-    return getattr(importlib.import_module(module), function)
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m r2pac.env_server", description=__doc__.split("\n")[0])
     which = parser.add_mutually_exclusive_group(required=True)
@@ -318,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def make_env() -> Any:  # imports when first called, so that the parent hears of what goes wrong
         if not made:
-            made.append(factory(options.id) if options.id else _module_factory(options.module))
+            made.append(factory(options.id) if options.id else named_callable(options.module))
         return made[0]()
 
     serve(make_env, episode_steps=options.episode_steps, reuse=options.reuse, name=options.id)

@@ -76,7 +76,7 @@ class DiskError(Error):
 
 
 class SimulatorError(Error):
-    """An environment in a child process that is missing, died, hung or broke the protocol."""
+    """An environment or policy in a child process that is missing, died, hung or broke the protocol."""
 
     exit_code = 9
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from r2pac import env_server, simulators
+from r2pac import env_server, simulators, wire
 from r2pac.errors import SimulatorError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,8 +59,8 @@ class Child:
     def numbered(self, kind: int, number: int, payload: bytes) -> tuple[int, bytes]:
         """The answer to a request without its number."""
         kind, answer = self.ask(kind, struct.pack("<I", number) + payload)
-        assert kind == env_server.ERROR or answer[:4] == struct.pack("<I", number)
-        return (kind, answer) if kind == env_server.ERROR else (kind, answer[4:])
+        assert kind == wire.ERROR or answer[:4] == struct.pack("<I", number)
+        return (kind, answer) if kind == wire.ERROR else (kind, answer[4:])
 
     def finish(self) -> tuple[int, str]:
         """Exit status and standard error."""
@@ -115,7 +115,7 @@ def test_ctrl_c_is_left_to_the_parent(start) -> None:
 def test_a_parent_that_speaks_otherwise_is_told(start, kind: int, payload: bytes, text: str) -> None:
     child = fake(start, "5")
     answer, told = child.ask(kind, payload)
-    assert answer == env_server.ERROR
+    assert answer == wire.ERROR
     assert text in told.decode()
     assert child.finish()[0] == 1
 
@@ -138,7 +138,7 @@ def test_bytes_that_are_no_message_are_told(start) -> None:
     child = fake(start, "5")
     child.socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
     kind, told = child.connection.receive()
-    assert kind == env_server.ERROR
+    assert kind == wire.ERROR
     assert "is not a message" in told.decode()
 
 

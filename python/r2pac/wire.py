@@ -1,0 +1,105 @@
+"""Messages over the socket that `r2pac` hands to a server of environments or policies (docs/environments.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import os
+import socket
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from r2pac.errors import Error, UsageError
+
+MAGIC = b"R2CE"
+LARGEST_PAYLOAD = 64 << 20  # bytes
+LARGEST_TEXT = 32 << 10  # bytes
+HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR, WORKING, DECIDE, ACTIONS = range(1, 12)
+NUMBER = struct.Struct("<I")  # of a request; its answers repeat it
+_HEADER = struct.Struct("<4sII")  # magic, type, bytes of payload
+
+
+class Connection:
+    """The server's end of the socket."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self.last_sent = 0.0  # of time.monotonic()
+
+    def receive(self) -> tuple[int, bytes]:
+        """Type and payload of the next message; CLOSE where the parent has gone. Raises ValueError."""
+        header = self._take(_HEADER.size)
+        if header is None:
+            return CLOSE, b""
+        magic, kind, length = _HEADER.unpack(header)
+        if magic != MAGIC or length > LARGEST_PAYLOAD:
+            raise ValueError(f"what arrived is not a message: {header!r}")
+        payload = self._take(length)
+        return (CLOSE, b"") if payload is None else (kind, payload)
+
+    def send(self, kind: int, payload: bytes) -> None:
+        self.last_sent = time.monotonic()
+        self._channel.sendall(_HEADER.pack(MAGIC, kind, len(payload)) + payload)
+
+    def report(self, error: BaseException, party: str) -> None:
+        """Tells the parent what went wrong in the `party`: the environment or the policy."""
+        if isinstance(error, Error):
+            what, todo, details = error.message, error.todo, ""
+        else:
+            what = f"the {party} raised {type(error).__name__}: {error}"
+            todo = "mend what the traceback shows"
+            details = "".join(traceback.format_exception(error))[-4000:]
+        text = f"{_line(what)}\n{_line(todo)}\n{details}"
+        with contextlib.suppress(OSError):
+            self.send(ERROR, text.encode("utf-8", "replace")[:LARGEST_TEXT])
+
+    def _take(self, count: int) -> bytes | None:
+        parts = []
+        while count > 0:
+            part = self._channel.recv(min(count, 1 << 20))
+            if not part:
+                return None
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+
+def inherited_connection(started_by: str) -> Connection:
+    """The connection that the parent handed down. started_by  the command that does so, for the message"""
+    number = os.environ.pop("R2PAC_ENV_FD", "")
+    if not number.isdigit():
+        sys.exit(f"this is started by r2pac, which hands it a socket: {started_by}")
+    os.set_inheritable(int(number), False)
+    return Connection(socket.socket(fileno=int(number)))
+
+
+def named_callable(text: str) -> Callable[..., Any]:
+    """What `module:name` names. Raises UsageError; what the module itself raises goes through."""
+    module, separator, name = text.partition(":")
+    if not (module and separator and name):
+        raise UsageError(f"`{text}` does not name a function", todo="write module:function")
+    try:
+        home = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # one that the module itself imports
+        raise UsageError(
+            f"there is no module `{error.name}`", text, "run in the folder that has it, or name that in PYTHONPATH"
+        ) from error
+    if not hasattr(home, name):
+        near = difflib.get_close_matches(name, dir(home), n=1)
+        todo = f"did you mean `{near[0]}`?" if near else f"its file is {getattr(home, '__file__', 'unknown')}"
+        raise UsageError(f"the module `{module}` has no `{name}`", text, todo)
+    value = getattr(home, name)
+    if not callable(value):
+        raise UsageError(f"`{text}` is of type {type(value).__name__} and cannot be called", text, "name a function")
+    return value
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:1000]
