@@ -130,13 +130,48 @@ void add_curves(const fs::path& path, const char* prefix, std::map<std::string, 
   }
 }
 
-/// The data file that a manifest names, if it names one.
-void add_data_source(const fs::path& manifest, std::vector<DataSource>& sources) {
-  if (!is_there(manifest)) return;
+RunEffort read_effort(const Json& json, const std::string& file) {
+  const Members effort(json, file, "effort.");
+  RunEffort e{effort.count("steps"), effort.number("seconds", 0), effort.number("scoring_seconds", 0),
+              effort.number("gflop_per_step", 0), effort.count("host_bytes")};
+  if (!effort.member("device_bytes").is_null()) e.device_bytes = effort.count("device_bytes");
+  return e;
+}
+
+/// What a manifest says, if there is one.
+RunFacts read_facts(const fs::path& manifest) {
+  RunFacts facts;
+  if (!is_there(manifest)) return facts;
   const std::string file = manifest.string();
   const Json json = parse_json(read_text(manifest), file);
-  const Members data(Members(json, file).member("data"), file, "data.");
-  const DataSource source{data.text("path"), data.text("fingerprint")};
+  const Members top(json, file);
+  const Members data(top.member("data"), file, "data.");
+  facts.data = {data.text("path"), data.text("fingerprint")};
+  if (top.has("version")) facts.program = top.text("version");
+  if (top.has("commit")) facts.program += " (" + top.text("commit") + ")";
+  if (top.has("machine")) {
+    const Members machine(top.member("machine"), file, "machine.");
+    facts.machine = machine.text("processor") + "; " + machine.text("device_description");
+  }
+  if (top.has("arguments")) {
+    if (!top.member("arguments").is_array()) top.must_be("arguments", "a list of texts");
+    for (const Json& word : top.member("arguments")) {
+      if (!word.is_string()) top.must_be("arguments", "a list of texts");
+      facts.command.push_back(word.get<std::string>());
+    }
+  }
+  if (top.has("history")) {
+    const Json& history = top.member("history");
+    if (!history.is_array()) top.must_be("history", "a list");
+    if (!history.empty()) facts.status = Members(history.back(), file, "history[-1].").text("status");
+  }
+  if (top.has("effort")) facts.effort = read_effort(top.member("effort"), file);
+  return facts;
+}
+
+/// Adds the data file that a manifest names, if it names one.
+void add_data_source(const DataSource& source, std::vector<DataSource>& sources) {
+  if (source.path.empty() && source.fingerprint.empty()) return;
   for (const DataSource& known : sources)
     if (known.path == source.path && known.fingerprint == source.fingerprint) return;
   sources.push_back(source);
@@ -163,6 +198,7 @@ TrainingRun read_run(const fs::path& folder) {
   TrainingRun run;
   run.folder = folder.string();
   run.settings = read_settings((folder / "config.toml").string());
+  run.facts = read_facts(folder / "manifest.json");
   if (is_there(folder / "metrics.jsonl")) add_curves(folder / "metrics.jsonl", "", run.curves);
   if (is_there(folder / "evaluations.jsonl")) add_curves(folder / "evaluations.jsonl", "eval_", run.curves);
   run.scored = is_there(folder / "eval.json");
@@ -231,6 +267,8 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   return s;
 }
 
+TrainingRun read_training_run(const std::string& folder) { return read_run(folder); }
+
 ReportInput read_report_input(const std::vector<std::string>& paths) {
   ReportInput input;
   std::set<fs::path> seen;
@@ -246,11 +284,11 @@ ReportInput read_report_input(const std::vector<std::string>& paths) {
     if (fs::is_directory(status)) {
       if (!seen.insert(fs::canonical(path)).second) continue;  // exists, as its status says
       input.runs.push_back(read_run(path));
-      add_data_source(path / "manifest.json", input.data);
+      add_data_source(input.runs.back().facts.data, input.data);
       if (input.runs.back().scored) add_scores(path / "eval.json");
     } else if (fs::is_regular_file(status)) {
       add_scores(path);
-      add_data_source(path.parent_path() / "manifest.json", input.data);
+      add_data_source(read_facts(path.parent_path() / "manifest.json").data, input.data);
     } else {
       throw Error(ExitCode::usage, "there is no such run folder or eval.json", text,
                   "give folders made by `r2pac train`, or files made by `r2pac eval -o FILE`");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "settings/settings.h"
+#include "training/run_effort.h"
 
 namespace r2pac {
 
@@ -48,18 +49,29 @@ struct ScoredPolicy {
 /// Step to value.
 using Curve = std::map<std::uint64_t, double>;
 
+/// A data file that a run was trained on.
+struct DataSource {
+  std::string path, fingerprint;
+};
+
+/// What the manifest of a run says; empty where there is none, or where it does not say.
+struct RunFacts {
+  std::string status;   ///< of the last start: running, stopped or finished
+  std::string program;  ///< its version and commit
+  std::string machine;  ///< processor and device
+  std::vector<std::string> command;
+  DataSource data;
+  std::optional<RunEffort> effort;  ///< early versions did not count
+};
+
 /// A run folder without its scores.
 struct TrainingRun {
   std::string folder;
   Settings settings;
+  RunFacts facts;
   /// By name: numbers of metrics.jsonl, and of evaluations.jsonl with "eval_" before them.
   std::map<std::string, Curve> curves;
   bool scored = false;  ///< has an eval.json
-};
-
-/// A data file that a run was trained on.
-struct DataSource {
-  std::string path, fingerprint;
 };
 
 struct ReportInput {
@@ -72,6 +84,9 @@ struct ReportInput {
 /// folder's manifest is read, too. A last line that is still being written is left out.
 /// Throws Error: usage for a path that is neither, checkpoint for a file with a fault, naming file and key.
 ReportInput read_report_input(const std::vector<std::string>& paths);
+
+/// One run folder. Throws as read_report_input().
+TrainingRun read_training_run(const std::string& folder);
 
 /// One eval.json from text; `file` names it in errors. Throws Error(checkpoint) naming file and key.
 ScoredPolicy parse_scores(std::string_view text, const std::string& file);

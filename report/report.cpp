@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "data/dataset.h"
 #include "report/input.h"
+#include "report/names.h"
 #include "report/pictures.h"
 #include "report/text.h"
 #include "storage/atomic_file.h"
@@ -101,8 +102,12 @@ void write_tables(const fs::path& folder, const ReportTable& table, const std::v
 void draw_pictures(const ReportOptions& options, const ReportInput& input, const ReportTable& table,
                    const std::shared_ptr<Device>& device) {
   const std::map<std::string, DataCloud> clouds = load_clouds(options, input);
-  std::vector<Picture> pictures = curve_pictures(input.runs);
-  for (const auto& more : {score_pictures(table, clouds), map_pictures(input.runs, device)})
+  std::vector<const Settings*> trainings;
+  for (const TrainingRun& run : input.runs) trainings.push_back(&run.settings);
+  for (const ScoredPolicy& s : input.scores) trainings.push_back(&s.settings);
+  const VariantLooks looks(trainings);
+  std::vector<Picture> pictures = curve_pictures(input.runs, looks);
+  for (const auto& more : {score_pictures(table, clouds, looks), map_pictures(input.runs, device)})
     pictures.insert(pictures.end(), more.begin(), more.end());
   std::string names;
   for (std::size_t i = 0; i < pictures.size(); ++i) {

@@ -67,6 +67,7 @@ TableRow make_row(const Group& group, const std::string& variant) {
   TableRow row;
   row.task = first.place();
   row.variant = variant;
+  row.settings = first.settings;
   row.checkpoint = checkpoint_text(first);
   row.cost_limit = first.cost_limit;
   std::map<std::uint64_t, Group> seeds;

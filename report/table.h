@@ -20,6 +20,9 @@ using VariantKeys = std::vector<std::pair<std::string, std::string>>;
 /// value of a setting that the task's preset gives is "preset" where it is that.
 VariantKeys training_keys(const Settings& settings);
 
+/// The method that was trained; early versions spelled cloning as settings of `r2pac`.
+std::string method_of_training(const Settings& settings);
+
 /// The same with how the policy acted in place of the settings of acting, and what else tells scores apart.
 VariantKeys scoring_keys(const ScoredPolicy& scores);
 
@@ -41,6 +44,7 @@ OverSeeds over_seeds(const std::vector<double>& values);
 
 struct TableRow {
   std::string task, variant, checkpoint;
+  Settings settings;      ///< of the training of one of its seeds
   double cost_limit = 0;  ///< kappa
   std::optional<OverSeeds> normalized_return;
   OverSeeds normalized_cost, episode_return, episode_cost;

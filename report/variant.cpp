@@ -39,13 +39,15 @@ VariantKeys training_keys(const Settings& settings) {
     const bool as_preset = info.per_task && of_task && value == setting_text(*of_task, key);
     keys.emplace_back(key, as_preset ? "preset" : unquoted(value));
     if (key == "method")
-      keys.back().second = is_cloning(settings)         ? "cloning"
-                           : settings.method == "r2pac" ? ""
-                                                        : settings.method;
+      keys.back().second = method_of_training(settings) == "r2pac" ? "" : method_of_training(settings);
   }
   if (is_cloning(settings))
     make_indifferent(keys, {"schedule", "critic_steps", "label_dropout", "label", "guidance_scale"});
   return keys;
+}
+
+std::string method_of_training(const Settings& settings) {
+  return is_cloning(settings) ? "cloning" : settings.method;
 }
 
 VariantKeys scoring_keys(const ScoredPolicy& s) {

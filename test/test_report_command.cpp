@@ -140,7 +140,7 @@ TEST_CASE("text in a picture is never obeyed") {
     row.task = row.variant = row.checkpoint = evil;
     row.seeds = 2;
     row.seed_scores = {{0, 0}, {0, 0}};
-    draw_scatter({path, folder / "x.pdf"}, {&row}, {});
+    draw_scatter({path, folder / "x.pdf"}, {&row}, {0}, {});
     CHECK(content(folder / "x.pdf").starts_with("%PDF-"));
     CHECK(!fs::exists(mark));
   }

@@ -5,7 +5,8 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "experiment/scoreboard.h"
+#include "base/printable.h"
+#include "experiment/report.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 
@@ -42,9 +43,22 @@ int run_status(const FolderOptions& options) {
   return 0;
 }
 
-int run_report(const FolderOptions& options) {
+struct ReportFolderOptions {
+  std::string folder;
+  bool no_pictures = false;
+};
+
+int run_report(const ReportFolderOptions& options) {
   const Plan plan = read_plan_file((fs::path(options.folder) / kPlanFile).string());
-  std::fputs(write_scoreboard(plan, options.folder).c_str(), stdout);
+  const ExperimentTables tables = write_experiment_tables(plan, options.folder);
+  std::fputs(tables.markdown.c_str(), stdout);
+  std::fflush(stdout);
+  std::vector<std::string> files = tables.files;
+  if (!options.no_pictures)
+    for (const std::string& file : draw_experiment(plan, options.folder)) files.push_back(file);
+  std::string names;
+  for (const std::string& file : files) names += (names.empty() ? "" : ", ") + file;
+  std::fprintf(stderr, "written to %s: %s\n", printable(options.folder).c_str(), names.c_str());
   return 0;
 }
 
@@ -111,9 +125,10 @@ void add_experiment(CLI::App& app, Action& action) {
   }
   {
     const auto [verb, options] =
-        add_verb(*group, action, run_report, "report", "Write the tables of what is there by now",
+        add_verb(*group, action, run_report, "report", "Write tables and pictures of what is there by now",
                  "r2pac experiment report out/table1-mini");
     verb->add_option("folder", options->folder, "Folder of one experiment")->required();
+    verb->add_flag("--no-pictures", options->no_pictures, "Only the tables");
   }
   {
     const auto [verb, options] =

@@ -11,6 +11,7 @@
 #include "data/dsrl.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
+#include "model/arithmetic.h"
 #include "model/region.h"
 #include "settings/text_value.h"
 #include "training/data_warnings.h"
@@ -52,10 +53,13 @@ class Run {
     if (!options.critics.empty() && learner_.step() == 0) take_critics();
     if (callbacks_.begins) callbacks_.begins();
     folder_.open(static_cast<bool>(options.evaluate));  // from here on files change
-    if (checkpoint)
+    if (checkpoint) {
+      past_ = folder_.past_effort(*checkpoint);
       folder_.continue_from(*checkpoint, learner_.step(), callbacks_.warn);
-    else
+    } else {
       folder_.begin_anew();
+    }
+    first_step_ = learner_.step();
     const RunFolder::PastEvaluations past = folder_.past_evaluations(learner_.step());
     best_ = past.best;
     last_evaluated_ = past.last_step;
@@ -96,6 +100,19 @@ class Run {
   }
 
  private:
+  /// Adds the seconds of its life to a sum.
+  class ScoringClock {
+   public:
+    explicit ScoringClock(double& sum) : sum_(sum) {}
+    ~ScoringClock() { sum_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+    ScoringClock(const ScoringClock&) = delete;
+    ScoringClock& operator=(const ScoringClock&) = delete;
+
+   private:
+    double& sum_;
+    const Clock::time_point start_ = Clock::now();
+  };
+
   bool stop_requested() const { return callbacks_.stop != nullptr && callbacks_.stop->load(); }
 
   static bool is_multiple(std::uint64_t step, std::int64_t of) {
@@ -178,6 +195,7 @@ class Run {
         learner_.finished() || (options_.evaluate_every > 0 && step > 0 &&
                                 step % options_.evaluate_every == 0 && learner_.trains_last_stage());
     if (!options_.evaluate || !due || step == last_evaluated_) return true;
+    const ScoringClock clock(scoring_seconds_);
     try {
       const std::optional<Scalars> scalars = learner_.scalars_over_data(stop);
       if (!scalars) return false;
@@ -230,6 +248,7 @@ class Run {
                              format_number(limit_as_value(settings_, data_->facts().longest_episode)));
     folder_.save_checkpoint(learner_.step(), snapshot.writer, settings_.keep_checkpoints);
     last_checkpoint_ = learner_.step();
+    write_manifest(nullptr);  // what this start took until now outlives a kill
   }
 
   RunEnd stopped() {
@@ -240,6 +259,30 @@ class Run {
     return RunEnd::stopped;
   }
 
+  /// What all starts took until now.
+  RunEffort effort() const {
+    RunEffort sum = past_;
+    sum.steps += learner_.step() - first_step_;
+    sum.seconds += std::chrono::duration<double>(Clock::now() - start_).count() - scoring_seconds_;
+    sum.scoring_seconds += scoring_seconds_;
+    sum.gflop_per_step = training_gflop(settings_, learner_.method()) /
+                         static_cast<double>(std::max<std::uint64_t>(learner_.total_steps(), 1));
+    sum.host_bytes = std::max(sum.host_bytes, peak_memory());
+    if (const std::size_t device = options_.device->memory().peak_bytes(); device > 0)
+      sum.device_bytes = std::max(sum.device_bytes.value_or(0), std::uint64_t{device});
+    return sum;
+  }
+
+  static Json to_json(const RunEffort& effort) {
+    return {{"steps", effort.steps},
+            {"seconds", effort.seconds},
+            {"scoring_seconds", effort.scoring_seconds},
+            {"gflop_per_step", effort.gflop_per_step},
+            {"host_bytes", effort.host_bytes},
+            {"device_bytes", effort.device_bytes ? Json(*effort.device_bytes) : Json(nullptr)}};
+  }
+
+  /// Writes the manifest; with a status as an entry of the run's history.
   void write_manifest(const char* status) {
     folder_.write_manifest(
         {{"program", "r2pac"},
@@ -260,6 +303,7 @@ class Run {
            {"device_description", options_.device->description()},
            {"instruction_set", isa_name(current_isa())},
            {"dense_layers", dense<float>().name()}}},
+         {"effort", to_json(effort())},
          {"libraries", {{"compiler", __VERSION__}, {"hdf5", hdf5_version()}, {"onednn", onednn_version()}}}},
         status, learner_.step());
   }
@@ -267,6 +311,7 @@ class Run {
   const RunOptions& options_;
   const RunCallbacks& callbacks_;
   const Settings settings_;
+  const Clock::time_point start_ = Clock::now();
   std::unique_ptr<TrainingData<float>> data_;
   RunFolder folder_;
   Learner<float> learner_;
@@ -275,6 +320,9 @@ class Run {
   std::optional<std::uint64_t> last_evaluated_, last_checkpoint_;
   Clock::time_point interval_start_;
   std::uint64_t interval_start_step_ = 0;
+  RunEffort past_;                // of the starts before this one
+  std::uint64_t first_step_ = 0;  // steps that they had done
+  double scoring_seconds_ = 0;
 };
 
 }  // namespace

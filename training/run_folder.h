@@ -16,6 +16,7 @@
 #include "training/learner.h"
 #include "training/policy.h"
 #include "training/run.h"
+#include "training/run_effort.h"
 
 namespace r2pac {
 
@@ -63,8 +64,11 @@ class RunFolder {
   void save_checkpoint(std::uint64_t step, SafetensorsWriter& writer, int keep);
   /// Writes a policy under this name.
   void save_policy(const Policy& policy, const char* name);
-  /// Adds an entry to the history of the run, and writes it with `facts`.
+  /// Adds an entry to the history of the run, and writes it with `facts`. Without a status it adds none.
   void write_manifest(nlohmann::ordered_json facts, const char* status, std::uint64_t step);
+  /// What the starts before this one took, as the manifest says; nothing where it cannot be read. Of a
+  /// checkpoint of another folder that folder's manifest counts.
+  RunEffort past_effort(const SafetensorsFile& checkpoint) const;
 
  private:
   void refuse_lost_run() const;

@@ -1,0 +1,74 @@
+#include "experiment/figures.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "experiment/record.h"
+#include "experiment/scoreboard.h"
+
+namespace r2pac {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The run of a training, once it has begun.
+bool has_begun(const fs::path& folder) {
+  std::error_code fault;
+  return fs::exists(folder / "config.toml", fault);
+}
+
+Picture picture_of(const std::string& name, const Chart& chart) {
+  return {name, [chart](const auto& files) { draw_chart(files, chart); }, chart.title};
+}
+
+}  // namespace
+
+MethodCurves method_curves(const Plan& plan) {
+  std::map<std::string, const Job*> jobs;
+  for (const Job& job : plan.jobs) jobs[job.id] = &job;
+  MethodCurves curves;
+  curves.title = plan.title + (plan.size == "published" ? "" : " (size " + plan.size + ")");
+  for (const PlannedCell& cell : plan.cells)
+    if (std::ranges::find(curves.columns, cell.column) == curves.columns.end())
+      curves.columns.push_back(cell.column);
+  for (const PlannedCell& cell : plan.cells) {
+    auto task = std::ranges::find(curves.tasks, cell.task, &TaskRuns::task);
+    if (task == curves.tasks.end()) {
+      curves.tasks.push_back({cell.task, std::vector<MethodRuns>(curves.columns.size())});
+      task = curves.tasks.end() - 1;
+    }
+    if (cell.train.empty()) continue;
+    const auto column = std::ranges::find(curves.columns, cell.column) - curves.columns.begin();
+    MethodRuns& runs = task->columns[static_cast<std::size_t>(column)];
+    const fs::path folder = fs::path(jobs.at(cell.train)->outputs.at(0)).parent_path();
+    if (has_begun(folder)) runs.runs.push_back(read_training_run(folder.string()));
+    const Job& score = *jobs.at(cell.score);
+    if (state_of(score) != JobState::done || score.outputs.empty()) continue;
+    const ScoredPolicy scores = read_scores(score.outputs[0]);
+    runs.returns.push_back(scores.normalized_return.value_or(scores.return_mean));
+    runs.costs.push_back(scores.normalized_cost);
+  }
+  return curves;
+}
+
+std::vector<Picture> experiment_pictures(const Plan& plan, const MethodCurves& curves) {
+  const std::optional<Chart> chart = plan.report == "sweep"      ? sweep_chart(curves)
+                                     : plan.report == "curves"   ? curve_grid(curves)
+                                     : plan.report == "q-curves" ? critic_chart(curves)
+                                                                 : std::nullopt;
+  if (!chart) return {};
+  return {picture_of(plan.report, *chart)};
+}
+
+std::vector<TimingRow> experiment_timing(const Plan& plan, const MethodCurves& curves) {
+  if (plan.report != "timing") return {};
+  std::vector<TimedRun> runs;
+  for (const TaskRuns& task : curves.tasks)
+    for (std::size_t c = 0; c < curves.columns.size(); ++c)
+      for (const TrainingRun& run : task.columns[c].runs)
+        runs.push_back({task.task, curves.columns[c], &run.facts});
+  return timing_rows(runs);
+}
+
+}  // namespace r2pac
