@@ -18,10 +18,6 @@ bool has_begun(const fs::path& folder) {
   return fs::exists(folder / "config.toml", fault);
 }
 
-Picture picture_of(const std::string& name, const Chart& chart) {
-  return {name, [chart](const auto& files) { draw_chart(files, chart); }, chart.title};
-}
-
 }  // namespace
 
 MethodCurves method_curves(const Plan& plan) {
@@ -53,12 +49,22 @@ MethodCurves method_curves(const Plan& plan) {
 }
 
 std::vector<Picture> experiment_pictures(const Plan& plan, const MethodCurves& curves) {
-  const std::optional<Chart> chart = plan.report == "sweep"      ? sweep_chart(curves)
-                                     : plan.report == "curves"   ? curve_grid(curves)
-                                     : plan.report == "q-curves" ? critic_chart(curves)
-                                                                 : std::nullopt;
-  if (!chart) return {};
-  return {picture_of(plan.report, *chart)};
+  struct Kind {
+    const char *report, *caption;
+    std::optional<Chart> (*chart)(const MethodCurves&);
+  };
+  constexpr Kind kKinds[] = {
+      {"sweep", "Return and cost over training, and of finished policies as bars.", sweep_chart},
+      {"curves", "Return and cost over training.", curve_grid},
+      {"q-curves", "Least Q_r and greatest Q_c of the averaged twins, over the steps of the critics.",
+       critic_chart}};
+  for (const Kind& kind : kKinds) {
+    if (plan.report != kind.report) continue;
+    const std::optional<Chart> chart = kind.chart(curves);
+    if (!chart) return {};
+    return {{kind.report, [chart](const auto& files) { draw_chart(files, *chart); }, kind.caption}};
+  }
+  return {};
 }
 
 std::vector<TimingRow> experiment_timing(const Plan& plan, const MethodCurves& curves) {

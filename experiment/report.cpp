@@ -3,8 +3,11 @@
 #include <filesystem>
 
 #include "experiment/figures.h"
+#include "experiment/record.h"
 #include "experiment/scoreboard.h"
+#include "report/grid_text.h"
 #include "report/markup.h"
+#include "report/page.h"
 #include "storage/atomic_file.h"
 
 namespace r2pac {
@@ -43,6 +46,33 @@ std::vector<std::string> draw_experiment(const Plan& plan, const std::string& fo
   }
   if (progress) progress(pictures.size(), pictures.size());
   return files;
+}
+
+void write_experiment_page(const Plan& plan, const std::string& folder, bool pictures) {
+  const MethodCurves curves = method_curves(plan);
+  Page page(curves.title);
+  MethodGrid grid = scoreboard(plan);
+  grid.title = "Finished policies";  // the page has the experiment's
+  page.markup(grid_html(grid));
+  const std::vector<TimingRow> timing = experiment_timing(plan, curves);
+  if (!timing.empty()) {
+    page.heading("Time and memory");
+    page.markup(html_of(timing_table(timing, kHtml)));
+  }
+  if (pictures) add_pictures(page, experiment_pictures(plan, curves), folder);
+  std::vector<NamedRun> runs;
+  for (const TaskRuns& task : curves.tasks)
+    for (std::size_t c = 0; c < curves.columns.size(); ++c)
+      for (const TrainingRun& run : task.columns[c].runs)
+        runs.push_back({task.task + ", " + curves.columns[c], &run});
+  add_runs(page, runs);
+  std::vector<std::pair<std::string, std::vector<std::string>>> commands;
+  for (const Job& job : plan.jobs)
+    if (job.kind != "report")
+      commands.emplace_back(job.kind + ", " + job.label + ": " + state_name(state_of(job)), job.argv);
+  page.heading("Plan");
+  page.commands("All " + std::to_string(commands.size()) + " jobs, and what became of them", commands);
+  write_file_atomically(fs::path(folder) / "report.html", page.text());
 }
 
 }  // namespace r2pac

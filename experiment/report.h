@@ -28,4 +28,8 @@ ExperimentTables write_experiment_tables(const Plan& plan, const std::string& fo
 std::vector<std::string> draw_experiment(const Plan& plan, const std::string& folder,
                                          const PictureProgress& progress = {});
 
+/// Writes report.html into the folder: the tables, the pictures (also as .svg), what was run on which data,
+/// and all commands of the plan with what became of them. Throws as the two above.
+void write_experiment_page(const Plan& plan, const std::string& folder, bool pictures);
+
 }  // namespace r2pac

@@ -89,10 +89,11 @@ std::vector<std::string> drawn_clauses(const Chart& chart, const Panel& panel, c
     clauses.push_back("'" + name + "' using 1:2 with boxes linecolor rgb '" + line_color(look_of(chart, i)) +
                       "' fillstyle " + (look_of(chart, i) < kColors.size() ? "solid 0.75" : "pattern 4") +
                       " border notitle");
-    if (panel.bars[i]->low < panel.bars[i]->high)
-      clauses.push_back("'" + name +
-                        "' using 1:2:3:4 with yerrorbars pointtype 0 linewidth 1.6 linecolor rgb '#202020' "
-                        "notitle");
+    if (panel.bars[i]->low < panel.bars[i]->high)  // error bars of gnuplot have a white spot at the mean
+      clauses.push_back(
+          "'" + name +
+          "' using 1:3:(0):($4-$3) with vectors heads size graph 0.02,90 linewidth 1.6 linecolor "
+          "rgb '#202020' notitle");
   }
   return clauses;
 }
@@ -206,7 +207,6 @@ bool is_blank(const Panel& panel) { return panel.title.empty() && !has_points(pa
 
 const char* const kChartStyle = R"gp(
 set multiplot
-set pointintervalbox 0
 set border 3 linecolor rgb '#606060'
 set tics nomirror out scale 0.6
 set grid linecolor rgb '#e8e8e8' linetype 1

@@ -86,6 +86,9 @@ Chart chart_of(const std::string& task, const std::vector<RunGroup>& groups, Spr
 void add_panel(Chart& chart, const std::vector<RunGroup>& groups, const std::string& curve, Spread spread,
                Panel panel) {
   panel.lines = bands_of(groups, curve, spread);
+  if (panel.share)  // a flow without labels logs a share below 0, which is none
+    for (Band& band : panel.lines)
+      std::erase_if(band, [](const BandPoint& p) { return p.mean < 0 || p.mean > 1; });
   if (has_points(panel)) chart.panels.push_back(std::move(panel));
 }
 

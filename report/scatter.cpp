@@ -64,7 +64,7 @@ void add_mark(Drawing& drawing, const ScatterMark& mark, const std::string& numb
   }
   if (mark.seeds.size() > 1) {
     drawing.points.push_back("'" + mean_file +
-                             "' using 1:2:3:4:5:6 with xyerrorbars pointtype 0 linewidth 1.6" + color +
+                             "' using 1:2:3:4:5:6 with xyerrorbars pointsize 0 linewidth 1.6" + color +
                              " notitle");
     drawing.points.push_back("'" + seeds_file + "' using 1:2 with points pointsize 0.9" + shape + color +
                              " notitle");

@@ -82,8 +82,29 @@ TEST_CASE("runs of two seeds become tables and pictures") {
   CHECK(has(content(out + "/episodes.csv"), "\nReachAvoid,,last,2,2,"));
   for (const char* name : {"/learning-ReachAvoid", "/training-ReachAvoid", "/scores-ReachAvoid", "/cost-map"})
     check_picture(out + name);
+  CHECK(!fs::exists(out + "/report.html"));
   fs::remove_all(out);
 
+  SECTION("one page has all of it") {
+    const ProgramResult result = report({"--html"});
+    CHECK(result.status == 0);
+    CHECK(result.err.empty());
+    const std::string page = content(out + "/report.html");
+    CHECK(page.starts_with("<!DOCTYPE html>"));
+    CHECK(page.ends_with("</html>\n"));
+    std::size_t pictures = 0;
+    for (std::size_t at = 0; (at = page.find("<svg ", at)) != std::string::npos; ++at) ++pictures;
+    CHECK(pictures == 4);
+    CHECK(has(page, "<td class=\"words\">ReachAvoid</td>"));
+    CHECK(has(page, " train --data " + fixture.data));
+    CHECK(has(page, "--eval-env reach-avoid"));
+    const std::string info = run_program({"data", "info", fixture.data, "--json"}).out;
+    const std::size_t at = info.find("\"fingerprint\": \"") + 16;
+    CHECK(has(page, info.substr(at, 32)));
+    for (const char* outside : {"http://", "https://", "src=", "<script", "<link", "@import"})
+      for (std::size_t at = 0; (at = page.find(outside, at)) != std::string::npos; ++at)
+        CHECK(page.compare(at, 18, "http://www.w3.org/") == 0);  // names of SVG
+  }
   SECTION("scores may lie elsewhere") {
     const std::string moved = fixture.path("scores.json");
     fs::rename(runs[0] + "/eval.json", moved);
