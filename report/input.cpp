@@ -112,14 +112,17 @@ std::string read_text(const fs::path& path) {
   return text;
 }
 
-/// Adds the numbers of each line of a .jsonl file to the curves, `prefix` before their names.
-void add_curves(const fs::path& path, const char* prefix, std::map<std::string, Curve>& curves) {
+/// Adds the numbers of each line of a .jsonl file to the curves, `prefix` before their names. Returns the
+/// last line.
+std::string add_curves(const fs::path& path, const char* prefix, std::map<std::string, Curve>& curves) {
   const std::string text = read_text(path), file = path.string();
   std::size_t begin = 0, line = 0;
+  std::string last;
   for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string where = file + ":" + std::to_string(++line);
+    last = text.substr(begin, end - begin);
     try {
-      const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
+      const Json json = parse_json(last, where);
       const std::uint64_t step = Members(json, where).count("step");
       for (const auto& [key, value] : json.items())
         if (value.is_number()) curves[prefix + key][step] = value.get<double>();
@@ -128,6 +131,7 @@ void add_curves(const fs::path& path, const char* prefix, std::map<std::string, 
                   "remove this line from the file, or give the folder's eval.json in place of the folder");
     }
   }
+  return last;
 }
 
 RunEffort read_effort(const Json& json, const std::string& file) {
@@ -191,6 +195,11 @@ bool is_stale(const ScoredPolicy& s) {
   return false;
 }
 
+/// Whether the numbers can be those of some episodes.
+bool is_score(const Evaluation& e) {
+  return e.episodes > 0 && e.share_within_limit >= 0 && e.share_within_limit <= 1;
+}
+
 TrainingRun read_run(const fs::path& folder) {
   if (!is_there(folder / "config.toml"))
     throw Error(ExitCode::usage, "the folder holds no run", folder.string(),
@@ -200,7 +209,11 @@ TrainingRun read_run(const fs::path& folder) {
   run.settings = read_settings((folder / "config.toml").string());
   run.facts = read_facts(folder / "manifest.json");
   if (is_there(folder / "metrics.jsonl")) add_curves(folder / "metrics.jsonl", "", run.curves);
-  if (is_there(folder / "evaluations.jsonl")) add_curves(folder / "evaluations.jsonl", "eval_", run.curves);
+  if (is_there(folder / "evaluations.jsonl")) {
+    run.last_evaluation =
+        parse_evaluation_line(add_curves(folder / "evaluations.jsonl", "eval_", run.curves));
+    if (run.last_evaluation && !is_score(*run.last_evaluation)) run.last_evaluation.reset();
+  }
   run.scored = is_there(folder / "eval.json");
   return run;
 }
@@ -264,6 +277,43 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   }
   require_mean(top, "return_mean", s.return_mean, returns);
   require_mean(top, "cost_mean", s.cost_mean, costs);
+  return s;
+}
+
+std::size_t ScoredPolicy::episode_count() const {
+  return while_training ? static_cast<std::size_t>(while_training->episodes) : episodes.size();
+}
+
+ScoredPolicy score_while_training(const TrainingRun& run) {
+  if (!run.last_evaluation) throw InvalidArgument("score_while_training: the run has no score");
+  const Evaluation& e = *run.last_evaluation;
+  const Settings& settings = run.settings;
+  const bool by_flow = settings.act_with == ActWith::flow;
+  const bool one_chunk =
+      settings.actor == ActorKind::gaussian || (settings.actor == ActorKind::one_step && !by_flow);
+  ScoredPolicy s;
+  s.file = (fs::path(run.folder) / "evaluations.jsonl").string();
+  s.policy = (fs::path(run.folder) / "policy.safetensors").string();
+  s.checkpoint = "last";
+  s.task = settings.task;
+  s.env = e.env;
+  s.data_fingerprint = run.facts.data.fingerprint;
+  s.step = e.step;
+  s.train_seed = static_cast<std::uint64_t>(settings.seed);
+  s.seed = e.seed;
+  s.cost_limit = settings.cost_limit;
+  s.selection = selection_name(settings.selection);
+  s.label = settings.label == ActingLabel::null ? "null" : "1";
+  s.act_with = by_flow ? "flow" : "";
+  s.candidates = one_chunk ? 1 : settings.num_candidates;
+  s.flow_steps = settings.flow_steps;
+  s.guidance = settings.guidance_scale;
+  s.return_mean = e.return_mean;
+  s.cost_mean = e.cost_mean;
+  s.normalized_cost = e.normalized_cost;
+  s.normalized_return = e.normalized_return;
+  s.settings = settings;
+  s.while_training = e;
   return s;
 }
 

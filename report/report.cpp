@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "data/dataset.h"
@@ -146,7 +147,15 @@ void write_page(const ReportOptions& options, Page& page, const ReportInput& inp
 }  // namespace
 
 void write_report(const ReportOptions& options, const std::shared_ptr<Device>& device) {
-  const ReportInput input = read_report_input(options.runs);
+  ReportInput input = read_report_input(options.runs);
+  std::vector<ScoredPolicy> on_the_way;
+  for (const TrainingRun& run : input.runs) {
+    if (!run.last_evaluation || has_scores(run, input.scores)) continue;
+    on_the_way.push_back(score_while_training(run));
+    note(run.folder + " was scored only while it trained; its row is of " +
+         counted(on_the_way.back().episode_count(), "episode") + "; more: r2pac eval " + run.folder);
+  }
+  input.scores.insert(input.scores.end(), on_the_way.begin(), on_the_way.end());
   const ReportTable table = make_table(input.scores);
   make_folder(options.out);
   require_output(fs::path(options.out) / "table.md");

@@ -28,6 +28,11 @@ constexpr const char* kLegend[] = {
     "and "
     "Pearson."};
 
+constexpr const char* kWhileTraining =
+    "(while training): the last score that a run made on its way, with the episodes of its --eval-episodes "
+    "and "
+    "--eval-seed; `r2pac eval` has not scored its policy.";
+
 /// The table in a language.
 TextTable table_in(const ReportTable& table, const Markup& markup) {
   const bool variants = has_variants(table);
@@ -51,8 +56,10 @@ TextTable table_in(const ReportTable& table, const Markup& markup) {
          format_number(row.cost_limit), spread(row.episode_return, 2, markup),
          spread(row.episode_cost, 2, markup), std::to_string(row.episodes)});
   }
+  std::vector<std::string> notes{std::begin(kLegend), std::end(kLegend)};
+  if (std::ranges::any_of(table.rows, &TableRow::while_training)) notes.emplace_back(kWhileTraining);
   // Columns of words: task and checkpoint, and between them the variant.
-  return {lines, variants ? std::size_t{3} : std::size_t{2}, {std::begin(kLegend), std::end(kLegend)}};
+  return {lines, variants ? std::size_t{3} : std::size_t{2}, notes};
 }
 
 std::string number_or_nothing(const std::optional<double>& value) {
@@ -212,30 +219,31 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
       returns.push_back(e.episode_return);
       costs.push_back(e.episode_cost);
     }
-    out += csv_line({row.task,
-                     row.variant,
-                     row.checkpoint,
-                     std::to_string(s.train_seed),
-                     std::to_string(s.seed),
-                     std::to_string(s.step),
-                     s.env,
-                     std::to_string(s.episodes.size()),
-                     format_number(s.cost_limit),
-                     number_or_nothing(s.normalized_return),
-                     format_number(s.normalized_cost),
-                     format_number(s.return_mean),
-                     format_number(standard_deviation(returns)),
-                     format_number(s.cost_mean),
-                     format_number(standard_deviation(costs)),
-                     s.selection,
-                     std::to_string(s.candidates),
-                     std::to_string(s.flow_steps),
-                     format_number(s.guidance),
-                     s.threshold,
-                     s.label,
-                     s.data_fingerprint,
-                     s.policy,
-                     s.file});
+    out += csv_line(
+        {row.task,
+         row.variant,
+         row.checkpoint,
+         std::to_string(s.train_seed),
+         std::to_string(s.seed),
+         std::to_string(s.step),
+         s.env,
+         std::to_string(s.episode_count()),
+         format_number(s.cost_limit),
+         number_or_nothing(s.normalized_return),
+         format_number(s.normalized_cost),
+         format_number(s.return_mean),
+         format_number(s.while_training ? s.while_training->return_std : standard_deviation(returns)),
+         format_number(s.cost_mean),
+         format_number(s.while_training ? s.while_training->cost_std : standard_deviation(costs)),
+         s.selection,
+         std::to_string(s.candidates),
+         std::to_string(s.flow_steps),
+         format_number(s.guidance),
+         s.threshold,
+         s.label,
+         s.data_fingerprint,
+         s.policy,
+         s.file});
   }
   return out;
 }

@@ -78,14 +78,14 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
 std::string checkpoint_text(const ScoredPolicy& s) {
   const Settings& settings = s.settings;
   std::int64_t total = settings.steps;
-  if (settings.schedule == Schedule::sequential) {
+  if (settings.schedule == Schedule::sequential && settings.method != "cloning") {  // that has one stage
     total += settings.resolved_critic_steps();
     if (settings.actor == ActorKind::one_step) total += settings.resolved_distill_steps();
   }
   const bool is_end = s.checkpoint == "last" && s.step == static_cast<std::uint64_t>(total);
   const std::string text =
       is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
-  return text + (s.stale ? " (stale)" : "");
+  return text + (s.while_training ? " (while training)" : s.stale ? " (stale)" : "");
 }
 
 std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys) {

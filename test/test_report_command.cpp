@@ -60,14 +60,28 @@ TEST_CASE("runs of two seeds become tables and pictures") {
     return run_program(more);
   };
 
-  // Not scored yet: the curves are drawn, and the message says what is missing.
+  // Scored only on the way: the last scores are reported and marked.
+  const ProgramResult on_the_way = report();
+  CHECK(on_the_way.status == 0);
+  CHECK(has(on_the_way.err,
+            "note: " + runs[0] + " was scored only while it trained; its row is of 2 episodes"));
+  CHECK(has(content(out + "/table.csv"), "\nReachAvoid,,last (while training),2,"));
+  CHECK(has(content(out + "/table.md"), "(while training): the last score that a run made on its way"));
+  CHECK(has(content(out + "/evaluations.csv"), runs[1] + "/evaluations.jsonl"));
+  CHECK(std::ranges::count(content(out + "/episodes.csv"), '\n') == 1);  // of them nothing but means is known
+  check_picture(out + "/scores-ReachAvoid");
+  fs::remove_all(out);
+
+  // Not scored at all: the curves are drawn, and the message says what is missing.
+  for (const std::string& run : runs) fs::rename(run + "/evaluations.jsonl", run + "/put aside");
   const ProgramResult unscored = report();
   CHECK(unscored.status == 2);
   CHECK(has(unscored.err, "r2pac eval " + runs[0]));
-  check_picture(out + "/learning-ReachAvoid");
+  CHECK(!fs::exists(out + "/learning-ReachAvoid.png"));
   check_picture(out + "/training-ReachAvoid");
   CHECK(!fs::exists(out + "/table.md"));
   fs::remove_all(out);
+  for (const std::string& run : runs) fs::rename(run + "/put aside", run + "/evaluations.jsonl");
 
   for (const std::string& run : runs)
     REQUIRE(run_program({"eval", run, "--episodes", "3", "--flow-steps", "2"}).status == 0);
@@ -102,13 +116,14 @@ TEST_CASE("runs of two seeds become tables and pictures") {
     const std::size_t at = info.find("\"fingerprint\": \"") + 16;
     CHECK(has(page, info.substr(at, 32)));
     for (const char* outside : {"http://", "https://", "src=", "<script", "<link", "@import"})
-      for (std::size_t at = 0; (at = page.find(outside, at)) != std::string::npos; ++at)
-        CHECK(page.compare(at, 18, "http://www.w3.org/") == 0);  // names of SVG
+      for (std::size_t found = 0; (found = page.find(outside, found)) != std::string::npos; ++found)
+        CHECK(page.compare(found, 18, "http://www.w3.org/") == 0);  // names of SVG
   }
   SECTION("scores may lie elsewhere") {
     const std::string moved = fixture.path("scores.json");
     fs::rename(runs[0] + "/eval.json", moved);
     CHECK(has(report().err, "r2pac eval " + runs[0]));
+    CHECK(has(content(out + "/table.csv"), "\nReachAvoid,,last (while training),1,"));  // beside the other's
     const ProgramResult result = report({moved});
     CHECK(result.status == 0);
     CHECK(result.err.empty());
