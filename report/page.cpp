@@ -81,8 +81,8 @@ std::string harmless_tag(const std::string& tag, std::size_t begin, const std::s
       refuse("an attribute without quotes");
     const std::size_t end = tag.find(tag[quote], quote + 1);
     if (end == std::string::npos) refuse("a torn attribute");
-    out += " " + tag.substr(at, name_end - at) + "=" + tag[quote] +
-           harmless_value(name, tag.substr(quote + 1, end - quote - 1), prefix) + tag[quote];
+    out.append(1, ' ').append(tag, at, name_end - at).append(1, '=').append(1, tag[quote]);
+    out.append(harmless_value(name, tag.substr(quote + 1, end - quote - 1), prefix)).append(1, tag[quote]);
     at = end + 1;
   }
   refuse("a torn tag");

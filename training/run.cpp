@@ -15,6 +15,7 @@
 #include "model/region.h"
 #include "settings/text_value.h"
 #include "training/data_warnings.h"
+#include "training/other_length.h"
 #include "training/policy.h"
 #include "training/run_folder.h"
 
@@ -56,6 +57,8 @@ class Run {
     if (checkpoint) {
       past_ = folder_.past_effort(*checkpoint);
       folder_.continue_from(*checkpoint, learner_.step(), callbacks_.warn);
+      // The line of a shorter run's end is none of a longer one's.
+      if (has_other_length_ && !logs_at(learner_.step())) folder_.drop_metrics_from(learner_.step());
     } else {
       folder_.begin_anew();
     }
@@ -78,7 +81,7 @@ class Run {
       const std::uint64_t step = learner_.step();
       if (step == before) return stopped();
       if (callbacks_.progress) callbacks_.progress(step, learner_.total_steps());
-      if (step == 1 || is_multiple(step, settings_.log_every) || learner_.finished()) log();
+      if (logs_at(step)) log();
       const bool evaluated = evaluate(stop);
       const bool asked = callbacks_.checkpoint != nullptr && callbacks_.checkpoint->exchange(false);
       if (asked || is_multiple(step, settings_.checkpoint_every) || learner_.finished()) checkpoint();
@@ -119,6 +122,10 @@ class Run {
     return step % static_cast<std::uint64_t>(of) == 0;
   }
 
+  bool logs_at(std::uint64_t step) const {
+    return step == 1 || is_multiple(step, settings_.log_every) || step == learner_.total_steps();
+  }
+
   std::unique_ptr<TrainingData<float>> load_data() const {
     const auto upload = [&](const Dataset& dataset) {
       for (const std::string& warning : data_warnings(dataset, settings_)) callbacks_.warn(warning);
@@ -129,7 +136,7 @@ class Run {
   }
 
   /// Refuses a checkpoint of other data or settings, naming the difference.
-  void require_same(const SafetensorsFile& file) const {
+  void require_same(const SafetensorsFile& file) {
     const std::string where = file.path().string();
     if (const auto format = file.metadata().find("format");
         format == file.metadata().end() || !is_checkpoint_format(format->second))
@@ -142,14 +149,23 @@ class Run {
                   "the checkpoint belongs to other data: fingerprint " + fingerprint + ", not " +
                       data_->fingerprint(),
                   where, "give the data file that the run began with, or another --out to begin anew");
-    std::string changed;
-    for (const SettingDifference& d :
-         differences(parse_settings(file.metadata("settings"), where), settings_))
-      if (d.info.trains())
-        changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
+    const Settings then = parse_settings(file.metadata("settings"), where);
+    const bool is_named = options_.resume != "auto" && options_.resume != "never";
+    std::string changed, todo = "use the settings that the run began with, or another --out to begin anew";
+    for (const SettingDifference& d : differences(then, settings_)) {
+      if (!d.info.trains()) continue;
+      if (is_length(d.key) && is_named) {
+        has_other_length_ = true;
+        continue;
+      }
+      if (is_length(d.key)) todo += "; to go on for another number of steps name the run: --resume RUN";
+      changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
+    }
     if (!changed.empty())
-      throw Error(ExitCode::settings, "the checkpoint belongs to other settings: " + changed, where,
-                  "use the settings that the run began with, or another --out to begin anew");
+      throw Error(ExitCode::settings, "the checkpoint belongs to other settings: " + changed, where, todo);
+    if (has_other_length_)
+      require_same_so_far(learner_.method(), then, settings_,
+                          parse_number<std::uint64_t>(file.metadata("step")).value_or(0), where);
   }
 
   /// The checkpoint that the run goes on from, if there is one.
@@ -320,8 +336,9 @@ class Run {
   std::optional<std::uint64_t> last_evaluated_, last_checkpoint_;
   Clock::time_point interval_start_;
   std::uint64_t interval_start_step_ = 0;
-  RunEffort past_;                // of the starts before this one
-  std::uint64_t first_step_ = 0;  // steps that they had done
+  RunEffort past_;                 // of the starts before this one
+  bool has_other_length_ = false;  // than the run that the checkpoint is of
+  std::uint64_t first_step_ = 0;   // steps that they had done
   double scoring_seconds_ = 0;
 };
 

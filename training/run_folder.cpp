@@ -200,6 +200,13 @@ void RunFolder::continue_from(const SafetensorsFile& checkpoint, std::uint64_t s
          std::to_string(metrics_->size()) + " bytes are kept, and the run goes on without the lines between");
 }
 
+void RunFolder::drop_metrics_from(std::uint64_t step) {
+  metrics_->truncate_after([&](std::string_view line) {
+    const auto of_line = step_of(line);
+    return of_line && *of_line < step;
+  });
+}
+
 void RunFolder::begin_anew() {
   metrics_->truncate_after(0);
   timing_->truncate_after(0);

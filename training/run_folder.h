@@ -48,6 +48,8 @@ class RunFolder {
   /// damage on. Throws Error(checkpoint).
   void continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
                      const std::function<void(const std::string&)>& warn);
+  /// Removes the metrics of this step and later ones.
+  void drop_metrics_from(std::uint64_t step);
   /// Removes all metrics, as is needed after a kill before the first checkpoint.
   void begin_anew();
   /// The best of the scores up to `step`, and the step of the last. Removes later ones.
