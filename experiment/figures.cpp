@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "experiment/record.h"
 #include "experiment/scoreboard.h"
+#include "report/composition.h"
 
 namespace r2pac {
 namespace {
@@ -16,6 +19,29 @@ namespace fs = std::filesystem;
 bool has_begun(const fs::path& folder) {
   std::error_code fault;
   return fs::exists(folder / "config.toml", fault);
+}
+
+/// The word of a command behind a flag, or "".
+std::string word_after(const std::vector<std::string>& argv, const std::string& flag) {
+  const auto found = std::ranges::find(argv, flag);
+  return found == argv.end() || found + 1 == argv.end() ? "" : found[1];
+}
+
+/// The data of the plan's tasks, as far as the files are there.
+std::vector<DataPanel> data_panels(const Plan& plan) {
+  std::vector<DataPanel> panels;
+  std::set<std::string> seen;
+  for (const PlannedCell& cell : plan.cells) {
+    if (cell.train.empty() || !seen.insert(cell.task).second) continue;
+    const auto job = std::ranges::find(plan.jobs, cell.train, &Job::id);
+    const std::string file = word_after(job->argv, "--data");
+    std::error_code fault;
+    if (!fs::exists(file, fault)) continue;
+    const std::optional<Task> task = task_from_file_name(word_after(job->argv, "--task"));
+    panels.push_back(
+        {cell.task, data_cloud(load_dataset(file)), task ? task->cost_limit : Settings().cost_limit});
+  }
+  return panels;
 }
 
 }  // namespace
@@ -49,6 +75,13 @@ MethodCurves method_curves(const Plan& plan) {
 }
 
 std::vector<Picture> experiment_pictures(const Plan& plan, const MethodCurves& curves) {
+  if (plan.report == "composition") {
+    const std::vector<DataPanel> panels = data_panels(plan);
+    if (panels.empty()) return {};
+    return {{plan.report,
+             [panels, title = curves.title](const auto& files) { draw_composition(files, title, panels); },
+             "Return against cost of the episodes of the data."}};
+  }
   struct Kind {
     const char *report, *caption;
     std::optional<Chart> (*chart)(const MethodCurves&);

@@ -18,6 +18,7 @@ MethodCurves method_curves(const Plan& plan);
 ///   sweep        curves and bars (sweep)
 ///   curves       a grid of training curves (curves)
 ///   q-curves     values of the critics (q-curves)
+///   composition  the episodes of each task's data, which takes no run (composition)
 ///   others       none
 std::vector<Picture> experiment_pictures(const Plan& plan, const MethodCurves& curves);
 

@@ -25,6 +25,7 @@ std::string numbers(std::initializer_list<double> values) {
 /// A panel that grows: clauses of its plot command, those of its key, files, and the costs to be shown.
 struct Drawing {
   std::map<std::string, std::string>& files;
+  std::string prefix;
   std::vector<std::string> points = {}, key = {};
   double least_cost = 0, greatest_cost = 0;
 
@@ -35,20 +36,22 @@ struct Drawing {
 };
 
 void add_cloud(Drawing& drawing, const DataCloud& cloud) {
-  std::string& file = drawing.files["data"];
+  std::string& file = drawing.files[drawing.prefix + "data"];
   for (std::size_t i = 0; i < cloud.costs.size(); ++i) {
     file += numbers({cloud.costs[i], cloud.returns[i]}) + "\n";
     drawing.show(cloud.costs[i]);
   }
   drawing.points.emplace_back(
-      "'data' using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#a0909090' notitle");
+      "'" + drawing.prefix +
+      "data' using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#a0909090' notitle");
   drawing.key.emplace_back(
       "NaN with points pointtype 7 pointsize 0.9 linecolor rgb '#909090' title 'episodes of the data'");
 }
 
 /// number  tells the files of the marks apart
 void add_mark(Drawing& drawing, const ScatterMark& mark, const std::string& number) {
-  const std::string mean_file = "mean" + number, seeds_file = "seeds" + number;
+  const std::string mean_file = drawing.prefix + "mean" + number,
+                    seeds_file = drawing.prefix + "seeds" + number;
   const std::string shape = " pointtype " + std::to_string(kShapes[mark.shape % std::size(kShapes)]);
   const std::string color = " linecolor rgb '" + line_color(mark.look) + "'";
   const double deviation = mark.episode_cost.deviation.value_or(0);
@@ -103,7 +106,7 @@ DataCloud data_cloud(const Dataset& dataset) {
 }
 
 std::string scatter_panel(const Scatter& scatter, std::map<std::string, std::string>& files) {
-  Drawing drawing{files};
+  Drawing drawing{files, scatter.prefix};
   if (!scatter.cloud.costs.empty()) add_cloud(drawing, scatter.cloud);
   for (std::size_t i = 0; i < scatter.marks.size(); ++i)
     add_mark(drawing, scatter.marks[i], std::to_string(i));
@@ -120,7 +123,7 @@ std::string scatter_panel(const Scatter& scatter, std::map<std::string, std::str
   script +=
       "set xrange [" + numbers({drawing.least_cost - margin}) + ":" +
       numbers({drawing.greatest_cost + margin}) +
-      "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode' offset 0.6,0\nplot ";
+      "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode' offset -0.4,0\nplot ";
   for (const auto* clauses : {&drawing.points, &drawing.key})
     for (const std::string& clause : *clauses) script += clause + ",";
   script.back() = '\n';

@@ -32,6 +32,7 @@ struct Scatter {
   DataCloud cloud;
   std::vector<ScatterMark> marks;
   std::set<double> limits;  ///< costs at which a line stands
+  std::string prefix = {};  ///< of its files, where a picture has several panels
   std::size_t key_entries() const { return marks.size() + (cloud.costs.empty() ? 1 : 2); }
 };
 

@@ -223,6 +223,20 @@ TEST_CASE("curves of critics are those of the metrics") {
   CHECK(draw_experiment(f.plan, f.out.string()).front() == "q-curves.png");
 }
 
+TEST_CASE("a picture of the data needs no run, and leaves out what is not there") {
+  HandMade f("composition");
+  CHECK(experiment_pictures(f.plan, method_curves(f.plan)).empty());
+  const std::string file = f.folder / "SafetyBallRun-v0-80-940.hdf5";
+  write_dsrl(file, make_columns({{12, false}, {9, true}}, 7, 2, 1));
+  for (Job& job : f.plan.jobs)
+    if (job.kind == "train")
+      job.argv = {"r2pac",   "train",  "--task",
+                  "BallRun", "--data", job.id.starts_with("train Ball") ? file : f.folder / "none.hdf5"};
+  const std::vector<std::string> files = draw_experiment(f.plan, f.out.string());
+  CHECK(files == std::vector<std::string>{"composition.png", "composition.pdf"});
+  CHECK(bytes_of_file(f.out / "composition.png").starts_with("\x89PNG"));
+}
+
 TEST_CASE("a table of times has a row for each method and machine, and says what is scaled") {
   const HandMade f("timing");
   for (const int seed : {0, 1}) f.begin("BallRun", "ours", seed, 0.5, 0.5);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "report/chart.h"
+#include "report/composition.h"
 #include "report/gnuplot.h"
 #include "report/scatter.h"
 #include "small_run.h"
@@ -212,4 +213,29 @@ TEST_CASE("runs of the built-in robot without critics have no map of V_c, and th
     CHECK(report.status == 0);
     CHECK(fs::exists(run + "-report/cost-map.png") == (run == f.run));
   }
+}
+
+TEST_CASE("data sets are drawn without any run") {
+  const SmallRun f;
+  const std::string evil = f.path("it's <b> `x` $(touch obeyed).hdf5"), out = f.path("composition");
+  fs::copy_file(f.data, evil);
+  std::vector<std::string> command = {"data", "picture"};
+  for (int i = 0; i < 5; ++i) command.push_back(i % 2 == 0 ? f.data : evil);
+  command.emplace_back("-o");
+  for (const char* ending : {".png", ".pdf", ".svg"}) {
+    std::vector<std::string> one = command;
+    one.push_back(out + ending);
+    const ProgramResult result = run_program(one);
+    CHECK(result.status == 0);
+    CHECK(result.out == out + ending + "\n");
+  }
+  check_picture(out);
+  const std::string svg = content(out + ".svg");
+  CHECK(has(svg, " % of 30 within"));
+  CHECK(has(svg, "it\u2019s &lt;b>"));
+  CHECK(run_program({"data", "picture", f.data, "-o", out + ".jpg"}).status == 2);
+  CHECK(run_program({"data", "picture", f.path("none.hdf5"), "-o", out + ".png"}).status == 3);
+  CHECK(run_program({"data", "picture", f.data, "-o", f.data + "/x.png"}).status == 8);
+  CHECK_THROWS_AS(draw_composition({out + ".png"}, "t", {}), InvalidArgument);
+  CHECK_THROWS_AS(draw_composition({out + ".png"}, "t", {{"no episode", {}, 1}}), InvalidArgument);
 }
