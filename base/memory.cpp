@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,6 +50,12 @@ ProcessMemory process_memory() {
   };
   const std::size_t blank = std::min(pages.find(' '), pages.size());
   return {bytes_at(0), bytes_at(blank)};
+}
+
+std::uint64_t peak_memory() {
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 std::optional<std::uint64_t> memory_left_by_control_groups(const std::filesystem::path& root,

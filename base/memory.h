@@ -15,6 +15,8 @@ struct ProcessMemory {
   std::uint64_t address_space, resident;  ///< bytes
 };
 ProcessMemory process_memory();
+/// The most memory that this process had at a time, in bytes; not that of its child processes.
+std::uint64_t peak_memory();
 
 /// Bytes that the machine has available, or less where a control group leaves less; nothing if unknown.
 std::optional<std::uint64_t> available_memory();

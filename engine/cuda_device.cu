@@ -1,5 +1,7 @@
+#include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 
 #include "base/error.h"
 #include "cuda/cuda.cuh"
@@ -41,8 +43,12 @@ class CudaMemory final : public Memory {
                   "", "lower --batch or --hidden, or end other programs on the GPU");
     }
     cuda::check(status, "cudaMalloc", __FILE__, __LINE__);
-    std::shared_ptr<std::byte> owner(static_cast<std::byte*>(memory),
-                                     [](std::byte* block) { cudaFree(block); });
+    const std::shared_ptr<Usage> usage = usage_;  // buffers may outlive the device
+    usage->add(bytes);
+    std::shared_ptr<std::byte> owner(static_cast<std::byte*>(memory), [usage, bytes](std::byte* block) {
+      cudaFree(block);
+      usage->now -= bytes;
+    });
     R2_CUDA(cudaMemsetAsync(memory, 0, bytes, queue_.stream()));
     R2_CUDA(cudaStreamSynchronize(queue_.stream()));
     return owner;
@@ -53,8 +59,19 @@ class CudaMemory final : public Memory {
   void copy_out(void* host, const void* device, std::size_t bytes) override {
     copy(host, device, bytes, cudaMemcpyDeviceToHost);
   }
+  std::size_t peak_bytes() const override { return usage_->peak; }
 
  private:
+  struct Usage {
+    std::atomic<std::size_t> now{0}, peak{0};
+    void add(std::size_t bytes) {
+      const std::size_t sum = now += bytes;
+      std::size_t known = peak;
+      while (known < sum && !peak.compare_exchange_weak(known, sum)) {
+      }
+    }
+  };
+
   /// Waits for the copy: the caller's memory may end its life after the call.
   void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
     if (bytes == 0) return;
@@ -64,6 +81,7 @@ class CudaMemory final : public Memory {
   }
 
   const cuda::Queue& queue_;
+  const std::shared_ptr<Usage> usage_ = std::make_shared<Usage>();
 };
 
 class CudaRecording final : public Recording {

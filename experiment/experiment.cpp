@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "experiment/task_sets.h"
+#include "report/names.h"
 #include "settings/tasks.h"
 #include "settings/text_value.h"
 #include "settings/toml_document.h"
@@ -18,22 +19,6 @@ namespace r2pac {
 namespace {
 
 constexpr std::size_t kMostSeeds = 1000;
-
-struct Title {
-  std::string_view method, title;
-};
-constexpr Title kTitles[] = {{"r2pac", "R2PAC"},
-                             {"safe-chunks", "Safe chunks"},
-                             {"budgeted", "Budgeted"},
-                             {"cloning", "Flow cloning"},
-                             {"bc", "BC"},
-                             {"bc-safe", "BC-safe"},
-                             {"cpq", "CPQ"},
-                             {"coptidice", "COptiDICE"},
-                             {"cdt", "CDT"},
-                             {"caps", "CAPS"},
-                             {"fisor", "FISOR"},
-                             {"bcrl", "BCRL"}};
 
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -168,7 +153,7 @@ class Reader {
     const std::string named =
         entry != nullptr ? text(*entry->get("method"), "method") : text(node, "methods");
     column.method = lower(named);  // a method that is not there is the plan's to refuse
-    for (const Title& known : kTitles)
+    for (const MethodTitle& known : kMethodTitles)
       if (named == known.title) column.method = known.method;
     column.name = method_title(column.method);
     if (entry == nullptr) return column;
@@ -268,12 +253,6 @@ std::string one_of(const Reader& reader, const toml::node& node, const std::stri
 }
 
 }  // namespace
-
-std::string method_title(const std::string& method) {
-  for (const Title& known : kTitles)
-    if (known.method == method) return std::string(known.title);
-  return method;
-}
 
 Experiment parse_experiment(const std::string& text, const std::string& where, const std::string& size) {
   const Reader reader(where);

@@ -55,8 +55,8 @@ struct Experiment {
 inline constexpr const char* kSizes[] = {"tiny", "mini", "published"};
 
 /// What the report of an experiment shows beside the table.
-inline constexpr const char* kReports[] = {"main-table",  "ablation-table", "sweep", "curves",
-                                           "composition", "umap",           "timing"};
+inline constexpr const char* kReports[] = {"main-table", "ablation-table", "sweep", "curves",
+                                           "q-curves",   "composition",    "umap",  "timing"};
 
 /// Reads an experiment's file. size  one of kSizes in place of the file's, or "". `tiny` keeps the first
 /// seed, 4 episodes of scores and 2 of each of 2 points of a curve; `mini` 5 points of 8 episodes. Throws
@@ -71,8 +71,5 @@ Experiment parse_experiment(const std::string& text, const std::string& where, c
 /// several of one key any. One text may have several, separated by commas.
 /// Throws Error(usage) where a text is of another form or nothing is left.
 void keep_only(Experiment& experiment, const std::vector<std::string>& only);
-
-/// How a method is called in tables: "R2PAC" for `r2pac`; others by their own name.
-std::string method_title(const std::string& method);
 
 }  // namespace r2pac

@@ -21,11 +21,6 @@ struct Gathered {
   std::vector<double> rewards, costs;
 };
 
-ScoredPolicy read_scores(const std::string& file) {
-  const auto bytes = read_file(file, std::size_t{1} << 28, ExitCode::checkpoint);
-  return parse_scores({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
-}
-
 void add_seed(Gathered& gathered, const PlannedCell& planned, const std::map<std::string, const Job*>& jobs) {
   GridCell& cell = gathered.cell;
   ++cell.wanted;
@@ -59,6 +54,11 @@ void add_seed(Gathered& gathered, const PlannedCell& planned, const std::map<std
 }
 
 }  // namespace
+
+ScoredPolicy read_scores(const std::string& file) {
+  const auto bytes = read_file(file, std::size_t{1} << 28, ExitCode::checkpoint);
+  return parse_scores({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
+}
 
 MethodGrid scoreboard(const Plan& plan) {
   std::map<std::string, const Job*> jobs;

@@ -2,9 +2,13 @@
 #pragma once
 
 #include "experiment/plan.h"
+#include "report/input.h"
 #include "report/method_grid.h"
 
 namespace r2pac {
+
+/// A file of scores. Throws Error(checkpoint).
+ScoredPolicy read_scores(const std::string& file);
 
 /// The scores that there are by now, and what became of the others. Throws Error(checkpoint) for a file of
 /// scores with a fault.

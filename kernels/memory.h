@@ -17,6 +17,8 @@ class Memory {
   /// device <- host and host <- device, after all work given to the device before.
   virtual void copy_in(void* device, const void* host, std::size_t bytes) = 0;
   virtual void copy_out(void* host, const void* device, std::size_t bytes) = 0;
+  /// The most bytes that were allocated at a time; 0 for the CPU, where the process has the number.
+  virtual std::size_t peak_bytes() const { return 0; }
 };
 
 /// The CPU's. Large blocks are asked for in huge pages, which saves most address-translation misses.

@@ -6,6 +6,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "report/method_grid.h"
+#include "settings/text_value.h"
 
 namespace r2pac {
 namespace {
@@ -13,12 +15,26 @@ namespace {
 constexpr std::array<const char*, 6> kColors = {"#0072B2", "#D55E00", "#009E73",
                                                 "#CC79A7", "#E69F00", "#56B4E9"};
 
-constexpr int kLeft = 96, kWidth = 370, kRight = 20, kTop = 38, kHeight = 240, kBottom = 62;
+constexpr int kRight = 20, kTop = 38, kBottom = 62;
+constexpr double kShownCost = 100;  // every axis of costs goes at least so far
 
-std::string band_file(const Band& band) {
+/// A value of a panel as its axis shows it.
+double height(const Panel& panel, double value) { return panel.cost ? cost_height(value) : value; }
+
+std::string band_file(const Panel& panel, const Band& band) {
   std::ostringstream out;
   out.precision(9);
-  for (const BandPoint& p : band) out << p.x << ' ' << p.mean << ' ' << p.low << ' ' << p.high << '\n';
+  for (const BandPoint& p : band)
+    out << p.x << ' ' << height(panel, p.mean) << ' ' << height(panel, p.low) << ' ' << height(panel, p.high)
+        << '\n';
+  return out.str();
+}
+
+std::string bar_file(const Panel& panel, const MeanBar& bar, std::size_t place) {
+  std::ostringstream out;
+  out.precision(9);
+  out << place << ' ' << height(panel, bar.mean) << ' ' << height(panel, bar.low) << ' '
+      << height(panel, bar.high) << '\n';
   return out.str();
 }
 
@@ -37,30 +53,59 @@ bool has_width(const Band& band) {
   return std::ranges::any_of(band, [](const BandPoint& p) { return p.low < p.high; });
 }
 
-/// The plot command of a panel, whose files go to `files` under names that begin with `stem`.
-std::string plot_command(const Chart& chart, const Panel& panel, const std::string& stem, bool with_key,
-                         std::map<std::string, std::string>& files) {
+/// Number of the line_style() of an entry of the key.
+std::size_t look_of(const Chart& chart, std::size_t entry) {
+  return entry < chart.looks.size() ? chart.looks[entry] : entry;
+}
+
+/// The clauses of a plot command that draw a panel's lines or bars, whose files go to `files` under names
+/// that begin with `stem`.
+std::vector<std::string> drawn_clauses(const Chart& chart, const Panel& panel, const std::string& stem,
+                                       std::map<std::string, std::string>& files) {
   std::vector<std::string> clauses;
   const auto draw = [&](const Band& band, std::size_t i, bool dashed) {
     if (band.empty()) return;
     const std::string name = stem + (dashed ? "d" : "l") + std::to_string(i);
-    files[name] = band_file(band);
-    const std::string color = " linecolor rgb '" + line_color(i) + "'";
+    const std::size_t look = look_of(chart, i);
+    const std::string color = " linecolor rgb '" + line_color(look) + "'";
+    files[name] = band_file(panel, band);
     if (has_width(band))
       clauses.push_back("'" + name +
                         "' using 1:3:4 with filledcurves fillstyle transparent solid 0.18 noborder" + color +
                         " notitle");
     // One lone point would be an invisible line.
-    clauses.push_back(
-        "'" + name + "' using 1:2 with " + (band.size() == 1 ? "points pointtype 7" : "lines") + color +
-        (band.size() == 1 ? "" : " linewidth 2 dashtype " + std::to_string(dashed ? 3 : 1)) + " notitle");
+    clauses.push_back("'" + name + "' using 1:2 with " +
+                      (band.size() == 1 ? "points pointtype 7" + color
+                       : dashed         ? "lines linewidth 2 dashtype 3" + color
+                                        : "lines linewidth 2" + line_style(look)) +
+                      " notitle");
   };
   for (std::size_t i = 0; i < panel.lines.size(); ++i) draw(panel.lines[i], i, false);
   for (std::size_t i = 0; i < panel.dashed.size(); ++i) draw(panel.dashed[i], i, true);
+  for (std::size_t i = 0; i < panel.bars.size(); ++i) {
+    if (!panel.bars[i]) continue;
+    const std::string name = stem + "b" + std::to_string(i);
+    files[name] = bar_file(panel, *panel.bars[i], i);
+    clauses.push_back("'" + name + "' using 1:2 with boxes linecolor rgb '" + line_color(look_of(chart, i)) +
+                      "' fillstyle " + (look_of(chart, i) < kColors.size() ? "solid 0.75" : "pattern 4") +
+                      " border notitle");
+    if (panel.bars[i]->low < panel.bars[i]->high)  // error bars of gnuplot have a white spot at the mean
+      clauses.push_back(
+          "'" + name +
+          "' using 1:3:(0):($4-$3) with vectors heads size graph 0.02,90 linewidth 1.6 linecolor "
+          "rgb '#202020' notitle");
+  }
+  return clauses;
+}
+
+/// The plot command of a panel.
+std::string plot_command(const Chart& chart, const Panel& panel, const std::string& stem, bool with_key,
+                         std::map<std::string, std::string>& files) {
+  std::vector<std::string> clauses = drawn_clauses(chart, panel, stem, files);
   if (panel.limit) clauses.push_back("1 with lines linewidth 1.8 dashtype 2 linecolor rgb 'black' notitle");
   if (with_key) {
     for (std::size_t i = 0; i < chart.key.size(); ++i)
-      clauses.push_back("NaN with lines linewidth 3 linecolor rgb '" + line_color(i) + "' title " +
+      clauses.push_back("NaN with lines linewidth 3" + line_style(look_of(chart, i)) + " title " +
                         gnuplot_string(chart.key[i]));
     if (!chart.limit_text.empty())
       clauses.push_back("NaN with lines linewidth 1.8 dashtype 2 linecolor rgb 'black' title " +
@@ -72,6 +117,92 @@ std::string plot_command(const Chart& chart, const Panel& panel, const std::stri
   return command + "\n";
 }
 
+/// What a panel shows along one of its axes.
+struct Extent {
+  double least = HUGE_VAL, greatest = -HUGE_VAL;
+  void add(double value) {
+    least = std::min(least, value);
+    greatest = std::max(greatest, value);
+  }
+  bool has_width() const { return least < greatest && std::isfinite(greatest - least); }
+};
+
+Extent x_extent(const Panel& panel) {
+  Extent x;
+  for (const auto* bands : {&panel.lines, &panel.dashed})
+    for (const Band& band : *bands)
+      for (const BandPoint& p : band) x.add(p.x);
+  return x;
+}
+
+Extent y_extent(const Panel& panel) {
+  Extent y;
+  for (const auto* bands : {&panel.lines, &panel.dashed})
+    for (const Band& band : *bands)
+      for (const BandPoint& p : band) {
+        y.add(p.low);
+        y.add(p.high);
+      }
+  for (const std::optional<MeanBar>& bar : panel.bars) {
+    if (!bar) continue;
+    y.add(0);
+    y.add(bar->low);
+    y.add(bar->high);
+  }
+  return y;
+}
+
+/// The distance of tics for at most six of them: 1, 2 or 5 times a power of ten.
+std::string tics(const Extent& extent) {
+  if (!extent.has_width()) return "autofreq";
+  const double least = (extent.greatest - extent.least) / 5;
+  const double decade = std::pow(10, std::floor(std::log10(least)));
+  double step = 10 * decade;
+  for (const double times : {5, 2, 1})
+    if (times * decade >= least) step = times * decade;
+  return format_number(step);
+}
+
+void put_x_axis(std::ostream& out, const Chart& chart, const Panel& panel) {
+  if (panel.bars.empty()) {
+    const Extent x = x_extent(panel);
+    if (x.has_width())
+      out << "set xrange [" << format_number(x.least) << ":" << format_number(x.greatest) << "]";
+    else
+      out << "set xrange [*:*]";
+    out << "; set xtics " << tics(x) << "; set xlabel " << gnuplot_string(chart.x_label) << " offset 0,0.4\n";
+    return;
+  }
+  out << "set xrange [-0.7:" << static_cast<double>(panel.bars.size()) - 0.3
+      << "]; unset xlabel; set boxwidth 0.7\nset xtics (";
+  for (std::size_t i = 0; i < panel.bars.size(); ++i)
+    out << (i == 0 ? "'" : ", '") << (panel.bars[i] ? two_decimals(panel.bars[i]->mean) : "-") << "' " << i;
+  out << ")\n";
+}
+
+void put_y_axis(std::ostream& out, const Panel& panel) {
+  const bool logarithmic = panel.logarithmic && spans_decades(panel.lines);
+  const Extent y = y_extent(panel);
+  out << "set ylabel " << gnuplot_string(panel.y_label) << " offset 0.4,0\n"
+      << (logarithmic ? "set logscale y; set format y '10^{%T}'\n" : "unset logscale y; set format y '%g'\n");
+  if (panel.cost) {
+    double decade = kShownCost;
+    while (decade < y.greatest) decade *= 10;
+    out << "set yrange [0:" << cost_height(decade) + 0.08 << "]; set ytics ('0' 0, '0.5' 0.5";
+    for (double cost = 1; cost <= decade; cost *= 10) out << ", '" << cost << "' " << cost_height(cost);
+    out << ")\n";
+  } else {
+    out << "set ytics " << (logarithmic || panel.share ? "autofreq" : tics(y)) << "\n"
+        << (panel.share          ? "set yrange [-0.03:1.03]\n"
+            : panel.bars.empty() ? "set yrange [*:*]\n"
+                                 : "set yrange [*<0:0<*]\n");
+  }
+  out << (logarithmic || panel.cost ? "unset offsets\n" : "set offsets 0, 0, graph 0.05, graph 0.05\n");
+}
+
+/// A place that stays empty.
+bool is_blank(const Panel& panel) { return panel.title.empty() && !has_points(panel); }
+
 }  // namespace
 
 const char* const kChartStyle = R"gp(
@@ -82,7 +213,15 @@ set grid linecolor rgb '#e8e8e8' linetype 1
 set format '%g'
 )gp";
 
+double cost_height(double cost) { return cost <= 1 ? std::max(cost, 0.0) : 1 + std::log10(cost); }
+
 std::string line_color(std::size_t i) { return kColors[i % kColors.size()]; }
+
+std::string line_style(std::size_t i) {
+  constexpr std::array kDashes = {1, 4, 5};
+  return " linecolor rgb '" + line_color(i) + "' dashtype " +
+         std::to_string(kDashes[i / kColors.size() % kDashes.size()]);
+}
 
 std::string Heading::script(const std::string& title, const Canvas& canvas, std::size_t entries) {
   std::ostringstream out;
@@ -107,35 +246,37 @@ bool has_points(const Panel& panel) {
   const auto any = [](const std::vector<Band>& bands) {
     return std::ranges::any_of(bands, [](const Band& band) { return !band.empty(); });
   };
-  return any(panel.lines) || any(panel.dashed);
+  return any(panel.lines) || any(panel.dashed) ||
+         std::ranges::any_of(panel.bars, [](const std::optional<MeanBar>& bar) { return bar.has_value(); });
 }
 
 void draw_chart(const std::vector<std::string>& paths, const Chart& chart) {
-  if (chart.panels.empty() || !std::ranges::all_of(chart.panels, has_points))
+  if (!std::ranges::any_of(chart.panels, has_points) ||
+      !std::ranges::all_of(chart.panels, [](const Panel& p) { return is_blank(p) || has_points(p); }))
     throw InvalidArgument("draw_chart: every panel needs a point");
   const std::size_t entries = chart.key.size() + (chart.limit_text.empty() ? 0 : 1);
   const std::size_t columns = std::min(chart.columns, chart.panels.size());
   const std::size_t rows = (chart.panels.size() + columns - 1) / columns;
-  const int across = kLeft + kWidth + kRight, down = kTop + kHeight + kBottom,
+  const int across = chart.size.left + chart.size.width + kRight, down = kTop + chart.size.height + kBottom,
             above = Heading::height(entries);
   const Canvas canvas{static_cast<int>(columns) * across, above + static_cast<int>(rows) * down};
   std::map<std::string, std::string> files;
   std::ostringstream script;
-  script << kChartStyle << Heading::script(chart.title, canvas, entries) << "set xlabel "
-         << gnuplot_string(chart.x_label) << " offset 0,0.4\n";
+  script << kChartStyle << Heading::script(chart.title, canvas, entries);
+  bool with_key = true;
   for (std::size_t i = 0; i < chart.panels.size(); ++i) {
     const Panel& panel = chart.panels[i];
-    const int left = static_cast<int>(i % columns) * across + kLeft;
+    if (is_blank(panel)) continue;
+    const int left = static_cast<int>(i % columns) * across + chart.size.left;
     const int top = above + static_cast<int>(i / columns) * down + kTop;
-    const bool logarithmic = panel.logarithmic && spans_decades(panel.lines);
-    script << panel_place(canvas, left, top, kWidth, kHeight) << "set title " << gnuplot_string(panel.title)
-           << " offset 0,-0.5\nset ylabel " << gnuplot_string(panel.y_label) << " offset 0.9,0\n"
-           << (logarithmic ? "set logscale y; set format y '10^{%T}'\n"
-                           : "unset logscale y; set format y '%g'\n")
-           << (panel.share ? "set yrange [-0.03:1.03]\n" : "set yrange [*:*]\n")
-           << (logarithmic ? "unset offsets\n" : "set offsets 0, 0, graph 0.05, graph 0.05\n")
-           << plot_command(chart, panel, std::to_string(i) + "-", i == 0, files);
-    if (i == 0) script << Heading::clear;
+    script << panel_place(canvas, left, top, chart.size.width, chart.size.height) << "set title "
+           << gnuplot_string(panel.title) << (panel.plain_title ? " noenhanced" : " enhanced")
+           << " offset 0,-0.5\n";
+    put_x_axis(script, chart, panel);
+    put_y_axis(script, panel);
+    script << plot_command(chart, panel, std::to_string(i) + "-", with_key, files);
+    if (with_key) script << Heading::clear;
+    with_key = false;
   }
   script << "unset multiplot\n";
   draw_with_gnuplot(paths, canvas, script.str(), files);

@@ -125,7 +125,12 @@ Terminal terminal_for(const std::string& path, const Canvas& canvas) {
         "set terminal pdfcairo size " + width + "./128," + height + "./128" + common +
             " fontscale 0.53 linewidth 0.65 pointscale 0.55\nset output 'figure.pdf'\nset encoding utf8\n",
         "figure.pdf"};
-  throw InvalidArgument("draw_with_gnuplot: a path must end in .png or .pdf, not " + path);
+  // Without a size of its own it takes the width of the page that it stands in.
+  if (path.ends_with(".svg"))
+    return {"set terminal svg size " + width + "," + height + " dynamic" + common +
+                " linewidth 1.2 background rgb 'white'\nset output 'figure.svg'\nset encoding utf8\n",
+            "figure.svg"};
+  throw InvalidArgument("draw_with_gnuplot: a path must end in .png, .pdf or .svg, not " + path);
 }
 
 std::string first_line(const std::filesystem::path& path) {

@@ -17,6 +17,11 @@ constexpr const char* kMarkdownMarks =
     "Bold: safe. ¹: highest return among the safe of a row; ²: second highest; \\*: unsafe. A share such as "
     "2/3 says how many of the training seeds there are; such a cell is not compared.";
 
+constexpr const char* kColoredMarks =
+    "Grey: unsafe. Bold: safe. Red: highest return among the safe of a row; blue: second highest. A share "
+    "such "
+    "as 2/3 says how many of the training seeds there are; such a cell is not compared.";
+
 /// Where a cell has no numbers, why.
 std::string reason(const GridCell& cell) {
   if (cell.no_data) return "no data";
@@ -152,13 +157,15 @@ std::string grid_html(const MethodGrid& grid) {
   for (std::size_t c = 0; c < grid.columns.size(); ++c)
     out += "<li>" + html_text(total_text(grid, c)) + "</li>\n";
   out += "</ul>\n";
-  for (const char* sentence : kLegend) out += "<p>" + html_text(sentence) + "</p>\n";
+  for (const char* sentence : kLegend) out += "<p class=\"note\">" + html_text(sentence) + "</p>\n";
+  out += std::string("<p class=\"note\">") + kColoredMarks + "</p>\n";
   return out;
 }
 
 std::string grid_style() {
   return "table.grid { border-collapse: collapse; font-variant-numeric: tabular-nums; }\n"
          ".grid th, .grid td { padding: 0.15em 0.5em; text-align: right; }\n"
+         ".grid thead th { text-align: center; }\n"
          ".grid tbody th { text-align: left; font-weight: normal; }\n"
          ".grid .average { border-top: 1px solid; border-bottom: 1px solid; font-style: italic; }\n"
          ".grid .unsafe { color: #767676; }\n"

@@ -112,14 +112,17 @@ std::string read_text(const fs::path& path) {
   return text;
 }
 
-/// Adds the numbers of each line of a .jsonl file to the curves, `prefix` before their names.
-void add_curves(const fs::path& path, const char* prefix, std::map<std::string, Curve>& curves) {
+/// Adds the numbers of each line of a .jsonl file to the curves, `prefix` before their names. Returns the
+/// last line.
+std::string add_curves(const fs::path& path, const char* prefix, std::map<std::string, Curve>& curves) {
   const std::string text = read_text(path), file = path.string();
   std::size_t begin = 0, line = 0;
+  std::string last;
   for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string where = file + ":" + std::to_string(++line);
+    last = text.substr(begin, end - begin);
     try {
-      const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
+      const Json json = parse_json(last, where);
       const std::uint64_t step = Members(json, where).count("step");
       for (const auto& [key, value] : json.items())
         if (value.is_number()) curves[prefix + key][step] = value.get<double>();
@@ -128,15 +131,51 @@ void add_curves(const fs::path& path, const char* prefix, std::map<std::string, 
                   "remove this line from the file, or give the folder's eval.json in place of the folder");
     }
   }
+  return last;
 }
 
-/// The data file that a manifest names, if it names one.
-void add_data_source(const fs::path& manifest, std::vector<DataSource>& sources) {
-  if (!is_there(manifest)) return;
+RunEffort read_effort(const Json& json, const std::string& file) {
+  const Members effort(json, file, "effort.");
+  RunEffort e{effort.count("steps"), effort.number("seconds", 0), effort.number("scoring_seconds", 0),
+              effort.number("gflop_per_step", 0), effort.count("host_bytes")};
+  if (!effort.member("device_bytes").is_null()) e.device_bytes = effort.count("device_bytes");
+  return e;
+}
+
+/// What a manifest says, if there is one.
+RunFacts read_facts(const fs::path& manifest) {
+  RunFacts facts;
+  if (!is_there(manifest)) return facts;
   const std::string file = manifest.string();
   const Json json = parse_json(read_text(manifest), file);
-  const Members data(Members(json, file).member("data"), file, "data.");
-  const DataSource source{data.text("path"), data.text("fingerprint")};
+  const Members top(json, file);
+  const Members data(top.member("data"), file, "data.");
+  facts.data = {data.text("path"), data.text("fingerprint")};
+  if (top.has("version")) facts.program = top.text("version");
+  if (top.has("commit")) facts.program += " (" + top.text("commit") + ")";
+  if (top.has("machine")) {
+    const Members machine(top.member("machine"), file, "machine.");
+    facts.machine = machine.text("processor") + "; " + machine.text("device_description");
+  }
+  if (top.has("arguments")) {
+    if (!top.member("arguments").is_array()) top.must_be("arguments", "a list of texts");
+    for (const Json& word : top.member("arguments")) {
+      if (!word.is_string()) top.must_be("arguments", "a list of texts");
+      facts.command.push_back(word.get<std::string>());
+    }
+  }
+  if (top.has("history")) {
+    const Json& history = top.member("history");
+    if (!history.is_array()) top.must_be("history", "a list");
+    if (!history.empty()) facts.status = Members(history.back(), file, "history[-1].").text("status");
+  }
+  if (top.has("effort")) facts.effort = read_effort(top.member("effort"), file);
+  return facts;
+}
+
+/// Adds the data file that a manifest names, if it names one.
+void add_data_source(const DataSource& source, std::vector<DataSource>& sources) {
+  if (source.path.empty() && source.fingerprint.empty()) return;
   for (const DataSource& known : sources)
     if (known.path == source.path && known.fingerprint == source.fingerprint) return;
   sources.push_back(source);
@@ -170,6 +209,11 @@ void read_acting(const Members& top, ScoredPolicy& s) {
                       : format_number(top.number("threshold"));
 }
 
+/// Whether the numbers can be those of some episodes.
+bool is_score(const Evaluation& e) {
+  return e.episodes > 0 && e.share_within_limit >= 0 && e.share_within_limit <= 1;
+}
+
 TrainingRun read_run(const fs::path& folder) {
   if (!is_there(folder / "config.toml"))
     throw Error(ExitCode::usage, "the folder holds no run", folder.string(),
@@ -177,8 +221,13 @@ TrainingRun read_run(const fs::path& folder) {
   TrainingRun run;
   run.folder = folder.string();
   run.settings = read_settings((folder / "config.toml").string());
+  run.facts = read_facts(folder / "manifest.json");
   if (is_there(folder / "metrics.jsonl")) add_curves(folder / "metrics.jsonl", "", run.curves);
-  if (is_there(folder / "evaluations.jsonl")) add_curves(folder / "evaluations.jsonl", "eval_", run.curves);
+  if (is_there(folder / "evaluations.jsonl")) {
+    run.last_evaluation =
+        parse_evaluation_line(add_curves(folder / "evaluations.jsonl", "eval_", run.curves));
+    if (run.last_evaluation && !is_score(*run.last_evaluation)) run.last_evaluation.reset();
+  }
   run.scored = is_there(folder / "eval.json");
   return run;
 }
@@ -241,6 +290,45 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   return s;
 }
 
+std::size_t ScoredPolicy::episode_count() const {
+  return while_training ? static_cast<std::size_t>(while_training->episodes) : episodes.size();
+}
+
+ScoredPolicy score_while_training(const TrainingRun& run) {
+  if (!run.last_evaluation) throw InvalidArgument("score_while_training: the run has no score");
+  const Evaluation& e = *run.last_evaluation;
+  const Settings& settings = run.settings;
+  const bool by_flow = settings.act_with == ActWith::flow;
+  const bool one_chunk =
+      settings.actor == ActorKind::gaussian || (settings.actor == ActorKind::one_step && !by_flow);
+  ScoredPolicy s;
+  s.file = (fs::path(run.folder) / "evaluations.jsonl").string();
+  s.policy = (fs::path(run.folder) / "policy.safetensors").string();
+  s.checkpoint = "last";
+  s.task = settings.task;
+  s.env = e.env;
+  s.data_fingerprint = run.facts.data.fingerprint;
+  s.step = e.step;
+  s.train_seed = static_cast<std::uint64_t>(settings.seed);
+  s.seed = e.seed;
+  s.cost_limit = settings.cost_limit;
+  s.selection = selection_name(settings.selection);
+  s.label = settings.label == ActingLabel::null ? "null" : "1";
+  s.act_with = by_flow ? "flow" : "";
+  s.candidates = one_chunk ? 1 : settings.num_candidates;
+  s.flow_steps = settings.flow_steps;
+  s.guidance = settings.guidance_scale;
+  s.return_mean = e.return_mean;
+  s.cost_mean = e.cost_mean;
+  s.normalized_cost = e.normalized_cost;
+  s.normalized_return = e.normalized_return;
+  s.settings = settings;
+  s.while_training = e;
+  return s;
+}
+
+TrainingRun read_training_run(const std::string& folder) { return read_run(folder); }
+
 ReportInput read_report_input(const std::vector<std::string>& paths) {
   ReportInput input;
   std::set<fs::path> seen;
@@ -256,11 +344,11 @@ ReportInput read_report_input(const std::vector<std::string>& paths) {
     if (fs::is_directory(status)) {
       if (!seen.insert(fs::canonical(path)).second) continue;  // exists, as its status says
       input.runs.push_back(read_run(path));
-      add_data_source(path / "manifest.json", input.data);
+      add_data_source(input.runs.back().facts.data, input.data);
       if (input.runs.back().scored) add_scores(path / "eval.json");
     } else if (fs::is_regular_file(status)) {
       add_scores(path);
-      add_data_source(path.parent_path() / "manifest.json", input.data);
+      add_data_source(read_facts(path.parent_path() / "manifest.json").data, input.data);
     } else {
       throw Error(ExitCode::usage, "there is no such run folder or eval.json", text,
                   "give folders made by `r2pac train`, or files made by `r2pac eval -o FILE`");

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <tuple>
 
 #include "base/counted.h"
 #include "envs/reach_avoid.h"
 #include "report/chart.h"
 #include "report/cost_map.h"
+#include "report/curves.h"
 #include "report/scatter.h"
 #include "training/policy.h"
 
@@ -58,114 +60,114 @@ std::vector<std::pair<std::string, std::vector<RunGroup>>> group_runs(const std:
   return tasks;
 }
 
-/// Mean, least and greatest of a curve over the runs, over the steps (in thousands) that all of them have.
-Band band_of(const RunGroup& group, const std::string& name) {
-  std::vector<const Curve*> curves;
-  for (const TrainingRun* run : group.runs) {
-    const auto found = run->curves.find(name);
-    if (found == run->curves.end()) return {};
-    curves.push_back(&found->second);
-  }
-  Band band;
-  for (const auto& [step, unused] : *curves.front()) {
-    std::vector<double> values;
-    for (const Curve* curve : curves)
-      if (const auto found = curve->find(step); found != curve->end()) values.push_back(found->second);
-    if (values.size() < curves.size()) continue;
-    const auto [low, high] = std::ranges::minmax(values);
-    band.push_back({static_cast<double>(step) / 1000, mean(values), low, high});
-  }
-  return band;
-}
-
-std::vector<Band> bands_of(const std::vector<RunGroup>& groups, const std::string& name) {
+std::vector<Band> bands_of(const std::vector<RunGroup>& groups, const std::string& name, Spread spread) {
   std::vector<Band> bands;
-  for (const RunGroup& group : groups) bands.push_back(band_of(group, name));
+  for (const RunGroup& group : groups) bands.push_back(band_over(group.runs, name, spread));
   return bands;
 }
 
-Chart chart_of(const std::string& task, const std::vector<RunGroup>& groups) {
+Chart chart_of(const std::string& task, const std::vector<RunGroup>& groups, Spread spread,
+               const VariantLooks& looks) {
   Chart chart;
   const bool bands = std::ranges::any_of(groups, [](const RunGroup& g) { return g.runs.size() > 1; });
-  chart.title = task + (bands ? ": mean over seeds, band from least to greatest" : "");
+  chart.title = task + (!bands                        ? ""
+                        : spread == Spread::deviation ? ": mean ± standard deviation over seeds"
+                                                      : ": mean over seeds, band from least to greatest");
   chart.x_label = "gradient steps in thousands";
-  for (const RunGroup& group : groups)
-    chart.key.push_back((group.variant.empty() ? "" : group.variant + ", ") +
-                        counted(group.runs.size(), "seed"));
+  for (const RunGroup& group : groups) {
+    const VariantLooks::Look& look = looks.of(group.runs.front()->settings);
+    chart.key.push_back(look.name + ", " + counted(group.runs.size(), "seed"));
+    chart.looks.push_back(look.number);
+  }
   return chart;
 }
 
 /// Adds a panel of a curve if any run has it.
-void add_panel(Chart& chart, const std::vector<RunGroup>& groups, const std::string& curve, Panel panel) {
-  panel.lines = bands_of(groups, curve);
+void add_panel(Chart& chart, const std::vector<RunGroup>& groups, const std::string& curve, Spread spread,
+               Panel panel) {
+  panel.lines = bands_of(groups, curve, spread);
+  if (panel.share)  // a flow without labels logs a share below 0, which is none
+    for (Band& band : panel.lines)
+      std::erase_if(band, [](const BandPoint& p) { return p.mean < 0 || p.mean > 1; });
   if (has_points(panel)) chart.panels.push_back(std::move(panel));
 }
 
-Chart learning_chart(const std::string& task, const std::vector<RunGroup>& groups) {
-  Chart chart = chart_of(task, groups);
+Chart learning_chart(const std::string& task, const std::vector<RunGroup>& groups,
+                     const VariantLooks& looks) {
+  constexpr Spread kSpread = Spread::deviation;
+  Chart chart = chart_of(task, groups, kSpread, looks);
   chart.limit_text = "cost limit";
-  add_panel(chart, groups, "eval_normalized_return", {.title = "Return", .y_label = "normalised return"});
-  if (chart.panels.empty())
-    add_panel(chart, groups, "eval_return_mean", {.title = "Return", .y_label = "return per episode"});
-  add_panel(chart, groups, "eval_normalized_cost",
-            {.title = "Cost", .y_label = "normalised cost (cost / limit)", .limit = true});
-  add_panel(chart, groups, "eval_share_within_limit",
-            {.title = "Safe episodes", .y_label = "share within the limit", .share = true});
+  const auto add = [&](const char* curve, const Panel& panel) {
+    add_panel(chart, groups, curve, kSpread, panel);
+  };
+  add("eval_normalized_return", {.title = "Return", .y_label = "normalised return"});
+  if (chart.panels.empty()) add("eval_return_mean", {.title = "Return", .y_label = "return per episode"});
+  add("eval_normalized_cost",
+      {.title = "Cost", .y_label = "normalised cost (cost / limit)", .limit = true, .cost = true});
+  add("eval_share_within_limit",
+      {.title = "Safe episodes", .y_label = "share within the limit", .share = true});
   const char* deviation = "standard deviation";
-  add_panel(chart, groups, "eval_action_spread",
-            {.title = "Spread of the candidates' first actions", .y_label = deviation});
-  add_panel(chart, groups, "eval_q_cost_spread",
-            {.title = "Spread of the candidates' Q_c", .y_label = deviation});
+  add("eval_action_spread", {.title = "Spread of the candidates' first actions", .y_label = deviation});
+  add("eval_q_cost_spread", {.title = "Spread of the candidates' Q_c", .y_label = deviation});
   return chart;
 }
 
-Chart training_chart(const std::string& task, const std::vector<RunGroup>& groups) {
-  Chart chart = chart_of(task, groups);
+Chart training_chart(const std::string& task, const std::vector<RunGroup>& groups,
+                     const VariantLooks& looks) {
+  constexpr Spread kSpread = Spread::range;  // what a deviation leaves below zero, no loss is
+  Chart chart = chart_of(task, groups, kSpread, looks);
   chart.columns = 4;
+  const auto add = [&](const char* curve, const Panel& panel) {
+    add_panel(chart, groups, curve, kSpread, panel);
+  };
   for (const auto& [curve, title] :
        {std::pair{"loss_q_r", "Loss of Q_r"}, std::pair{"loss_q_c", "Loss of Q_c"},
         std::pair{"loss_v_r", "Loss of V_r"}, std::pair{"loss_v_c", "Loss of V_c"},
         std::pair{"loss_flow", "Loss of the flow"}})
-    add_panel(chart, groups, curve, {.title = title, .y_label = "loss", .logarithmic = true});
-  add_panel(chart, groups, "v_c",
-            {.title = "V_c (line) and threshold l (dotted)",
-             .y_label = "discounted cost",
-             .dashed = bands_of(groups, "threshold")});
+    add(curve, {.title = title, .y_label = "loss", .logarithmic = true});
+  add("v_c", {.title = "V_c (line) and threshold l (dotted)",
+              .y_label = "discounted cost",
+              .dashed = bands_of(groups, "threshold", kSpread)});
   const char* share = "share of the batch";
-  add_panel(chart, groups, "unsafe",
-            {.title = "Unsafe: the chunk leaves the region", .y_label = share, .share = true});
-  add_panel(chart, groups, "good", {.title = "Labelled good", .y_label = share, .share = true});
+  add("unsafe", {.title = "Unsafe: the chunk leaves the region", .y_label = share, .share = true});
+  add("good", {.title = "Labelled good", .y_label = share, .share = true});
   return chart;
 }
 
 }  // namespace
 
-std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs) {
+std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs, const VariantLooks& looks) {
   std::vector<Picture> pictures;
   FileNames file_names;
   for (const auto& [task, groups] : group_runs(runs)) {
-    const std::pair<const char*, Chart> charts[] = {{"learning", learning_chart(task, groups)},
-                                                    {"training", training_chart(task, groups)}};
-    for (const auto& [kind, chart] : charts)
+    const std::tuple<const char*, const char*, Chart> charts[] = {
+        {"learning", "scores over training", learning_chart(task, groups, looks)},
+        {"training", "losses, values and shares over training", training_chart(task, groups, looks)}};
+    for (const auto& [kind, what, chart] : charts)
       if (!chart.panels.empty())
-        pictures.push_back(
-            {file_names.make(kind, task), [chart](const auto& files) { draw_chart(files, chart); }});
+        pictures.push_back({file_names.make(kind, task),
+                            [chart](const auto& files) { draw_chart(files, chart); }, task + ": " + what});
   }
   return pictures;
 }
 
-std::vector<Picture> score_pictures(const ReportTable& table,
-                                    const std::map<std::string, DataCloud>& clouds) {
+std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds,
+                                    const VariantLooks& looks) {
   std::vector<Picture> pictures;
   FileNames file_names;
   for (std::size_t begin = 0, end = 0; begin < table.rows.size(); begin = end) {
     const std::string& task = table.rows[begin].task;
     std::vector<const TableRow*> rows;
     for (; end < table.rows.size() && table.rows[end].task == task; ++end) rows.push_back(&table.rows[end]);
-    pictures.push_back({file_names.make("scores", task), [rows, &clouds, &task](const auto& files) {
+    std::vector<std::size_t> numbers;
+    for (const TableRow* row : rows) numbers.push_back(looks.of(row->settings).number);
+    pictures.push_back({file_names.make("scores", task),
+                        [rows, numbers, &clouds, &task](const auto& files) {
                           const auto cloud = clouds.find(task);
-                          draw_scatter(files, rows, cloud == clouds.end() ? DataCloud() : cloud->second);
-                        }});
+                          draw_scatter(files, rows, numbers,
+                                       cloud == clouds.end() ? DataCloud() : cloud->second);
+                        },
+                        task + ": return against cost"});
   }
   return pictures;
 }
@@ -183,7 +185,7 @@ std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
     maps.push_back({fs::weakly_canonical(run.folder).filename().string(), cost_map(policy)});
   }
   if (maps.empty()) return {};
-  return {{"cost-map", [maps](const auto& files) { draw_cost_maps(files, maps); }}};
+  return {{"cost-map", [maps](const auto& files) { draw_cost_maps(files, maps); }, "V_c over the arena"}};
 }
 
 }  // namespace r2pac

@@ -9,6 +9,7 @@
 
 #include "engine/device.h"
 #include "report/input.h"
+#include "report/names.h"
 #include "report/scatter.h"
 #include "report/table.h"
 
@@ -19,17 +20,20 @@ struct Picture {
   std::string name;  ///< of its files, without ending
   /// Draws it into these files. What it was made from outlives it. Throws as draw_with_gnuplot().
   std::function<void(const std::vector<std::string>& files)> draw;
+  std::string caption;  ///< any text
 };
 
 /// Per task of the runs: learning-TASK from evaluations.jsonl (normalised return and cost, share of episodes
 /// within the limit) where a run has been scored on the way, and training-TASK from metrics.jsonl (losses,
-/// V_c and threshold, shares). One line per variant: the mean over its runs, with a band from the least to
-/// the greatest of them, over the steps that all of them have.
-std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs);
+/// V_c and threshold, shares). One line per variant: the mean over its runs, over the steps that all of them
+/// have, with a band: of scores one standard deviation to both sides, of losses from the least to the
+/// greatest. looks  of all that the report is about
+std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs, const VariantLooks& looks);
 
 /// Per task of the table: scores-TASK, return against cost of each row (mean and standard deviation over
 /// seeds, and the seeds) with the cost limit, over the data's episodes where `clouds` has the task.
-std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds);
+std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds,
+                                    const VariantLooks& looks);
 
 /// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold. The
 /// device evaluates the policies.

@@ -68,7 +68,7 @@ constexpr char kPathsClause[] = R"gp(, \
 )gp";
 
 ScatterMark mark(const std::string& name, std::size_t look, const DrawnPolicy& policy) {
-  return {name, look, {mean(policy.costs), {}}, {mean(policy.returns), {}}};
+  return {name, look, look, {mean(policy.costs), {}}, {mean(policy.returns), {}}};
 }
 
 std::string paths(const DrawnPolicy& policy) {

@@ -6,10 +6,13 @@
 #include <map>
 #include <optional>
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
 #include "data/dataset.h"
 #include "report/input.h"
+#include "report/names.h"
+#include "report/page.h"
 #include "report/pictures.h"
 #include "report/text.h"
 #include "storage/atomic_file.h"
@@ -98,11 +101,12 @@ void write_tables(const fs::path& folder, const ReportTable& table, const std::v
               printable(folder.string()).c_str());
 }
 
+/// Draws the pictures into files, and adds them to a page if there is one.
 void draw_pictures(const ReportOptions& options, const ReportInput& input, const ReportTable& table,
-                   const std::shared_ptr<Device>& device) {
+                   const VariantLooks& looks, const std::shared_ptr<Device>& device, Page* page) {
   const std::map<std::string, DataCloud> clouds = load_clouds(options, input);
-  std::vector<Picture> pictures = curve_pictures(input.runs);
-  for (const auto& more : {score_pictures(table, clouds), map_pictures(input.runs, device)})
+  std::vector<Picture> pictures = curve_pictures(input.runs, looks);
+  for (const auto& more : {score_pictures(table, clouds, looks), map_pictures(input.runs, device)})
     pictures.insert(pictures.end(), more.begin(), more.end());
   std::string names;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
@@ -110,15 +114,48 @@ void draw_pictures(const ReportOptions& options, const ReportInput& input, const
     const std::string stem = (fs::path(options.out) / pictures[i].name).string();
     pictures[i].draw({stem + ".png", stem + ".pdf"});
     names += (names.empty() ? "" : ", ") + pictures[i].name;
+    if (page != nullptr) add_pictures(*page, {pictures[i]}, options.out);
   }
   if (options.progress) options.progress(pictures.size(), pictures.size());
-  if (!names.empty()) std::printf("pictures, each .png and .pdf: %s\n", names.c_str());
+  if (!names.empty())
+    std::printf("pictures, each .png%s and .pdf: %s\n", page != nullptr ? ", .svg" : "", names.c_str());
+}
+
+VariantLooks looks_of_all(const ReportInput& input) {
+  std::vector<const Settings*> trainings;
+  for (const TrainingRun& run : input.runs) trainings.push_back(&run.settings);
+  for (const ScoredPolicy& s : input.scores) trainings.push_back(&s.settings);
+  return VariantLooks(trainings);
+}
+
+void write_page(const ReportOptions& options, Page& page, const ReportInput& input,
+                const VariantLooks& looks) {
+  std::vector<NamedRun> runs;
+  for (const TrainingRun& run : input.runs)
+    runs.push_back({task_alias(run.settings.task) + ", " + looks.of(run.settings).name, &run});
+  add_runs(page, runs);
+  std::vector<std::string> files;
+  for (const ScoredPolicy& s : input.scores) files.push_back(s.file);
+  if (!files.empty()) {
+    page.heading("Scores");
+    for (const std::string& file : files) page.paragraph(file);
+  }
+  write_file_atomically(fs::path(options.out) / "report.html", page.text());
+  std::printf("page: %s\n", printable((fs::path(options.out) / "report.html").string()).c_str());
 }
 
 }  // namespace
 
 void write_report(const ReportOptions& options, const std::shared_ptr<Device>& device) {
-  const ReportInput input = read_report_input(options.runs);
+  ReportInput input = read_report_input(options.runs);
+  std::vector<ScoredPolicy> on_the_way;
+  for (const TrainingRun& run : input.runs) {
+    if (!run.last_evaluation || has_scores(run, input.scores)) continue;
+    on_the_way.push_back(score_while_training(run));
+    note(run.folder + " was scored only while it trained; its row is of " +
+         counted(on_the_way.back().episode_count(), "episode") + "; more: r2pac eval " + run.folder);
+  }
+  input.scores.insert(input.scores.end(), on_the_way.begin(), on_the_way.end());
   const ReportTable table = make_table(input.scores);
   make_folder(options.out);
   require_output(fs::path(options.out) / "table.md");
@@ -132,7 +169,12 @@ void write_report(const ReportOptions& options, const std::shared_ptr<Device>& d
     if (s.stale)
       note(s.file + " is stale: " + s.policy + " is another policy by now; score it with `r2pac eval`");
   if (!table.rows.empty()) write_tables(options.out, table, input.scores);
-  if (!options.no_pictures) draw_pictures(options, input, table, device);
+  Page page("Report");
+  if (!table.rows.empty()) page.markup(table_html(table));
+  const VariantLooks looks = looks_of_all(input);
+  if (!options.no_pictures)
+    draw_pictures(options, input, table, looks, device, options.html ? &page : nullptr);
+  if (options.html) write_page(options, page, input, looks);
   if (table.rows.empty())
     throw Error(ExitCode::usage, "no run has been scored, so there is no table", unscored,
                 "make its eval.json with `r2pac eval " + unscored + "`");

@@ -1,6 +1,7 @@
 #include "report/table.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -42,7 +43,7 @@ template <class Figure>
 double weighted_mean(const Group& group, Figure figure) {
   double sum = 0, episodes = 0;
   for (const ScoredPolicy* s : group) {
-    const auto n = static_cast<double>(s->episodes.size());
+    const auto n = static_cast<double>(s->episode_count());
     sum += n * figure(*s);
     episodes += n;
   }
@@ -51,8 +52,10 @@ double weighted_mean(const Group& group, Figure figure) {
 
 void require_distinct_episodes(const Group& seed) {
   std::map<std::pair<std::uint64_t, std::int64_t>, const ScoredPolicy*> taken;
-  for (const ScoredPolicy* s : seed)
-    for (const ScoredEpisode& e : s->episodes) {
+  for (const ScoredPolicy* s : seed) {
+    std::vector<ScoredEpisode> episodes = s->episodes;
+    if (s->while_training) episodes.push_back({.episode = 0, .seed = s->seed});  // all begin with that seed
+    for (const ScoredEpisode& e : episodes) {
       const auto [place, added] = taken.insert({{e.seed, e.episode}, s});
       if (!added)
         throw Error(ExitCode::usage,
@@ -60,6 +63,7 @@ void require_distinct_episodes(const Group& seed) {
                     "counted twice",
                     place->second->file + " and " + s->file, "give only one of them");
     }
+  }
 }
 
 TableRow make_row(const Group& group, const std::string& variant) {
@@ -67,14 +71,23 @@ TableRow make_row(const Group& group, const std::string& variant) {
   TableRow row;
   row.task = first.place();
   row.variant = variant;
+  row.settings = first.settings;
   row.checkpoint = checkpoint_text(first);
   row.cost_limit = first.cost_limit;
+  row.while_training = first.while_training.has_value();
   std::map<std::uint64_t, Group> seeds;
   std::vector<double> within;
   bool normalized = true;
   for (const ScoredPolicy* s : group) {
     seeds[s->train_seed].push_back(s);
     normalized = normalized && s->normalized_return.has_value();
+    if (s->while_training) {  // of its episodes it is known how many are within the limit, not which
+      const std::size_t all = s->episode_count();
+      const auto safe = static_cast<std::size_t>(
+          std::lround(s->while_training->share_within_limit * static_cast<double>(all)));
+      within.insert(within.end(), safe, 1);
+      within.insert(within.end(), all - safe, 0);
+    }
     for (const ScoredEpisode& e : s->episodes) within.push_back(e.episode_cost <= s->cost_limit ? 1 : 0);
   }
   std::vector<double> normalized_returns, normalized_costs, returns, costs;

@@ -20,11 +20,14 @@ using VariantKeys = std::vector<std::pair<std::string, std::string>>;
 /// value of a setting that the task's preset gives is "preset" where it is that.
 VariantKeys training_keys(const Settings& settings);
 
+/// The method that was trained; early versions spelled cloning as settings of `r2pac`.
+std::string method_of_training(const Settings& settings);
+
 /// The same with how the policy acted in place of the settings of acting, and what else tells scores apart.
 VariantKeys scoring_keys(const ScoredPolicy& scores);
 
 /// "last" for a finished run's policy, "safe-best", or "step N"; with "(stale)" where the policy is another
-/// one by now.
+/// one by now, and "(while training)" for a score of a run that nobody scored afterwards.
 std::string checkpoint_text(const ScoredPolicy& scores);
 
 /// Per member of `keys` (all with the same names): "name=value, ..." of the names in which any two differ,
@@ -41,9 +44,11 @@ OverSeeds over_seeds(const std::vector<double>& values);
 
 struct TableRow {
   std::string task, variant, checkpoint;
+  Settings settings;      ///< of the training of one of its seeds
   double cost_limit = 0;  ///< kappa
   std::optional<OverSeeds> normalized_return;
   OverSeeds normalized_cost, episode_return, episode_cost;
+  bool while_training = false;            ///< scored only so
   std::size_t seeds = 0, safe_seeds = 0;  ///< safe: its normalised cost is at most 1
   double share_within_limit = 0;          ///< of all episodes
   /// 95 % for P(cost <= kappa), by bootstrap_interval() over all episodes of all seeds as if independent.

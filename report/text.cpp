@@ -2,23 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 #include "base/printable.h"
+#include "report/markup.h"
 #include "settings/text_value.h"
 
 namespace r2pac {
 namespace {
-
-/// The words of a table in one language of markup.
-struct Markup {
-  std::string (*text)(std::string_view);
-  const char* plus_minus;
-  const char* at_most_kappa;
-  const char* kappa;
-};
-
-constexpr Markup kMarkdown = {markdown_text, " ± ", "P(cost <= kappa)", "kappa"};
-constexpr Markup kLatex = {latex_text, " $\\pm$ ", "$P(\\mathrm{cost} \\le \\kappa)$", "$\\kappa$"};
 
 std::string spread(const OverSeeds& value, int digits, const Markup& markup) {
   return fixed_text(value.mean, digits) +
@@ -29,8 +20,21 @@ bool has_variants(const ReportTable& table) {
   return std::ranges::any_of(table.rows, [](const TableRow& row) { return !row.variant.empty(); });
 }
 
-/// Header and rows of the table as text.
-std::vector<std::vector<std::string>> cells(const ReportTable& table, const Markup& markup) {
+constexpr const char* kLegend[] = {
+    "Means over training seeds, ± their sample standard deviation where there are two or more.",
+    "Normalised cost: cost / kappa; a seed is safe if its mean is at most 1.",
+    "P(cost <= kappa): share of all episodes and its 95 % bootstrap interval, from 10,000 resamples of the "
+    "episodes of all seeds taken as independent; where all or none are within, the exact bound of Clopper "
+    "and "
+    "Pearson."};
+
+constexpr const char* kWhileTraining =
+    "(while training): the last score that a run made on its way, with the episodes of its --eval-episodes "
+    "and "
+    "--eval-seed; `r2pac eval` has not scored its policy.";
+
+/// The table in a language.
+TextTable table_in(const ReportTable& table, const Markup& markup) {
   const bool variants = has_variants(table);
   std::vector<std::vector<std::string>> lines;
   std::vector<std::string>& header = lines.emplace_back();
@@ -52,25 +56,11 @@ std::vector<std::vector<std::string>> cells(const ReportTable& table, const Mark
          format_number(row.cost_limit), spread(row.episode_return, 2, markup),
          spread(row.episode_cost, 2, markup), std::to_string(row.episodes)});
   }
-  return lines;
+  std::vector<std::string> notes{std::begin(kLegend), std::end(kLegend)};
+  if (std::ranges::any_of(table.rows, &TableRow::while_training)) notes.emplace_back(kWhileTraining);
+  // Columns of words: task and checkpoint, and between them the variant.
+  return {lines, variants ? std::size_t{3} : std::size_t{2}, notes};
 }
-
-/// Characters as a terminal shows them: bytes that continue a UTF-8 character do not count.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-/// How many columns hold words; the others hold numbers and go to the right.
-std::size_t word_columns(const ReportTable& table) { return has_variants(table) ? 3 : 2; }
-
-constexpr const char* kLegend[] = {
-    "Means over training seeds, ± their sample standard deviation where there are two or more.",
-    "Normalised cost: cost / kappa; a seed is safe if its mean is at most 1.",
-    "P(cost <= kappa): share of all episodes and its 95 % bootstrap interval, from 10,000 resamples of the "
-    "episodes of all seeds taken as independent; where all or none are within, the exact bound of Clopper "
-    "and "
-    "Pearson."};
 
 std::string number_or_nothing(const std::optional<double>& value) {
   return value ? format_number(*value) : "";
@@ -184,42 +174,9 @@ std::string csv_text(std::string_view text) {
   return quoted + '"';
 }
 
-std::string table_markdown(const ReportTable& table) {
-  const auto lines = cells(table, kMarkdown);
-  const std::size_t words = word_columns(table);
-  std::vector<std::size_t> widths(lines[0].size());
-  for (const auto& line : lines)
-    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
-  std::string out;
-  for (const auto& line : lines) {
-    for (std::size_t c = 0; c < line.size(); ++c) {
-      const std::string padding(widths[c] - width(line[c]), ' ');
-      out.append("| ").append(c < words ? line[c] + padding : padding + line[c]).append(1, ' ');
-    }
-    out += "|\n";
-    if (&line != lines.data()) continue;
-    for (std::size_t c = 0; c < line.size(); ++c)
-      out.append(1, '|').append(widths[c] + 1, '-').append(1, c < words ? '-' : ':');
-    out += "|\n";
-  }
-  for (const char* sentence : kLegend) out += std::string("\n") + sentence + "\n";
-  return out;
-}
-
-std::string table_latex(const ReportTable& table) {
-  const std::size_t words = word_columns(table);
-  const auto lines = cells(table, kLatex);
-  std::string out = "% needs \\usepackage{booktabs}\n";
-  for (const char* sentence : kLegend) out += std::string("% ") + sentence + "\n";
-  out += "\\begin{tabular}{" + std::string(words, 'l') + std::string(lines[0].size() - words, 'r') +
-         "}\n\\toprule\n";
-  for (const auto& line : lines) {
-    for (std::size_t c = 0; c < line.size(); ++c) out += (c > 0 ? " & " : "") + line[c];
-    out += " \\\\\n";
-    if (&line == lines.data()) out += "\\midrule\n";
-  }
-  return out + "\\bottomrule\n\\end{tabular}\n";
-}
+std::string table_markdown(const ReportTable& table) { return markdown_of(table_in(table, kMarkdown)); }
+std::string table_latex(const ReportTable& table) { return latex_of(table_in(table, kLatex)); }
+std::string table_html(const ReportTable& table) { return html_of(table_in(table, kHtml)); }
 
 std::string table_csv(const ReportTable& table) {
   std::string out =
@@ -263,30 +220,31 @@ std::string evaluations_csv(const ReportTable& table, const std::vector<ScoredPo
       returns.push_back(e.episode_return);
       costs.push_back(e.episode_cost);
     }
-    out += csv_line({row.task,
-                     row.variant,
-                     row.checkpoint,
-                     std::to_string(s.train_seed),
-                     std::to_string(s.seed),
-                     std::to_string(s.step),
-                     s.env,
-                     std::to_string(s.episodes.size()),
-                     format_number(s.cost_limit),
-                     number_or_nothing(s.normalized_return),
-                     format_number(s.normalized_cost),
-                     format_number(s.return_mean),
-                     format_number(standard_deviation(returns)),
-                     format_number(s.cost_mean),
-                     format_number(standard_deviation(costs)),
-                     s.selection,
-                     of_own(std::to_string(s.candidates)),
-                     of_own(std::to_string(s.flow_steps)),
-                     of_own(format_number(s.guidance)),
-                     s.threshold,
-                     s.label,
-                     s.data_fingerprint,
-                     s.policy,
-                     s.file});
+    out += csv_line(
+        {row.task,
+         row.variant,
+         row.checkpoint,
+         std::to_string(s.train_seed),
+         std::to_string(s.seed),
+         std::to_string(s.step),
+         s.env,
+         std::to_string(s.episode_count()),
+         format_number(s.cost_limit),
+         number_or_nothing(s.normalized_return),
+         format_number(s.normalized_cost),
+         format_number(s.return_mean),
+         format_number(s.while_training ? s.while_training->return_std : standard_deviation(returns)),
+         format_number(s.cost_mean),
+         format_number(s.while_training ? s.while_training->cost_std : standard_deviation(costs)),
+         s.selection,
+         of_own(std::to_string(s.candidates)),
+         of_own(std::to_string(s.flow_steps)),
+         of_own(format_number(s.guidance)),
+         s.threshold,
+         s.label,
+         s.data_fingerprint,
+         s.policy,
+         s.file});
   }
   return out;
 }

@@ -16,6 +16,9 @@ std::string table_markdown(const ReportTable& table);
 /// A `tabular` for the package booktabs, with the same columns and notes as comments.
 std::string table_latex(const ReportTable& table);
 
+/// A `table` element of the class "plain" with the same columns, and the notes.
+std::string table_html(const ReportTable& table);
+
 /// All numbers unrounded: one line per row of the table, per ScoredPolicy, per episode. Empty: does not
 /// apply.
 std::string table_csv(const ReportTable& table);

@@ -39,13 +39,15 @@ VariantKeys training_keys(const Settings& settings) {
     const bool as_preset = info.per_task && of_task && value == setting_text(*of_task, key);
     keys.emplace_back(key, as_preset ? "preset" : unquoted(value));
     if (key == "method")
-      keys.back().second = is_cloning(settings)         ? "cloning"
-                           : settings.method == "r2pac" ? ""
-                                                        : settings.method;
+      keys.back().second = method_of_training(settings) == "r2pac" ? "" : method_of_training(settings);
   }
   if (is_cloning(settings))
     make_indifferent(keys, {"schedule", "critic_steps", "label_dropout", "label", "guidance_scale"});
   return keys;
+}
+
+std::string method_of_training(const Settings& settings) {
+  return is_cloning(settings) ? "cloning" : settings.method;
 }
 
 VariantKeys scoring_keys(const ScoredPolicy& s) {
@@ -84,7 +86,7 @@ VariantKeys scoring_keys(const ScoredPolicy& s) {
 std::string checkpoint_text(const ScoredPolicy& s) {
   const Settings& settings = s.settings;
   std::int64_t total = settings.steps;
-  if (settings.schedule == Schedule::sequential) {
+  if (settings.schedule == Schedule::sequential && settings.method != "cloning") {  // that has one stage
     total += settings.resolved_critic_steps();
     if (settings.actor == ActorKind::one_step) total += settings.resolved_distill_steps();
   }
@@ -92,7 +94,7 @@ std::string checkpoint_text(const ScoredPolicy& s) {
       s.checkpoint == "last" && (!s.program.empty() || s.step == static_cast<std::uint64_t>(total));
   const std::string text =
       is_end || s.checkpoint == "safe-best" ? s.checkpoint : "step " + std::to_string(s.step);
-  return text + (s.stale ? " (stale)" : "");
+  return text + (s.while_training ? " (while training)" : s.stale ? " (stale)" : "");
 }
 
 std::vector<std::string> variant_texts(const std::vector<VariantKeys>& keys) {

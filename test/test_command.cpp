@@ -278,3 +278,26 @@ TEST_CASE("bench reports rows with the peak's share") {
   for (const Json& row : json["rows"])
     require_keys(row, {"name", "shape", "threads", "median_ms", "gflop", "gflops", "peak_fraction"});
 }
+
+TEST_CASE("a run that is named goes on with its own settings and data for more steps") {
+  const SmallRun f;
+  std::vector<std::string> whole = f.train({"--schedule", "joint", "--seed", "7", "--out", f.path("whole")});
+  *(std::find(whole.begin(), whole.end(), "--steps") + 1) = "60";
+  REQUIRE(run_program(whole).status == 0);
+  REQUIRE(run_program(f.train({"--schedule", "joint", "--seed", "7"})).status == 0);
+  const std::string before = content(f.run + "/policy.safetensors");
+  const ProgramResult longer = run_program({"train", "--resume", f.run, "--set", "steps=60"});
+  INFO(longer.err);
+  REQUIRE(longer.status == 0);
+  CHECK(longer.out.find("continuing at step 40") != std::string::npos);
+  for (const char* file : {"policy.safetensors", "metrics.jsonl"})
+    CHECK((content(f.run + "/" + file) == content(f.path("whole/") + file)));
+  CHECK((content(f.run + "/policy.safetensors") != before));
+  CHECK(run_program({"train", "--resume", f.run, "--set", "steps=70", "--set", "alpha=0.5"}).status == 4);
+  CHECK(run_program({"train", "--resume", f.run, "--set", "steps=50"}).status == 4);
+  for (const std::string& from : {std::string("auto"), f.path("none")}) {
+    const ProgramResult refused = run_program({"train", "--resume", from});
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("--data is required") != std::string::npos);
+  }
+}

@@ -1,6 +1,7 @@
 // Texts of other people's files, through `report`, `inspect` and error messages into every form that leaves
-// the program: terminal, Markdown, LaTeX, CSV and pictures. None is obeyed.
+// the program: terminal, Markdown, LaTeX, CSV, HTML and pictures. None is obeyed.
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include "base/printable.h"
@@ -169,6 +170,33 @@ void check_latex(const std::string& latex) {
   CHECK_FALSE(has(latex, "rule\n["));
 }
 
+/// Nothing in the page runs, loads or leads away, and every tag is one of ours.
+void check_html(const std::string& html) {
+  CHECK(is_plain(html.substr(html.find("<body>"))));
+  const std::set<std::string> ours = {
+      "!DOCTYPE", "html",    "head",    "meta",    "title",   "style",      "body",       "h1",
+      "h2",       "p",       "div",     "table",   "thead",   "tbody",      "tr",         "th",
+      "td",       "figure",  "details", "summary", "pre",     "wbr",        "figcaption", "svg",
+      "g",        "defs",    "circle",  "path",    "rect",    "use",        "filter",     "text",
+      "tspan",    "pattern", "polygon", "image",   "feFlood", "feComposite"};
+  for (std::size_t at = 0; (at = html.find('<', at)) != std::string::npos; ++at) {
+    const std::size_t begin = at + 1 + (html[at + 1] == '/' ? 1 : 0);
+    const std::string name = html.substr(begin, html.find_first_of(" \n/>", begin) - begin);
+    INFO(name);
+    CHECK(ours.contains(name));
+    // Its attributes: what stands in quotes is text, but for places.
+    bool quoted = false;
+    for (std::size_t i = begin; i < html.size() && (quoted || html[i] != '>'); ++i) {
+      if (html[i] == '"') quoted = !quoted;
+      if (!quoted) CHECK(html.compare(i, 3, " on") != 0);
+      if (!quoted && html.compare(i, 5, "href=") == 0) {
+        const std::string place = html.substr(i + 6, 22);
+        CHECK((place.starts_with("#") || place == "data:image/png;base64,"));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("no text of an eval.json is obeyed in any form of a report") {
@@ -209,7 +237,9 @@ TEST_CASE("no text of an eval.json is obeyed in any form of a report") {
     std::ofstream(drawn.back()) << json.dump();
   }
   fs::remove_all(out);
+  drawn.emplace_back("--html");
   check(drawn);
+  check_html(content(out + "/report.html"));
   CHECK(std::any_of(fs::directory_iterator(out), fs::directory_iterator(),
                     [](const auto& entry) { return entry.path().extension() == ".png"; }));
 }

@@ -286,6 +286,15 @@ TEST_CASE("a run's curves are read line by line, without a line that is still be
   CHECK(input.runs[0].curves.at("v_c") == Curve{{1, 2.5}, {5, 3}});
   CHECK(input.runs[0].curves.at("eval_normalized_cost") == Curve{{5, 0.5}});
   CHECK(!input.runs[0].curves.contains("phase"));
+  CHECK(!input.runs[0].last_evaluation);  // it says too little to be a score
+  for (const auto& [episodes, share] : {std::pair{"0", "1"}, std::pair{"2", "1.5"}, std::pair{"2", "0.5"}}) {
+    write("evaluations.jsonl",
+          std::string("{\"step\":5,\"env\":\"e\",\"episodes\":") + episodes +
+              ",\"seed\":0,\"return_mean\":1,\"return_std\":0,\"cost_mean\":0,\"cost_std\":0,"
+              "\"normalized_cost\":0,\"share_within_limit\":" +
+              share + "}\n");
+    CHECK(read_report_input({path}).runs[0].last_evaluation.has_value() == (std::string(share) == "0.5"));
+  }
   for (const char* line : {"{\"step\":-1}\n", "{}\n", "[]\n", "\n", "{\"step\":1,\"v_c\":1e999}\n"}) {
     write("metrics.jsonl", std::string("{\"step\":1}\n") + line);
     const std::string error = failure([&] { read_report_input({path}); });
@@ -295,6 +304,62 @@ TEST_CASE("a run's curves are read line by line, without a line that is still be
   write("metrics.jsonl", "");
   write("manifest.json", "{\"data\":{\"path\":7}}");
   CHECK(has(failure([&] { read_report_input({path}); }), "`data.path`"));
+}
+
+TEST_CASE("the last score of a run on its way is a row that says so, with what the line knows") {
+  TrainingRun run;
+  run.folder = "runs/a";
+  run.settings = resolve_settings({"",
+                                   "",
+                                   {"schedule=joint", "steps=1000", "num_candidates=4"},
+                                   {{"task", "BallRun"}, {"seed", "3"}}})
+                     .values;
+  run.facts.data.fingerprint = "0123";
+  CHECK_THROWS_AS(score_while_training(run), InvalidArgument);
+  Evaluation e;
+  e.step = 1000;
+  e.env = "BallRun";
+  e.episodes = 8;
+  e.return_mean = 40;
+  e.return_std = 3;
+  e.cost_mean = 2;
+  e.cost_std = 1;
+  e.normalized_return = 0.4;
+  e.normalized_cost = 0.4;
+  e.share_within_limit = 0.75;
+  run.last_evaluation = e;
+  TrainingRun other = run;
+  other.settings.seed = 4;
+  other.last_evaluation->return_mean = 60;
+  std::vector<ScoredPolicy> scores = {score_while_training(run), score_while_training(other)};
+  const ReportTable table = make_table(scores);
+  REQUIRE(table.rows.size() == 1);
+  CHECK(table.rows[0].checkpoint == "last (while training)");
+  CHECK(table.rows[0].seeds == 2);
+  CHECK(table.rows[0].episodes == 16);
+  CHECK(table.rows[0].episode_return.mean == 50);
+  CHECK(table.rows[0].normalized_cost.mean == Approx(0.4));
+  CHECK(table.rows[0].share_within_limit == 0.75);
+  CHECK(table.rows[0].share_interval.low < 0.75);
+  CHECK(table.rows[0].share_interval.high > 0.75);
+  CHECK(has(table_markdown(table), "`r2pac eval` has not scored its policy"));
+  CHECK(has(evaluations_csv(table, scores), ",8,5,0.4,0.4,40,3,2,1,least-cost,4,"));
+  CHECK(std::ranges::count(episodes_csv(table, scores), '\n') == 1);
+  // What `eval` found is another row, a run that has not ended is at its step, and one run does not count
+  // twice.
+  scores.push_back(parsed(scores_json("BallRun", 3, {10, 30}, {0, 5})));
+  scores[1].step = 400;
+  const ReportTable three = make_table(scores);
+  REQUIRE(three.rows.size() == 3);
+  CHECK(three.rows[1].checkpoint == "step 400 (while training)");
+  CHECK_FALSE(three.rows[2].while_training);
+  scores = {scores[0], scores[0]};
+  CHECK(failure([&] { make_table(scores); }).starts_with("2 | two scores have the same task"));
+}
+
+TEST_CASE("cloning has one stage, so that its last step is the end of the run") {
+  Json json = scores_json("BallRun", 0, {1}, {0}, {"method=cloning", "schedule=sequential"});
+  CHECK(make_table({parsed(json)}).rows.at(0).checkpoint == "last");
 }
 
 TEST_CASE("a line of scores has room for a name of any length") {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "report/chart.h"
+#include "report/composition.h"
 #include "report/gnuplot.h"
 #include "report/scatter.h"
 #include "small_run.h"
@@ -60,14 +61,28 @@ TEST_CASE("runs of two seeds become tables and pictures") {
     return run_program(more);
   };
 
-  // Not scored yet: the curves are drawn, and the message says what is missing.
+  // Scored only on the way: the last scores are reported and marked.
+  const ProgramResult on_the_way = report();
+  CHECK(on_the_way.status == 0);
+  CHECK(has(on_the_way.err,
+            "note: " + runs[0] + " was scored only while it trained; its row is of 2 episodes"));
+  CHECK(has(content(out + "/table.csv"), "\nReachAvoid,,last (while training),2,"));
+  CHECK(has(content(out + "/table.md"), "(while training): the last score that a run made on its way"));
+  CHECK(has(content(out + "/evaluations.csv"), runs[1] + "/evaluations.jsonl"));
+  CHECK(std::ranges::count(content(out + "/episodes.csv"), '\n') == 1);  // of them nothing but means is known
+  check_picture(out + "/scores-ReachAvoid");
+  fs::remove_all(out);
+
+  // Not scored at all: the curves are drawn, and the message says what is missing.
+  for (const std::string& run : runs) fs::rename(run + "/evaluations.jsonl", run + "/put aside");
   const ProgramResult unscored = report();
   CHECK(unscored.status == 2);
   CHECK(has(unscored.err, "r2pac eval " + runs[0]));
-  check_picture(out + "/learning-ReachAvoid");
+  CHECK(!fs::exists(out + "/learning-ReachAvoid.png"));
   check_picture(out + "/training-ReachAvoid");
   CHECK(!fs::exists(out + "/table.md"));
   fs::remove_all(out);
+  for (const std::string& run : runs) fs::rename(run + "/put aside", run + "/evaluations.jsonl");
 
   for (const std::string& run : runs)
     REQUIRE(run_program({"eval", run, "--episodes", "3", "--flow-steps", "2"}).status == 0);
@@ -82,12 +97,34 @@ TEST_CASE("runs of two seeds become tables and pictures") {
   CHECK(has(content(out + "/episodes.csv"), "\nReachAvoid,,last,2,2,"));
   for (const char* name : {"/learning-ReachAvoid", "/training-ReachAvoid", "/scores-ReachAvoid", "/cost-map"})
     check_picture(out + name);
+  CHECK(!fs::exists(out + "/report.html"));
   fs::remove_all(out);
 
+  SECTION("one page has all of it") {
+    const ProgramResult result = report({"--html"});
+    CHECK(result.status == 0);
+    CHECK(result.err.empty());
+    const std::string page = content(out + "/report.html");
+    CHECK(page.starts_with("<!DOCTYPE html>"));
+    CHECK(page.ends_with("</html>\n"));
+    std::size_t pictures = 0;
+    for (std::size_t at = 0; (at = page.find("<svg ", at)) != std::string::npos; ++at) ++pictures;
+    CHECK(pictures == 4);
+    CHECK(has(page, "<td class=\"words\">ReachAvoid</td>"));
+    CHECK(has(page, " train --data " + fixture.data));
+    CHECK(has(page, "--eval-env reach-avoid"));
+    const std::string info = run_program({"data", "info", fixture.data, "--json"}).out;
+    const std::size_t at = info.find("\"fingerprint\": \"") + 16;
+    CHECK(has(page, info.substr(at, 32)));
+    for (const char* outside : {"http://", "https://", "src=", "<script", "<link", "@import"})
+      for (std::size_t found = 0; (found = page.find(outside, found)) != std::string::npos; ++found)
+        CHECK(page.compare(found, 18, "http://www.w3.org/") == 0);  // names of SVG
+  }
   SECTION("scores may lie elsewhere") {
     const std::string moved = fixture.path("scores.json");
     fs::rename(runs[0] + "/eval.json", moved);
     CHECK(has(report().err, "r2pac eval " + runs[0]));
+    CHECK(has(content(out + "/table.csv"), "\nReachAvoid,,last (while training),1,"));  // beside the other's
     const ProgramResult result = report({moved});
     CHECK(result.status == 0);
     CHECK(result.err.empty());
@@ -140,7 +177,7 @@ TEST_CASE("text in a picture is never obeyed") {
     row.task = row.variant = row.checkpoint = evil;
     row.seeds = 2;
     row.seed_scores = {{0, 0}, {0, 0}};
-    draw_scatter({path, folder / "x.pdf"}, {&row}, {});
+    draw_scatter({path, folder / "x.pdf"}, {&row}, {0}, {});
     CHECK(content(folder / "x.pdf").starts_with("%PDF-"));
     CHECK(!fs::exists(mark));
   }
@@ -176,4 +213,29 @@ TEST_CASE("runs of the built-in robot without critics have no map of V_c, and th
     CHECK(report.status == 0);
     CHECK(fs::exists(run + "-report/cost-map.png") == (run == f.run));
   }
+}
+
+TEST_CASE("data sets are drawn without any run") {
+  const SmallRun f;
+  const std::string evil = f.path("it's <b> `x` $(touch obeyed).hdf5"), out = f.path("composition");
+  fs::copy_file(f.data, evil);
+  std::vector<std::string> command = {"data", "picture"};
+  for (int i = 0; i < 5; ++i) command.push_back(i % 2 == 0 ? f.data : evil);
+  command.emplace_back("-o");
+  for (const char* ending : {".png", ".pdf", ".svg"}) {
+    std::vector<std::string> one = command;
+    one.push_back(out + ending);
+    const ProgramResult result = run_program(one);
+    CHECK(result.status == 0);
+    CHECK(result.out == out + ending + "\n");
+  }
+  check_picture(out);
+  const std::string svg = content(out + ".svg");
+  CHECK(has(svg, " % of 30 within"));
+  CHECK(has(svg, "it\u2019s &lt;b>"));
+  CHECK(run_program({"data", "picture", f.data, "-o", out + ".jpg"}).status == 2);
+  CHECK(run_program({"data", "picture", f.path("none.hdf5"), "-o", out + ".png"}).status == 3);
+  CHECK(run_program({"data", "picture", f.data, "-o", f.data + "/x.png"}).status == 8);
+  CHECK_THROWS_AS(draw_composition({out + ".png"}, "t", {}), InvalidArgument);
+  CHECK_THROWS_AS(draw_composition({out + ".png"}, "t", {{"no episode", {}, 1}}), InvalidArgument);
 }

@@ -273,6 +273,72 @@ TEST_CASE("resuming with other data or settings is refused with the difference")
   CHECK(error_of(never, ExitCode::settings).find("already holds a run") != std::string::npos);
 }
 
+TEST_CASE("a run that goes on for more steps ends in the bytes of one that was started with them") {
+  const Fixture fixture;
+  for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {
+    const std::string base = schedule == Schedule::joint ? "joint" : "sequential";
+    const auto longer = [&](const std::string& name) {
+      RunOptions options = fixture.options(name, schedule);
+      options.settings.values.steps = 41;
+      return options;
+    };
+    REQUIRE(run(longer(base)) == RunEnd::finished);
+    for (const std::uint64_t first : {3, 20, 24, 100}) {  // 24: no line of the metrics; 100: the end
+      const RunOptions part = fixture.options(base + std::to_string(first), schedule);
+      REQUIRE(run(part, first) == (first < 100 ? RunEnd::stopped : RunEnd::finished));
+      RunOptions options = longer(base + std::to_string(first));
+      CHECK(error_of(options, ExitCode::settings).find("steps was 24 and is now 41") != std::string::npos);
+      options.resume = options.folder.string();
+      REQUIRE(run(options) == RunEnd::finished);
+      require_same_run(fixture.out(base), options.folder);
+    }
+    // In a folder of its own, which leaves the other as it was.
+    REQUIRE(run(fixture.options(base + "-short", schedule)) == RunEnd::finished);
+    const auto before = bytes_of(fixture.out(base + "-short") / "policy.safetensors");
+    RunOptions elsewhere = longer(base + "-elsewhere");
+    elsewhere.resume = fixture.out(base + "-short").string();
+    REQUIRE(run(elsewhere) == RunEnd::finished);
+    require_same_run(fixture.out(base), elsewhere.folder);
+    CHECK((bytes_of(fixture.out(base + "-short") / "policy.safetensors") == before));
+  }
+}
+
+TEST_CASE("another number of steps is refused where the steps that were done are not those of such a run") {
+  const Fixture fixture;
+  RunOptions options = fixture.options("run", Schedule::sequential);
+  REQUIRE(run(options) == RunEnd::finished);
+  options.resume = options.folder.string();
+  const auto refusal = [&](const std::function<void(Settings&)>& change) {
+    RunOptions changed = options;
+    change(changed.settings.values);
+    return error_of(changed, ExitCode::settings);
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(has(refusal([](Settings& s) { s.critic_steps = 30; }), "`critics` has ended with 20 steps"));
+  CHECK(has(refusal([](Settings& s) { s.critic_steps = -1; }), "and would now have 24"));
+  CHECK(
+      has(refusal([](Settings& s) { s.steps = 23; }), "has done 44 steps, more than it would now have (43)"));
+  CHECK(has(refusal([](Settings& s) {
+              s.steps = 41;
+              s.alpha = 0.5;
+            }),
+            "alpha was 0.9 and is now 0.5"));
+  // The same number in other words is none.
+  RunOptions same = options;
+  same.settings.values.steps = 41;
+  same.settings.values.distill_steps = 7;  // there is no such stage
+  CHECK(run(same) == RunEnd::finished);
+
+  RunOptions cosine = fixture.options("cosine", Schedule::joint);
+  cosine.settings.values.rate_decay = RateDecay::cosine;
+  REQUIRE(run(cosine) == RunEnd::finished);
+  cosine.resume = cosine.folder.string();
+  cosine.settings.values.steps = 41;
+  CHECK(has(error_of(cosine, ExitCode::settings), "rate_decay = cosine"));
+}
+
 TEST_CASE("a run that diverges stops, names step and term, and keeps its last good checkpoint") {
   const Fixture fixture;
   const RunOptions good = fixture.options("run", Schedule::joint);

@@ -1,5 +1,7 @@
 // A run folder belongs to one training at a time, keeps to itself, and is not written over; outputs are
 // judged before the work.
+#include <nlohmann/json.hpp>
+
 #include "folder_state.h"
 #include "resource_limit.h"
 #include "small_run.h"
@@ -258,4 +260,40 @@ TEST_CASE("a task that contradicts the name of the data file is said") {
   CHECK(train({"--task", "CarRun", "--out", f.path("a")}).find(warning) != std::string::npos);
   std::ofstream(f.path("run.toml")) << "task = \"CarRun\"\n";
   CHECK(train({"--config", f.path("run.toml"), "--out", f.path("b")}).find(warning) != std::string::npos);
+}
+
+TEST_CASE("a manifest adds up what all starts of a run took") {
+  const SmallRun f;
+  const auto effort = [&] { return nlohmann::json::parse(content(f.run + "/manifest.json")).at("effort"); };
+  Process first(endless(f));
+  REQUIRE(first.prints("critics 40/"));
+  first.signal(SIGKILL);
+  first.wait();
+  const nlohmann::json killed = effort();  // as of the last checkpoint
+  REQUIRE(killed["steps"] >= 20);
+  CHECK(killed["steps"].get<int>() % 20 == 0);
+  CHECK(killed["seconds"] > 0);
+  Process next(endless(f));
+  REQUIRE(next.prints("continuing at step "));
+  sleep_ms(100);
+  next.signal(SIGTERM);
+  REQUIRE(next.wait().status == 75);
+  const nlohmann::json stopped = effort();
+  CHECK(stopped["steps"] > killed["steps"]);
+  CHECK(stopped["seconds"] > killed["seconds"]);
+  CHECK(stopped["host_bytes"] > 1 << 20);
+  CHECK(stopped["device_bytes"].is_null());
+  CHECK(stopped["gflop_per_step"] > 0);
+  CHECK(stopped["scoring_seconds"] == 0);
+}
+
+TEST_CASE("scores on the way have a time of their own") {
+  const SmallRun f;
+  REQUIRE(run_program(f.train({"--eval-env", "reach-avoid", "--eval-every", "20", "--eval-episodes", "2",
+                               "--set", "flow_steps=2"}))
+              .status == 0);
+  const nlohmann::json effort = nlohmann::json::parse(content(f.run + "/manifest.json")).at("effort");
+  CHECK(effort["steps"] == 80);  // 40 of each stage
+  CHECK(effort["scoring_seconds"] > 0);
+  CHECK(effort["seconds"] > 0);
 }

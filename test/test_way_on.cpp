@@ -130,6 +130,8 @@ TEST_CASE("a manifest of any shape neither stops a run nor grows in it") {
   for (const std::string& text :
        {"{\"history\":" + nested(100000) + "}", nested(100000), std::string("{\"history\":[[[[]]]]}"),
         std::string("{\"history\":[{\"time\":1,\"status\":2,\"step\":3}]}"), std::string("{\"history\":7}"),
+        std::string("{\"effort\":{\"steps\":-1,\"seconds\":-1,\"scoring_seconds\":\"x\"}}"),
+        std::string("{\"effort\":[[]]}"),
         std::string("{\"history\":[{\"time\":\"t\",\"status\":\"s\",\"step\":-1}]}"),
         std::string("\x00\xff", 2), std::string(1 << 20, '{'), std::string("")}) {
     std::ofstream(manifest) << text;

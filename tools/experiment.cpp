@@ -5,7 +5,8 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "experiment/scoreboard.h"
+#include "base/printable.h"
+#include "experiment/report.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
 
@@ -24,27 +25,17 @@ int run_plan(const ExperimentOptions& options) {
 }
 
 int run_status(const FolderOptions& options) {
-  bool any = false;
-  std::error_code fault;
-  std::vector<fs::path> plans;
-  for (const fs::directory_entry& entry : fs::directory_iterator(options.folder, fault))
-    if (fs::exists(entry.path() / kPlanFile, fault)) plans.push_back(entry.path() / kPlanFile);
-  if (fs::exists(fs::path(options.folder) / kPlanFile, fault))
-    plans.emplace_back(fs::path(options.folder) / kPlanFile);
-  std::sort(plans.begin(), plans.end());
-  for (const fs::path& file : plans) {
-    any = true;
-    std::printf("%s\n", status_text(read_plan_file(file.string())).c_str());
-  }
-  if (!any)
+  const std::vector<std::string> folders = experiments_in(options.folder);
+  for (const std::string& folder : folders)
+    std::printf("%s\n", status_text(read_plan_file((fs::path(folder) / kPlanFile).string())).c_str());
+  if (folders.empty())
     throw Error(ExitCode::usage, "the folder holds no experiment", options.folder,
                 "give the folder that `r2pac experiment run` wrote into (-o)");
   return 0;
 }
 
-int run_report(const FolderOptions& options) {
-  const Plan plan = read_plan_file((fs::path(options.folder) / kPlanFile).string());
-  std::fputs(write_scoreboard(plan, options.folder).c_str(), stdout);
+int run_report(const ExperimentReportOptions& options) {
+  report_experiment(options);
   return 0;
 }
 
@@ -54,6 +45,35 @@ void add_experiment_flags(CLI::App& verb, ExperimentOptions& options) {
 }
 
 }  // namespace
+
+std::vector<std::string> experiments_in(const std::string& folder) {
+  std::error_code fault;
+  std::vector<std::string> found;
+  const auto add = [&](const fs::path& place) {
+    if (fs::exists(place / kPlanFile, fault)) found.push_back(place.string());
+  };
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, fault)) add(entry.path());
+  add(folder);
+  std::ranges::sort(found);
+  return found;
+}
+
+void report_experiment(const ExperimentReportOptions& options) {
+  const Plan plan = read_plan_file((fs::path(options.folder) / kPlanFile).string());
+  const ExperimentTables tables = write_experiment_tables(plan, options.folder);
+  std::fputs(tables.markdown.c_str(), stdout);
+  std::fflush(stdout);
+  std::vector<std::string> files = tables.files;
+  if (!options.no_pictures)
+    for (const std::string& file : draw_experiment(plan, options.folder)) files.push_back(file);
+  if (options.html) {
+    write_experiment_page(plan, options.folder, !options.no_pictures);
+    files.emplace_back("report.html");
+  }
+  std::string names;
+  for (const std::string& file : files) names += (names.empty() ? "" : ", ") + file;
+  std::fprintf(stderr, "written to %s: %s\n", printable(options.folder).c_str(), names.c_str());
+}
 
 void add_plan_flags(CLI::App& verb, ExperimentOptions& options) {
   add_output(verb, "-o,--out", options.out, "Folder of runs, scores and tables")->capture_default_str();
@@ -111,9 +131,11 @@ void add_experiment(CLI::App& app, Action& action) {
   }
   {
     const auto [verb, options] =
-        add_verb(*group, action, run_report, "report", "Write the tables of what is there by now",
+        add_verb(*group, action, run_report, "report", "Write tables and pictures of what is there by now",
                  "r2pac experiment report out/table1-mini");
     verb->add_option("folder", options->folder, "Folder of one experiment")->required();
+    verb->add_flag("--no-pictures", options->no_pictures, "Only the tables");
+    verb->add_flag("--html", options->html, "Also report.html, one page with all of it");
   }
   {
     const auto [verb, options] =

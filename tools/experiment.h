@@ -31,6 +31,19 @@ void add_run_flags(CLI::App& verb, ExperimentOptions& options);
 /// The plan that the options ask for. Throws Error as read_experiment(), keep_only() and make_plan() do.
 Plan plan_of(const ExperimentOptions& options);
 
+/// The experiments in a folder: it itself, and those right below it, sorted. A folder that cannot be read has
+/// none.
+std::vector<std::string> experiments_in(const std::string& folder);
+
+struct ExperimentReportOptions {
+  std::string folder;
+  bool no_pictures = false, html = false;
+};
+
+/// Writes and prints the tables of one experiment, draws its pictures, and writes the page if asked for.
+/// Throws as read_plan_file(), write_experiment_tables() and draw_experiment().
+void report_experiment(const ExperimentReportOptions& options);
+
 /// Throws Error: usage where there is no such file, settings where it is no plan.
 Plan read_plan_file(const std::string& path);
 

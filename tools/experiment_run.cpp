@@ -14,11 +14,12 @@
 
 #include "base/error.h"
 #include "base/installation.h"
+#include "base/printable.h"
 #include "base/processors.h"
 #include "bench/measure.h"
 #include "experiment/beside.h"
 #include "experiment/record.h"
-#include "experiment/scoreboard.h"
+#include "experiment/report.h"
 #include "storage/atomic_file.h"
 #include "storage/folder.h"
 #include "tools/bar.h"
@@ -233,8 +234,14 @@ int run_experiment(const ExperimentOptions& given) {
     status = watch(start(command, folder / "snakemake.log"), plan, at_a_time, interruption);
     tally = count(plan);
   }
-  std::fputs(write_scoreboard(plan, folder.string()).c_str(), stdout);
+  std::fputs(write_experiment_tables(plan, folder.string()).markdown.c_str(), stdout);
   std::fflush(stdout);
+  try {
+    draw_experiment(plan, folder.string());
+  } catch (const Error& error) {  // the tables are there, and the jobs are what was asked for
+    std::fprintf(stderr, "note: pictures are not drawn: %s; %s\n", printable(error.what()).c_str(),
+                 printable(error.todo()).c_str());
+  }
   std::fprintf(stderr, "%s; written to %s\n", text_of(tally, at_a_time).c_str(), folder.c_str());
   if (tally.failed > 0) {
     std::fprintf(stderr, "%s\n", status_text(plan).c_str());

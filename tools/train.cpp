@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "report/input.h"
 #include "settings/methods.h"
 #include "tools/command_line.h"
 #include "tools/console.h"
@@ -90,7 +91,25 @@ bool takes_long(const Settings& settings) {
   return 30 * weights * settings.batch * static_cast<double>(settings.steps) > 3600 * 5e10;
 }
 
-int run_train(const TrainOptions& options) {
+/// What was not given is that of the run that --resume names: settings, data, and the folder.
+TrainOptions with_those_of_the_run(TrainOptions options) {
+  if (!options.training.data_file.empty()) return options;
+  std::error_code fault;
+  if (!std::filesystem::is_directory(options.resume, fault))
+    throw Error(ExitCode::usage, "--data is required", "r2pac train",
+                "name the data set with --data, or with --resume the folder of a run to go on with");
+  options.training.data_file = read_training_run(options.resume).facts.data.path;
+  if (options.training.data_file.empty())
+    throw Error(ExitCode::usage, "the run's manifest does not say what it was trained on", options.resume,
+                "name the data set with --data");
+  if (options.training.config_file.empty())
+    options.training.config_file = (std::filesystem::path(options.resume) / "config.toml").string();
+  if (options.out.empty()) options.out = options.resume;
+  return options;
+}
+
+int run_train(const TrainOptions& given) {
+  const TrainOptions options = with_those_of_the_run(given);
   RunOptions run;
   SettingsRequest training = options.training;
   if (!options.critics.empty()) training.overrides.emplace_back("critic_steps=0");
@@ -176,7 +195,7 @@ void add_train(CLI::App& app, Action& action) {
       add_verb(app, action, run_train, "train", "Train a policy on a data set",
                "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
   options->command_line = action.command_line;
-  add_training_flags(*verb, options->training, true);
+  add_training_flags(*verb, options->training, true, false);
   add_output(*verb, "--out", options->out, "Run folder (runs/TASK-seedN if not given)");
   verb->add_option(
       "--critics", options->critics,
@@ -190,7 +209,10 @@ void add_train(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1000000));
   add_seed(*verb, "--eval-seed", options->eval_seed, "Seed of their starts and noise");
   add_device_flags(*verb, options->device);
-  verb->add_option("--resume", options->resume, "auto, never, or a checkpoint or run folder to continue from")
+  verb->add_option(
+          "--resume", options->resume,
+          "auto, never, or a checkpoint or run folder to continue from; of a folder also data, settings and "
+          "--out where they are not given, as in --resume RUN --steps 20000")
       ->capture_default_str();
   CLI::Option* quiet = verb->add_flag("--quiet", options->quiet, "Only warnings and the last line");
   verb->add_flag("--json", options->json, "One JSON object a line")->excludes(quiet);

@@ -15,9 +15,9 @@ Dataset load_data(const std::string& path, const Settings& settings) {
   return dataset;
 }
 
-void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_steps) {
+void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_steps, bool with_data) {
   OptionGroup group(verb, "Data and settings");
-  verb.add_option("--data", request.data_file, "DSRL file (HDF5)")->required();
+  verb.add_option("--data", request.data_file, "DSRL file (HDF5)")->required(with_data);
   verb.add_option("--config", request.config_file, "Settings file (TOML)");
   verb.add_option("--set", request.overrides, "Any setting, as key=value; may be repeated")
       ->take_all()

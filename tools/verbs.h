@@ -22,8 +22,9 @@ inline constexpr AddVerb* kVerbs[] = {
     add_sweep,   add_diagnose, add_calibrate, add_sample, add_values,     add_trace,
     add_inspect, add_config,   add_methods,   add_bench,  add_completion, add_manual};
 
-AddVerb add_data_convert, add_data_make, add_data_info, add_data_check;
+AddVerb add_data_convert, add_data_make, add_data_info, add_data_check, add_data_picture;
 /// Below `r2pac data`.
-inline constexpr AddVerb* kDataVerbs[] = {add_data_convert, add_data_make, add_data_info, add_data_check};
+inline constexpr AddVerb* kDataVerbs[] = {add_data_convert, add_data_make, add_data_info, add_data_check,
+                                          add_data_picture};
 
 }  // namespace r2pac

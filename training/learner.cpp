@@ -54,6 +54,21 @@ void load_networks(const Networks<T>& networks, const Parameters<T>& parameters,
 }
 
 template <class T>
+std::vector<StageSpan> stage_spans(const Method<T>& method, const Settings& settings) {
+  const bool together =
+      settings.schedule == Schedule::joint || std::ranges::any_of(method.stages, &Stage<T>::moves_first);
+  if (together && method.stages.size() > 1) return {{"joint", 0, static_cast<std::uint64_t>(settings.steps)}};
+  std::vector<StageSpan> spans;
+  std::uint64_t begin = 0;
+  for (const Stage<T>& stage : method.stages) {
+    const auto end = begin + static_cast<std::uint64_t>(stage.steps(settings));
+    spans.push_back({stage.name, begin, end});
+    begin = end;
+  }
+  return spans;
+}
+
+template <class T>
 Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::shared_ptr<Device> device)
     : settings_(settings),
       data_(data),
@@ -61,18 +76,10 @@ Learner<T>::Learner(const Settings& settings, const TrainingData<T>& data, std::
       method_(make_method<T>(settings, data.dimensions(), data.facts())),
       networks_(method_.networks, settings.initializer, static_cast<std::uint64_t>(settings.seed), *device_),
       state_(1, device_->memory()) {
-  const bool together =
-      settings.schedule == Schedule::joint || std::ranges::any_of(method_.stages, &Stage<T>::moves_first);
-  if (together && method_.stages.size() > 1) {
-    segments_.push_back({"joint", 0, static_cast<std::uint64_t>(settings.steps), method_.stages});
-  } else {
-    std::uint64_t begin = 0;
-    for (const Stage<T>& stage : method_.stages) {
-      const auto end = begin + static_cast<std::uint64_t>(stage.steps(settings));
-      segments_.push_back({stage.name, begin, end, {stage}});
-      begin = end;
-    }
-  }
+  const std::vector<StageSpan> spans = stage_spans(method_, settings);
+  for (std::size_t i = 0; i < spans.size(); ++i)
+    segments_.push_back(
+        {spans[i], spans.size() == method_.stages.size() ? std::vector{method_.stages[i]} : method_.stages});
   for (const Scalar<T>& scalar : method_.scalars) {
     scalars_.emplace(scalar.name, Buffer<T>(1, device_->memory()));
     if (const auto& known = scalar.fixed ? scalar.fixed : scalar.start) set_scalar(scalar.name, *known);
@@ -311,6 +318,7 @@ void Learner<T>::load(const SafetensorsFile& file) {
 
 #define R2_INSTANTIATE(T)                                                                               \
   template class Learner<T>;                                                                            \
+  template std::vector<StageSpan> stage_spans(const Method<T>&, const Settings&);                       \
   template void save_networks(const Networks<T>&, const Parameters<T>&, const Buffer<T>&,               \
                               const std::string&, Snapshot<T>&);                                        \
   template void load_networks(const Networks<T>&, const Parameters<T>&, Buffer<T>&, const std::string&, \

@@ -28,6 +28,15 @@ struct Snapshot {
   SafetensorsWriter writer;
 };
 
+/// The steps begin .. end of a run, in which one of the method's stages is trained, or all together.
+struct StageSpan {
+  std::string name;  ///< of the stage, or "joint"
+  std::uint64_t begin, end;
+};
+/// In their order; the end of the last is the number of steps of the run.
+template <class T>
+std::vector<StageSpan> stage_spans(const Method<T>& method, const Settings& settings);
+
 /// A method's numbers beside its weights, by name.
 using Scalars = std::map<std::string, double>;
 
@@ -89,10 +98,7 @@ class Learner {
   void on_survey(std::function<void(const std::string&)> note) { note_ = std::move(note); }
 
  private:
-  /// The steps begin .. end of the run, in which one or more stages learn together.
-  struct Segment {
-    std::string name;
-    std::uint64_t begin, end;
+  struct Segment : StageSpan {
     std::vector<Stage<T>> stages;
   };
   RecorderInputs<T> inputs();

@@ -11,9 +11,11 @@
 #include "data/dsrl.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
+#include "model/arithmetic.h"
 #include "model/region.h"
 #include "settings/text_value.h"
 #include "training/data_warnings.h"
+#include "training/other_length.h"
 #include "training/policy.h"
 #include "training/run_folder.h"
 
@@ -52,10 +54,15 @@ class Run {
     if (!options.critics.empty() && learner_.step() == 0) take_critics();
     if (callbacks_.begins) callbacks_.begins();
     folder_.open(static_cast<bool>(options.evaluate));  // from here on files change
-    if (checkpoint)
+    if (checkpoint) {
+      past_ = folder_.past_effort(*checkpoint);
       folder_.continue_from(*checkpoint, learner_.step(), callbacks_.warn);
-    else
+      // The line of a shorter run's end is none of a longer one's.
+      if (has_other_length_ && !logs_at(learner_.step())) folder_.drop_metrics_from(learner_.step());
+    } else {
       folder_.begin_anew();
+    }
+    first_step_ = learner_.step();
     const RunFolder::PastEvaluations past = folder_.past_evaluations(learner_.step());
     best_ = past.best;
     last_evaluated_ = past.last_step;
@@ -74,7 +81,7 @@ class Run {
       const std::uint64_t step = learner_.step();
       if (step == before) return stopped();
       if (callbacks_.progress) callbacks_.progress(step, learner_.total_steps());
-      if (step == 1 || is_multiple(step, settings_.log_every) || learner_.finished()) log();
+      if (logs_at(step)) log();
       const bool evaluated = evaluate(stop);
       const bool asked = callbacks_.checkpoint != nullptr && callbacks_.checkpoint->exchange(false);
       if (asked || is_multiple(step, settings_.checkpoint_every) || learner_.finished()) checkpoint();
@@ -96,10 +103,27 @@ class Run {
   }
 
  private:
+  /// Adds the seconds of its life to a sum.
+  class ScoringClock {
+   public:
+    explicit ScoringClock(double& sum) : sum_(sum) {}
+    ~ScoringClock() { sum_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+    ScoringClock(const ScoringClock&) = delete;
+    ScoringClock& operator=(const ScoringClock&) = delete;
+
+   private:
+    double& sum_;
+    const Clock::time_point start_ = Clock::now();
+  };
+
   bool stop_requested() const { return callbacks_.stop != nullptr && callbacks_.stop->load(); }
 
   static bool is_multiple(std::uint64_t step, std::int64_t of) {
     return step % static_cast<std::uint64_t>(of) == 0;
+  }
+
+  bool logs_at(std::uint64_t step) const {
+    return step == 1 || is_multiple(step, settings_.log_every) || step == learner_.total_steps();
   }
 
   std::unique_ptr<TrainingData<float>> load_data() const {
@@ -112,7 +136,7 @@ class Run {
   }
 
   /// Refuses a checkpoint of other data or settings, naming the difference.
-  void require_same(const SafetensorsFile& file) const {
+  void require_same(const SafetensorsFile& file) {
     const std::string where = file.path().string();
     if (const auto format = file.metadata().find("format");
         format == file.metadata().end() || !is_checkpoint_format(format->second))
@@ -125,14 +149,23 @@ class Run {
                   "the checkpoint belongs to other data: fingerprint " + fingerprint + ", not " +
                       data_->fingerprint(),
                   where, "give the data file that the run began with, or another --out to begin anew");
-    std::string changed;
-    for (const SettingDifference& d :
-         differences(parse_settings(file.metadata("settings"), where), settings_))
-      if (d.info.trains())
-        changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
+    const Settings then = parse_settings(file.metadata("settings"), where);
+    const bool is_named = options_.resume != "auto" && options_.resume != "never";
+    std::string changed, todo = "use the settings that the run began with, or another --out to begin anew";
+    for (const SettingDifference& d : differences(then, settings_)) {
+      if (!d.info.trains()) continue;
+      if (is_length(d.key) && is_named) {
+        has_other_length_ = true;
+        continue;
+      }
+      if (is_length(d.key)) todo += "; to go on for another number of steps name the run: --resume RUN";
+      changed += (changed.empty() ? "" : ", ") + d.key + " was " + d.first + " and is now " + d.second;
+    }
     if (!changed.empty())
-      throw Error(ExitCode::settings, "the checkpoint belongs to other settings: " + changed, where,
-                  "use the settings that the run began with, or another --out to begin anew");
+      throw Error(ExitCode::settings, "the checkpoint belongs to other settings: " + changed, where, todo);
+    if (has_other_length_)
+      require_same_so_far(learner_.method(), then, settings_,
+                          parse_number<std::uint64_t>(file.metadata("step")).value_or(0), where);
   }
 
   /// The checkpoint that the run goes on from, if there is one.
@@ -178,6 +211,7 @@ class Run {
         learner_.finished() || (options_.evaluate_every > 0 && step > 0 &&
                                 step % options_.evaluate_every == 0 && learner_.trains_last_stage());
     if (!options_.evaluate || !due || step == last_evaluated_) return true;
+    const ScoringClock clock(scoring_seconds_);
     try {
       const std::optional<Scalars> scalars = learner_.scalars_over_data(stop);
       if (!scalars) return false;
@@ -230,6 +264,7 @@ class Run {
                              format_number(limit_as_value(settings_, data_->facts().longest_episode)));
     folder_.save_checkpoint(learner_.step(), snapshot.writer, settings_.keep_checkpoints);
     last_checkpoint_ = learner_.step();
+    write_manifest(nullptr);  // what this start took until now outlives a kill
   }
 
   RunEnd stopped() {
@@ -240,6 +275,30 @@ class Run {
     return RunEnd::stopped;
   }
 
+  /// What all starts took until now.
+  RunEffort effort() const {
+    RunEffort sum = past_;
+    sum.steps += learner_.step() - first_step_;
+    sum.seconds += std::chrono::duration<double>(Clock::now() - start_).count() - scoring_seconds_;
+    sum.scoring_seconds += scoring_seconds_;
+    sum.gflop_per_step = training_gflop(settings_, learner_.method()) /
+                         static_cast<double>(std::max<std::uint64_t>(learner_.total_steps(), 1));
+    sum.host_bytes = std::max(sum.host_bytes, peak_memory());
+    if (const std::size_t device = options_.device->memory().peak_bytes(); device > 0)
+      sum.device_bytes = std::max(sum.device_bytes.value_or(0), std::uint64_t{device});
+    return sum;
+  }
+
+  static Json to_json(const RunEffort& effort) {
+    return {{"steps", effort.steps},
+            {"seconds", effort.seconds},
+            {"scoring_seconds", effort.scoring_seconds},
+            {"gflop_per_step", effort.gflop_per_step},
+            {"host_bytes", effort.host_bytes},
+            {"device_bytes", effort.device_bytes ? Json(*effort.device_bytes) : Json(nullptr)}};
+  }
+
+  /// Writes the manifest; with a status as an entry of the run's history.
   void write_manifest(const char* status) {
     folder_.write_manifest(
         {{"program", "r2pac"},
@@ -260,6 +319,7 @@ class Run {
            {"device_description", options_.device->description()},
            {"instruction_set", isa_name(current_isa())},
            {"dense_layers", dense<float>().name()}}},
+         {"effort", to_json(effort())},
          {"libraries", {{"compiler", __VERSION__}, {"hdf5", hdf5_version()}, {"onednn", onednn_version()}}}},
         status, learner_.step());
   }
@@ -267,6 +327,7 @@ class Run {
   const RunOptions& options_;
   const RunCallbacks& callbacks_;
   const Settings settings_;
+  const Clock::time_point start_ = Clock::now();
   std::unique_ptr<TrainingData<float>> data_;
   RunFolder folder_;
   Learner<float> learner_;
@@ -275,6 +336,10 @@ class Run {
   std::optional<std::uint64_t> last_evaluated_, last_checkpoint_;
   Clock::time_point interval_start_;
   std::uint64_t interval_start_step_ = 0;
+  RunEffort past_;                 // of the starts before this one
+  bool has_other_length_ = false;  // than the run that the checkpoint is of
+  std::uint64_t first_step_ = 0;   // steps that they had done
+  double scoring_seconds_ = 0;
 };
 
 }  // namespace

@@ -26,7 +26,8 @@ struct RunOptions {
   std::shared_ptr<const Dataset> dataset;
   std::filesystem::path folder;  ///< made if need be
   /// "auto": continue the folder's newest checkpoint if there is one. "never": refuse a folder that holds a
-  /// run. Else a checkpoint file or run folder to start from.
+  /// run. Else a checkpoint file or run folder to start from, which may have had another number of steps
+  /// (require_same_so_far()); the result is that of a run that was started with these.
   std::string resume = "auto";
   /// A policy, checkpoint or run folder of the same data, whose finished critics are taken over. Then only
   /// the actor is trained. This needs the sequential schedule with critic_steps = 0.

@@ -1,5 +1,6 @@
 #include "training/run_folder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -35,6 +36,31 @@ Json history_of(const fs::path& manifest) {
   if (history.size() > kMostEntries)
     history.erase(history.begin(), history.end() - static_cast<std::ptrdiff_t>(kMostEntries));
   return history;
+}
+
+/// `effort` of a manifest; nothing where it cannot be read.
+RunEffort effort_of(const fs::path& manifest) {
+  RunEffort effort;
+  try {
+    const auto bytes = read_file(manifest, 1 << 24, ExitCode::disk);
+    const nlohmann::json json =
+        read_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, {bytes.size()});
+    const nlohmann::json& past = json.at("effort");
+    const auto count = [&](const char* key) {
+      return past.at(key).is_number_unsigned() ? past[key].get<std::uint64_t>() : 0;
+    };
+    const auto seconds = [&](const char* key) { return std::max(past.at(key).get<double>(), 0.0); };
+    effort.steps = count("steps");
+    effort.seconds = seconds("seconds");
+    effort.scoring_seconds = seconds("scoring_seconds");
+    effort.host_bytes = count("host_bytes");
+    if (past.at("device_bytes").is_number_unsigned()) effort.device_bytes = count("device_bytes");
+    return effort;
+  } catch (const Error&) {
+  } catch (const JsonFault&) {
+  } catch (const nlohmann::json::exception&) {
+  }
+  return {};
 }
 
 /// The step of a line of metrics.jsonl; nothing for anything else.
@@ -174,6 +200,13 @@ void RunFolder::continue_from(const SafetensorsFile& checkpoint, std::uint64_t s
          std::to_string(metrics_->size()) + " bytes are kept, and the run goes on without the lines between");
 }
 
+void RunFolder::drop_metrics_from(std::uint64_t step) {
+  metrics_->truncate_after([&](std::string_view line) {
+    const auto of_line = step_of(line);
+    return of_line && *of_line < step;
+  });
+}
+
 void RunFolder::begin_anew() {
   metrics_->truncate_after(0);
   timing_->truncate_after(0);
@@ -225,11 +258,15 @@ void RunFolder::save_policy(const Policy& policy, const char* name) {
 void RunFolder::write_manifest(Json facts, const char* status, std::uint64_t step) {
   const fs::path file = path_ / "manifest.json";
   if (history_ == nullptr) history_ = std::make_unique<Json>(history_of(file));
-  history_->push_back({{"time", utc_now()}, {"status", status}, {"step", step}});
+  if (status != nullptr) history_->push_back({{"time", utc_now()}, {"status", status}, {"step", step}});
   facts["history"] = *history_;
   // A name in it need not be UTF-8.
   const std::string text = facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   write_([&] { write_file_atomically(file, text, Links::replace); });
+}
+
+RunEffort RunFolder::past_effort(const SafetensorsFile& checkpoint) const {
+  return effort_of(checkpoint.path().parent_path().parent_path() / "manifest.json");
 }
 
 }  // namespace r2pac

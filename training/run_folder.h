@@ -16,6 +16,7 @@
 #include "training/learner.h"
 #include "training/policy.h"
 #include "training/run.h"
+#include "training/run_effort.h"
 
 namespace r2pac {
 
@@ -47,6 +48,8 @@ class RunFolder {
   /// damage on. Throws Error(checkpoint).
   void continue_from(const SafetensorsFile& checkpoint, std::uint64_t step,
                      const std::function<void(const std::string&)>& warn);
+  /// Removes the metrics of this step and later ones.
+  void drop_metrics_from(std::uint64_t step);
   /// Removes all metrics, as is needed after a kill before the first checkpoint.
   void begin_anew();
   /// The best of the scores up to `step`, and the step of the last. Removes later ones.
@@ -63,8 +66,11 @@ class RunFolder {
   void save_checkpoint(std::uint64_t step, SafetensorsWriter& writer, int keep);
   /// Writes a policy under this name.
   void save_policy(const Policy& policy, const char* name);
-  /// Adds an entry to the history of the run, and writes it with `facts`.
+  /// Adds an entry to the history of the run, and writes it with `facts`. Without a status it adds none.
   void write_manifest(nlohmann::ordered_json facts, const char* status, std::uint64_t step);
+  /// What the starts before this one took, as the manifest says; nothing where it cannot be read. Of a
+  /// checkpoint of another folder that folder's manifest counts.
+  RunEffort past_effort(const SafetensorsFile& checkpoint) const;
 
  private:
   void refuse_lost_run() const;
