@@ -39,7 +39,8 @@ double distance_to_next(const DsrlView& view, std::int64_t row) {
 /// How far observations move, and where episodes start.
 class Moves {
  public:
-  Moves(const DsrlView& view, const std::vector<Episode>& episodes) : view_(view) {
+  Moves(const DsrlView& view, const std::vector<Episode>& episodes)
+      : view_(view), few_(episodes.size() < kFewEpisodes) {
     const auto width = static_cast<std::size_t>(view.shape.observation_dim);
     mean_.resize(width);
     std::int64_t inside = 0;
@@ -50,16 +51,19 @@ class Moves {
       for (std::size_t i = 0; i < width; ++i) mean_[i] += std::abs(double{next[i]} - double{now[i]});
     }
     for (double& mean : mean_) mean /= static_cast<double>(std::max<std::int64_t>(inside, 1));
-    if (episodes.size() < kFewEpisodes) return;
     least_.assign(width, std::numeric_limits<float>::infinity());
     greatest_.assign(width, -std::numeric_limits<float>::infinity());
-    for (const Episode& episode : episodes) {
-      const auto start = observation(episode.first);
+    const auto widen = [&](std::int64_t row) {
+      const auto seen = observation(row);
       for (std::size_t i = 0; i < width; ++i) {
-        least_[i] = std::min(least_[i], start[i]);
-        greatest_[i] = std::max(greatest_[i], start[i]);
+        least_[i] = std::min(least_[i], seen[i]);
+        greatest_[i] = std::max(greatest_[i], seen[i]);
       }
-    }
+    };
+    if (few_)
+      for (std::int64_t row = 0; row < view.shape.rows; ++row) widen(row);
+    else
+      for (const Episode& episode : episodes) widen(episode.first);
   }
 
   /// Whether more than half of the components move by four times their mean after a row inside an episode.
@@ -71,10 +75,19 @@ class Moves {
       far += std::abs(double{next[i]} - double{now[i]}) > 4 * mean_[i];
     return 2 * far > mean_.size();
   }
-  /// Whether a row observes what starts of episodes do, a tenth of their range to either side; true of every
-  /// row where these are too few to tell.
+  /// Whether a row observes what starts of episodes do, a tenth of their range to either side. Where these
+  /// are too few to tell: whether more than half of the components are near the first row's, within a quarter
+  /// of their range.
   bool is_like_start(std::int64_t row) const {
     const auto seen = observation(row);
+    if (few_) {
+      const auto start = observation(0);
+      std::size_t near = 0;
+      for (std::size_t i = 0; i < least_.size(); ++i)
+        near +=
+            std::abs(double{seen[i]} - double{start[i]}) <= 0.25 * (double{greatest_[i]} - double{least_[i]});
+      return 2 * near > least_.size();
+    }
     for (std::size_t i = 0; i < least_.size(); ++i) {
       const float margin = 0.1f * (greatest_[i] - least_[i]);
       if (!(seen[i] >= least_[i] - margin && seen[i] <= greatest_[i] + margin)) return false;
@@ -90,8 +103,10 @@ class Moves {
   }
 
   const DsrlView& view_;
-  std::vector<double> mean_;             ///< of |difference| between rows of an episode, by component
-  std::vector<float> least_, greatest_;  ///< of the observations that episodes start with
+  bool few_;                  ///< episodes
+  std::vector<double> mean_;  ///< of |difference| between rows of an episode, by component
+  std::vector<float> least_,
+      greatest_;  ///< of the observations that episodes start with; of all, if they are few
 };
 
 std::string short_number(double value) {

@@ -14,8 +14,7 @@ cd "$scratch"
 collect() {  # TASK: says what is wrong
   set -euo pipefail
   local task=$1 candidates=$((2 * TIMES)) seed=0 file
-  # Most swimmers cost more than the cap: of the first 14 of seed 0 all do, of the first 8 of this seed all but two. A
-  # file of one swimmer alone (seed 2) is refused: data check takes a jump of its observations for a missing end.
+  # Most swimmers cost more than the cap: of the first 14 of seed 0 all do, of the first 8 of this seed all but two.
   [ "$task" != SwimmerVelocity ] || { candidates=$((8 * TIMES)) seed=4; }
   fail() { echo "$task: $1" >&2; cat "$task/said" >&2; exit 255; }  # xargs stops
   mkdir "$task" && cd "$task"

@@ -154,6 +154,28 @@ TEST_CASE("episodes that were joined: the observation jumps to where episodes st
   }
 }
 
+TEST_CASE("one episode in which a robot strikes out once is no join of several") {
+  DsrlColumns c = make_columns({{1000, false}}, 4, 2);
+  const auto fill = [&](bool restarts) {
+    for (std::size_t row = 0; row <= 1000; ++row)
+      for (std::size_t k = 0; k < 4; ++k) {
+        // A slow circle, of which a part passes between two rows: to a place unlike the start, or to the
+        // start.
+        const double angle = 0.005 * static_cast<double>(restarts && row >= 500 ? row - 500 : row) +
+                             (!restarts && row >= 500 ? 1.5 : 0.0) + static_cast<double>(k);
+        const auto value = static_cast<float>(std::sin(angle));
+        if (row < 1000) c.observations[4 * row + k] = value;
+        if (row > 0) c.next_observations[4 * (row - 1) + k] = value;
+      }
+  };
+  fill(false);
+  CHECK(fault_with(c, "timeouts", "all 1000 rows are one episode").severity == kWarning);
+  fill(true);
+  CHECK_THAT(
+      fault_with(c, "timeouts", "all 1000 rows are one episode, and the observation jumps after 1 row").todo,
+      Catch::Contains("--episode-steps"));
+}
+
 TEST_CASE("rows in no order are refused by whatever trains, and named by what checks") {
   DsrlColumns c = many_episodes();
   DsrlColumns shuffled = c;
