@@ -63,10 +63,13 @@ struct FlowOptions {
 template <class T>
 struct ActionWeights {
   FlowWeights<T> flow;  ///< of a deterministic actor only the widths
-  MlpWeights<T> mean;   ///< set: a deterministic actor, whose one chunk this network says
+  /// Set: a deterministic actor. Each of its networks, which have one shape, says one candidate.
+  std::vector<MlpWeights<T>> means;
   std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (state, chunk); one output each
   MlpWeights<T> v_reward, v_cost;               ///< of states; one output each
 
+  /// Widest layer of the deterministic actor; 0 where there is none.
+  int mean_width() const { return means.empty() ? 0 : means.front().width(); }
   /// How many numbers of a state, from the first one on, critics of one kind read.
   int state_of(const std::vector<MlpWeights<T>>& critics) const {
     return critics.front().layers.front().in - flow.chunk_dim;
@@ -79,7 +82,7 @@ struct ActionBuffers {
   /// [n, flow.observation_dim]: states, which are normalised observations and, where the flow sees a budget,
   /// that after them. A network that sees none reads the first numbers of a row alone.
   const T* observations = nullptr;
-  const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::mean reads: states, perhaps a bound behind
+  const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::means read: states, perhaps a bound behind
   const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice by region calls safe
   T* candidates = nullptr;         ///< [n, candidates, hA]: noise before, chunks after; or given chunks
   T* q_cost = nullptr;             ///< [n, candidates] greatest cost critic's value, if scored

@@ -48,6 +48,7 @@ class LayeredAction final : public Actor<float> {
   Graph record(const Call& call);
   void enqueue(const Call& call);
   void integrate(const ActionBuffers<float>& buffers, int rows);
+  void say_means(const ActionBuffers<float>& buffers, int rows);
   void score(const Call& call);
   void make_pairs(const float* states, int rows, int candidates, int columns, const float* chunks,
                   int chunk_dim, float* pairs);

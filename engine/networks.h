@@ -33,6 +33,7 @@ struct Network {
   bool layer_norm = false;    ///< after each hidden activation
   bool followed = false;      ///< has a follower, the moving average of its weights
   double rate = 1;            ///< learning rate as a share of the run's
+  double cosine_steps = 0;    ///< > 0: the rate falls to zero over so many steps, by half a cosine
   bool after_tables = false;  ///< lies behind the tables, whose initial numbers then do not depend on it
   bool absent = false;        ///< only takes its numbers among the random initial weights, and no memory
 

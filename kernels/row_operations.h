@@ -14,6 +14,7 @@
 #include "kernels/gate.h"
 #include "kernels/gaussian.h"
 #include "kernels/optidice.h"
+#include "kernels/regression.h"
 #include "kernels/rows.h"
 #include "kernels/sampling.h"
 
@@ -32,7 +33,7 @@ using RowOperation =
                  GaussianSample<T>, GaussianSampleGradient<T>, Divergence<T>, DivergenceGradient<T>,
                  LimitedBackup<T>, LinearLoss<T>, LinearLossGradient<T>, MeanOfFar<T>, MeanOfFarGradient<T>,
                  DualAscent<T>, DiceRatio<T>, DiceLoss<T>, DiceGradient<T>, BoundLevel<T>, BoundPower<T>,
-                 BoundTerms<T>, BoundGradient<T>, Perturb<T>, BeforeTanh<T>>;
+                 BoundTerms<T>, BoundGradient<T>, Perturb<T>, BeforeTanh<T>, HeadWeights<T>>;
 
 /// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>

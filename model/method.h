@@ -82,6 +82,8 @@ Method<T> cpq_method(const Settings& settings, Dimensions dimensions, const Data
 template <class T>
 Method<T> coptidice_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
 template <class T>
+Method<T> caps_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
 Method<T> bc_method(const Settings& settings, Dimensions dimensions);
 
 }  // namespace r2pac

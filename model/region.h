@@ -10,6 +10,18 @@ namespace r2pac {
 /// The name of l, the greatest V_c that a safe state may have.
 inline constexpr char kRegionEnd[] = "threshold";
 
+/// The name of the steps that an episode has, at most.
+inline constexpr char kEpisodeSteps[] = "episode_steps";
+
+/// Those of the longest episode of the data.
+template <class T>
+Scalar<T> episode_steps(const DataFacts<T>& facts) {
+  Scalar<T> scalar;
+  scalar.name = kEpisodeSteps;
+  scalar.fixed = static_cast<double>(facts.longest_episode);
+  return scalar;
+}
+
 /// l as the settings choose it: a quantile of V_c, the cost limit as a value, or zero.
 template <class T>
 Scalar<T> region_end(const Settings& settings, const DataFacts<T>& facts);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Redoes the gradient steps of traces of bc, cpq and coptidice in JAX and compares every number.
+"""Redoes the gradient steps of traces of published methods in JAX and compares every number.
 
     r2pac trace --data FILE.hdf5 --method cpq --set form=consistent --steps 3 --double -o trace.safetensors
     python check_methods.py trace.safetensors... --data FILE.hdf5
 
-This is a second implementation of these methods, in both forms (docs/methods.md), in double precision. It takes the
+This is a second implementation of these methods, in all forms (docs/methods.md), in double precision. It takes the
 recorded weights, batches and noise; from them it computes losses, gradients (by jax.grad), updated weights and
 learned numbers. check_oracle.py compares the published forms with the published code.
 Exit status: 0 all equal, 1 a difference, 77 a package is missing.
@@ -33,6 +33,7 @@ class Part(NamedTuple):
     nets: tuple
     losses: Callable
     rate: float = 1.0
+    cosine: float = 0.0  # steps over which the rate falls to zero by half a cosine; 0: it stays
 
 
 def perceptron(p, net, x, member=None):
@@ -209,15 +210,67 @@ class COptiDICE:
         return {}
 
 
-METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE}
+class CAPS:
+    """As the published code has it: costs count as rewards below zero, and both signals are learned alike."""
+
+    def __init__(self, settings, data):
+        self.s = settings
+        self.known = {"threshold": data.limit_as_value(settings["cost_limit"]), "episode_steps": data.longest}
+        cost_expectile = settings["cost_expectile"]
+        self.expectile = {"r": settings["expectile"],
+                          "c": settings["expectile"] if cost_expectile == "auto" else cost_expectile}
+
+    def parts(self, b, s):
+        before, follower = s["online"], dict(s["target"])
+        sign, earned = {"r": 1, "c": -1}, {"r": b["rewards"], "c": -b["costs"]}
+        pairs = b["observations"], b["actions"]
+        heads = self.s["heads"]
+
+        def value(p, signal, states):
+            return sign[signal] * perceptron(p, "v_" + signal, b[states])[:, 0]
+
+        def advantage(p, signal):
+            return (sign[signal] * twins(follower, "q_" + signal, *pairs)).min(0) - value(p, signal, "observations")
+
+        def critics(p, _):
+            out = {}
+            for signal, tau in self.expectile.items():
+                target = earned[signal] + self.s["discount"] * b["mask"] * value(before, signal, "next_observations")
+                q = sign[signal] * twins(p, "q_" + signal, *pairs)
+                out["q_" + signal] = ((q - target) ** 2).mean()
+                advantages = advantage(p, signal)
+                out["v_" + signal] = (jnp.where(advantages > 0, tau, 1 - tau) * advantages**2).mean()
+            return out
+
+        def actor(p, _):
+            earns, saves = (jnp.minimum(jnp.exp(self.s["advantage_temperature"] * advantage(before, signal)),
+                                        self.s["weight_cap"]) for signal in "rc")
+            features = jnp.maximum(perceptron(p, "trunk", b["observations"]), 0)
+            out = {}
+            for k in range(heads):
+                weight = earns if k == 0 else saves if k == heads - 1 else earns + k / ((heads - 1) / 2) * saves
+                error = b["actions"] - jnp.tanh(perceptron(p, "mean", features, k))
+                density = (-0.5 * error**2 - 0.5 * np.log(2 * np.pi)).sum(1)
+                out[f"head.{k}"] = -(weight * density).mean() / heads
+            return out
+
+        return [Part(("q_r", "q_c", "v_r", "v_c"), critics), Part(("trunk", "mean"), actor, cosine=1e6)]
+
+    def numbers(self, b, before):
+        return self.known
+
+
+METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE, "caps": CAPS}
 MATRICES = ("observations", "actions", "next_observations", "mean")
 
 
-def adam(settings, rate, value, gradient, moments, step):
+def adam(settings, part, value, gradient, moments, step):
     b1, b2 = settings["adam_beta1"], settings["adam_beta2"]
     m, v = moments
     m, v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient * gradient
-    rate = rate * settings["learning_rate"] / (1 - b1**step)
+    rate = part.rate * settings["learning_rate"] / (1 - b1**step)
+    if part.cosine:
+        rate *= (1 + np.cos(np.pi * (step - 1) / part.cosine)) / 2
     return value - rate * m / (np.sqrt(v) / np.sqrt(1 - b2**step) + settings["adam_epsilon"]), (m, v)
 
 
@@ -248,7 +301,7 @@ def check(trace, report, path):
             for name, gradient in jax.grad(total)(learned).items():
                 gradient = np.asarray(gradient)
                 report.compare("gradient", at + "gradient/" + name, gradient, b["gradient/" + name])
-                state["online"][name], moments[name] = adam(settings, part.rate, state["online"][name], gradient,
+                state["online"][name], moments[name] = adam(settings, part, state["online"][name], gradient,
                                                             moments[name], i + 1)
                 if name in state["target"]:
                     old = state["target"][name]

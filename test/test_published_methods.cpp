@@ -7,6 +7,7 @@
 #include "engine/sampling.h"
 #include "entry_values.h"
 #include "kernels/optidice.h"
+#include "kernels/regression.h"
 #include "on_cpu.h"
 #include "settings/methods.h"
 #include "tools/data_make.h"
@@ -101,6 +102,10 @@ TEST_CASE("the formulas of the published methods by hand") {
     CHECK((formula::softchi(w + 1e-6) - formula::softchi(w - 1e-6)) / 2e-6 == Approx(x).margin(1e-7));
   }
   CHECK(formula::softchi(1.0) == 0);
+  const double cap = std::log(5.0);
+  CHECK(formula::head_weight(0.5, -1.0, 1.0, 0.0, 2.0, cap) == Approx(std::exp(1.0)).epsilon(1e-15));
+  CHECK(formula::head_weight(0.5, -1.0, 0.0, 1.0, 2.0, cap) == Approx(std::exp(-2.0)).epsilon(1e-15));
+  CHECK(formula::head_weight(9.0, 9.0, 0.5, 0.25, 2.0, cap) == Approx(0.75 * 5).epsilon(1e-15));
 }
 
 TEST_CASE("behaviour cloning finds the mean action of each state") {
@@ -190,6 +195,49 @@ TEST_CASE("coptidice finds the ratios of one-step episodes") {
         std::log1p(std::exp(1.0)));  // no cost at all: it falls from where it began
 }
 
+TEST_CASE(
+    "the heads of caps are weighted means of the data, and each decision takes the one that the limit "
+    "allows") {
+  // One state and two actions, of which one earns and costs. V_r and V_c are the 0.7-expectiles of {0, 1}
+  // seen from above and from below, 0.7 and 0.3. So the action that earns weighs exp(3 * 0.3) to the first
+  // head and exp(-3 * 0.7) to the second one, the other action the other way round.
+  constexpr double kEarns = 0.2, kSaves = -0.8;
+  const Dataset dataset = one_step_data({{0, kEarns, 1, 1}, {0, kSaves, 0, 0}});
+  Settings settings = small_settings("caps");
+  settings.reward_scale = 1;
+  settings.polyak = 1;
+  settings.learning_rate = 3e-3;
+  settings.steps = 4000;
+  settings.cost_limit = 1.5;
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  const auto report = learner.report();
+  // Batches hold unequal numbers of the two rows, which the networks follow.
+  CHECK(find(report, "v_r") == Approx(0.7).margin(0.05));
+  CHECK(find(report, "v_c") == Approx(0.3).margin(0.05));
+  CHECK(find(report, "threshold") == Approx(1.5).epsilon(1e-15));  // of episodes of one step
+
+  SamplerOptions options;
+  options.num_candidates = 2;
+  options.selection = Selection::within;
+  options.budget = {BudgetRule::discounted, settings.cost_limit, 1, settings.discount, 1};
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  const std::vector<double> state{0, 0, 0}, noise(6), spent{0, 0.4, 1.4};
+  std::vector<double> chosen(3), heads(6), reward(3), cost(3);
+  SampleOutputs<double> out;
+  out.chunk = chosen, out.candidates = heads, out.q_reward = reward, out.q_cost = cost;
+  sampler.sample(state, noise, out, spent);
+  const double heavy = std::exp(3 * 0.3), light = std::exp(-3 * 0.7), sum = heavy + light;
+  CHECK(heads[0] == Approx((heavy * kEarns + light * kSaves) / sum).margin(0.05));
+  CHECK(heads[1] == Approx((light * kEarns + heavy * kSaves) / sum).margin(0.05));
+  // What is left of the limit is 1.5, 1.1 and 0.1, and the heads cost nearly 1 and nearly 0.
+  CHECK(chosen == std::vector<double>{heads[0], heads[0], heads[1]});
+  CHECK(cost[0] > 0.5);
+  CHECK(reward[0] > reward[2]);
+}
+
 TEST_CASE("presets have sizes for the published methods, and name those that they are for") {
   SettingsRequest request;
   request.flags = {{"method", "cpq"}};
@@ -204,6 +252,13 @@ TEST_CASE("presets have sizes for the published methods, and name those that the
   CHECK(mini.values.steps == 12000);
   CHECK(mini.origin.at("steps") == "preset mini");
   CHECK(mini.origin.at("activation") == "method=cpq");
+  request.flags = {{"method", "caps"}};
+  request.preset = "osrl";
+  const Settings caps = resolve_settings(request).values;
+  CHECK(caps.hidden == std::vector<int>{512, 512});
+  CHECK(caps.learning_rate == 3e-4);
+  CHECK(caps.expectile == 0.7);
+  CHECK(caps.threshold == Threshold::limit);
   for (const char* preset : {"quick", "tiny", "mini"})
     for (const MethodInfo& method : method_list()) {
       request.flags = {{"method", std::string(method.name)}};

@@ -64,7 +64,8 @@ class Answerer {
       out.v_cost = v_cost_;
     }
     sampler_.sample(question.observation, noise_, out,
-                    question.spent ? std::span(&*question.spent, 1) : std::span<const double>());
+                    question.spent ? std::span(&*question.spent, 1) : std::span<const double>(),
+                    std::span(&question.step, 1));
     const Dimensions& dim = policy_.dimensions();
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)

@@ -69,7 +69,8 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
   const std::size_t noise_size = count * chunk;
   const bool measure = spread != nullptr && count > 1;
   return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>(),
-          candidates = std::vector<float>(), costs = std::vector<float>()](
+          candidates = std::vector<float>(), costs = std::vector<float>(),
+          steps = std::vector<std::int64_t>()](
              std::span<const float> observations, std::span<const std::int64_t> episode,
              std::span<const int> step, std::span<const double> spent, std::span<float> actions) mutable {
     const std::size_t n = episode.size();
@@ -86,7 +87,8 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
       out.candidates = candidates;
       out.candidate_q_cost = costs;
     }
-    sampler.sample(observations, noise, out, spent);
+    steps.assign(step.begin(), step.end());
+    sampler.sample(observations, noise, out, spent, steps);
     if (measure) spread->add(candidates, costs, count, chunk, a);
     for (std::size_t i = 0; i < n; ++i)
       std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a,

@@ -55,6 +55,7 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
   struct Key {
     int turn;
     double slowness;  // so that the greatest rate comes first
+    double cosine_steps;
     auto operator<=>(const Key&) const = default;
   };
   Networks<T>& networks = *inputs.networks;
@@ -72,7 +73,8 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
     if (stage == stages.end()) continue;
     if (turn_of_entry.emplace(tensor.entry, turn).first->second != turn)
       throw InvalidArgument("Step: `" + tensor.name + "` moves at another time than what lies beside it");
-    const Key key{turn, -networks.declared(tensor.owner).rate};
+    const Network& owner = networks.declared(tensor.owner);
+    const Key key{turn, -owner.rate, owner.cosine_steps};
     OptimizerGroup<T>& group = groups[key];
     if (group.entries.empty() || group.entries.back() != tensor.entry) group.entries.push_back(tensor.entry);
     owners[key].insert(owners[key].end(), static_cast<std::size_t>(tensor.count), tensor.owner);
@@ -81,6 +83,7 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
   for (auto& [key, group] : groups) {
     group.adam = {settings.learning_rate * -key.slowness, settings.adam_beta1, settings.adam_beta2,
                   settings.adam_epsilon, settings.polyak};
+    group.adam.schedule.cosine_steps = key.cosine_steps;
     if (settings.rate_decay == RateDecay::cosine)
       group.adam.schedule.cosine_steps = static_cast<double>(inputs.steps);
     group.follower = &networks.follower;

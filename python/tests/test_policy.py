@@ -286,6 +286,51 @@ def test_a_bad_policy_file_is_refused(robot_run, tmp_path):
         r2pac.Policy.load(robot_run, threads=-1)
 
 
+def test_caps_switches_between_its_heads_by_cost_and_step(robot_data, tmp_path):
+    from safetensors.numpy import load_file
+
+    settings = CLONING | {"method": "caps", "heads": 3, "cost_limit": 100.0, "cost_scale": 20, "steps": 300}
+    settings |= {"learning_rate": 0.003}
+    r2pac.train(settings, robot_data, out=tmp_path / "caps", threads=1)
+    policy = r2pac.Policy.load(tmp_path / "caps", threads=1)
+    tensors = {k: v.astype(np.float64) for k, v in load_file(tmp_path / "caps/policy.safetensors").items()}
+    kappa, gamma, longest = 100.0, policy.settings["discount"], tensors["episode_steps"][0]
+
+    def net(name, x, member=None):
+        for i in range(9):
+            if f"{name}.{i}.weight" not in tensors:
+                return x
+            weight, bias = (tensors[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
+            weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
+            x = (np.maximum(x, 0) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+
+    seen = robot_data.observations[::9].astype(np.float64)
+    features = np.maximum(net("trunk", seen), 0)
+    heads = [np.tanh(net("mean", features, k)) for k in range(3)]
+    cost, reward = (
+        np.array([extreme([net(q, np.hstack([seen, a]), k)[:, 0] for k in range(2)], axis=0) for a in heads])
+        for q, extreme in (("q_c", np.max), ("q_r", np.min))
+    )
+    rows, chosen = np.arange(len(seen)), set()
+    for step, quantile in ((0, 0.2), (40, 0.5), (99, 0.8), (3, None), (150, 0.5)):
+        left = max(longest - step, 1)
+        unit = 20 * (1 - gamma**left) / ((1 - gamma) * left)  # of what is left, as a value
+        spent = kappa + 1 if quantile is None else kappa - max(np.quantile(cost, quantile), 0) / unit
+        limit = max(kappa - spent, 0) * unit
+        within = np.where(cost < limit, reward, -np.inf).argmax(0)
+        best = np.where((cost < limit).any(0), within, cost.argmin(0))
+        actions = policy.act_batch(seen.astype(np.float32), steps=step, spent=spent)
+        # Where two heads have nearly equal scores, single precision may take the other.
+        same = np.abs(actions - np.array(heads)[best, rows]).max(1) < 1e-4
+        assert same.mean() > 0.97
+        chosen.add(tuple(best))
+    assert len(chosen) > 1
+    policy.reset()
+    first, later = (policy.act(seen[0].astype(np.float32), spent=0.0) for _ in range(2))
+    np.testing.assert_array_equal(first, policy.act_batch(seen[:1].astype(np.float32), steps=0, spent=0.0)[0])
+    np.testing.assert_array_equal(later, policy.act_batch(seen[:1].astype(np.float32), steps=1, spent=0.0)[0])
+
+
 @pytest.mark.parametrize(
     ("method", "networks"), [("bc", ["mean"]), ("cpq", ["trunk", "mean"]), ("coptidice", ["trunk", "mean"])]
 )
