@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "acting/denoiser.h"
 #include "engine/executor.h"
 #include "kernels/bf16.h"
 #include "kernels/isa.h"
@@ -31,6 +32,7 @@ class CpuActor final : public Actor<T> {
       }
     std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates),
                                    2 * size(std::max(w.v_cost.width(), w.mean_width())));
+    scratch = std::max(scratch, denoiser_scratch(w.denoiser, spec_.candidates));
     for (const auto* critics : {&w.q_reward, &w.q_cost})
       if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
     for (int t = 0; t < pool_.threads(); ++t) {
@@ -96,6 +98,12 @@ class CpuActor final : public Actor<T> {
       for (int c = 0; c < count; ++c)
         mlp_forward(means[size(first + c)], seen, 1, chunks + size(c) * size(flow.chunk_dim), scratch);
       clip_actions(size(count) * size(flow.chunk_dim), chunks);
+    } else if (!spec_.chunks_are_given && spec_.weights.denoiser.exists()) {
+      const DiffusionSchedule& schedule = spec_.weights.diffusion;
+      const std::size_t per_step = size(spec_.candidates) * size(flow.chunk_dim);
+      const T* const noise = buffers_.step_noise + row * size(schedule.steps - 1) * per_step +
+                             size(first) * size(flow.chunk_dim);
+      denoise(spec_.weights.denoiser, schedule, observation, count, noise, per_step, chunks, scratch);
     } else if (!spec_.chunks_are_given) {
       integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
     }

@@ -164,6 +164,7 @@ LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
           floats(w.q_cost.size() * chunks),
           {floats(valued), floats(valued)},
           floats(n * size(w.flow.observation_dim)),
+          make_denoiser_space(rows),
           rows};
 }
 
@@ -312,7 +313,9 @@ void LayeredAction::enqueue(const Call& call) {
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
   if (!spec_.chunks_are_given && !call.only_q_reward) {
-    if (w.means.empty())
+    if (w.denoiser.exists())
+      denoise(buffers, request.rows);
+    else if (w.means.empty())
       integrate(buffers, request.rows);
     else
       say_means(buffers, request.rows);

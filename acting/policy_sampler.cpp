@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "acting/denoiser.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "kernels/budget.h"
@@ -55,7 +56,9 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
     throw InvalidArgument("Sampler: num_candidates must be " +
                           std::to_string(networks.declared(acting_.mean).count) +
                           " for a deterministic actor");
-  if (acting_.mean.empty())
+  if (acting_.denoises())
+    take_denoiser();
+  else if (acting_.mean.empty())
     weights_.flow = flow_weights();
   else
     take_mean();
@@ -124,6 +127,31 @@ void Sampler<T>::take_mean() {
   weights_.flow.chunk_dim = mean.outputs;
 }
 
+/// The followers of a denoiser's networks.
+template <class T>
+void Sampler<T>::take_denoiser() {
+  const DenoiserNames& names = acting_.denoiser;
+  Parameters<T>& followers = networks_.follower;
+  const int frequencies = networks_.table_follower(names.frequencies);
+  DenoiserWeights<T>& denoiser = weights_.denoiser;
+  denoiser.frequencies = followers.value(frequencies);
+  denoiser.frequency_count = followers.entry(frequencies).shape.cols;
+  denoiser.time = weights(followers, names.time, 0);
+  denoiser.entrance = weights(followers, names.entrance, 0);
+  denoiser.exit = weights(followers, names.exit, 0);
+  for (const std::string& name : names.blocks) {
+    const auto members = networks_.members(name);
+    const NormLayer& norm = *members.follower->input_norm;
+    denoiser.blocks.push_back({followers.value(norm.gain, members.first),
+                               followers.value(norm.bias, members.first), static_cast<T>(norm.epsilon),
+                               weights(followers, name, 0)});
+  }
+  const Network& entrance = networks_.declared(names.entrance);
+  weights_.diffusion = acting_.diffusion;
+  weights_.flow.chunk_dim = entrance.inputs[0].width;
+  weights_.flow.observation_dim = entrance.inputs[1].width;
+}
+
 template <class T>
 std::vector<MlpWeights<T>> Sampler<T>::critics(const std::string& network) const {
   std::vector<MlpWeights<T>> all;
@@ -167,9 +195,17 @@ void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_
 }
 
 template <class T>
+std::size_t Sampler<T>::noise_size() const {
+  return size(acting_.noise_parts()) * size(options_.num_candidates) * size(weights_.flow.chunk_dim);
+}
+
+template <class T>
 double Sampler<T>::multiply_adds() const {
-  double total =
-      acting_.mean.empty() ? flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates) : 0;
+  double total = acting_.denoises()
+                     ? denoiser_multiply_adds(weights_.denoiser, weights_.diffusion, options_.num_candidates)
+                 : acting_.mean.empty()
+                     ? flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates)
+                     : 0;
   const auto add = [&total](const MlpWeights<T>& net, int rows) {
     for (const LayerWeights<T>& layer : net.layers) total += static_cast<double>(rows) * layer.in * layer.out;
   };
@@ -197,6 +233,7 @@ void Sampler<T>::reserve(std::size_t rows) {
   }
   bounds_on_host_.clear();
   candidates_ = Buffer<T>(rows * many * chunk, memory);
+  step_noise_ = Buffer<T>(rows * (noise_size() - many * chunk), memory);
   q_cost_ = Buffer<T>(rows * many, memory);
   q_reward_ = Buffer<T>(rows * many, memory);
   chosen_ = Buffer<T>(rows * chunk, memory);
@@ -256,6 +293,22 @@ void Sampler<T>::load_mean_inputs(std::size_t rows) {
   mean_inputs_buffer_.copy_in(mean_inputs_on_host_.data(), rows * width);
 }
 
+/// Gives the device the noise of rows: what they begin with, and what the steps of a denoiser add.
+template <class T>
+void Sampler<T>::load_noise(std::span<const T> noise) {
+  if (!acting_.denoises()) return candidates_.copy_in(noise.data(), noise.size());
+  const std::size_t per_row = noise_size(), first = per_row / size(weights_.diffusion.steps);
+  const auto load_part = [&](std::size_t begin, std::size_t end, Buffer<T>& to) {
+    noise_on_host_.clear();
+    for (std::size_t row = 0; row < noise.size(); row += per_row)
+      noise_on_host_.insert(noise_on_host_.end(), noise.begin() + static_cast<std::ptrdiff_t>(row + begin),
+                            noise.begin() + static_cast<std::ptrdiff_t>(row + end));
+    if (!noise_on_host_.empty()) to.copy_in(noise_on_host_.data(), noise_on_host_.size());
+  };
+  load_part(0, first, candidates_);
+  load_part(first, per_row, step_noise_);
+}
+
 template <class T>
 void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   if (const std::uint64_t version = networks_.online.version() + networks_.follower.version();
@@ -267,6 +320,7 @@ void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   actor.act({.observations = observations_.data(),
              .mean_inputs = mean_reads_bound() ? mean_inputs_buffer_.data() : observations_.data(),
              .bounds = bounds_.data(),
+             .step_noise = step_noise_.data(),
              .candidates = candidates_.data(),
              .q_cost = q_cost_.data(),
              .q_reward = q_reward_.data(),
@@ -290,7 +344,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   const std::size_t s = observation_dim(), chunk = size(weights_.flow.chunk_dim), n = observations.size() / s,
                     many = n * size(options_.num_candidates);
   require_length("observations", n * s, observations.size());
-  require_length("noise", many * chunk, noise.size());
+  require_length("noise", n * noise_size(), noise.size());
   require_spent(n, spent);
   require_length_or_none("steps", n, steps.size());
   require_length("chunk", n * chunk, out.chunk.size());
@@ -306,7 +360,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   if (n == 0) return;
   load(observations, spent, steps);
   load_mean_inputs(n);
-  candidates_.copy_in(noise.data(), noise.size());
+  load_noise(noise);
   ActionRequest request;
   request.rows = static_cast<int>(n);
   request.score = options_.num_candidates > 1 || !out.q_cost.empty() || !out.candidate_q_cost.empty();

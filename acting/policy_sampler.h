@@ -18,6 +18,13 @@ namespace r2pac {
 /// SamplerOptions::bound_unit in [0, 1].
 inline constexpr char kBoundInput[] = "bound";
 
+/// The parts of a denoiser, by name.
+struct DenoiserNames {
+  std::string frequencies = {}, time = {}, entrance = {};
+  std::vector<std::string> blocks = {};
+  std::string exit = {};
+};
+
 /// Which networks act, by name.
 struct ActingNetworks {
   /// The flow that proposes chunks,
@@ -27,6 +34,9 @@ struct ActingNetworks {
   std::string mean = {};
   /// The network whose output, after its activation, is what `mean` reads; empty: it reads observations.
   std::string trunk = {};
+  /// Or a denoiser, whose followers propose chunks, and its schedule.
+  DenoiserNames denoiser = {};
+  DiffusionSchedule diffusion = {};
   /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   /// Whether the critics judge as they are trained, and not their followers.
@@ -34,6 +44,9 @@ struct ActingNetworks {
   /// Whether each decision switches between candidates by Selection::within and BudgetRule::discounted.
   bool switches = false;
   bool has_critics() const { return !q_cost.empty(); }
+  bool denoises() const { return !denoiser.entrance.empty(); }
+  /// Noise of a chunk's size that one candidate takes.
+  int noise_parts() const { return denoises() ? diffusion.steps : 1; }
 };
 
 struct SamplerOptions {
@@ -69,7 +82,7 @@ class Sampler {
   Sampler(Networks<T>& networks, const ActingNetworks& acting, Normalization<T> normalization,
           const SamplerOptions& options, std::shared_ptr<Device> device);
 
-  /// Chunks for observations [n, S] (not yet normalised) from noise [n, candidates, hA]. A row's result
+  /// Chunks for observations [n, S] (not yet normalised) from noise [n, noise_size()]. A row's result
   /// depends on that row alone. spent [n]: undiscounted cost of each row's episode so far, for the budget;
   /// empty if nobody counts it. steps [n]: each row's step in its episode, for BudgetRule::discounted; empty:
   /// the first. Throws InvalidArgument when a length does not fit, and Error(diverged) when a chunk is not
@@ -84,7 +97,10 @@ class Sampler {
              std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
              std::span<const double> spent = {});
 
-  /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
+  /// Numbers of one decision's noise: [candidates, hA], and of a denoiser as much again for each step but the
+  /// last.
+  std::size_t noise_size() const;
+  /// That noise: (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
 
   int candidates() const { return options_.num_candidates; }
@@ -111,6 +127,8 @@ class Sampler {
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
+  void take_denoiser();
+  void load_noise(std::span<const T> noise);
   void take_mean();
   MlpWeights<T> weights(Parameters<T>& parameters, const std::string& network, int member) const;
   std::vector<MlpWeights<T>> critics(const std::string& network) const;
@@ -126,8 +144,9 @@ class Sampler {
   int mean_inputs_ = 0;                         // columns that a deterministic actor reads
   std::vector<T> normalized_, bounds_on_host_;  // [n, S], [n]
   std::vector<T> mean_inputs_on_host_;          // [n, mean_inputs_] where it reads the bound
-  Buffer<T> observations_, mean_inputs_buffer_, bounds_, candidates_, q_cost_, q_reward_, chosen_,
-      chosen_q_cost_, chosen_q_reward_, v_reward_, v_cost_;
+  std::vector<T> noise_on_host_;                // of a denoiser, part by part
+  Buffer<T> observations_, mean_inputs_buffer_, bounds_, step_noise_, candidates_, q_cost_, q_reward_,
+      chosen_, chosen_q_cost_, chosen_q_reward_, v_reward_, v_cost_;
 };
 
 }  // namespace r2pac

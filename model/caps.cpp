@@ -116,14 +116,7 @@ Method<T> caps_method(const Settings& settings, Dimensions dimensions, const Dat
   method.scalars = {region_end(settings, facts), episode_steps(facts)};
   method.stages = {critics_stage<T>(learn_critics<T>), actor_stage<T>(kActor.trunk, learn_actor<T>)};
   method.stages.back().trains.push_back(kActor.mean);
-  method.inspect = [](Recorder<T>& r) {
-    const auto [reward, cost] = believed_estimates(r);
-    return std::vector<std::pair<std::string, Tensor<T>>>{{"v_r", reward.v},
-                                                          {"v_c", cost.v},
-                                                          {"q_r", reward.believed},
-                                                          {"q_c", cost.believed},
-                                                          {"safe", safe_states(r)}};
-  };
+  method.inspect = inspect_values<T>;
   method.acting = judging_networks();
   act_by_mean(kActor, method.acting);
   method.acting.online_critics = method.acting.switches = true;

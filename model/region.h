@@ -76,6 +76,10 @@ Tensor<T> allowed_chunks(Recorder<T>& r);
 template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r);
 
+/// The same of a method without labels.
+template <class T>
+std::vector<std::pair<std::string, Tensor<T>>> inspect_values(Recorder<T>& r);
+
 /// The same as operations of the tape alone. `region_end` is [1, 1, 1] or [1, B, 1], everything else the
 /// latter.
 template <class T>

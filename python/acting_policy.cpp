@@ -79,8 +79,7 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
   const std::lock_guard lock(mutex_);
   const auto s = static_cast<std::size_t>(policy_.dimensions().observation),
              chunk = static_cast<std::size_t>(policy_.dimensions().chunk()),
-             noise_size = static_cast<std::size_t>(sampler_->candidates()) * chunk,
-             n = observations.size() / s;
+             noise_size = sampler_->noise_size(), n = observations.size() / s;
   require_place(decisions.episodes, n, kLastEpisode, "episodes");
   require_place(decisions.steps, n, std::numeric_limits<std::int64_t>::max(), "steps");
   if (decisions.episodes.empty() && episode_ + static_cast<std::int64_t>(n) - 1 > kLastEpisode)

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "settings/tasks.h"
+#include "settings/text_value.h"
 
 namespace r2pac {
 
@@ -29,6 +31,9 @@ const std::vector<MethodInfo>& method_list() {
       {"caps",
        "two actors, of best return and of least cost; each step takes one by what is left of the limit",
        "Constraint-Adaptive Policy Switching (Chemingui et al., 2025), over IQL, as published"},
+      {"fisor",
+       "a denoiser that imitates actions by reward where costs can be avoided, and by feasibility elsewhere",
+       "Feasibility-Guided Safe Offline RL (Zheng et al., 2024), as published"},
   };
   return methods;
 }
@@ -56,6 +61,11 @@ std::vector<Companion> as_published(const std::vector<Companion>& own) {
   return all;
 }
 
+/// The factor on rewards by which the best episode's return is T more than the worst one's.
+std::string scale_of_returns(const Task& task) {
+  return format_number(task.episode_steps / (task.max_return - task.min_return));
+}
+
 }  // namespace
 
 const std::vector<Companions>& companions() {
@@ -71,6 +81,28 @@ const std::vector<Companions>& companions() {
                      {"weight_cap", "100"},
                      {"threshold", "limit", true},
                      {"backup", "discounted", true}})},
+      {"method",
+       "fisor",
+       {{"chunk_length", "1", true},
+        {"actor", "flow", true},
+        {"schedule", "joint", true},
+        {"threshold", "zero", true},
+        {"backup", "feasibility", true},
+        {"selection", "least-cost", true},
+        {"budget", "none", true},
+        {"activation", "relu"},
+        {"initializer", "xavier"},
+        {"hidden", "256,256"},
+        {"actor_hidden", "256,256,256"},
+        {"batch", "2048"},
+        {"steps", "1000001"},
+        {"expectile", "0.9"},
+        {"advantage_temperature", "3"},
+        {"weight_cap", "100"},
+        {"timeouts", "terminal"},
+        {"reward_scale", "1", false, {}, scale_of_returns},
+        {"cost_scale", "1"},
+        {"num_candidates", "16"}}},
       {"method", "bc-safe", as_published({{"episodes", "within-limit", true}})},
       {"method",
        "cloning",
@@ -116,7 +148,23 @@ const std::vector<Companions>& companions() {
 namespace {
 
 const SettingTexts kOsrlSizes = {{"hidden", "256,256"}, {"batch", "512"}, {"steps", "100000"}},
-                   kCapsSizes = {{"hidden", "512,512"}, {"batch", "512"}, {"steps", "100000"}};
+                   kCapsSizes = {{"hidden", "512,512"}, {"batch", "512"}, {"steps", "100000"}},
+                   kFisorSizes = {{"hidden", "256,256"},
+                                  {"actor_hidden", "256,256,256"},
+                                  {"batch", "2048"},
+                                  {"steps", "1000001"}};
+
+/// Of FISOR for some minutes: the actor takes twice half a batch.
+const SettingTexts kFisorMini = {{"hidden", "256,256"},
+                                 {"actor_hidden", "128,128"},
+                                 {"batch", "256"},
+                                 {"steps", "12000"},
+                                 {"log_every", "2000"}},
+                   kFisorTiny = {{"hidden", "32,32"},
+                                 {"actor_hidden", "32,32"},
+                                 {"batch", "32"},
+                                 {"steps", "200"},
+                                 {"log_every", "100"}};
 
 /// Small networks, some minutes on one core.
 const SettingTexts kQuickSizes = {{"schedule", "sequential"},      {"hidden", "128,128,128"},
@@ -141,7 +189,8 @@ const std::vector<RunPreset>& run_presets() {
         {"bc-safe", kOsrlSizes},
         {"cpq", kOsrlSizes},
         {"coptidice", kOsrlSizes},
-        {"caps", kCapsSizes}}},
+        {"caps", kCapsSizes},
+        {"fisor", kFisorSizes}}},
       {"mini",
        "what a table of methods needs on one core, some five minutes each",
        {{"schedule", "joint"},
@@ -154,6 +203,7 @@ const std::vector<RunPreset>& run_presets() {
         {"cpq", mini_sizes("12000")},
         {"coptidice", mini_sizes("12000")},
         {"caps", mini_sizes("12000")},
+        {"fisor", kFisorMini},
         {"safe-chunks", kQuickSizes},
         {"budgeted", kQuickSizes}}},
       {"tiny",
@@ -162,7 +212,8 @@ const std::vector<RunPreset>& run_presets() {
         {"hidden", "32,32"},
         {"batch", "32"},
         {"steps", "200"},
-        {"log_every", "100"}}},
+        {"log_every", "100"}},
+       {{"fisor", kFisorTiny}}},
   };
   return all;
 }

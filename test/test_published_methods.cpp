@@ -238,6 +238,110 @@ TEST_CASE(
   CHECK(reward[0] > reward[2]);
 }
 
+TEST_CASE("diffusion by hand, and the weights of fisor in feasible and infeasible states") {
+  // alpha_0 = exp(-0.1 / 5 - (10 - 0.1) / 2 * 1 / 25), and the product of all is what signal says.
+  CHECK(formula::step_signal(0.0, 5.0) == Approx(std::exp(-0.02 - 0.198)).epsilon(1e-14));
+  double product = 1;
+  for (int t = 0; t < 5; ++t) {
+    product *= formula::step_signal(static_cast<double>(t), 5.0);
+    CHECK(formula::signal(static_cast<double>(t), 5.0) == Approx(product).epsilon(1e-14));
+  }
+  // From x_0 with the noise told exactly, the last step of denoising finds the action again.
+  const double x = formula::diffused(0.3, -1.2, 0.0, 5.0);
+  CHECK(formula::denoised(x, -1.2, 7.0, 0.0, 5.0) == Approx(0.3).epsilon(1e-13));
+  const double alpha = formula::step_signal(2.0, 5.0), remains = formula::signal(2.0, 5.0);
+  CHECK(formula::denoised(0.1, 0.2, 0.3, 2.0, 5.0) ==
+        Approx((0.1 - (1 - alpha) / std::sqrt(1 - remains) * 0.2) / std::sqrt(alpha) +
+               std::sqrt(1 - alpha) * 0.3)
+            .epsilon(1e-14));
+  CHECK(formula::denoised(9.0, 0.0, 0.0, 2.0, 5.0) == 1);
+  CHECK(formula::denoised(-9.0, 0.0, 0.0, 2.0, 5.0) == -1);
+
+  const formula::RegressionScale<double> reward{3, std::log(100.0)}, cost{5, std::log(150.0)};
+  const auto weight = [&](double q_r, double v_r, double q_h, double v_h) {
+    return formula::feasibility_weight(q_r, v_r, q_h, v_h, reward, cost);
+  };
+  CHECK(weight(9, 1, 0.5, 0.7) ==
+        Approx(std::exp(5 * 0.2)).epsilon(1e-14));  // infeasible: by feasibility alone
+  CHECK(weight(9, 1, -20, 0.7) == Approx(150).epsilon(1e-13));
+  CHECK(weight(0.5, 0.7, 0, 0) == Approx(std::exp(-3 * 0.2)).epsilon(1e-14));
+  CHECK(weight(9, 1, 0, -1) == Approx(100).epsilon(1e-13));
+  CHECK(weight(9, 1, 0.1, -1) == 0);
+}
+
+TEST_CASE("fisor with equal weights is a diffusion of the data, and finds what can be avoided") {
+  // Two actions in one state. Without costs and with a temperature of 0 every weight is 1, so that the
+  // denoiser draws both alike.
+  const Dataset dataset = one_step_data({{0, 0.5, 0, 0}, {0, -0.5, 0, 0}});
+  Settings settings = small_settings("fisor");
+  settings.actor_hidden = {32, 32};
+  settings.batch = 128;
+  settings.learning_rate = 3e-3;
+  settings.advantage_temperature = 0;
+  settings.steps = 2500;  // the followers, which act, are averages over some 500
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  CHECK(find(learner.report(), "v_c") == Approx(-1).margin(0.05));
+  SamplerOptions options;
+  options.num_candidates = 500;
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  std::vector<double> state{0}, noise(sampler.noise_size()), chunk(1), candidates(500);
+  CHECK(noise.size() == 5 * 500);
+  sampler.draw_noise(3, 0, 0, noise);
+  SampleOutputs<double> out;
+  out.chunk = chunk, out.candidates = candidates;
+  sampler.sample(state, noise, out);
+  // The best denoiser knows the mean action behind x, m tanh(m sqrt(A) x / (1 - A)) for actions +-m, and so
+  // the mean noise in it. What it makes of the same noise is what the learned one should make of it.
+  constexpr double kAction = 0.5, kSteps = 5;
+  double off = 0, spread = 0;
+  int above = 0;
+  for (std::size_t c = 0; c < 500; ++c) {
+    double x = noise[c];
+    for (int step = 4; step >= 0; --step) {
+      const double t = step, signal = formula::signal(t, kSteps), root = std::sqrt(signal);
+      const double mean = kAction * std::tanh(kAction * root * x / (1 - signal));
+      const double added = step > 0 ? noise[(static_cast<std::size_t>(5 - step)) * 500 + c] : 0;
+      x = formula::denoised(x, (x - root * mean) / std::sqrt(1 - signal), added, t, kSteps);
+    }
+    off += std::abs(candidates[c] - x) / 500;
+    spread += std::abs(x) / 500;
+    above += candidates[c] > 0;
+  }
+  // Dropped features and averages over the last steps leave some 0.13; a wrong schedule or noise leaves 1.
+  CHECK(off < 0.2 * spread);
+  CHECK(std::abs(above - 250) < 5 * std::sqrt(500) / 2);
+}
+
+TEST_CASE("the feasibility of one-step episodes is that of their own step, and infeasible states stay so") {
+  // Without a step after, Q_h is 25 of the action that costs and -1 of the other one: V_h, a lower
+  // expectile, is near the latter. Where both cost it is 25.
+  const Dataset dataset = one_step_data({{-1, 0.5, 1, 1}, {-1, -0.5, 0, 0}, {1, 0.5, 0, 1}, {1, -0.5, 0, 1}});
+  Settings settings = small_settings("fisor");
+  settings.actor_hidden = {8};
+  settings.batch = 64;
+  settings.polyak = 1;
+  settings.learning_rate = 1e-2;
+  settings.steps = 3000;
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  SamplerOptions options;
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  const std::vector<double> states{-1, -1, 1}, actions{0.5, -0.5, 0.5};
+  std::vector<double> q_reward(3), q_cost(3), v_reward(3), v_cost(3);
+  sampler.score(states, actions, q_reward, q_cost, v_reward, v_cost);
+  CHECK(q_cost[0] == Approx(25).margin(1));
+  CHECK(q_cost[1] == Approx(-1).margin(1));
+  // The 0.1-expectile of {-1, 25}: 0.1 (25 - v) = 0.9 (v + 1).
+  CHECK(v_cost[0] == Approx(1.6).margin(1));
+  CHECK(v_cost[2] == Approx(25).margin(1));
+  CHECK(q_reward[0] > q_reward[1]);
+}
+
 TEST_CASE("presets have sizes for the published methods, and name those that they are for") {
   SettingsRequest request;
   request.flags = {{"method", "cpq"}};
@@ -259,6 +363,17 @@ TEST_CASE("presets have sizes for the published methods, and name those that the
   CHECK(caps.learning_rate == 3e-4);
   CHECK(caps.expectile == 0.7);
   CHECK(caps.threshold == Threshold::limit);
+  request.flags = {{"method", "fisor"}};
+  CHECK(resolve_settings(request).values.reward_scale == 1);
+  request.flags.emplace_back("task", "BallRun");
+  const ResolvedSettings fisor = resolve_settings(request);
+  CHECK(fisor.values.actor_hidden == std::vector<int>{256, 256, 256});
+  CHECK(fisor.values.batch == 2048);
+  CHECK(fisor.values.initializer == Initializer::xavier);
+  const Task& ball = find_task("BallRun");
+  CHECK(fisor.values.reward_scale ==
+        Approx(ball.episode_steps / (ball.max_return - ball.min_return)).epsilon(1e-12));
+  CHECK(fisor.origin.at("reward_scale") == "method=fisor");
   for (const char* preset : {"quick", "tiny", "mini"})
     for (const MethodInfo& method : method_list()) {
       request.flags = {{"method", std::string(method.name)}};

@@ -211,6 +211,13 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
          s.heads = 3;
          s.threshold = Threshold::limit;
        }},
+      {"fisor",
+       [](Settings& s) {
+         choose_published_method(s, "fisor");
+         s.num_candidates = 3;
+         s.actor_hidden = {8, 8};
+         s.threshold = Threshold::zero;
+       }},
   };
   for (const auto& [name, change] : variants)
     for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {

@@ -49,7 +49,7 @@ class Answerer {
       : policy_(policy),
         sampler_(policy.sampler(sampling)),
         seed_(seed),
-        noise_(static_cast<std::size_t>(sampling.num_candidates * policy.dimensions().chunk())),
+        noise_(sampler_.noise_size()),
         chunk_(static_cast<std::size_t>(policy.dimensions().chunk())) {}
 
   /// `number` counts lines and picks the noise. Throws Error(diverged) where a number is not finite.

@@ -66,7 +66,7 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
   const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
              a = static_cast<std::size_t>(dimensions.action);
   const auto count = static_cast<std::size_t>(sampler.candidates());
-  const std::size_t noise_size = count * chunk;
+  const std::size_t noise_size = sampler.noise_size();
   const bool measure = spread != nullptr && count > 1;
   return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>(),
           candidates = std::vector<float>(), costs = std::vector<float>(),
@@ -82,7 +82,7 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
     SampleOutputs<float> out;
     out.chunk = chunks;
     if (measure) {
-      candidates.resize(n * noise_size);
+      candidates.resize(n * count * chunk);
       costs.resize(n * count);
       out.candidates = candidates;
       out.candidate_q_cost = costs;

@@ -78,7 +78,7 @@ Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
              many = static_cast<std::size_t>(sampler.candidates());
   example.noise = std::move(noise);
   if (example.noise.empty()) {
-    example.noise.resize(many * chunk);
+    example.noise.resize(sampler.noise_size());
     sampler.draw_noise(0, 0, 0, example.noise);
   }
   example.chunk.resize(chunk);
@@ -211,6 +211,10 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
           greatest != scalars_.end() ? greatest->second : 0};
 }
 
+std::size_t Policy::noise_rows(const SamplerOptions& options) const {
+  return static_cast<std::size_t>(method_.acting.noise_parts() * options.num_candidates);
+}
+
 Sampler<float> Policy::sampler(const SamplerOptions& options) const {
   return {*networks_, method_.acting, normalization_, options, device_};
 }
@@ -265,7 +269,7 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
       dim, example_observation_, spent, {});
   if (!spent.empty()) writer.add<double>("example.spent", {1}, spent);
   writer.add<float>("example.observation", {width(dim.observation)}, example_observation_);
-  writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
+  writer.add<float>("example.noise", {noise_rows(options), width(dim.chunk())}, example.noise);
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
   writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
   if (has_critics()) {
@@ -400,8 +404,8 @@ void Policy::read_checkpoint(const SafetensorsFile& file) {
 void Policy::check_example(const SafetensorsFile& file) const {
   const SamplerOptions options = sampler_options();
   const Dimensions& dim = dimensions();
-  const auto noise = file.get<float>("example.noise", {static_cast<std::size_t>(options.num_candidates),
-                                                       static_cast<std::size_t>(dim.chunk())});
+  const auto noise =
+      file.get<float>("example.noise", {noise_rows(options), static_cast<std::size_t>(dim.chunk())});
   const auto observation =
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
   const auto spent =

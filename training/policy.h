@@ -75,6 +75,7 @@ class Policy {
   void read_value_limit(const SafetensorsFile& file);
   void read_policy(const SafetensorsFile& file);
   void read_checkpoint(const SafetensorsFile& file);
+  std::size_t noise_rows(const SamplerOptions& options) const;
   void check_example(const SafetensorsFile& file) const;
 
   std::filesystem::path path_;
