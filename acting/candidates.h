@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/diffusion.h"
 #include "kernels/pointwise.h"
 
 namespace r2pac {
@@ -52,6 +53,27 @@ struct FlowWeights {
   MlpWeights<T> rest;  ///< the layers after the first
 };
 
+/// A residual network that tells the noise in diffused chunks: from the chunk, the state and the time to an
+/// inner state, which blocks change, and from that to the noise.
+template <class T>
+struct DenoiserWeights {
+  /// A change of the inner state, seen through a layer normalisation.
+  struct Block {
+    const T *gain, *bias;
+    T epsilon;
+    MlpWeights<T> mlp;
+  };
+  const T* frequencies = nullptr;  ///< [frequency_count] of the features of the time; null: there is none
+  int frequency_count = 0;
+  MlpWeights<T> time;            ///< from these features
+  MlpWeights<T> entrance, exit;  ///< one layer each
+  std::vector<Block> blocks;
+
+  bool exists() const { return frequencies != nullptr; }
+  int inputs() const { return entrance.layers.front().in; }
+  int width() const { return entrance.layers.front().out; }
+};
+
 struct FlowOptions {
   int flow_steps = 32;  ///< >= 1
   double guidance_scale = 2;
@@ -62,11 +84,17 @@ struct FlowOptions {
 /// at plain rows of the first weight.
 template <class T>
 struct ActionWeights {
-  FlowWeights<T> flow;  ///< of a deterministic actor only the widths
-  MlpWeights<T> mean;   ///< set: a deterministic actor, whose one chunk this network says
+  FlowWeights<T> flow;  ///< of another actor only the widths
+  /// Set: a deterministic actor. Each of its networks, which have one shape, says one candidate.
+  std::vector<MlpWeights<T>> means;
+  /// Or set: candidates by denoising.
+  DenoiserWeights<T> denoiser;
+  DiffusionSchedule diffusion;
   std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (state, chunk); one output each
   MlpWeights<T> v_reward, v_cost;               ///< of states; one output each
 
+  /// Widest layer of the deterministic actor; 0 where there is none.
+  int mean_width() const { return means.empty() ? 0 : means.front().width(); }
   /// How many numbers of a state, from the first one on, critics of one kind read.
   int state_of(const std::vector<MlpWeights<T>>& critics) const {
     return critics.front().layers.front().in - flow.chunk_dim;
@@ -79,16 +107,18 @@ struct ActionBuffers {
   /// [n, flow.observation_dim]: states, which are normalised observations and, where the flow sees a budget,
   /// that after them. A network that sees none reads the first numbers of a row alone.
   const T* observations = nullptr;
-  const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::mean reads: states, perhaps a bound behind
+  const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::means read: states, perhaps a bound behind
   const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice by region calls safe
-  T* candidates = nullptr;         ///< [n, candidates, hA]: noise before, chunks after; or given chunks
-  T* q_cost = nullptr;             ///< [n, candidates] greatest cost critic's value, if scored
-  T* q_reward = nullptr;           ///< [n, candidates] least reward critic's value, if Q_r is wanted
-  T* chosen = nullptr;             ///< [n, hA] the chosen candidate, or the first if not scored
-  T* chosen_q_cost = nullptr;      ///< [n], if scored
-  T* chosen_q_reward = nullptr;    ///< [n], if Q_r is wanted
-  T* v_reward = nullptr;           ///< [n], if values are wanted
-  T* v_cost = nullptr;             ///< [n], if values are wanted or the choice goes by region
+  /// [n, diffusion.steps - 1, candidates, hA]: what the steps of denoising add, the first step's first.
+  const T* step_noise = nullptr;
+  T* candidates = nullptr;       ///< [n, candidates, hA]: noise before, chunks after; or given chunks
+  T* q_cost = nullptr;           ///< [n, candidates] greatest cost critic's value, if scored
+  T* q_reward = nullptr;         ///< [n, candidates] least reward critic's value, if Q_r is wanted
+  T* chosen = nullptr;           ///< [n, hA] the chosen candidate, or the first if not scored
+  T* chosen_q_cost = nullptr;    ///< [n], if scored
+  T* chosen_q_reward = nullptr;  ///< [n], if Q_r is wanted
+  T* v_reward = nullptr;         ///< [n], if values are wanted
+  T* v_cost = nullptr;           ///< [n], if values are wanted or the choice goes by region
 
   bool operator==(const ActionBuffers&) const = default;
 };

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "acting/denoiser.h"
 #include "engine/executor.h"
 #include "kernels/bf16.h"
 #include "kernels/isa.h"
@@ -24,14 +25,14 @@ class CpuActor final : public Actor<T> {
     if constexpr (std::is_same_v<T, float>)
       if (precision == Precision::bf16) {
         round_between_hidden(w.flow.rest, 0);
-        round_between_hidden(w.mean, 1);
-        for (auto* critics : {&w.q_reward, &w.q_cost})
-          for (MlpWeights<float>& critic : *critics) round_between_hidden(critic, 1);
+        for (auto* networks : {&w.means, &w.q_reward, &w.q_cost})
+          for (MlpWeights<float>& network : *networks) round_between_hidden(network, 1);
         for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
         CpuActor::renew_weights();
       }
     std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates),
-                                   2 * size(std::max(w.v_cost.width(), w.mean.width())));
+                                   2 * size(std::max(w.v_cost.width(), w.mean_width())));
+    scratch = std::max(scratch, denoiser_scratch(w.denoiser, spec_.candidates));
     for (const auto* critics : {&w.q_reward, &w.q_cost})
       if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
     for (int t = 0; t < pool_.threads(); ++t) {
@@ -91,10 +92,18 @@ class CpuActor final : public Actor<T> {
     const std::size_t row = size(task / parts_), candidate = row * size(spec_.candidates) + size(first);
     const T* observation = buffers_.observations + row * size(flow.observation_dim);
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
-    const MlpWeights<T>& mean = spec_.weights.mean;
-    if (!spec_.chunks_are_given && !mean.layers.empty()) {
-      mlp_forward(mean, buffers_.mean_inputs + row * size(mean.layers.front().in), 1, chunks, scratch);
-      clip_actions(size(flow.chunk_dim), chunks);
+    const std::vector<MlpWeights<T>>& means = spec_.weights.means;
+    if (!spec_.chunks_are_given && !means.empty()) {
+      const T* const seen = buffers_.mean_inputs + row * size(means.front().layers.front().in);
+      for (int c = 0; c < count; ++c)
+        mlp_forward(means[size(first + c)], seen, 1, chunks + size(c) * size(flow.chunk_dim), scratch);
+      clip_actions(size(count) * size(flow.chunk_dim), chunks);
+    } else if (!spec_.chunks_are_given && spec_.weights.denoiser.exists()) {
+      const DiffusionSchedule& schedule = spec_.weights.diffusion;
+      const std::size_t per_step = size(spec_.candidates) * size(flow.chunk_dim);
+      const T* const noise = buffers_.step_noise + row * size(schedule.steps - 1) * per_step +
+                             size(first) * size(flow.chunk_dim);
+      denoise(spec_.weights.denoiser, schedule, observation, count, noise, per_step, chunks, scratch);
     } else if (!spec_.chunks_are_given) {
       integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
     }
@@ -120,6 +129,8 @@ class CpuActor final : public Actor<T> {
     int best = 0;
     if (by_region)
       best = best_by_region(q_cost, q_reward, spec_.candidates, buffers_.v_cost[row], buffers_.bounds[row]);
+    else if (spec_.selection == Selection::within && request_.score)
+      best = best_within(q_cost, q_reward, spec_.candidates, buffers_.bounds[row]);
     else if (request_.score)
       best = least_cost(q_cost, spec_.candidates);
     std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);

@@ -245,6 +245,7 @@ std::string FusedAction::misfit(const ActionWeights<float>& weights, const FlowO
                                 int candidates, Precision precision, std::size_t shared_limit) {
   if (precision == Precision::fp32) return "fp32 has no tensor cores";
   if (candidates < 1) return "there are no candidates";
+  if (weights.denoiser.exists()) return "it acts by a denoiser";
   if (options.flow_steps < 1) return "there are no flow steps";
   if (weights.flow.first_width > kMaxWidth)
     return "the flow has a layer of " + std::to_string(weights.flow.first_width) + ", wider than " +

@@ -92,13 +92,14 @@ struct CriticValues {
 /// region or of least Q_c; without Q_c the first chunk. One block an observation; one thread compares, for
 /// the candidates are few.
 __global__ void __launch_bounds__(kThreads)
-    choose_kernel(CriticValues q_cost, CriticValues q_reward, bool by_region, int candidates, int chunk_dim,
-                  ActionBuffers<float> buffers) {
+    choose_kernel(CriticValues q_cost, CriticValues q_reward, Selection selection, int candidates,
+                  int chunk_dim, ActionBuffers<float> buffers) {
   __shared__ int chosen;
   const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
   if (threadIdx.x == 0) {
-    const float bound = by_region ? buffers.bounds[row] : 0;
-    const bool safe = by_region && buffers.v_cost[row] <= bound;
+    const bool within = selection == Selection::within;
+    const float bound = selection == Selection::least_cost ? 0 : buffers.bounds[row];
+    const bool safe = within || (selection == Selection::region && buffers.v_cost[row] <= bound);
     int best = 0;
     CandidateScore<float> of_best{};
     for (int c = 0; c < candidates; ++c) {
@@ -107,7 +108,7 @@ __global__ void __launch_bounds__(kThreads)
         buffers.q_cost[first + c] = score.q_cost = q_cost.extreme(first + c, pairs, kBelievedCost);
       if (q_reward.critics > 0)
         buffers.q_reward[first + c] = score.q_reward = q_reward.extreme(first + c, pairs, kBelievedReward);
-      if (c == 0 || (safe ? formula::beats_in_region(score, of_best, bound)
+      if (c == 0 || (safe ? formula::beats_in_region(score, of_best, bound, within)
                           : formula::beats(score.q_cost, of_best.q_cost))) {
         best = c;
         of_best = score;
@@ -120,6 +121,15 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   for (int j = static_cast<int>(threadIdx.x); j < chunk_dim; j += kThreads)
     buffers.chosen[row * chunk_dim + j] = buffers.candidates[(first + chosen) * chunk_dim + j];
+}
+
+/// to(i, c) [dim] = from(c, i): the candidates of each observation beside each other.
+__global__ void __launch_bounds__(kThreads)
+    gather_candidates_kernel(const float* from, int rows, int candidates, int dim, float* to) {
+  const std::size_t at = item();
+  if (at >= std::size_t(rows) * candidates * dim) return;
+  const std::size_t row = at / dim / candidates, candidate = at / dim % candidates;
+  to[at] = from[(candidate * rows + row) * dim + at % dim];
 }
 
 /// Values of a working buffer for the nets' layers and `pairs` rows.
@@ -142,7 +152,7 @@ LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
                     first = size(w.flow.first_width),
                     hidden = branches * chunks * std::max(first, size(w.flow.rest.width())),
                     scored = std::max(buffer_size(w.q_reward, chunks), buffer_size(w.q_cost, chunks)),
-                    valued = n * size(std::max(w.v_cost.width(), w.mean.width()));
+                    valued = n * std::max(size(w.v_cost.width()), w.means.size() * size(w.mean_width()));
   const auto floats = [](std::size_t count) { return DeviceArray<float>(count); };
   return {floats(branches * n * first),
           floats(chunks * first),
@@ -154,6 +164,7 @@ LayeredAction::Workspace LayeredAction::make_workspace(int rows) const {
           floats(w.q_cost.size() * chunks),
           {floats(valued), floats(valued)},
           floats(n * size(w.flow.observation_dim)),
+          make_denoiser_space(rows),
           rows};
 }
 
@@ -237,6 +248,24 @@ void LayeredAction::integrate(const ActionBuffers<float>& buffers, int rows) {
   }
 }
 
+/// The candidates of a deterministic actor. They are within [-1, 1], for the last layer ends in tanh.
+void LayeredAction::say_means(const ActionBuffers<float>& buffers, int rows) {
+  const ActionWeights<float>& w = spec_.weights;
+  std::vector<const MlpWeights<float>*> means;
+  for (const MlpWeights<float>& mean : w.means) means.push_back(&mean);
+  float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
+  const bool several = means.size() > 1;
+  float* const out = several ? workspace_->velocity.data() : buffers.candidates;
+  forward(means, {const_cast<float*>(buffers.mean_inputs), 0, 1, rows, w.means.front().layers.front().in},
+          both, out);
+  if (!several) return;
+  launch("candidates", [&](cudaStream_t stream) {
+    cuda::launch(gather_candidates_kernel, blocks(size(rows) * means.size() * size(w.flow.chunk_dim)),
+                 kThreads, 0, stream, out, rows, static_cast<int>(means.size()), w.flow.chunk_dim,
+                 buffers.candidates);
+  });
+}
+
 void LayeredAction::score(const Call& call) {
   const ActionBuffers<float>& buffers = call.buffers;
   const ActionRequest& request = call.request;
@@ -275,7 +304,7 @@ void LayeredAction::enqueue(const Call& call) {
   const ActionBuffers<float>& buffers = call.buffers;
   const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
-  const bool by_region = spec_.selection == Selection::region && request.score;
+  const Selection selection = request.score ? spec_.selection : Selection::least_cost;
   const auto values_of = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
                             bool wanted) {
     return CriticValues{q.data(), wanted ? static_cast<int>(critics.size()) : 0};
@@ -284,12 +313,12 @@ void LayeredAction::enqueue(const Call& call) {
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
   if (!spec_.chunks_are_given && !call.only_q_reward) {
-    if (w.mean.layers.empty())
+    if (w.denoiser.exists())
+      denoise(buffers, request.rows);
+    else if (w.means.empty())
       integrate(buffers, request.rows);
-    else  // within [-1, 1], for the last layer ends in tanh
-      forward({&w.mean},
-              {const_cast<float*>(buffers.mean_inputs), 0, 1, request.rows, w.mean.layers.front().in}, both,
-              buffers.candidates);
+    else
+      say_means(buffers, request.rows);
   }
   if (request.score || request.q_reward) score(call);
   const auto evaluate = [&](const MlpWeights<float>& value, float* out) {
@@ -302,12 +331,12 @@ void LayeredAction::enqueue(const Call& call) {
     forward({&value}, seen, both, out);
   };
   if (request.values) evaluate(w.v_reward, buffers.v_reward);
-  if (request.values || by_region) evaluate(w.v_cost, buffers.v_cost);
+  if (request.values || selection == Selection::region) evaluate(w.v_cost, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
                  call.only_q_reward && request.score ? CriticValues{buffers.q_cost, 1}
                                                      : values_of(workspace_->q_cost, w.q_cost, request.score),
-                 values_of(workspace_->q_reward, w.q_reward, request.q_reward), by_region, spec_.candidates,
+                 values_of(workspace_->q_reward, w.q_reward, request.q_reward), selection, spec_.candidates,
                  w.flow.chunk_dim, buffers);
   });
 }

@@ -37,17 +37,25 @@ class LayeredAction final : public Actor<float> {
     Call call;
     Graph graph;
   };
+  /// Working memory of a denoiser.
+  struct DenoiserSpace {
+    DeviceArray<float> features, time, input, state, normalized, change, predicted, inner[2];
+  };
   /// Working memory for some number of observations.
   struct Workspace {
     DeviceArray<float> constant, first, hidden[2], velocity, pairs, critics[2], q_reward, q_cost, values[2],
         observations;
+    std::unique_ptr<DenoiserSpace> denoiser;  ///< where there is one
     int rows;
   };
   Workspace make_workspace(int rows) const;
+  std::unique_ptr<DenoiserSpace> make_denoiser_space(int rows) const;
   void run(const Call& call);
   Graph record(const Call& call);
   void enqueue(const Call& call);
   void integrate(const ActionBuffers<float>& buffers, int rows);
+  void denoise(const ActionBuffers<float>& buffers, int rows);
+  void say_means(const ActionBuffers<float>& buffers, int rows);
   void score(const Call& call);
   void make_pairs(const float* states, int rows, int candidates, int columns, const float* chunks,
                   int chunk_dim, float* pairs);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "acting/denoiser.h"
 #include "base/error.h"
 #include "base/philox.h"
 #include "kernels/budget.h"
@@ -51,15 +52,19 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
   if (options.num_candidates > 1 && !acting.has_critics())
     throw InvalidArgument("Sampler: num_candidates must be 1 where no critics choose");
   if (options.by_flow) acting_.mean.clear();
-  if (options.num_candidates > 1 && !acting_.mean.empty())
-    throw InvalidArgument("Sampler: num_candidates must be 1 for a deterministic actor");
-  if (acting_.mean.empty())
+  if (!acting_.mean.empty() && options.num_candidates != networks.declared(acting_.mean).count)
+    throw InvalidArgument("Sampler: num_candidates must be " +
+                          std::to_string(networks.declared(acting_.mean).count) +
+                          " for a deterministic actor");
+  if (acting_.denoises())
+    take_denoiser();
+  else if (acting_.mean.empty())
     weights_.flow = flow_weights();
   else
     take_mean();
   if (acting.has_critics()) {
-    weights_.q_reward = followers(acting.q_reward);
-    weights_.q_cost = followers(acting.q_cost);
+    weights_.q_reward = critics(acting.q_reward);
+    weights_.q_cost = critics(acting.q_cost);
     weights_.v_reward = weights(networks.online, acting.v_reward, 0);
     weights_.v_cost = weights(networks.online, acting.v_cost, 0);
   }
@@ -103,26 +108,55 @@ FlowWeights<T> Sampler<T>::flow_weights() {
   return flow;
 }
 
-/// A deterministic actor's network, which reads observations, perhaps the bound after them, and says a chunk.
+/// A deterministic actor's networks, which read observations, perhaps the bound after them, and say a chunk
+/// each. They may have their first layers in common.
 template <class T>
 void Sampler<T>::take_mean() {
   const Network& mean = networks_.declared(acting_.mean);
   const Network& first = acting_.trunk.empty() ? mean : networks_.declared(acting_.trunk);
-  weights_.mean = weights(networks_.online, first.name, 0);
-  if (!acting_.trunk.empty())
-    for (const LayerWeights<T>& layer : weights(networks_.online, acting_.mean, 0).layers)
-      weights_.mean.layers.push_back(layer);
-  weights_.mean.output = Activation::tanh;
+  for (int k = 0; k < mean.count; ++k) {
+    MlpWeights<T>& own = weights_.means.emplace_back(weights(networks_.online, mean.name, k));
+    if (!acting_.trunk.empty()) {
+      const std::vector<LayerWeights<T>> shared = weights(networks_.online, first.name, 0).layers;
+      own.layers.insert(own.layers.begin(), shared.begin(), shared.end());
+    }
+    own.output = Activation::tanh;
+  }
   mean_inputs_ = first.input_width();
   weights_.flow.observation_dim = first.inputs.front().width;
   weights_.flow.chunk_dim = mean.outputs;
 }
 
+/// The followers of a denoiser's networks.
 template <class T>
-std::vector<MlpWeights<T>> Sampler<T>::followers(const std::string& network) const {
+void Sampler<T>::take_denoiser() {
+  const DenoiserNames& names = acting_.denoiser;
+  Parameters<T>& followers = networks_.follower;
+  const int frequencies = networks_.table_follower(names.frequencies);
+  DenoiserWeights<T>& denoiser = weights_.denoiser;
+  denoiser.frequencies = followers.value(frequencies);
+  denoiser.frequency_count = followers.entry(frequencies).shape.cols;
+  denoiser.time = weights(followers, names.time, 0);
+  denoiser.entrance = weights(followers, names.entrance, 0);
+  denoiser.exit = weights(followers, names.exit, 0);
+  for (const std::string& name : names.blocks) {
+    const auto members = networks_.members(name);
+    const NormLayer& norm = *members.follower->input_norm;
+    denoiser.blocks.push_back({followers.value(norm.gain, members.first),
+                               followers.value(norm.bias, members.first), static_cast<T>(norm.epsilon),
+                               weights(followers, name, 0)});
+  }
+  const Network& entrance = networks_.declared(names.entrance);
+  weights_.diffusion = acting_.diffusion;
+  weights_.flow.chunk_dim = entrance.inputs[0].width;
+  weights_.flow.observation_dim = entrance.inputs[1].width;
+}
+
+template <class T>
+std::vector<MlpWeights<T>> Sampler<T>::critics(const std::string& network) const {
   std::vector<MlpWeights<T>> all;
   for (int k = 0; k < networks_.declared(network).count; ++k)
-    all.push_back(weights(networks_.follower, network, k));
+    all.push_back(weights(acting_.online_critics ? networks_.online : networks_.follower, network, k));
   return all;
 }
 
@@ -161,19 +195,26 @@ void Sampler<T>::draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_
 }
 
 template <class T>
+std::size_t Sampler<T>::noise_size() const {
+  return size(acting_.noise_parts()) * size(options_.num_candidates) * size(weights_.flow.chunk_dim);
+}
+
+template <class T>
 double Sampler<T>::multiply_adds() const {
-  double total =
-      acting_.mean.empty() ? flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates) : 0;
+  double total = acting_.denoises()
+                     ? denoiser_multiply_adds(weights_.denoiser, weights_.diffusion, options_.num_candidates)
+                 : acting_.mean.empty()
+                     ? flow_multiply_adds(weights_.flow, options_.flow, options_.num_candidates)
+                     : 0;
   const auto add = [&total](const MlpWeights<T>& net, int rows) {
     for (const LayerWeights<T>& layer : net.layers) total += static_cast<double>(rows) * layer.in * layer.out;
   };
-  add(weights_.mean, 1);
+  for (const MlpWeights<T>& mean : weights_.means) add(mean, 1);
   if (options_.num_candidates > 1)
     for (const MlpWeights<T>& critic : weights_.q_cost) add(critic, options_.num_candidates);
-  if (options_.selection == Selection::region) {
+  if (needs_reward(options_.selection))
     for (const MlpWeights<T>& critic : weights_.q_reward) add(critic, options_.num_candidates);
-    add(weights_.v_cost, 1);
-  }
+  if (options_.selection == Selection::region) add(weights_.v_cost, 1);
   return total;
 }
 
@@ -192,6 +233,7 @@ void Sampler<T>::reserve(std::size_t rows) {
   }
   bounds_on_host_.clear();
   candidates_ = Buffer<T>(rows * many * chunk, memory);
+  step_noise_ = Buffer<T>(rows * (noise_size() - many * chunk), memory);
   q_cost_ = Buffer<T>(rows * many, memory);
   q_reward_ = Buffer<T>(rows * many, memory);
   chosen_ = Buffer<T>(rows * chunk, memory);
@@ -204,11 +246,12 @@ void Sampler<T>::reserve(std::size_t rows) {
 /// Makes room for the observations and gives them to the device, normalised and with what networks see of
 /// the rows' budgets.
 template <class T>
-void Sampler<T>::load(std::span<const T> observations, std::span<const double> spent) {
+void Sampler<T>::load(std::span<const T> observations, std::span<const double> spent,
+                      std::span<const std::int64_t> steps) {
   const std::size_t s = observation_dim(), width = size(weights_.flow.observation_dim),
                     n = observations.size() / s;
   reserve(n);
-  load_bounds(n, spent);
+  load_bounds(n, spent, steps);
   for (std::size_t i = 0; i < observations.size(); ++i)
     normalized_[i / s * width + i % s] = normalization_.seen(i % s, observations[i]);
   if (sees_budget())
@@ -221,13 +264,15 @@ void Sampler<T>::load(std::span<const T> observations, std::span<const double> s
 
 /// Gives the device what each row's choice calls safe, where that has changed.
 template <class T>
-void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent) {
-  if (options_.selection != Selection::region && !mean_reads_bound() && !sees_budget()) return;
+void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent,
+                             std::span<const std::int64_t> steps) {
+  if (!needs_reward(options_.selection) && !mean_reads_bound() && !sees_budget()) return;
   bool changed = bounds_on_host_.size() < rows;
   if (changed) bounds_on_host_.resize(rows);
   for (std::size_t i = 0; i < rows; ++i) {
     const auto bound = static_cast<T>(bound_within(options_.budget, options_.threshold,
-                                                   spent.empty() ? std::nullopt : std::optional(spent[i])));
+                                                   spent.empty() ? std::nullopt : std::optional(spent[i]),
+                                                   steps.empty() ? 0 : steps[i]));
     changed |= bound != bounds_on_host_[i];
     bounds_on_host_[i] = bound;
   }
@@ -248,6 +293,22 @@ void Sampler<T>::load_mean_inputs(std::size_t rows) {
   mean_inputs_buffer_.copy_in(mean_inputs_on_host_.data(), rows * width);
 }
 
+/// Gives the device the noise of rows: what they begin with, and what the steps of a denoiser add.
+template <class T>
+void Sampler<T>::load_noise(std::span<const T> noise) {
+  if (!acting_.denoises()) return candidates_.copy_in(noise.data(), noise.size());
+  const std::size_t per_row = noise_size(), first = per_row / size(weights_.diffusion.steps);
+  const auto load_part = [&](std::size_t begin, std::size_t end, Buffer<T>& to) {
+    noise_on_host_.clear();
+    for (std::size_t row = 0; row < noise.size(); row += per_row)
+      noise_on_host_.insert(noise_on_host_.end(), noise.begin() + static_cast<std::ptrdiff_t>(row + begin),
+                            noise.begin() + static_cast<std::ptrdiff_t>(row + end));
+    if (!noise_on_host_.empty()) to.copy_in(noise_on_host_.data(), noise_on_host_.size());
+  };
+  load_part(0, first, candidates_);
+  load_part(first, per_row, step_noise_);
+}
+
 template <class T>
 void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   if (const std::uint64_t version = networks_.online.version() + networks_.follower.version();
@@ -259,6 +320,7 @@ void Sampler<T>::act(Actor<T>& actor, const ActionRequest& request) {
   actor.act({.observations = observations_.data(),
              .mean_inputs = mean_reads_bound() ? mean_inputs_buffer_.data() : observations_.data(),
              .bounds = bounds_.data(),
+             .step_noise = step_noise_.data(),
              .candidates = candidates_.data(),
              .q_cost = q_cost_.data(),
              .q_reward = q_reward_.data(),
@@ -277,12 +339,14 @@ void Sampler<T>::require_critics(bool wanted) const {
 
 template <class T>
 void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
-                        const SampleOutputs<T>& out, std::span<const double> spent) {
+                        const SampleOutputs<T>& out, std::span<const double> spent,
+                        std::span<const std::int64_t> steps) {
   const std::size_t s = observation_dim(), chunk = size(weights_.flow.chunk_dim), n = observations.size() / s,
                     many = n * size(options_.num_candidates);
   require_length("observations", n * s, observations.size());
-  require_length("noise", many * chunk, noise.size());
+  require_length("noise", n * noise_size(), noise.size());
   require_spent(n, spent);
+  require_length_or_none("steps", n, steps.size());
   require_length("chunk", n * chunk, out.chunk.size());
   require_length_or_none("q_cost", n, out.q_cost.size());
   for (const auto& values : {out.v_reward, out.v_cost})
@@ -294,15 +358,15 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   require_critics(!out.q_cost.empty() || !out.v_cost.empty() || !out.q_reward.empty() ||
                   !out.candidate_q_cost.empty() || !out.candidate_q_reward.empty());
   if (n == 0) return;
-  load(observations, spent);
+  load(observations, spent, steps);
   load_mean_inputs(n);
-  candidates_.copy_in(noise.data(), noise.size());
+  load_noise(noise);
   ActionRequest request;
   request.rows = static_cast<int>(n);
   request.score = options_.num_candidates > 1 || !out.q_cost.empty() || !out.candidate_q_cost.empty();
   request.values = !out.v_cost.empty();
   request.q_reward =
-      options_.selection == Selection::region || !out.q_reward.empty() || !out.candidate_q_reward.empty();
+      needs_reward(options_.selection) || !out.q_reward.empty() || !out.candidate_q_reward.empty();
   act(*actor_, request);
 
   chosen_.copy_out(out.chunk.data(), n * chunk);
@@ -337,7 +401,7 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
     scorer.chunks_are_given = true;
     scorer_ = make_actor<T>(*device_, scorer);
   }
-  load(observations, spent);
+  load(observations, spent, {});
   candidates_.copy_in(chunks.data(), chunks.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);

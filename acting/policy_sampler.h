@@ -18,25 +18,42 @@ namespace r2pac {
 /// SamplerOptions::bound_unit in [0, 1].
 inline constexpr char kBoundInput[] = "bound";
 
+/// The parts of a denoiser, by name.
+struct DenoiserNames {
+  std::string frequencies = {}, time = {}, entrance = {};
+  std::vector<std::string> blocks = {};
+  std::string exit = {};
+};
+
 /// Which networks act, by name.
 struct ActingNetworks {
   /// The flow that proposes chunks,
   std::string velocity = {}, label_table = {};
-  /// or the network that says the one chunk, through tanh: a deterministic actor. It acts where there are
-  /// both, unless SamplerOptions::by_flow.
+  /// or the network that says the chunk, through tanh: a deterministic actor. It acts where there are both,
+  /// unless SamplerOptions::by_flow. Several of that name say a candidate each.
   std::string mean = {};
   /// The network whose output, after its activation, is what `mean` reads; empty: it reads observations.
   std::string trunk = {};
+  /// Or a denoiser, whose followers propose chunks, and its schedule.
+  DenoiserNames denoiser = {};
+  DiffusionSchedule diffusion = {};
   /// What judges them; all empty where there is none.
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
+  /// Whether the critics judge as they are trained, and not their followers.
+  bool online_critics = false;
+  /// Whether each decision switches between candidates by Selection::within and BudgetRule::discounted.
+  bool switches = false;
   bool has_critics() const { return !q_cost.empty(); }
+  bool denoises() const { return !denoiser.entrance.empty(); }
+  /// Noise of a chunk's size that one candidate takes.
+  int noise_parts() const { return denoises() ? diffusion.steps : 1; }
 };
 
 struct SamplerOptions {
   FlowOptions flow;
   int num_candidates = 16;  ///< 1: nothing to choose from, so the critics are asked only if wanted
   Selection selection = Selection::least_cost;
-  double threshold = 0;       ///< the greatest V_c and Q_c that Selection::region calls safe; not NaN
+  double threshold = 0;       ///< the greatest V_c and Q_c that a choice calls safe; not NaN
   EpisodeBudget budget = {};  ///< may leave less
   bool by_flow = false;       ///< the flow acts, even where there is a deterministic actor, too
   double bound_unit = 0;      ///< the bound of share 1 for the input `bound`; not above 0: all shares are 0
@@ -65,12 +82,13 @@ class Sampler {
   Sampler(Networks<T>& networks, const ActingNetworks& acting, Normalization<T> normalization,
           const SamplerOptions& options, std::shared_ptr<Device> device);
 
-  /// Chunks for observations [n, S] (not yet normalised) from noise [n, candidates, hA]. A row's result
+  /// Chunks for observations [n, S] (not yet normalised) from noise [n, noise_size()]. A row's result
   /// depends on that row alone. spent [n]: undiscounted cost of each row's episode so far, for the budget;
-  /// empty if nobody counts it. Throws InvalidArgument when a length does not fit, and Error(diverged) when a
-  /// chunk is not finite.
+  /// empty if nobody counts it. steps [n]: each row's step in its episode, for BudgetRule::discounted; empty:
+  /// the first. Throws InvalidArgument when a length does not fit, and Error(diverged) when a chunk is not
+  /// finite.
   void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs,
-              std::span<const double> spent = {});
+              std::span<const double> spent = {}, std::span<const std::int64_t> steps = {});
 
   /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
   /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
@@ -79,7 +97,10 @@ class Sampler {
              std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
              std::span<const double> spent = {});
 
-  /// Noise [candidates, hA] of one decision: (seed; candidate_noise, step, row, lane).
+  /// Numbers of one decision's noise: [candidates, hA], and of a denoiser as much again for each step but the
+  /// last.
+  std::size_t noise_size() const;
+  /// That noise: (seed; candidate_noise, step, row, lane).
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
 
   int candidates() const { return options_.num_candidates; }
@@ -99,15 +120,18 @@ class Sampler {
     return static_cast<std::size_t>(weights_.flow.observation_dim) > observation_dim();
   }
   bool mean_reads_bound() const { return mean_inputs_ > weights_.flow.observation_dim; }
-  void load(std::span<const T> observations, std::span<const double> spent);
-  void load_bounds(std::size_t rows, std::span<const double> spent);
+  void load(std::span<const T> observations, std::span<const double> spent,
+            std::span<const std::int64_t> steps);
+  void load_bounds(std::size_t rows, std::span<const double> spent, std::span<const std::int64_t> steps);
   void load_mean_inputs(std::size_t rows);
   void act(Actor<T>& actor, const ActionRequest& request);
   void require_critics(bool wanted) const;
   FlowWeights<T> flow_weights();
+  void take_denoiser();
+  void load_noise(std::span<const T> noise);
   void take_mean();
   MlpWeights<T> weights(Parameters<T>& parameters, const std::string& network, int member) const;
-  std::vector<MlpWeights<T>> followers(const std::string& network) const;
+  std::vector<MlpWeights<T>> critics(const std::string& network) const;
 
   Networks<T>& networks_;
   ActingNetworks acting_;
@@ -120,8 +144,9 @@ class Sampler {
   int mean_inputs_ = 0;                         // columns that a deterministic actor reads
   std::vector<T> normalized_, bounds_on_host_;  // [n, S], [n]
   std::vector<T> mean_inputs_on_host_;          // [n, mean_inputs_] where it reads the bound
-  Buffer<T> observations_, mean_inputs_buffer_, bounds_, candidates_, q_cost_, q_reward_, chosen_,
-      chosen_q_cost_, chosen_q_reward_, v_reward_, v_cost_;
+  std::vector<T> noise_on_host_;                // of a denoiser, part by part
+  Buffer<T> observations_, mean_inputs_buffer_, bounds_, step_noise_, candidates_, q_cost_, q_reward_,
+      chosen_, chosen_q_cost_, chosen_q_reward_, v_reward_, v_cost_;
 };
 
 }  // namespace r2pac

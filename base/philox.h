@@ -30,6 +30,7 @@ enum class Purpose : std::uint32_t {
   calibration = 12,
   budget = 13,
   policy_noise = 14,
+  diffusion_time = 15,
 };
 
 struct Words4 {

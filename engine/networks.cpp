@@ -21,6 +21,8 @@ Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, const 
   Mlp mlp;
   mlp.activation = kind.activation;
   int width = kind.input_width();
+  constexpr double kFlaxEpsilon = 1e-6;
+  if (kind.input_norm) mlp.input_norm = add_norm(parameters, name + ".norm", nets, width, kFlaxEpsilon);
   for (std::size_t i = 0; i <= kind.hidden.size(); ++i) {
     const bool head = i == kind.hidden.size();
     const int next = head ? kind.outputs : kind.hidden[i];
@@ -42,6 +44,10 @@ Mlp members_of(Mlp mlp, int first, int count) {
   for (NormLayer& norm : mlp.norms) {
     norm.first = first;
     norm.nets = count;
+  }
+  if (mlp.input_norm) {
+    mlp.input_norm->first = first;
+    mlp.input_norm->nets = count;
   }
   return mlp;
 }
@@ -91,6 +97,7 @@ Networks<T>::Networks(Declaration declaration, Initializer initializer, std::uin
     if (!names.insert(table.name).second)
       throw InvalidArgument("Networks: `" + table.name + "` is declared twice");
     tables_.push_back(online.add(table.name, {1, table.rows, table.cols}));
+    if (table.followed) follower.add(table.name, {1, table.rows, table.cols});
   }
   declare_groups(true);
   online.allocate(true, device, &follower);
@@ -137,6 +144,10 @@ void Networks<T>::name_tensors() {
         first += network->count;
       }
     };
+    if (group.mlp.input_norm) {
+      add(group.mlp.input_norm->gain);
+      add(group.mlp.input_norm->bias);
+    }
     for (std::size_t i = 0; i < group.mlp.layers.size(); ++i) {
       add(group.mlp.layers[i].weight);
       add(group.mlp.layers[i].bias);
@@ -147,15 +158,19 @@ void Networks<T>::name_tensors() {
     }
   }
   for (std::size_t i = 0; i < tables_.size(); ++i)
-    tensors_.push_back({declaration_.tables[i].name, declaration_.tables[i].owner, tables_[i], -1, 0, 1});
+    tensors_.push_back({declaration_.tables[i].name, declaration_.tables[i].owner, tables_[i],
+                        follower.find(declaration_.tables[i].name), 0, 1});
   std::ranges::stable_sort(tensors_, {}, &NamedTensor::entry);  // some networks lie behind the tables
 }
 
 template <class T>
 void Networks<T>::initialize(Initializer initializer, std::uint64_t seed) {
   for (const Group& group : groups_) {
-    for (const DenseLayer& layer : group.mlp.layers) initialize_dense(online, layer, initializer, seed);
-    for (const NormLayer& norm : group.mlp.norms) {
+    for (const DenseLayer& layer : group.mlp.layers)
+      initialize_dense(online, layer, group.networks.front()->initializer.value_or(initializer), seed);
+    std::vector<NormLayer> norms = group.mlp.norms;
+    if (group.mlp.input_norm) norms.push_back(*group.mlp.input_norm);
+    for (const NormLayer& norm : norms) {
       const auto& gain = online.entry(norm.gain);
       const std::vector<T> ones(gain.shape.size(), T(1));
       online.values().copy_in(ones.data(), ones.size(), gain.offset);
@@ -169,6 +184,7 @@ void Networks<T>::initialize(Initializer initializer, std::uint64_t seed) {
       values[i] =
           static_cast<T>(random_normal(seed, Purpose::initial_weights, 0,
                                        static_cast<std::uint32_t>(entry.key), static_cast<std::uint32_t>(i)));
+    for (T& value : values) value *= static_cast<T>(declaration_.tables[t].scale);
     online.values().copy_in(values.data(), values.size(), entry.offset);
   }
 }
@@ -206,6 +222,13 @@ int Networks<T>::table(std::string_view name) const {
 }
 
 template <class T>
+int Networks<T>::table_follower(std::string_view name) const {
+  const int entry = follower.find(online.entry(table(name)).name);
+  if (entry < 0) no_such("follower of a table", name);
+  return entry;
+}
+
+template <class T>
 std::vector<std::size_t> Networks<T>::shape_of(const NamedTensor& tensor) const {
   const Shape shape = online.entry(tensor.entry).shape;
   std::vector<std::size_t> sizes;
@@ -234,6 +257,7 @@ void Networks<T>::copy_from(const Networks& other) {
 
 template <class T>
 Tensor<T> apply(Tape<T>& tape, Parameters<T>& parameters, const Mlp& mlp, Tensor<T> x, Gradient gradient) {
+  if (mlp.input_norm) x = layer_norm(tape, parameters, *mlp.input_norm, x, gradient);
   for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
     const bool hidden = i + 1 < mlp.layers.size();
     x = dense_layer(tape, parameters, mlp.layers[i], x, hidden ? mlp.activation : Activation::identity,
@@ -258,7 +282,7 @@ struct Call {
 
   bool whole() const { return first == 0 && count == group_count; }
   bool stacks() const {
-    return group->norms.empty();
+    return group->norms.empty() && !group->input_norm;
   }  // layer normalisation takes neither followers nor stacks
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +31,13 @@ struct Network {
   int count = 1;
   std::vector<int> hidden;  ///< widths of the hidden layers
   Activation activation = Activation::gelu_erf;
-  bool layer_norm = false;    ///< after each hidden activation
-  bool followed = false;      ///< has a follower, the moving average of its weights
-  double rate = 1;            ///< learning rate as a share of the run's
+  bool layer_norm = false;  ///< after each hidden activation
+  bool followed = false;    ///< has a follower, the moving average of its weights
+  double rate = 1;          ///< learning rate as a share of the run's
+  double cosine_steps = 0;  ///< > 0: the rate falls to zero over so many updates, by half a cosine
+  double polyak = 0;        ///< > 0: of its follower, in place of the run's
+  bool input_norm = false;  ///< a layer normalisation of its input, with Flax's epsilon
+  std::optional<Initializer> initializer = {};  ///< in place of the run's
   bool after_tables = false;  ///< lies behind the tables, whose initial numbers then do not depend on it
   bool absent = false;        ///< only takes its numbers among the random initial weights, and no memory
 
@@ -50,6 +55,8 @@ struct Table {
   std::string name, owner;
   int rows = 1, cols = 1;
   TableStart start = TableStart::zero;
+  double scale = 1;       ///< of what it starts with
+  bool followed = false;  ///< has a follower, as its owner has
 };
 
 /// Everything that a method trains.
@@ -62,6 +69,7 @@ struct Declaration {
 struct Mlp {
   std::vector<DenseLayer> layers;
   std::vector<NormLayer> norms;  ///< empty, or one after each hidden layer
+  std::optional<NormLayer> input_norm = {};
   Activation activation = Activation::gelu_erf;
 };
 
@@ -112,8 +120,10 @@ class Networks {
     int first, count, group_count;
   };
   Members members(std::string_view network) const;
-  /// Entry of a table. Throws InvalidArgument where there is none of that name.
+  /// Entry of a table, also among the followers' if it is followed. Throws InvalidArgument where there is
+  /// none of that name.
   int table(std::string_view name) const;
+  int table_follower(std::string_view name) const;
 
   /// All tensors under their public names, in the order of the entries.
   const std::vector<NamedTensor>& tensors() const { return tensors_; }

@@ -193,16 +193,28 @@ Tensor<T> add(Tape<T>& tape, Tensor<T> x, Tensor<T> y) {
 }
 
 template <class T>
-Tensor<T> dropout(Tape<T>& tape, Tensor<T> x, double dropped, std::uint64_t seed, const StepState* state,
-                  int which) {
+Tensor<T> dropout_factors(Tape<T>& tape, const Shape& shape, double dropped, std::uint64_t seed,
+                          const StepState* state, int which) {
   if (!(dropped >= 0 && dropped < 1)) throw InvalidArgument("dropout: `dropped` must be in [0, 1)");
   if (which < 0 || which >= 4096) throw InvalidArgument("dropout: `which` must be in [0, 4096)");
-  if (x->shape.nets * ((x->shape.cols + 3) / 4) > 1 << 18)
-    throw InvalidArgument("dropout: `x` has too many columns: " + to_string(x->shape));
-  const Tensor<T> factor = tape.value("dropout", x->shape);
-  tape.row_operation("draw dropout", x->shape.rows, {}, {factor}, [=](const Slice& slice) {
+  if (shape.nets * ((shape.cols + 3) / 4) > 1 << 18)
+    throw InvalidArgument("dropout: `x` has too many columns: " + to_string(shape));
+  const Tensor<T> factor = tape.value("dropout", shape);
+  tape.row_operation("draw dropout", shape.rows, {}, {factor}, [=](const Slice& slice) {
     return DrawDropout<T>{seed, state, slice.first, which, static_cast<float>(dropped), factor->view(slice)};
   });
+  return factor;
+}
+
+template <class T>
+Tensor<T> dropout(Tape<T>& tape, Tensor<T> x, double dropped, std::uint64_t seed, const StepState* state,
+                  int which) {
+  return drop_out(tape, x, dropout_factors(tape, x->shape, dropped, seed, state, which));
+}
+
+template <class T>
+Tensor<T> drop_out(Tape<T>& tape, Tensor<T> x, Tensor<T> factor) {
+  require_shape("drop_out", "factors", x->shape, factor->shape);
   const Tensor<T> y = value_like(tape, "dropped out", x);
   tape.row_operation("dropout", x->shape.rows, {x, factor}, {y}, [=](const Slice& slice) {
     return Product<T>{x->view(slice), factor->view(slice), y->view(slice)};
@@ -414,19 +426,21 @@ Tensor<T> stack_rows(Tape<T>& tape, Tensor<T> learning, Tensor<T> constant) {
   return stacked;
 }
 
-#define R2_INSTANTIATE(T)                                                                            \
-  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation, \
-                                 Gradient);                                                          \
-  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>, Gradient);    \
-  template Tensor<T> activate(Tape<T>&, Tensor<T>, Activation);                                      \
-  template Tensor<T> add(Tape<T>&, Tensor<T>, Tensor<T>);                                            \
-  template Tensor<T> dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*, int);     \
-  template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                           \
-  template Tensor<T> filled(Tape<T>&, const std::string&, Shape, double);                            \
-  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                  \
-  template Tensor<T> free_vector(Tape<T>&, Parameters<T>&, int, int, Gradient);                      \
-  template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                              \
-  template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                              \
+#define R2_INSTANTIATE(T)                                                                                   \
+  template Tensor<T> dense_layer(Tape<T>&, Parameters<T>&, const DenseLayer&, Tensor<T>, Activation,        \
+                                 Gradient);                                                                 \
+  template Tensor<T> layer_norm(Tape<T>&, Parameters<T>&, const NormLayer&, Tensor<T>, Gradient);           \
+  template Tensor<T> activate(Tape<T>&, Tensor<T>, Activation);                                             \
+  template Tensor<T> add(Tape<T>&, Tensor<T>, Tensor<T>);                                                   \
+  template Tensor<T> dropout(Tape<T>&, Tensor<T>, double, std::uint64_t, const StepState*, int);            \
+  template Tensor<T> concatenate(Tape<T>&, const std::vector<Tensor<T>>&);                                  \
+  template Tensor<T> filled(Tape<T>&, const std::string&, Shape, double);                                   \
+  template Tensor<T> embedding(Tape<T>&, Parameters<T>&, int, Tensor<T>, Gradient);                         \
+  template Tensor<T> dropout_factors(Tape<T>&, const Shape&, double, std::uint64_t, const StepState*, int); \
+  template Tensor<T> drop_out(Tape<T>&, Tensor<T>, Tensor<T>);                                              \
+  template Tensor<T> free_vector(Tape<T>&, Parameters<T>&, int, int, Gradient);                             \
+  template Tensor<T> ensemble_min(Tape<T>&, Tensor<T>);                                                     \
+  template Tensor<T> ensemble_max(Tape<T>&, Tensor<T>);                                                     \
   template Tensor<T> stack_rows(Tape<T>&, Tensor<T>, Tensor<T>);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -44,6 +44,13 @@ Tensor<T> add(Tape<T>& tape, Tensor<T> x, Tensor<T> y);
 template <class T>
 Tensor<T> dropout(Tape<T>& tape, Tensor<T> x, double dropped, std::uint64_t seed, const StepState* state,
                   int which);
+/// The factors of a dropout by themselves, 0 or 1 / (1 - dropped), and x times such factors, both of the
+/// shape of x. A gradient flows to x only.
+template <class T>
+Tensor<T> dropout_factors(Tape<T>& tape, const Shape& shape, double dropped, std::uint64_t seed,
+                          const StepState* state, int which);
+template <class T>
+Tensor<T> drop_out(Tape<T>& tape, Tensor<T> x, Tensor<T> factors);
 
 /// Layer normalisation over columns, [K, B, D] -> [K, B, D].
 template <class T>

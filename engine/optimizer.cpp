@@ -22,7 +22,8 @@ Optimizer<T>::Optimizer(Tape<T>& tape, Parameters<T>& parameters,
     step.settings = from.adam;
     step.clip_norm = from.clip_norm;
     step.state = state;
-    step.first_step = first_step;
+    group.times = from.times;
+    step.count = {first_step, static_cast<unsigned int>(from.times)};
     for (const int entry : from.entries) {
       const auto& e = parameters.entry(entry);
       const int follower = from.follower != nullptr ? from.follower->find(e.name) : -1;
@@ -52,8 +53,11 @@ Optimizer<T>::Optimizer(Tape<T>& tape, Parameters<T>& parameters,
 template <class T>
 void Optimizer<T>::update(std::size_t index) {
   Group& group = groups_.at(index);
-  if (std::exchange(group.updated, true))
-    throw InvalidArgument("Optimizer: group " + std::to_string(index) + " is updated twice");
+  if (group.updates == group.times)
+    throw InvalidArgument("Optimizer: group " + std::to_string(index) +
+                          (group.times == 1 ? " is updated twice" : " is updated too often"));
+  const auto step = std::make_shared<OptimizerStep<T>>(*group.step);
+  step->count.index = static_cast<unsigned int>(group.updates++);
   const int count = static_cast<int>(group.pieces.size());
   const auto squares_of = [squares = squares_, first = group.first_piece] {
     return squares->whole().data + first;
@@ -62,18 +66,17 @@ void Optimizer<T>::update(std::size_t index) {
   const auto record = [&](const char* name, int tasks, typename Tape<T>::TaskFunction run) {
     tape_.tasks_after_all(name, tasks, {}, {squares_}, std::move(run));
   };
-  if (group.step->gradient_scale != nullptr) {
-    record("squared gradients", count,
-           [squares_of, &backend, step = group.step](int begin, int n, std::byte*) {
-             backend.square_gradients(*step, begin, n, squares_of());
-           });
-    record("clip", 1, [squares_of, &backend, step = group.step](int, int, std::byte*) {
+  if (step->gradient_scale != nullptr) {
+    record("squared gradients", count, [squares_of, &backend, step](int begin, int n, std::byte*) {
+      backend.square_gradients(*step, begin, n, squares_of());
+    });
+    record("clip", 1, [squares_of, &backend, step](int, int, std::byte*) {
       backend.clip_gradient(*step, squares_of());
     });
   }
   record("optimizer", count,
-         [squares_of, &backend, &parameters = parameters_, working = working_, step = group.step,
-          pieces = group.pieces, follower = group.follower](int begin, int n, std::byte*) {
+         [squares_of, &backend, &parameters = parameters_, working = working_, step, pieces = group.pieces,
+          follower = group.follower](int begin, int n, std::byte*) {
            backend.update(*step, begin, n, squares_of());
            for (int i = begin; i < begin + n; ++i) {
              const Piece piece = pieces[static_cast<std::size_t>(i)];
@@ -87,7 +90,7 @@ template <class T>
 void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
   std::vector<std::shared_ptr<OptimizerStep<T>>> steps;
   for (const Group& group : groups_) {
-    if (!group.updated) throw InvalidArgument("Optimizer: a group was not updated");
+    if (group.updates != group.times) throw InvalidArgument("Optimizer: a group was not updated");
     steps.push_back(group.step);
   }
   std::vector<Tensor<T>> reads = losses;

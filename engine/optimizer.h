@@ -18,16 +18,18 @@ struct OptimizerGroup {
   AdamSettings adam;
   double clip_norm = 0;               ///< the greatest norm of the group's gradient; 0: any
   Parameters<T>* follower = nullptr;  ///< its entries of the same names follow with the weight adam.polyak
+  int times = 1;                      ///< updates in each gradient step, each a step of Adam's
 };
 
-/// The optimiser of one gradient step. Groups are updated in any order, each once; what is recorded after a
-/// group's update sees its new values, so that a backward between two updates makes a step of several parts.
+/// The optimiser of one gradient step. Groups are updated in any order, each as often as it says; what is
+/// recorded after a group's update sees its new values, so that a backward between two updates makes a step
+/// of several parts.
 template <class T>
 class Optimizer {
  public:
-  /// The optimiser's step count is state->step - first_step + 1. squares: a kept tensor [1, pieces, 1] that
-  /// receives the sum of squared gradients, before clipping, of each net of each entry of each group, in
-  /// order.
+  /// The optimiser's step count is state->step - first_step + 1, times a group's updates in a step. squares:
+  /// a kept tensor [1, pieces, 1] that receives the sum of squared gradients, before clipping, of each net of
+  /// each entry of each group, in order, by its last update.
   Optimizer(Tape<T>& tape, Parameters<T>& parameters, const std::vector<OptimizerGroup<T>>& groups,
             StepState* state, unsigned long long first_step, Tensor<T> squares);
 
@@ -48,7 +50,7 @@ class Optimizer {
     std::shared_ptr<OptimizerStep<T>> step;
     Parameters<T>* follower;
     int first_piece = 0;
-    bool updated = false;
+    int times = 1, updates = 0;
   };
 
   Tape<T>& tape_;

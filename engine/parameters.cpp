@@ -119,17 +119,39 @@ NormLayer add_norm(Parameters<T>& parameters, const std::string& name, int nets,
   return layer;
 }
 
+namespace {
+
+template <class T>
+void initialize_lecun(Parameters<T>& parameters, const DenseLayer& layer, std::uint64_t seed) {
+  constexpr double kOfTruncated = 0.87962566103423978;  // deviation of a standard normal within +-2
+  const auto& entry = parameters.entry(layer.weight);
+  std::vector<T> values(entry.shape.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    double drawn = 3;
+    for (std::uint64_t attempt = 0; !(std::abs(drawn) <= 2); ++attempt)
+      drawn = static_cast<double>(random_normal(seed, Purpose::initial_weights, attempt,
+                                                static_cast<std::uint32_t>(entry.key),
+                                                static_cast<std::uint32_t>(i)));
+    values[i] = static_cast<T>(drawn / (kOfTruncated * std::sqrt(layer.in)));
+  }
+  parameters.values().copy_in(values.data(), values.size(), entry.offset);
+}
+
+}  // namespace
+
 template <class T>
 void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer,
                       std::uint64_t seed) {
+  if (initializer == Initializer::lecun) return initialize_lecun(parameters, layer, seed);
   const bool torch = initializer == Initializer::torch;
   const double weight_bound = torch ? 1 / std::sqrt(layer.in) : std::sqrt(6.0 / (layer.in + layer.out));
   const auto fill = [&](int index, double bound) {
     const auto& entry = parameters.entry(index);
     std::vector<T> values(entry.shape.size());
     for (std::size_t i = 0; i < values.size(); i += 4) {
-      const Words4 words = random_words(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(entry.key),
-                                        static_cast<std::uint32_t>(i / 4));
+      const Words4 words =
+          random_words(seed, Purpose::initial_weights, 0, static_cast<std::uint32_t>(entry.key),
+                       static_cast<std::uint32_t>(i / 4));
       for (std::size_t lane = 0; lane < 4 && i + lane < values.size(); ++lane)
         values[i + lane] =
             static_cast<T>((2.0 * static_cast<double>(unit_interval(words.word[lane])) - 1.0) * bound);

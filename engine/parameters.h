@@ -14,6 +14,7 @@ namespace r2pac {
 enum class Initializer {
   torch,   ///< weights and biases uniform on +-1/sqrt(fan in), as torch.nn.Linear
   xavier,  ///< weights uniform on +-sqrt(6 / (fan in + fan out)), biases zero
+  lecun,   ///< weights of variance 1 / fan in, normal within two deviations; biases zero
 };
 
 /// Of a packed weight: W, or its transpose for gradients of inputs.

@@ -129,7 +129,7 @@ class CpuBackend final : public Backend<T> {
   }
   void update(const OptimizerStep<T>& call, int first, int count, T* squares) const override {
     for (std::size_t i = size(first); i < size(first + count); ++i)
-      update_parameters(call.pieces[i], call.settings, call.state, call.first_step, squares + i,
+      update_parameters(call.pieces[i], call.settings, call.state, call.count, squares + i,
                         call.gradient_scale);
   }
   void finish_step(const std::vector<const OptimizerStep<T>*>& groups, T* squares,

@@ -85,7 +85,7 @@ struct OptimizerStep {
   AdamSettings settings;
   double clip_norm = 0;  ///< the greatest norm of the group's gradient; 0: any
   StepState* state;
-  unsigned long long first_step;
+  UpdateCount count;
   T* partial = nullptr;         ///< [partial_squares]: of parts of pieces, as a CUDA device leaves them
   T* gradient_scale = nullptr;  ///< one value, of a group with a clip_norm
 };

@@ -155,7 +155,7 @@ void CudaBackend::clip_gradient(const OptimizerStep<float>& call, const float*) 
 
 void CudaBackend::update(const OptimizerStep<float>& call, int, int, float*) const {
   queue_.launch(update_launches(call.pieces), [&](const Stream& stream) {
-    update_parameters(call.pieces, call.settings, call.state, call.first_step, call.partial, stream.get(),
+    update_parameters(call.pieces, call.settings, call.state, call.count, call.partial, stream.get(),
                       call.gradient_scale);
   });
 }

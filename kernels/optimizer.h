@@ -34,6 +34,18 @@ struct AdamSettings {
   double weight_decay = 0;  ///< decoupled (AdamW): a step takes learning rate * decay of each value away
 };
 
+/// Which of an optimiser's steps t = 1, 2, ... an update is, in a run whose gradient steps count from 0.
+struct UpdateCount {
+  unsigned long long first_step = 0;     ///< the gradient step of the first update
+  unsigned int per_step = 1, index = 0;  ///< updates in each gradient step, and which of them it is
+  R2_HD constexpr UpdateCount(unsigned long long first = 0, unsigned int of_step = 1, unsigned int which = 0)
+      : first_step(first), per_step(of_step), index(which) {}
+  /// t, in a step that is taken after `step` others.
+  R2_HD constexpr unsigned long long at(unsigned long long step) const {
+    return (step - first_step) * per_step + index + 1;
+  }
+};
+
 namespace formula {
 
 /// cos(pi / 2 * part), part in [0, 1].

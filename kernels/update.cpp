@@ -8,8 +8,8 @@ namespace r2pac {
 
 template <class T>
 void update_parameters(const UpdateArguments<T>& a, const AdamSettings& settings, const StepState* state,
-                       unsigned long long first_step, T* squares, const T* gradient_scale) {
-  const auto step = adam_step<T>(settings, static_cast<long long>(state->step - first_step + 1),
+                       const UpdateCount& count, T* squares, const T* gradient_scale) {
+  const auto step = adam_step<T>(settings, static_cast<long long>(count.at(state->step)),
                                  gradient_scale == nullptr ? T(1) : *gradient_scale);
   *squares = static_cast<T>(
       vector_kernels<T>().adam(a.value, a.first_moment, a.second_moment, a.gradient, a.target, a.size, step));
@@ -32,11 +32,11 @@ void finish_step(StepState* state, const T* squares, std::size_t n, const std::v
 }
 
 template void update_parameters(const UpdateArguments<float>&, const AdamSettings&, const StepState*,
-                                unsigned long long, float*, const float*);
+                                const UpdateCount&, float*, const float*);
 template void clip_gradient(const float*, std::size_t, double, float*);
 template void clip_gradient(const double*, std::size_t, double, double*);
 template void update_parameters(const UpdateArguments<double>&, const AdamSettings&, const StepState*,
-                                unsigned long long, double*, const double*);
+                                const UpdateCount&, double*, const double*);
 template void finish_step(StepState*, const float*, std::size_t, const std::vector<const float*>&);
 template void finish_step(StepState*, const double*, std::size_t, const std::vector<const double*>&);
 

@@ -92,7 +92,7 @@ __device__ float square_four(const UpdateArguments<float>& of, std::size_t i) {
 template <bool kUpdates>
 __global__ void __launch_bounds__(kThreads, 4)
     update_kernel(const __grid_constant__ PieceTable table, const __grid_constant__ AdamTerms terms,
-                  const StepState* state, unsigned long long first_step, float* partial_squares) {
+                  const StepState* state, UpdateCount count, float* partial_squares) {
   __shared__ AdamStep<float> shared_step;
   __shared__ float of_warp[kThreads / 32];
   const int block = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kThreads, 4)
     (block < table.pieces[middle].first_chunk ? high : low) = middle;
   }
   if constexpr (kUpdates) {
-    if (thread == 0) shared_step = step_at(terms, static_cast<float>(state->step - first_step + 1));
+    if (thread == 0) shared_step = step_at(terms, static_cast<float>(count.at(state->step)));
     __syncthreads();
   }
   const AdamStep<float> step = shared_step;
@@ -237,8 +237,8 @@ void for_each_table(const std::vector<UpdateArguments<float>>& pieces, float* sc
 }  // namespace
 
 void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const AdamSettings& settings,
-                       const StepState* state, unsigned long long first_step, float* scratch,
-                       cudaStream_t stream, const float* gradient_scale) {
+                       const StepState* state, const UpdateCount& count, float* scratch, cudaStream_t stream,
+                       const float* gradient_scale) {
   const AdamTerms terms{static_cast<float>(settings.learning_rate),
                         static_cast<float>(std::log(settings.beta1)),
                         static_cast<float>(std::log(settings.beta2)),
@@ -248,7 +248,7 @@ void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const 
                         gradient_scale,
                         adam_step<float>(settings, 1)};
   for_each_table(pieces, scratch, [&](const PieceTable& table, float* partial) {
-    launch(update_kernel<true>, table.chunks, kThreads, 0, stream, table, terms, state, first_step, partial);
+    launch(update_kernel<true>, table.chunks, kThreads, 0, stream, table, terms, state, count, partial);
   });
 }
 
@@ -256,7 +256,7 @@ void square_gradients(const std::vector<UpdateArguments<float>>& pieces, float* 
                       cudaStream_t stream) {
   for_each_table(pieces, scratch, [&](const PieceTable& table, float* partial) {
     launch(update_kernel<false>, table.chunks, kThreads, 0, stream, table, AdamTerms{},
-           static_cast<const StepState*>(nullptr), 0ull, partial);
+           static_cast<const StepState*>(nullptr), UpdateCount(), partial);
   });
 }
 

@@ -19,14 +19,14 @@ inline constexpr int kStepLosses = 32;
 /// needed for the pieces' sizes.
 std::size_t update_scratch(const std::vector<UpdateArguments<float>>& pieces);
 
-/// kernels/update.h's update_parameters for every piece: step number state->step - first_step + 1. Fastest
+/// kernels/update.h's update_parameters for every piece: step number count.at(state->step). Fastest
 /// where a piece's arrays have the same alignment. scratch [update_scratch] is overwritten.
 ///
 /// The corrections 1 - beta^t are made on the device as -expm1(t log(beta)) in single precision: rounding
 /// log(beta) and the product changes them by at most 2^-23 of their value, and expm1 by 2^-23 more.
 void update_parameters(const std::vector<UpdateArguments<float>>& pieces, const AdamSettings& settings,
-                       const StepState* state, unsigned long long first_step, float* scratch,
-                       cudaStream_t stream, const float* gradient_scale = nullptr);
+                       const StepState* state, const UpdateCount& count, float* scratch, cudaStream_t stream,
+                       const float* gradient_scale = nullptr);
 /// Launches that it takes.
 int update_launches(const std::vector<UpdateArguments<float>>& pieces);
 

@@ -17,11 +17,11 @@ struct UpdateArguments {
   std::size_t size;
 };
 
-/// Adam's step number state->step - first_step + 1 and Polyak. *squares = sum of squared gradients, which are
+/// Adam's step number count.at(state->step) and Polyak. *squares = sum of squared gradients, which are
 /// then multiplied by *gradient_scale unless that is null.
 template <class T>
 void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& settings,
-                       const StepState* state, unsigned long long first_step, T* squares,
+                       const StepState* state, const UpdateCount& count, T* squares,
                        const T* gradient_scale = nullptr);
 
 /// *scale = the factor that shortens a gradient to the norm `clip`, from the sums of its squares [n].

@@ -37,7 +37,7 @@ double step_gflop(const Settings& settings, const Method<float>& method,
     for (const Stage<float>& stage : stages) {
       if (std::ranges::find(stage.trains, network.name) == stage.trains.end()) continue;
       const Count c = count(network);
-      per_row += 3 * c.forward - c.first + (stage.name == "critics" ? c.forward : 0);
+      per_row += stage.share * (3 * c.forward - c.first + (stage.name == "critics" ? c.forward : 0));
       for (const Columns& columns : network.inputs)
         if (columns.name == "label") per_row += static_cast<double>(columns.width) * network.hidden.front();
     }
@@ -56,12 +56,21 @@ double training_gflop(const Settings& settings, const Method<float>& method) {
 double action_gflop(const Settings& settings, const Method<float>& method) {
   const ActingNetworks& acting = method.acting;
   if (!acting.mean.empty())
-    return 2 * (forward_of(method, acting.trunk) + forward_of(method, acting.mean)) / 1e9;
+    return 2 *
+           (forward_of(method, acting.trunk) + forward_of(method, acting.mean) +
+            (acting.switches
+                 ? settings.heads * (forward_of(method, acting.q_cost) + forward_of(method, acting.q_reward))
+                 : 0)) /
+           1e9;
   const bool guided = settings.label == ActingLabel::good && settings.guidance_scale != 1;
   const double flow = forward_of(method, acting.velocity) * settings.flow_steps * (guided ? 2 : 1);
   const double judged = forward_of(method, acting.q_cost) +
                         (settings.selection == Selection::region ? forward_of(method, acting.q_reward) : 0);
-  return 2 * settings.num_candidates * (flow + judged) / 1e9;
+  double denoiser = 0;
+  for (const std::string& name : acting.denoiser.blocks) denoiser += forward_of(method, name);
+  denoiser += forward_of(method, acting.denoiser.entrance) + forward_of(method, acting.denoiser.exit);
+  const double drawn = acting.denoises() ? acting.diffusion.steps * denoiser : flow;
+  return 2 * settings.num_candidates * (drawn + judged) / 1e9;
 }
 
 double trained_numbers(const Method<float>& method) {

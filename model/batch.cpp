@@ -29,10 +29,10 @@ WindowBatch<T> views(const Batch<T>& b, const Slice& slice) {
 
 template <class T>
 Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
-                    const StepState* state) {
+                    const StepState* state, int first_row) {
   const Batch<T> b = make_batch(tape, source, batch);
   tape.row_operation("draw batch", batch, {}, parts(b), [=](const Slice& slice) {
-    return GatherWindows<T>{source, seed, state, slice.first, views(b, slice)};
+    return GatherWindows<T>{source, seed, state, first_row + slice.first, views(b, slice)};
   });
   return b;
 }
@@ -58,7 +58,7 @@ Tensor<T> drawn_column(Tape<T>& tape, const std::string& name, const T* column, 
 }
 
 #define R2_INSTANTIATE(T)                                                                                    \
-  template Batch<T> draw_batch(Tape<T>&, const WindowSource<T>&, int, std::uint64_t, const StepState*);      \
+  template Batch<T> draw_batch(Tape<T>&, const WindowSource<T>&, int, std::uint64_t, const StepState*, int); \
   template Batch<T> windows_in_order(Tape<T>&, const WindowSource<T>&, int, const std::uint32_t*);           \
   template Tensor<T> drawn_column(Tape<T>&, const std::string&, const T*, std::uint32_t, int, std::uint64_t, \
                                   const StepState*);

@@ -24,10 +24,10 @@ struct Batch {
   Tensor<T> rewards, costs, mask;  // [1, B, 1]: discounted sums; 0 where the episode ended
 };
 
-/// A random batch of windows for the current step.
+/// A random batch of windows for the current step, or of a larger one the rows from first_row on.
 template <class T>
 Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
-                    const StepState* state);
+                    const StepState* state, int first_row = 0);
 /// The windows *first_window .. *first_window + batch - 1. Beyond the end the last window is repeated.
 template <class T>
 Batch<T> windows_in_order(Tape<T>& tape, const WindowSource<T>& source, int batch,

@@ -65,11 +65,11 @@ Estimates<T> believed_estimates(Recorder<T>& r) {
 
 template <class T>
 void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target,
-           Tensor<T> value_weights) {
+           Tensor<T> value_weights, Tensor<T> critic_weights) {
   const std::string q = signal.q, v = signal.v;
   const double expectile =
       signal.side == Side::upper ? r.settings().expectile : r.settings().resolved_cost_expectile();
-  r.loss(q, squared_error_loss(r.tape(), "loss " + q, estimate.q, target));
+  r.loss(q, squared_error_loss(r.tape(), "loss " + q, estimate.q, target, critic_weights));
   r.loss(v, expectile_loss(r.tape(), "loss " + v, estimate.v, estimate.believed, expectile, signal.side,
                            value_weights));
   r.mean(q, estimate.believed);
@@ -84,11 +84,11 @@ void trace_learning(Recorder<T>& r) {
   r.trace("q_cost", cost.believed);
 }
 
-#define R2_INSTANTIATE(T)                                                                     \
-  template Estimates<T> learning_estimates(Recorder<T>&);                                     \
-  template Estimates<T> believed_estimates(Recorder<T>&);                                     \
-  template Tensor<T> believed(Recorder<T>&, const Signal&, Tensor<T>);                        \
-  template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>, Tensor<T>); \
+#define R2_INSTANTIATE(T)                                                                                \
+  template Estimates<T> learning_estimates(Recorder<T>&);                                                \
+  template Estimates<T> believed_estimates(Recorder<T>&);                                                \
+  template Tensor<T> believed(Recorder<T>&, const Signal&, Tensor<T>);                                   \
+  template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>, Tensor<T>, Tensor<T>); \
   template void trace_learning(Recorder<T>&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)

@@ -47,11 +47,11 @@ Estimates<T> believed_estimates(Recorder<T>& r);
 template <class T>
 Tensor<T> believed(Recorder<T>& r, const Signal& signal, Tensor<T> q);
 
-/// The losses of one signal's critics and value for `target` [1, B, 1]; the value's loss of each window times
-/// its weight [1, B, 1], if there are weights.
+/// The losses of one signal's critics and value for `target` [1, B, 1], the critics' a sum over them; each
+/// window's times its weight [1, B, 1], if there are weights.
 template <class T>
 void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target,
-           Tensor<T> value_weights = nullptr);
+           Tensor<T> value_weights = nullptr, Tensor<T> critic_weights = nullptr);
 
 /// The stage in which critics and values learn, by what `record` records.
 template <class T>

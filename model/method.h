@@ -22,12 +22,14 @@ namespace r2pac {
 template <class T>
 struct Stage {
   std::string name;                 ///< "critics", "actor"
-  std::vector<std::string> trains;  ///< networks; a table is trained with the network that owns it
+  std::vector<std::string> trains;  ///< networks; a table is trained with the network that owns it. Several
+                                    ///< stages that move at different times may train the same
   std::function<std::int64_t(const Settings&)> steps;
   std::function<void(Recorder<T>&)> record;
   /// Of stages that are trained together: its networks move before the later stages of the same step are
   /// recorded, so that those see the new weights.
   bool moves_first = false;
+  double share = 1;  ///< of the batch's rows, that it learns from
 };
 
 /// The stage in which the actor learns: `network`, by what `record` records.
@@ -81,6 +83,10 @@ template <class T>
 Method<T> cpq_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
 template <class T>
 Method<T> coptidice_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
+Method<T> caps_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
+Method<T> fisor_method(const Settings& settings, Dimensions dimensions);
 template <class T>
 Method<T> bc_method(const Settings& settings, Dimensions dimensions);
 

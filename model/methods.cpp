@@ -12,6 +12,8 @@ Method<T> make_method(const Settings& settings, Dimensions dimensions, const Dat
   if (settings.method == "bc" || settings.method == "bc-safe") return bc_method<T>(settings, dimensions);
   if (settings.method == "coptidice") return coptidice_method(settings, dimensions, facts);
   if (settings.method == "cpq") return cpq_method(settings, dimensions, facts);
+  if (settings.method == "caps") return caps_method(settings, dimensions, facts);
+  if (settings.method == "fisor") return fisor_method<T>(settings, dimensions);
   throw InvalidArgument("make_method: there is no method `" + settings.method + "`");
 }
 

@@ -16,6 +16,12 @@ Batch<T> Recorder<T>::batch() {
 }
 
 template <class T>
+Batch<T> Recorder<T>::batch_rows(int first, int count) {
+  return once<Batch<T>>("batch " + std::to_string(first) + " " + std::to_string(count),
+                        [&] { return draw_batch(tape_, inputs_.source, count, seed(), state(), first); });
+}
+
+template <class T>
 Tensor<T> Recorder<T>::pairs() {
   return once<Tensor<T>>("pairs", [this] {
     const Batch<T> b = batch();

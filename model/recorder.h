@@ -80,6 +80,9 @@ class Recorder {
 
   /// The windows of this step. They are drawn once.
   Batch<T> batch();
+  /// Rows first .. first + count of the windows of this step, drawn by themselves. They are drawn once. Not
+  /// where windows come in order.
+  Batch<T> batch_rows(int first, int count);
   /// Observations and actions side by side, [1, B, S + hA].
   Tensor<T> pairs();
   /// The outputs of the networks, as of r2pac::apply. Constant applications and followers pass no gradient.

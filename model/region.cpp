@@ -248,14 +248,20 @@ Tensor<T> allowed_chunks(Recorder<T>& r) {
 }
 
 template <class T>
-std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
+std::vector<std::pair<std::string, Tensor<T>>> inspect_values(Recorder<T>& r) {
   const auto [reward, cost] = believed_estimates(r);
   return {{"v_r", reward.v},
           {"v_c", cost.v},
           {"q_r", reward.believed},
           {"q_c", cost.believed},
-          {"label", optimality_label(r)},
           {"safe", safe_states(r)}};
+}
+
+template <class T>
+std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
+  auto columns = inspect_values(r);
+  columns.insert(columns.end() - 1, {"label", optimality_label(r)});
+  return columns;
 }
 
 #define R2_INSTANTIATE(T)                                                                        \
@@ -268,6 +274,7 @@ std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
   template Tensor<T> within_end(Tape<T>&, Tensor<T>, Tensor<T>);                                 \
   template Tensor<T> safe_states(Recorder<T>&);                                                  \
   template Tensor<T> allowed_chunks(Recorder<T>&);                                               \
+  template std::vector<std::pair<std::string, Tensor<T>>> inspect_values(Recorder<T>&);          \
   template std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>&);          \
   template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>, \
                                      const TargetConstants<T>&);                                 \

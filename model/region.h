@@ -10,6 +10,18 @@ namespace r2pac {
 /// The name of l, the greatest V_c that a safe state may have.
 inline constexpr char kRegionEnd[] = "threshold";
 
+/// The name of the steps that an episode has, at most.
+inline constexpr char kEpisodeSteps[] = "episode_steps";
+
+/// Those of the longest episode of the data.
+template <class T>
+Scalar<T> episode_steps(const DataFacts<T>& facts) {
+  Scalar<T> scalar;
+  scalar.name = kEpisodeSteps;
+  scalar.fixed = static_cast<double>(facts.longest_episode);
+  return scalar;
+}
+
 /// l as the settings choose it: a quantile of V_c, the cost limit as a value, or zero.
 template <class T>
 Scalar<T> region_end(const Settings& settings, const DataFacts<T>& facts);
@@ -63,6 +75,10 @@ Tensor<T> allowed_chunks(Recorder<T>& r);
 /// What finished critics and the region say of windows: values, labels, safe states (Method::inspect).
 template <class T>
 std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r);
+
+/// The same of a method without labels.
+template <class T>
+std::vector<std::pair<std::string, Tensor<T>>> inspect_values(Recorder<T>& r);
 
 /// The same as operations of the tape alone. `region_end` is [1, 1, 1] or [1, B, 1], everything else the
 /// latter.

@@ -79,8 +79,7 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
   const std::lock_guard lock(mutex_);
   const auto s = static_cast<std::size_t>(policy_.dimensions().observation),
              chunk = static_cast<std::size_t>(policy_.dimensions().chunk()),
-             noise_size = static_cast<std::size_t>(sampler_->candidates()) * chunk,
-             n = observations.size() / s;
+             noise_size = sampler_->noise_size(), n = observations.size() / s;
   require_place(decisions.episodes, n, kLastEpisode, "episodes");
   require_place(decisions.steps, n, std::numeric_limits<std::int64_t>::max(), "steps");
   if (decisions.episodes.empty() && episode_ + static_cast<std::int64_t>(n) - 1 > kLastEpisode)
@@ -89,6 +88,7 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
     throw InvalidArgument("`spent` must hold " + std::to_string(n) + " numbers, not " +
                           std::to_string(decisions.spent.size()));
   std::vector<float> noise(std::min(n, kBlock) * noise_size);
+  std::vector<std::int64_t> steps(std::min(n, kBlock));
   for_blocks(n, [&](std::size_t first, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::int64_t row = static_cast<std::int64_t>(first + i),
@@ -96,6 +96,7 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
                              decisions.episodes.empty() ? episode_ + row : decisions.episodes[first + i];
       const std::uint64_t step =
           decisions.steps.empty() ? step_ : static_cast<std::uint64_t>(decisions.steps[first + i]);
+      steps[i] = static_cast<std::int64_t>(step);
       sampler_->draw_noise(seed_, step, static_cast<std::uint32_t>(episode),
                            std::span(noise).subspan(i * noise_size, noise_size));
     }
@@ -103,7 +104,8 @@ void ActingPolicy::act(std::span<const float> observations, const Decisions& dec
     outputs.chunk = chunks.subspan(first * chunk, count * chunk);
     sampler_->sample(observations.subspan(first * s, count * s), std::span(noise).first(count * noise_size),
                      outputs,
-                     decisions.spent.empty() ? decisions.spent : decisions.spent.subspan(first, count));
+                     decisions.spent.empty() ? decisions.spent : decisions.spent.subspan(first, count),
+                     std::span(steps).first(count));
   });
   if (decisions.steps.empty()) ++step_;
   begun_ = true;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Redoes the gradient steps of traces of bc, cpq and coptidice in JAX and compares every number.
+"""Redoes the gradient steps of traces of published methods in JAX and compares every number.
 
     r2pac trace --data FILE.hdf5 --method cpq --set form=consistent --steps 3 --double -o trace.safetensors
     python check_methods.py trace.safetensors... --data FILE.hdf5
 
-This is a second implementation of these methods, in both forms (docs/methods.md), in double precision. It takes the
+This is a second implementation of these methods, in all forms (docs/methods.md), in double precision. It takes the
 recorded weights, batches and noise; from them it computes losses, gradients (by jax.grad), updated weights and
 learned numbers. check_oracle.py compares the published forms with the published code.
 Exit status: 0 all equal, 1 a difference, 77 a package is missing.
@@ -33,9 +33,20 @@ class Part(NamedTuple):
     nets: tuple
     losses: Callable
     rate: float = 1.0
+    cosine: float = 0.0  # updates over which the rate falls to zero by half a cosine; 0: it stays
+    polyak: float = 0.0  # of the followers; 0: as the settings say
+    update: tuple = (0, 1)  # which of a step's updates of these networks it is, and how many there are
 
 
-def perceptron(p, net, x, member=None):
+def relu(x):
+    return jnp.maximum(x, 0)
+
+
+def mish(x):
+    return x * jnp.tanh(jax.nn.softplus(x))
+
+
+def perceptron(p, net, x, member=None, activation=relu):
     i = 0
     while f"{net}.{i}.weight" in p:
         weight, bias = (p[f"{net}.{i}.{part}"] for part in ("weight", "bias"))
@@ -44,7 +55,7 @@ def perceptron(p, net, x, member=None):
         x = x @ weight.reshape(x.shape[1], -1) + bias
         i += 1
         if f"{net}.{i}.weight" in p:
-            x = jnp.maximum(x, 0)
+            x = activation(x)
     return x
 
 
@@ -209,15 +220,144 @@ class COptiDICE:
         return {}
 
 
-METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE}
+class CAPS:
+    """As the published code has it: costs count as rewards below zero, and both signals are learned alike."""
+
+    def __init__(self, settings, data):
+        self.s = settings
+        self.known = {"threshold": data.limit_as_value(settings["cost_limit"]), "episode_steps": data.longest}
+        cost_expectile = settings["cost_expectile"]
+        self.expectile = {"r": settings["expectile"],
+                          "c": settings["expectile"] if cost_expectile == "auto" else cost_expectile}
+
+    def parts(self, b, s):
+        before, follower = s["online"], dict(s["target"])
+        sign, earned = {"r": 1, "c": -1}, {"r": b["rewards"], "c": -b["costs"]}
+        pairs = b["observations"], b["actions"]
+        heads = self.s["heads"]
+
+        def value(p, signal, states):
+            return sign[signal] * perceptron(p, "v_" + signal, b[states])[:, 0]
+
+        def advantage(p, signal):
+            return (sign[signal] * twins(follower, "q_" + signal, *pairs)).min(0) - value(p, signal, "observations")
+
+        def critics(p, _):
+            out = {}
+            for signal, tau in self.expectile.items():
+                target = earned[signal] + self.s["discount"] * b["mask"] * value(before, signal, "next_observations")
+                q = sign[signal] * twins(p, "q_" + signal, *pairs)
+                out["q_" + signal] = ((q - target) ** 2).mean()
+                advantages = advantage(p, signal)
+                out["v_" + signal] = (jnp.where(advantages > 0, tau, 1 - tau) * advantages**2).mean()
+            return out
+
+        def actor(p, _):
+            earns, saves = (jnp.minimum(jnp.exp(self.s["advantage_temperature"] * advantage(before, signal)),
+                                        self.s["weight_cap"]) for signal in "rc")
+            features = jnp.maximum(perceptron(p, "trunk", b["observations"]), 0)
+            out = {}
+            for k in range(heads):
+                weight = earns if k == 0 else saves if k == heads - 1 else earns + k / ((heads - 1) / 2) * saves
+                error = b["actions"] - jnp.tanh(perceptron(p, "mean", features, k))
+                density = (-0.5 * error**2 - 0.5 * np.log(2 * np.pi)).sum(1)
+                out[f"head.{k}"] = -(weight * density).mean() / heads
+            return out
+
+        return [Part(("q_r", "q_c", "v_r", "v_c"), critics), Part(("trunk", "mean"), actor, cosine=1e6)]
+
+    def numbers(self, b, before):
+        return self.known
+
+
+class FISOR:
+    def __init__(self, settings, data):
+        self.s, self.data = settings, data
+        steps = 5
+        i = np.arange(1, steps + 1)
+        self.alpha_hat = np.cumprod(np.exp(-0.1 / steps - 0.5 * (10 - 0.1) * (2 * i - 1) / steps**2))
+        width = settings["actor_hidden"] or settings["hidden"]
+        self.blocks = [f"block_{k}" for k in range(len(width))]
+
+    def rows(self, b, first, count):
+        rows = self.data.batch(b["windows"][first:first + count])
+        rows["actions"] = np.clip(rows["actions"], -(1 - 1e-5), 1 - 1e-5)
+        return rows, (rows["observations"], rows["actions"])
+
+    def believed(self, now, rows, pairs):
+        """The least Q_r and the greatest Q_h of the followers, V_r and V_h."""
+        v = [perceptron(now["online"], name, rows["observations"])[:, 0] for name in ("v_r", "v_c")]
+        return twins(now["target"], "q_r", *pairs).min(0), twins(now["target"], "q_c", *pairs).max(0), *v
+
+    def noise_in(self, p, x, states, time, dropouts):
+        turns = 2 * np.pi * time[:, None] * p["frequencies"].reshape(1, -1)
+        embedded = perceptron(p, "time", jnp.hstack([jnp.cos(turns), jnp.sin(turns)]), activation=mish)
+        x = perceptron(p, "entrance", jnp.hstack([x, states, embedded]))
+        for name, dropout in zip(self.blocks, dropouts, strict=True):
+            y = x * dropout
+            y = (y - y.mean(1, keepdims=True)) / jnp.sqrt(y.var(1, keepdims=True) + 1e-6)
+            y = y * p[name + ".norm.gain"].ravel() + p[name + ".norm.bias"].ravel()
+            x = x + perceptron(p, name, y, activation=mish)
+        return perceptron(p, "exit", mish(x))
+
+    def parts(self, b, s):
+        half, gamma = self.s["batch"] // 2, self.s["discount"]
+        critic_rows, critic_pairs = self.rows(b, 0, min(256, self.s["batch"]))
+
+        def actor(k):
+            rows, pairs = self.rows(b, k * half, half)
+            noise, time = b[f"noise.{k}"].reshape(half, -1), b[f"time.{k}"].ravel()
+            dropouts = [b[f"dropout.{k}.{i}"].reshape(half, -1) for i in range(len(self.blocks))]
+
+            def losses(p, now):
+                q_r, q_h, v_r, v_h = self.believed(now, rows, pairs)
+                unsafe = jnp.minimum(jnp.exp(5 * (v_h - q_h)), 150)
+                earns = jnp.minimum(jnp.exp(self.s["advantage_temperature"] * (q_r - v_r)), self.s["weight_cap"])
+                weight = jnp.where(v_h > 0, unsafe, jnp.where(q_h <= 0, earns, 0))
+                remains = self.alpha_hat[time.astype(int)][:, None]
+                x = np.sqrt(remains) * rows["actions"] + np.sqrt(1 - remains) * noise
+                error = noise - self.noise_in(p, x, rows["observations"], time, dropouts)
+                return {f"actor.{k}": (weight * (error**2).sum(1)).mean()}
+
+            return Part(("time", "frequencies", "entrance", *self.blocks, "exit"), losses, cosine=3e6, polyak=0.001,
+                        update=(k, 2))
+
+        def values(p, now):
+            q_r, q_h, _, _ = self.believed(now, critic_rows, critic_pairs)
+            over = q_r - perceptron(p, "v_r", critic_rows["observations"])[:, 0]
+            below = q_h - perceptron(p, "v_c", critic_rows["observations"])[:, 0]
+            tau = self.s["expectile"]
+            return {"v_r": (jnp.where(over > 0, tau, 1 - tau) * over**2).mean(),
+                    "v_c": (jnp.where(below < 0, tau, 1 - tau) * below**2).mean()}
+
+        def critics(p, now):
+            r = critic_rows
+            v_r, v_h = (perceptron(now["online"], name, r["next_observations"])[:, 0] for name in ("v_r", "v_c"))
+            h = np.where(r["costs"] > 0, self.s["feasibility_scale"], -1.0)
+            goes_on = (1 - gamma) * h + gamma * jnp.maximum(h, v_h)
+            targets = {"q_r": r["rewards"] + gamma * r["mask"] * v_r, "q_c": jnp.where(r["mask"] > 0, goes_on, h)}
+            return {name: ((twins(p, name, *critic_pairs) - jax.lax.stop_gradient(target)) ** 2).mean()
+                    for name, target in targets.items()}
+
+        return [actor(0), actor(1), Part(("v_r", "v_c"), values), Part(("q_r", "q_c"), critics)]
+
+    def numbers(self, b, before):
+        return {"threshold": 0.0}
+
+
+METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE, "caps": CAPS, "fisor": FISOR}
 MATRICES = ("observations", "actions", "next_observations", "mean")
 
 
-def adam(settings, rate, value, gradient, moments, step):
+def adam(settings, part, value, gradient, moments, step):
     b1, b2 = settings["adam_beta1"], settings["adam_beta2"]
     m, v = moments
+    index, per_step = part.update
+    step = step * per_step + index + 1
     m, v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient * gradient
-    rate = rate * settings["learning_rate"] / (1 - b1**step)
+    rate = part.rate * settings["learning_rate"] / (1 - b1**step)
+    if part.cosine:
+        rate *= (1 + np.cos(np.pi * (step - 1) / part.cosine)) / 2
     return value - rate * m / (np.sqrt(v) / np.sqrt(1 - b2**step) + settings["adam_epsilon"]), (m, v)
 
 
@@ -247,12 +387,14 @@ def check(trace, report, path):
             losses |= part.losses(state["online"], state)
             for name, gradient in jax.grad(total)(learned).items():
                 gradient = np.asarray(gradient)
-                report.compare("gradient", at + "gradient/" + name, gradient, b["gradient/" + name])
-                state["online"][name], moments[name] = adam(settings, part.rate, state["online"][name], gradient,
-                                                            moments[name], i + 1)
+                if part.update[0] + 1 == part.update[1]:  # the trace has those of the last one
+                    report.compare("gradient", at + "gradient/" + name, gradient, b["gradient/" + name])
+                state["online"][name], moments[name] = adam(settings, part, state["online"][name], gradient,
+                                                            moments[name], i)
                 if name in state["target"]:
                     old = state["target"][name]
-                    state["target"][name] = old + settings["polyak"] * (state["online"][name] - old)
+                    polyak = part.polyak or settings["polyak"]
+                    state["target"][name] = old + polyak * (state["online"][name] - old)
             moved |= set(names)
         if moved != set(state["online"]):
             report.fail(f"{at}: nothing here trains {', '.join(sorted(set(state['online']) - moved))}")

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/counted.h"
+#include "base/error.h"
 #include "base/statistics.h"
 #include "report/chart.h"
 #include "training/training_data.h"
@@ -36,6 +37,9 @@ std::string text_of(const char* format, auto... values) {
 std::vector<Window> windows_of(const Policy& policy, const Dataset& dataset) {
   const Settings& s = policy.settings();
   const WindowColumns<float> columns = inspect_windows(policy, dataset);
+  if (std::ranges::none_of(columns, [](const auto& named) { return named.first == "label"; }))
+    throw Error(ExitCode::usage, "method `" + s.method + "` labels no chunks, which a diagnosis asks for",
+                policy.path().string(), "give a policy whose method labels chunks, such as r2pac");
   const auto column = [&](const char* name) -> const auto& { return column_of(columns, name); };
   const auto &v_r = column("v_r"), &v_c = column("v_c"), &q_r = column("q_r"), &q_c = column("q_c"),
              &label = column("label");

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "settings/tasks.h"
+#include "settings/text_value.h"
 
 namespace r2pac {
 
@@ -26,15 +28,21 @@ const std::vector<MethodInfo>& method_list() {
        "Constraints Penalized Q-learning (Xu et al., 2022), as published in OSRL or consistent (form)"},
       {"coptidice", "an actor imitates transitions by how often the best policy within the limit visits them",
        "COptiDICE (Lee et al., 2022), as published in OSRL or consistent (form)"},
+      {"caps",
+       "two actors, of best return and of least cost; each step takes one by what is left of the limit",
+       "Constraint-Adaptive Policy Switching (Chemingui et al., 2025), over IQL, as published"},
+      {"fisor",
+       "a denoiser that imitates actions by reward where costs can be avoided, and by feasibility elsewhere",
+       "Feasibility-Guided Safe Offline RL (Zheng et al., 2024), as published"},
   };
   return methods;
 }
 
 namespace {
 
-/// The settings of a published method that acts by one network for one action at a time, with `own` after
-/// them: the sizes and scales of the published code.
-std::vector<Companion> as_published(std::vector<Companion> own) {
+/// The settings of a published method that acts by one network for one action at a time: the sizes and scales
+/// of the published code, and `own` in place of those of the same name or after them.
+std::vector<Companion> as_published(const std::vector<Companion>& own) {
   std::vector<Companion> all = {{"chunk_length", "1", true},
                                 {"num_candidates", "1", true},
                                 {"actor", "flow", true},
@@ -46,8 +54,16 @@ std::vector<Companion> as_published(std::vector<Companion> own) {
                                 {"learning_rate", "1e-3"},
                                 {"timeouts", "terminal"},
                                 {"reward_scale", "0.1"}};
-  all.insert(all.end(), own.begin(), own.end());
+  for (const Companion& companion : own) {
+    std::erase_if(all, [&](const Companion& common) { return common.key == companion.key; });
+    all.push_back(companion);
+  }
   return all;
+}
+
+/// The factor on rewards by which the best episode's return is T more than the worst one's.
+std::string scale_of_returns(const Task& task) {
+  return format_number(task.episode_steps / (task.max_return - task.min_return));
 }
 
 }  // namespace
@@ -57,6 +73,36 @@ const std::vector<Companions>& companions() {
       {"method", "bc", as_published({})},
       {"method", "cpq", as_published({})},
       {"method", "coptidice", as_published({{"learning_rate", "1e-4"}})},
+      {"method", "caps",
+       as_published({{"hidden", "512,512"},
+                     {"learning_rate", "3e-4"},
+                     {"expectile", "0.7"},
+                     {"advantage_temperature", "3"},
+                     {"weight_cap", "100"},
+                     {"threshold", "limit", true},
+                     {"backup", "discounted", true}})},
+      {"method",
+       "fisor",
+       {{"chunk_length", "1", true},
+        {"actor", "flow", true},
+        {"schedule", "joint", true},
+        {"threshold", "zero", true},
+        {"backup", "feasibility", true},
+        {"selection", "least-cost", true},
+        {"budget", "none", true},
+        {"activation", "relu"},
+        {"initializer", "xavier"},
+        {"hidden", "256,256"},
+        {"actor_hidden", "256,256,256"},
+        {"batch", "2048"},
+        {"steps", "1000001"},
+        {"expectile", "0.9"},
+        {"advantage_temperature", "3"},
+        {"weight_cap", "100"},
+        {"timeouts", "terminal"},
+        {"reward_scale", "1", false, {}, scale_of_returns},
+        {"cost_scale", "1"},
+        {"num_candidates", "16"}}},
       {"method", "bc-safe", as_published({{"episodes", "within-limit", true}})},
       {"method",
        "cloning",
@@ -101,7 +147,24 @@ const std::vector<Companions>& companions() {
 
 namespace {
 
-const SettingTexts kOsrlSizes = {{"hidden", "256,256"}, {"batch", "512"}, {"steps", "100000"}};
+const SettingTexts kOsrlSizes = {{"hidden", "256,256"}, {"batch", "512"}, {"steps", "100000"}},
+                   kCapsSizes = {{"hidden", "512,512"}, {"batch", "512"}, {"steps", "100000"}},
+                   kFisorSizes = {{"hidden", "256,256"},
+                                  {"actor_hidden", "256,256,256"},
+                                  {"batch", "2048"},
+                                  {"steps", "1000001"}};
+
+/// Of FISOR for some minutes: the actor takes twice half a batch.
+const SettingTexts kFisorMini = {{"hidden", "256,256"},
+                                 {"actor_hidden", "128,128"},
+                                 {"batch", "256"},
+                                 {"steps", "12000"},
+                                 {"log_every", "2000"}},
+                   kFisorTiny = {{"hidden", "32,32"},
+                                 {"actor_hidden", "32,32"},
+                                 {"batch", "32"},
+                                 {"steps", "200"},
+                                 {"log_every", "100"}};
 
 /// Small networks, some minutes on one core.
 const SettingTexts kQuickSizes = {{"schedule", "sequential"},      {"hidden", "128,128,128"},
@@ -122,7 +185,12 @@ const std::vector<RunPreset>& run_presets() {
       {"osrl",
        "the sizes and steps of the published code",
        {},
-       {{"bc", kOsrlSizes}, {"bc-safe", kOsrlSizes}, {"cpq", kOsrlSizes}, {"coptidice", kOsrlSizes}}},
+       {{"bc", kOsrlSizes},
+        {"bc-safe", kOsrlSizes},
+        {"cpq", kOsrlSizes},
+        {"coptidice", kOsrlSizes},
+        {"caps", kCapsSizes},
+        {"fisor", kFisorSizes}}},
       {"mini",
        "what a table of methods needs on one core, some five minutes each",
        {{"schedule", "joint"},
@@ -134,6 +202,8 @@ const std::vector<RunPreset>& run_presets() {
         {"bc-safe", mini_sizes("20000")},
         {"cpq", mini_sizes("12000")},
         {"coptidice", mini_sizes("12000")},
+        {"caps", mini_sizes("12000")},
+        {"fisor", kFisorMini},
         {"safe-chunks", kQuickSizes},
         {"budgeted", kQuickSizes}}},
       {"tiny",
@@ -142,7 +212,8 @@ const std::vector<RunPreset>& run_presets() {
         {"hidden", "32,32"},
         {"batch", "32"},
         {"steps", "200"},
-        {"log_every", "100"}}},
+        {"log_every", "100"}},
+       {{"fisor", kFisorTiny}}},
   };
   return all;
 }

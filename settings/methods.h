@@ -1,11 +1,14 @@
 // The methods that can be trained, and which settings go with a choice. The methods themselves are in model/.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace r2pac {
+
+struct Task;
 
 /// A method as `r2pac methods` lists it.
 struct MethodInfo {
@@ -19,7 +22,8 @@ const std::vector<MethodInfo>& method_list();
 struct Companion {
   std::string_view key, value;
   bool fixed = false;
-  std::string_view other = {};  ///< of a fixed one: the only other value that is possible
+  std::string_view other = {};                    ///< of a fixed one: the only other value that is possible
+  std::string (*of_task)(const Task&) = nullptr;  ///< the value where the task is known; `value` elsewhere
 };
 
 /// The values that go with `key` = `value`.

@@ -196,7 +196,9 @@ ResolvedSettings resolve_settings(const SettingsRequest& request) {
                     "leave it out, or give " + std::string(companion.value) +
                         (companion.other.empty() ? "" : " or " + std::string(companion.other)));
       if (companion.fixed) settled.push_back(companion.key);
-      assign(resolved.values, companion.key, companion.value, a->origin);
+      assign(resolved.values, companion.key,
+             companion.of_task != nullptr && task ? companion.of_task(*task) : std::string(companion.value),
+             a->origin);
       resolved.origin[std::string(companion.key)] = std::string(choice.key) + "=" + std::string(choice.value);
     }
   }

@@ -94,6 +94,7 @@ struct Settings {
   std::vector<int> hidden = {512, 512, 512, 512};
   std::vector<int> actor_hidden;
   std::vector<int> vae_hidden = {400, 400};
+  int heads = 2;
   int batch = 1024;
   int chunk_length = 5;
   double discount = 0.99;

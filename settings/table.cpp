@@ -201,6 +201,8 @@ const std::vector<Field>& settings_table() {
       widths(critics, "hidden", &S::hidden, "widths of the hidden layers of all nets"),
       widths(actor, "actor_hidden", &S::actor_hidden, "of the actor's, if others ([]: as `hidden`)", true),
       widths(critics, "vae_hidden", &S::vae_hidden, "of the auto-encoder of --method cpq"),
+      number<int>(actor, "heads", &S::heads, 2, 64,
+                  "of the actor of --method caps, from best return to least cost"),
       number<int>(critics, "batch", &S::batch, 1, 65536, "windows per step"),
       per_task(number<int>(data, "chunk_length", &S::chunk_length, 1, 1000, "actions per chunk, h"),
                [](S& s, const Task& task) { s.chunk_length = task.chunk_length; }),

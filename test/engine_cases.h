@@ -2,6 +2,7 @@
 // test_engine_features checks their gradients on the CPU, test_cuda_features on a CUDA device.
 #pragma once
 
+#include "engine/diffusion.h"
 #include "engine/losses.h"
 #include "engine/optidice.h"
 #include "engine/sampling.h"
@@ -178,6 +179,21 @@ inline constexpr auto normalised_residual = []<class T>(Workbench<T>& w) {
       squared_error_loss(t, "wide", layer_norm(t, w.parameters, wide, y), w.data),
       squared_error_loss(t, "joined", layer_norm(t, w.fixed, wide, joined, Gradient::frozen), w.data),
       squared_error_loss(t, "y", y, w.noise)};
+};
+
+/// Features of times whose frequencies learn, read twice, and diffused actions through a layer that drops
+/// out.
+inline constexpr auto diffusions = []<class T>(Workbench<T>& w) {
+  Tape<T>& t = w.tape;
+  const Tensor<T> features = fourier_features(t, free_vector(t, w.parameters, w.vector, w.rows), w.label);
+  const Tensor<T> diffused =
+      clamp_columns(t, diffuse_actions(t, w.actions, w.other, w.label, DiffusionSchedule{3}), 0.8);
+  const Tensor<T> x = w.layer(w.first, diffused);
+  const Tensor<T> kept = drop_out(t, x, dropout_factors(t, x->shape, 0.3, 9, w.state(), 5));
+  return std::vector<Tensor<T>>{
+      squared_error_loss(t, "features", features, concatenate<T>(t, {w.data, w.noise})),
+      squared_error_loss(t, "weighted", features, concatenate<T>(t, {w.noise, w.data}), w.weights),
+      squared_error_loss(t, "kept", kept, w.data)};
 };
 
 /// Two dropouts, one of an ensemble.

@@ -97,6 +97,61 @@ TEST_CASE("one budgeted training on the device acts for several limits, there an
   }
 }
 
+TEST_CASE("caps trains on the device and switches there as on the CPU") {
+  const SmallRun f;
+  succeed(
+      f.train({"--out", f.run, "--quiet", "--method", "caps", "--device", kDevice, "--task", "reach-avoid"}));
+  std::ofstream questions(f.path("questions.jsonl"));
+  for (const char* so_far : {"\"spent\": 0", "\"spent\": 0, \"step\": 99", "\"spent\": 99", "\"step\": 50"})
+    questions << R"({"observation": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], )" << so_far << "}\n";
+  questions.close();
+  const auto answers = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"sample", f.run, "--obs", f.path("questions.jsonl")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::istringstream lines(succeed(arguments).out);
+    std::vector<nlohmann::json> all;
+    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line));
+    return all;
+  };
+  const auto there = answers({"--device", kDevice}), here = answers({});
+  REQUIRE(there.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (const char* value : {"v_r", "v_c", "q_r", "q_c"})
+      CHECK(std::abs(there[i][value].get<double>() - here[i][value].get<double>()) < 1e-4);
+    for (std::size_t j = 0; j < 2; ++j)
+      CHECK(std::abs(there[i]["action"][j].get<double>() - here[i]["action"][j].get<double>()) < 1e-4);
+  }
+  succeed({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--device", kDevice});
+}
+
+TEST_CASE("fisor trains on the device and denoises there as on the CPU") {
+  const SmallRun f;
+  succeed(f.train({"--out", f.run, "--quiet", "--method", "fisor", "--device", kDevice, "--task",
+                   "reach-avoid", "--set", "actor_hidden=12,12", "--set", "num_candidates=3"}));
+  std::ofstream questions(f.path("questions.jsonl"));
+  for (const char* x : {"0.1", "-0.3", "0.7"})
+    questions << "[" << x << ", 0.1, 0.1, 0.2, 0.1, 0.1, " << x << "]\n";
+  questions.close();
+  const auto answers = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"sample",       f.run, "--obs", f.path("questions.jsonl"),
+                                          "--candidates", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::istringstream lines(succeed(arguments).out);
+    std::vector<nlohmann::json> all;
+    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line));
+    return all;
+  };
+  const auto there = answers({"--device", kDevice}), here = answers({});
+  REQUIRE(there.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (const char* value : {"v_r", "v_c", "q_r", "q_c"})
+      CHECK(std::abs(there[i][value].get<double>() - here[i][value].get<double>()) < 1e-3);
+    for (std::size_t j = 0; j < 2; ++j)
+      CHECK(std::abs(there[i]["action"][j].get<double>() - here[i]["action"][j].get<double>()) < 1e-4);
+  }
+  succeed({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--device", kDevice});
+}
+
 #ifdef R2PAC_CUDA_HOST
 TEST_CASE("a device whose memory is full says how much was needed and what to lower") {
   const SmallRun f;

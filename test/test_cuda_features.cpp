@@ -66,6 +66,11 @@ TEST_CASE("cuda: a normalisation's argument may have other readers, its epsilon 
   check_on(on_cuda(), cases::normalised_residual);
 }
 
+TEST_CASE("cuda: diffusion teaches the frequencies of its times and what reads its actions") {
+  any_order();
+  check_on(on_cuda(), cases::diffusions);
+}
+
 TEST_CASE("cuda: dropout passes the gradient of what it keeps") {
   any_order();
   check_on(on_cuda(), cases::dropouts);

@@ -157,6 +157,10 @@ TEST_CASE("a normalisation's argument may have other readers, its epsilon is the
   check_gradient(cases::normalised_residual, 49);  // first 16, second 20, head 5, norm 8
 }
 
+TEST_CASE("diffusion teaches the frequencies of its times and what reads its actions") {
+  check_gradient(cases::diffusions, 20);  // vector 4, first 16
+}
+
 TEST_CASE(
     "dropout keeps the expectation, repeats by its coordinates and passes the gradient of what it keeps") {
   check_gradient(cases::dropouts, 33);  // first 16, head 5, critics 12

@@ -81,7 +81,7 @@ std::string failure_of(const std::string& text) {
 
 /// Settings that differ from the defaults in one key, whichever value of it there is.
 Settings with_another(const SettingInfo& info) {
-  std::vector<std::string> values = {"true", "false", "1", "2", "0.25", "0.5", "[3, 1]", "\"CarGoal1\""};
+  std::vector<std::string> values = {"true", "false", "1", "2", "3", "0.25", "0.5", "[3, 1]", "\"CarGoal1\""};
   std::istringstream words(info.range);
   for (std::string word; std::getline(words, word, ',');) {
     word.erase(0, word.find_first_not_of(' '));

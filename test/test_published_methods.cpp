@@ -7,6 +7,7 @@
 #include "engine/sampling.h"
 #include "entry_values.h"
 #include "kernels/optidice.h"
+#include "kernels/regression.h"
 #include "on_cpu.h"
 #include "settings/methods.h"
 #include "tools/data_make.h"
@@ -101,6 +102,10 @@ TEST_CASE("the formulas of the published methods by hand") {
     CHECK((formula::softchi(w + 1e-6) - formula::softchi(w - 1e-6)) / 2e-6 == Approx(x).margin(1e-7));
   }
   CHECK(formula::softchi(1.0) == 0);
+  const double cap = std::log(5.0);
+  CHECK(formula::head_weight(0.5, -1.0, 1.0, 0.0, 2.0, cap) == Approx(std::exp(1.0)).epsilon(1e-15));
+  CHECK(formula::head_weight(0.5, -1.0, 0.0, 1.0, 2.0, cap) == Approx(std::exp(-2.0)).epsilon(1e-15));
+  CHECK(formula::head_weight(9.0, 9.0, 0.5, 0.25, 2.0, cap) == Approx(0.75 * 5).epsilon(1e-15));
 }
 
 TEST_CASE("behaviour cloning finds the mean action of each state") {
@@ -190,6 +195,153 @@ TEST_CASE("coptidice finds the ratios of one-step episodes") {
         std::log1p(std::exp(1.0)));  // no cost at all: it falls from where it began
 }
 
+TEST_CASE(
+    "the heads of caps are weighted means of the data, and each decision takes the one that the limit "
+    "allows") {
+  // One state and two actions, of which one earns and costs. V_r and V_c are the 0.7-expectiles of {0, 1}
+  // seen from above and from below, 0.7 and 0.3. So the action that earns weighs exp(3 * 0.3) to the first
+  // head and exp(-3 * 0.7) to the second one, the other action the other way round.
+  constexpr double kEarns = 0.2, kSaves = -0.8;
+  const Dataset dataset = one_step_data({{0, kEarns, 1, 1}, {0, kSaves, 0, 0}});
+  Settings settings = small_settings("caps");
+  settings.reward_scale = 1;
+  settings.polyak = 1;
+  settings.learning_rate = 3e-3;
+  settings.steps = 4000;
+  settings.cost_limit = 1.5;
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  const auto report = learner.report();
+  // Batches hold unequal numbers of the two rows, which the networks follow.
+  CHECK(find(report, "v_r") == Approx(0.7).margin(0.05));
+  CHECK(find(report, "v_c") == Approx(0.3).margin(0.05));
+  CHECK(find(report, "threshold") == Approx(1.5).epsilon(1e-15));  // of episodes of one step
+
+  SamplerOptions options;
+  options.num_candidates = 2;
+  options.selection = Selection::within;
+  options.budget = {BudgetRule::discounted, settings.cost_limit, 1, settings.discount, 1};
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  const std::vector<double> state{0, 0, 0}, noise(6), spent{0, 0.4, 1.4};
+  std::vector<double> chosen(3), heads(6), reward(3), cost(3);
+  SampleOutputs<double> out;
+  out.chunk = chosen, out.candidates = heads, out.q_reward = reward, out.q_cost = cost;
+  sampler.sample(state, noise, out, spent);
+  const double heavy = std::exp(3 * 0.3), light = std::exp(-3 * 0.7), sum = heavy + light;
+  CHECK(heads[0] == Approx((heavy * kEarns + light * kSaves) / sum).margin(0.05));
+  CHECK(heads[1] == Approx((light * kEarns + heavy * kSaves) / sum).margin(0.05));
+  // What is left of the limit is 1.5, 1.1 and 0.1, and the heads cost nearly 1 and nearly 0.
+  CHECK(chosen == std::vector<double>{heads[0], heads[0], heads[1]});
+  CHECK(cost[0] > 0.5);
+  CHECK(reward[0] > reward[2]);
+}
+
+TEST_CASE("diffusion by hand, and the weights of fisor in feasible and infeasible states") {
+  // alpha_0 = exp(-0.1 / 5 - (10 - 0.1) / 2 * 1 / 25), and the product of all is what signal says.
+  CHECK(formula::step_signal(0.0, 5.0) == Approx(std::exp(-0.02 - 0.198)).epsilon(1e-14));
+  double product = 1;
+  for (int t = 0; t < 5; ++t) {
+    product *= formula::step_signal(static_cast<double>(t), 5.0);
+    CHECK(formula::signal(static_cast<double>(t), 5.0) == Approx(product).epsilon(1e-14));
+  }
+  // From x_0 with the noise told exactly, the last step of denoising finds the action again.
+  const double x = formula::diffused(0.3, -1.2, 0.0, 5.0);
+  CHECK(formula::denoised(x, -1.2, 7.0, 0.0, 5.0) == Approx(0.3).epsilon(1e-13));
+  const double alpha = formula::step_signal(2.0, 5.0), remains = formula::signal(2.0, 5.0);
+  CHECK(formula::denoised(0.1, 0.2, 0.3, 2.0, 5.0) ==
+        Approx((0.1 - (1 - alpha) / std::sqrt(1 - remains) * 0.2) / std::sqrt(alpha) +
+               std::sqrt(1 - alpha) * 0.3)
+            .epsilon(1e-14));
+  CHECK(formula::denoised(9.0, 0.0, 0.0, 2.0, 5.0) == 1);
+  CHECK(formula::denoised(-9.0, 0.0, 0.0, 2.0, 5.0) == -1);
+
+  const formula::RegressionScale<double> reward{3, std::log(100.0)}, cost{5, std::log(150.0)};
+  const auto weight = [&](double q_r, double v_r, double q_h, double v_h) {
+    return formula::feasibility_weight(q_r, v_r, q_h, v_h, reward, cost);
+  };
+  CHECK(weight(9, 1, 0.5, 0.7) ==
+        Approx(std::exp(5 * 0.2)).epsilon(1e-14));  // infeasible: by feasibility alone
+  CHECK(weight(9, 1, -20, 0.7) == Approx(150).epsilon(1e-13));
+  CHECK(weight(0.5, 0.7, 0, 0) == Approx(std::exp(-3 * 0.2)).epsilon(1e-14));
+  CHECK(weight(9, 1, 0, -1) == Approx(100).epsilon(1e-13));
+  CHECK(weight(9, 1, 0.1, -1) == 0);
+}
+
+TEST_CASE("fisor with equal weights is a diffusion of the data, and finds what can be avoided") {
+  // Two actions in one state. Without costs and with a temperature of 0 every weight is 1, so that the
+  // denoiser draws both alike.
+  const Dataset dataset = one_step_data({{0, 0.5, 0, 0}, {0, -0.5, 0, 0}});
+  Settings settings = small_settings("fisor");
+  settings.actor_hidden = {32, 32};
+  settings.batch = 128;
+  settings.learning_rate = 3e-3;
+  settings.advantage_temperature = 0;
+  settings.steps = 2500;  // the followers, which act, are averages over some 500
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  CHECK(find(learner.report(), "v_c") == Approx(-1).margin(0.05));
+  SamplerOptions options;
+  options.num_candidates = 500;
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  std::vector<double> state{0}, noise(sampler.noise_size()), chunk(1), candidates(500);
+  CHECK(noise.size() == 5 * 500);
+  sampler.draw_noise(3, 0, 0, noise);
+  SampleOutputs<double> out;
+  out.chunk = chunk, out.candidates = candidates;
+  sampler.sample(state, noise, out);
+  // The best denoiser knows the mean action behind x, m tanh(m sqrt(A) x / (1 - A)) for actions +-m, and so
+  // the mean noise in it. What it makes of the same noise is what the learned one should make of it.
+  constexpr double kAction = 0.5, kSteps = 5;
+  double off = 0, spread = 0;
+  int above = 0;
+  for (std::size_t c = 0; c < 500; ++c) {
+    double x = noise[c];
+    for (int step = 4; step >= 0; --step) {
+      const double t = step, signal = formula::signal(t, kSteps), root = std::sqrt(signal);
+      const double mean = kAction * std::tanh(kAction * root * x / (1 - signal));
+      const double added = step > 0 ? noise[(static_cast<std::size_t>(5 - step)) * 500 + c] : 0;
+      x = formula::denoised(x, (x - root * mean) / std::sqrt(1 - signal), added, t, kSteps);
+    }
+    off += std::abs(candidates[c] - x) / 500;
+    spread += std::abs(x) / 500;
+    above += candidates[c] > 0;
+  }
+  // Dropped features and averages over the last steps leave some 0.13; a wrong schedule or noise leaves 1.
+  CHECK(off < 0.2 * spread);
+  CHECK(std::abs(above - 250) < 5 * std::sqrt(500) / 2);
+}
+
+TEST_CASE("the feasibility of one-step episodes is that of their own step, and infeasible states stay so") {
+  // Without a step after, Q_h is 25 of the action that costs and -1 of the other one: V_h, a lower
+  // expectile, is near the latter. Where both cost it is 25.
+  const Dataset dataset = one_step_data({{-1, 0.5, 1, 1}, {-1, -0.5, 0, 0}, {1, 0.5, 0, 1}, {1, -0.5, 0, 1}});
+  Settings settings = small_settings("fisor");
+  settings.actor_hidden = {8};
+  settings.batch = 64;
+  settings.polyak = 1;
+  settings.learning_rate = 1e-2;
+  settings.steps = 3000;
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  SamplerOptions options;
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  const std::vector<double> states{-1, -1, 1}, actions{0.5, -0.5, 0.5};
+  std::vector<double> q_reward(3), q_cost(3), v_reward(3), v_cost(3);
+  sampler.score(states, actions, q_reward, q_cost, v_reward, v_cost);
+  CHECK(q_cost[0] == Approx(25).margin(1));
+  CHECK(q_cost[1] == Approx(-1).margin(1));
+  // The 0.1-expectile of {-1, 25}: 0.1 (25 - v) = 0.9 (v + 1).
+  CHECK(v_cost[0] == Approx(1.6).margin(1));
+  CHECK(v_cost[2] == Approx(25).margin(1));
+  CHECK(q_reward[0] > q_reward[1]);
+}
+
 TEST_CASE("presets have sizes for the published methods, and name those that they are for") {
   SettingsRequest request;
   request.flags = {{"method", "cpq"}};
@@ -204,6 +356,24 @@ TEST_CASE("presets have sizes for the published methods, and name those that the
   CHECK(mini.values.steps == 12000);
   CHECK(mini.origin.at("steps") == "preset mini");
   CHECK(mini.origin.at("activation") == "method=cpq");
+  request.flags = {{"method", "caps"}};
+  request.preset = "osrl";
+  const Settings caps = resolve_settings(request).values;
+  CHECK(caps.hidden == std::vector<int>{512, 512});
+  CHECK(caps.learning_rate == 3e-4);
+  CHECK(caps.expectile == 0.7);
+  CHECK(caps.threshold == Threshold::limit);
+  request.flags = {{"method", "fisor"}};
+  CHECK(resolve_settings(request).values.reward_scale == 1);
+  request.flags.emplace_back("task", "BallRun");
+  const ResolvedSettings fisor = resolve_settings(request);
+  CHECK(fisor.values.actor_hidden == std::vector<int>{256, 256, 256});
+  CHECK(fisor.values.batch == 2048);
+  CHECK(fisor.values.initializer == Initializer::xavier);
+  const Task& ball = find_task("BallRun");
+  CHECK(fisor.values.reward_scale ==
+        Approx(ball.episode_steps / (ball.max_return - ball.min_return)).epsilon(1e-12));
+  CHECK(fisor.origin.at("reward_scale") == "method=fisor");
   for (const char* preset : {"quick", "tiny", "mini"})
     for (const MethodInfo& method : method_list()) {
       request.flags = {{"method", std::string(method.name)}};

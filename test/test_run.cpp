@@ -205,6 +205,19 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
          choose_published_method(s, "coptidice");
          s.form = Form::consistent;
        }},
+      {"caps",
+       [](Settings& s) {
+         choose_published_method(s, "caps");
+         s.heads = 3;
+         s.threshold = Threshold::limit;
+       }},
+      {"fisor",
+       [](Settings& s) {
+         choose_published_method(s, "fisor");
+         s.num_candidates = 3;
+         s.actor_hidden = {8, 8};
+         s.threshold = Threshold::zero;
+       }},
   };
   for (const auto& [name, change] : variants)
     for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {

@@ -4,9 +4,9 @@
 #include <cstring>
 
 #include "acting/policy_sampler.h"
+#include "allowed_settings.h"
 #include "base/error.h"
 #include "cuda_host/round.h"
-#include "allowed_settings.h"
 #include "entry_values.h"
 #include "guarded.h"
 #include "kernels/isa.h"
@@ -399,6 +399,104 @@ TEST_CASE("what an episode has spent leaves its share of the bound, row by row")
   spent[5] = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_WITH(sampler.sample(observations, noise, {chunks, {}, {}, {}}, spent),
                     Catch::Contains("`spent`"));
+}
+
+TEST_CASE(
+    "several heads say a candidate each, and the online critics choose within what is left of the limit") {
+  Settings settings = small_settings(false);
+  settings.method = "caps";
+  settings.heads = 3;
+  settings.threshold = Threshold::limit;
+  settings.actor_hidden = {20, 12};
+  const EpisodeBudget budget{BudgetRule::discounted, 10, 0.5, 0.9, 50};
+  const auto rest = [](double spent, double steps) {  // the same by the sum of the discounts
+    double sum = 0;
+    for (int k = 0; k < static_cast<int>(steps); ++k) sum += std::pow(0.9, k);
+    return 0.5 * (10 - spent) * sum / steps;
+  };
+  CHECK(bound_within(budget, 3, 4.0, 20) == Approx(rest(4, 30)).epsilon(1e-14));
+  CHECK(bound_within(budget, 3, std::nullopt) == Approx(kUncountedShare * rest(0, 50)).epsilon(1e-14));
+  CHECK(bound_within(budget, 3, 4.0, 49) == Approx(3.0).epsilon(1e-14));
+  CHECK(bound_within(budget, 3, 4.0, 70) == Approx(3.0).epsilon(1e-14));
+  CHECK(bound_within(budget, 3, 11.0, 20) == 0);
+
+  const auto networks = make_networks<double>(settings);
+  const SamplerOptions options{{}, 3, Selection::within, 0, budget};
+  constexpr std::size_t n = 40;
+  const auto observations = normals<double>(n * kObservation, 94);
+  const std::vector<double> noise(n * 3 * kChunk);
+  std::vector<double> spent(n);
+  std::vector<std::int64_t> steps(n);
+  for (std::size_t i = 0; i < n; ++i) spent[i] = 9.9 + 0.005 * static_cast<double>(i), steps[i] = i % 2 * 49;
+  std::vector<double> chunks(n * kChunk), heads(n * 3 * kChunk), q_cost(n * 3), q_reward(n * 3);
+  SampleOutputs<double> out;
+  out.chunk = chunks, out.candidates = heads, out.candidate_q_cost = q_cost,
+  out.candidate_q_reward = q_reward;
+  for (const int threads : {1, 5}) {  // five share out the heads of one observation
+    Sampler<double> sampler = sampler_of(*networks, options, cpu_device(threads));
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto part = [&](auto& of, std::size_t size) { return std::span(of).subspan(i * size, size); };
+      SampleOutputs<double> alone;
+      alone.chunk = part(chunks, kChunk), alone.candidates = part(heads, 3 * kChunk);
+      alone.candidate_q_cost = part(q_cost, 3), alone.candidate_q_reward = part(q_reward, 3);
+      sampler.sample(part(observations, kObservation), part(noise, 3 * kChunk), alone, part(spent, 1),
+                     part(steps, 1));
+    }
+    const std::vector<double> one_by_one = chunks;
+    sampler.sample(observations, noise, out, spent, steps);
+    CHECK(chunks == one_by_one);
+  }
+  // Each head is the trunk and its own layer, by plain loops.
+  const auto layer = [&](const std::string& name, std::size_t net, const std::vector<double>& x,
+                         auto activation) {
+    const auto& weight = networks->online.entry(networks->online.find(name + ".weight"));
+    const auto values =
+        entry_values(networks->online, networks->online.values(), networks->online.find(name + ".weight"),
+                     networks->online.find(name + ".weight") + 2);  // bias behind it
+    const std::size_t in = x.size(), width = static_cast<std::size_t>(weight.shape.cols),
+                      nets = static_cast<std::size_t>(weight.shape.nets);
+    std::vector<double> y(width);
+    for (std::size_t j = 0; j < width; ++j) {
+      y[j] = values[nets * in * width + net * width + j];
+      for (std::size_t k = 0; k < in; ++k) y[j] += x[k] * values[(net * in + k) * width + j];
+      y[j] = activation(y[j]);
+    }
+    return y;
+  };
+  int constrained = 0, free = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::vector<double> x(kObservation);
+    for (std::size_t j = 0; j < kObservation; ++j)
+      x[j] = networks->normalization.seen(j, observations[i * kObservation + j]);
+    const auto gelu = [](double v) { return formula::gelu_erf(v).value; };
+    const auto features = layer("trunk.1", 0, layer("trunk.0", 0, x, gelu), gelu);
+    std::size_t best = 3, cheapest = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      const auto head = layer("mean.0", k, features, [](double v) { return std::tanh(v); });
+      for (std::size_t j = 0; j < kChunk; ++j) CHECK(near(heads[(i * 3 + k) * kChunk + j], head[j], 1e-12));
+      const std::size_t at = i * 3 + k;
+      if (q_cost[at] < bound_within(budget, 0, spent[i], steps[i]) &&
+          (best == 3 || q_reward[at] > q_reward[i * 3 + best]))
+        best = k;
+      if (q_cost[at] < q_cost[i * 3 + cheapest]) cheapest = k;
+    }
+    (best == 3 ? constrained : free) += 1;
+    const std::size_t expected = i * 3 + (best == 3 ? cheapest : best);
+    for (std::size_t j = 0; j < kChunk; ++j) CHECK(chunks[i * kChunk + j] == heads[expected * kChunk + j]);
+  }
+  CHECK(constrained > 0);
+  CHECK(free > 0);
+  // The critics that judge are those that learn.
+  const std::vector<double> before = q_cost;
+  std::vector<double> follower = entry_values(networks->follower, networks->follower.values());
+  for (double& value : follower) value *= 2;
+  set_entry_values(networks->follower, follower);
+  Sampler<double> sampler = sampler_of(*networks, options, on_cpu());
+  sampler.sample(observations, noise, out, spent, steps);
+  CHECK(q_cost == before);
+  CHECK_THROWS_WITH(sampler.sample(observations, noise, out, spent, std::span(steps).first(3)),
+                    Catch::Contains("`steps`"));
+  CHECK_THROWS_AS(sampler_of(*networks, {{}, 2, Selection::within, 0, budget}, on_cpu()), InvalidArgument);
 }
 
 TEST_CASE("a one-step actor says the chunk of its observation and of its share of the bound") {

@@ -38,7 +38,8 @@ int run_methods(const MethodsOptions&) {
       if (choice.key == "method" && choice.value == info.name) {
         std::string text;
         for (const Companion& c : choice.settings)
-          text += (text.empty() ? "" : ", ") + std::string(c.key) + "=" + std::string(c.value);
+          text += (text.empty() ? "" : ", ") + std::string(c.key) +
+                  (c.of_task != nullptr ? " by task" : "=" + std::string(c.value));
         std::printf("  sets    %s\n", text.c_str());
       }
     std::printf("\n");

@@ -7,6 +7,11 @@
 #include "storage/json.h"
 
 namespace r2pac {
+namespace {
+
+constexpr std::uint64_t kLastStep = 1'000'000'000;
+
+}  // namespace
 
 bool next_line(std::istream& in, std::string& line) try {
   line.clear();
@@ -41,6 +46,11 @@ Question parse_question(std::string_view line, int width, const std::string& whe
       if (!spent->is_number()) throw refuse("`spent` is not a number");
       question.spent = spent->get<double>();
       if (!std::isfinite(*question.spent)) throw refuse("`spent` is not finite");
+    }
+    if (const auto step = json.find("step"); step != json.end()) {
+      if (!step->is_number_unsigned() || step->get<std::uint64_t>() > kLastStep)
+        throw refuse("`step` is no whole number from 0 to " + std::to_string(kLastStep));
+      question.step = step->get<std::int64_t>();
     }
     if (const auto found = json.find("observation"); found != json.end()) numbers = &*found;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <iosfwd>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@ inline constexpr std::size_t kLongestObservationLine = std::size_t{1} << 20;
 struct Question {
   std::vector<float> observation;
   std::optional<double> spent;  ///< cost of the episode so far, where it is counted
+  std::int64_t step = 0;        ///< of the episode, from 0
 };
 
 /// Reads the next line, without its end, and never more than the limit and one byte. False at the end of the
@@ -24,8 +26,9 @@ struct Question {
 /// input cannot be read.
 bool next_line(std::istream& in, std::string& line);
 
-/// A line: an array of `width` numbers, or an object with such an array under "observation" and, if it is
-/// counted, the episode's cost so far under "spent". `where` names the line in errors. Throws Error(data).
+/// A line: an array of `width` numbers, or an object with such an array under "observation" and, if they are
+/// counted, the episode's cost so far under "spent" and its step under "step". `where` names the line in
+/// errors. Throws Error(data).
 Question parse_question(std::string_view line, int width, const std::string& where);
 
 }  // namespace r2pac

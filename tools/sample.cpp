@@ -49,7 +49,7 @@ class Answerer {
       : policy_(policy),
         sampler_(policy.sampler(sampling)),
         seed_(seed),
-        noise_(static_cast<std::size_t>(sampling.num_candidates * policy.dimensions().chunk())),
+        noise_(sampler_.noise_size()),
         chunk_(static_cast<std::size_t>(policy.dimensions().chunk())) {}
 
   /// `number` counts lines and picks the noise. Throws Error(diverged) where a number is not finite.
@@ -64,7 +64,8 @@ class Answerer {
       out.v_cost = v_cost_;
     }
     sampler_.sample(question.observation, noise_, out,
-                    question.spent ? std::span(&*question.spent, 1) : std::span<const double>());
+                    question.spent ? std::span(&*question.spent, 1) : std::span<const double>(),
+                    std::span(&question.step, 1));
     const Dimensions& dim = policy_.dimensions();
     Json steps = Json::array();
     for (int k = 0; k < dim.chunk_length; ++k)

@@ -66,10 +66,11 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
   const auto chunk = static_cast<std::size_t>(dimensions.chunk()),
              a = static_cast<std::size_t>(dimensions.action);
   const auto count = static_cast<std::size_t>(sampler.candidates());
-  const std::size_t noise_size = count * chunk;
+  const std::size_t noise_size = sampler.noise_size();
   const bool measure = spread != nullptr && count > 1;
   return [=, &sampler, noise = std::vector<float>(), chunks = std::vector<float>(),
-          candidates = std::vector<float>(), costs = std::vector<float>()](
+          candidates = std::vector<float>(), costs = std::vector<float>(),
+          steps = std::vector<std::int64_t>()](
              std::span<const float> observations, std::span<const std::int64_t> episode,
              std::span<const int> step, std::span<const double> spent, std::span<float> actions) mutable {
     const std::size_t n = episode.size();
@@ -81,12 +82,13 @@ BatchPolicy acting_policy(Sampler<float>& sampler, const Dimensions& dimensions,
     SampleOutputs<float> out;
     out.chunk = chunks;
     if (measure) {
-      candidates.resize(n * noise_size);
+      candidates.resize(n * count * chunk);
       costs.resize(n * count);
       out.candidates = candidates;
       out.candidate_q_cost = costs;
     }
-    sampler.sample(observations, noise, out, spent);
+    steps.assign(step.begin(), step.end());
+    sampler.sample(observations, noise, out, spent, steps);
     if (measure) spread->add(candidates, costs, count, chunk, a);
     for (std::size_t i = 0; i < n; ++i)
       std::copy_n(chunks.begin() + static_cast<std::ptrdiff_t>(i * chunk), a,

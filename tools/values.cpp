@@ -59,10 +59,10 @@ int run_values(const ValuesOptions& options) {
     }
     csv += "\n";
   }
-  std::printf("%s: %.1f %% safe (V_c <= %s), %.1f %% labelled good -> %s\n",
-              counted(starts.size(), "window").c_str(), 100 * share["safe"],
-              format_number(static_cast<float>(policy.region_end().value_or(0))).c_str(),
-              100 * share["label"], printable(options.out).c_str());
+  std::printf("%s: %.1f %% safe (V_c <= %s)", counted(starts.size(), "window").c_str(), 100 * share["safe"],
+              format_number(static_cast<float>(policy.region_end().value_or(0))).c_str());
+  if (share.contains("label")) std::printf(", %.1f %% labelled good", 100 * share["label"]);
+  std::printf(" -> %s\n", printable(options.out).c_str());
   std::fflush(stdout);
   write_file_atomically(options.out, csv);
   const std::int64_t longest = longest_episode(dataset.episodes);

@@ -78,7 +78,7 @@ Example act_on_example(Sampler<float> sampler, const Dimensions& dimensions,
              many = static_cast<std::size_t>(sampler.candidates());
   example.noise = std::move(noise);
   if (example.noise.empty()) {
-    example.noise.resize(many * chunk);
+    example.noise.resize(sampler.noise_size());
     sampler.draw_noise(0, 0, 0, example.noise);
   }
   example.chunk.resize(chunk);
@@ -194,18 +194,25 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
                 "num_candidates", "give 1 candidate");
   const ActingNetworks& acting = method_.acting;
   const bool by_flow = settings.act_with == ActWith::flow;
+  // A deterministic actor has a chunk of each of its networks.
+  const int said = acting.mean.empty() || by_flow ? 0 : networks_->declared(acting.mean).count;
+  const auto steps = scalars_.find(kEpisodeSteps);
   if (by_flow && acting.velocity.empty())
     throw Error(ExitCode::settings, "the policy has no flow", "act_with", "let its actor act");
-  return {
-      {settings.flow_steps, settings.guidance_scale,
-       settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
-      acting.mean.empty() || by_flow ? settings.num_candidates : 1,  // a deterministic actor has one chunk
-      settings.selection,
-      settings.region_bound.value_or(bound) * settings.bound_scale,
-      {settings.budget, settings.cost_limit, settings.cost_scale},
-      by_flow,
-      region_end().value_or(0),
-      greatest != scalars_.end() ? greatest->second : 0};
+  return {{settings.flow_steps, settings.guidance_scale,
+           settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
+          said > 0 ? said : settings.num_candidates,
+          acting.switches ? Selection::within : settings.selection,
+          settings.region_bound.value_or(bound) * settings.bound_scale,
+          {acting.switches ? BudgetRule::discounted : settings.budget, settings.cost_limit,
+           settings.cost_scale, settings.discount, steps != scalars_.end() ? steps->second : 0},
+          by_flow,
+          region_end().value_or(0),
+          greatest != scalars_.end() ? greatest->second : 0};
+}
+
+std::size_t Policy::noise_rows(const SamplerOptions& options) const {
+  return static_cast<std::size_t>(method_.acting.noise_parts() * options.num_candidates);
 }
 
 Sampler<float> Policy::sampler(const SamplerOptions& options) const {
@@ -231,12 +238,15 @@ Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data
 
 void Policy::save(const std::filesystem::path& path, Links links) const {
   Snapshot<float> snapshot;
-  // Under the names of networks with followers the followers, then everything else as trained.
-  save_networks(*networks_, networks_->follower, networks_->follower.values(), "", snapshot);
+  // Under the names of networks with followers the followers, unless the networks themselves judge; then
+  // everything else as trained.
+  const bool by_followers = !method_.acting.online_critics;
+  if (by_followers)
+    save_networks(*networks_, networks_->follower, networks_->follower.values(), "", snapshot);
   Snapshot<float> online;
   save_networks(*networks_, networks_->online, networks_->online.values(), "", online);
   for (std::size_t i = 0; i < networks_->tensors().size(); ++i)
-    if (const NamedTensor& tensor = networks_->tensors()[i]; !tensor.followed())
+    if (const NamedTensor& tensor = networks_->tensors()[i]; !by_followers || !tensor.followed())
       snapshot.writer.add<float>(tensor.name, networks_->shape_of(tensor), online.arrays[i]);
   SafetensorsWriter& writer = snapshot.writer;
   const Dimensions& dim = dimensions();
@@ -253,13 +263,13 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
   // In the middle of a budget, if there is one, so that it takes part in the proof.
   const double half_spent = settings_.cost_limit / 2;
   const auto spent =
-      settings_.budget == BudgetRule::none ? std::span<const double>() : std::span(&half_spent, 1);
+      options.budget.rule == BudgetRule::none ? std::span<const double>() : std::span(&half_spent, 1);
   const Example example = act_on_example(
       {proven != nullptr ? *proven : *networks_, method_.acting, normalization_, options, proving_device()},
       dim, example_observation_, spent, {});
   if (!spent.empty()) writer.add<double>("example.spent", {1}, spent);
   writer.add<float>("example.observation", {width(dim.observation)}, example_observation_);
-  writer.add<float>("example.noise", {width(options.num_candidates), width(dim.chunk())}, example.noise);
+  writer.add<float>("example.noise", {noise_rows(options), width(dim.chunk())}, example.noise);
   writer.add<float>("example.chunk", {width(dim.chunk_length), width(dim.action)}, example.chunk);
   writer.add<float>("example.action", {width(dim.action)}, std::span(example.chunk).first(width(dim.action)));
   if (has_critics()) {
@@ -394,8 +404,8 @@ void Policy::read_checkpoint(const SafetensorsFile& file) {
 void Policy::check_example(const SafetensorsFile& file) const {
   const SamplerOptions options = sampler_options();
   const Dimensions& dim = dimensions();
-  const auto noise = file.get<float>("example.noise", {static_cast<std::size_t>(options.num_candidates),
-                                                       static_cast<std::size_t>(dim.chunk())});
+  const auto noise =
+      file.get<float>("example.noise", {noise_rows(options), static_cast<std::size_t>(dim.chunk())});
   const auto observation =
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
   const auto spent =

@@ -23,8 +23,9 @@ class Policy {
   /// finished with its newest checkpoint.
   static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
 
-  /// The policy of the learner as it is now, in memory of its own. Its critics are the Polyak averages, which
-  /// acting uses. scalars: those of the method, over the whole data set.
+  /// The policy of the learner as it is now, in memory of its own. Its critics are the Polyak averages,
+  /// unless its method acts by the networks themselves. scalars: those of the method, over the whole data
+  /// set.
   static Policy of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars);
 
   /// Replaces what a choice by region calls safe.
@@ -74,6 +75,7 @@ class Policy {
   void read_value_limit(const SafetensorsFile& file);
   void read_policy(const SafetensorsFile& file);
   void read_checkpoint(const SafetensorsFile& file);
+  std::size_t noise_rows(const SamplerOptions& options) const;
   void check_example(const SafetensorsFile& file) const;
 
   std::filesystem::path path_;

@@ -18,7 +18,7 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
   Tape<T> tape(device_);
   Recorder<T> recorder(tape, inputs);
   std::optional<Optimizer<T>> optimizer;
-  std::vector<int> turns;  // of the optimiser's groups: after which of the turns each moves
+  std::vector<std::vector<int>> turns;  // of the optimiser's groups: after which of the turns each moves
   if (options.update) {
     const std::vector<OptimizerGroup<T>> groups = optimizer_groups(stages, inputs, turns);
     squares_ = tape.kept("squared gradients", {1, static_cast<int>(owners_.size()), 1});
@@ -30,7 +30,7 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
     if (!stages[i].moves_first && i + 1 < stages.size()) continue;
     tape.backward();
     for (std::size_t group = 0; group < turns.size(); ++group)
-      if (turns[group] == turn) optimizer->update(group);
+      if (std::ranges::find(turns[group], turn) != turns[group].end()) optimizer->update(group);
     ++turn;
   }
   for (const auto& [name, value] : recorder.losses()) losses_.push_back({name, value, 0});
@@ -46,33 +46,36 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
   program_ = tape.finish();
 }
 
-/// The networks that the stages train, those of one turn and rate as a group. Stages that move first end a
-/// turn.
+/// The networks that the stages train, those of the same turns, rate and follower as a group. Stages that
+/// move first end a turn.
 template <class T>
 std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage<T>>& stages,
                                                          const RecorderInputs<T>& inputs,
-                                                         std::vector<int>& turns) {
+                                                         std::vector<std::vector<int>>& turns) {
   struct Key {
-    int turn;
+    std::vector<int> turns;
     double slowness;  // so that the greatest rate comes first
+    double cosine_steps, polyak;
     auto operator<=>(const Key&) const = default;
   };
   Networks<T>& networks = *inputs.networks;
   const Settings& settings = *inputs.settings;
   std::map<Key, OptimizerGroup<T>> groups;
   std::map<Key, std::vector<std::string>> owners;
-  std::map<int, int> turn_of_entry;
+  std::map<int, std::vector<int>> turns_of_entry;
   for (const NamedTensor& tensor : networks.tensors()) {
     int turn = 0;
-    const auto stage = std::ranges::find_if(stages, [&](const Stage<T>& candidate) {
-      const bool trains = std::ranges::find(candidate.trains, tensor.owner) != candidate.trains.end();
-      turn += !trains && candidate.moves_first;
-      return trains;
-    });
-    if (stage == stages.end()) continue;
-    if (turn_of_entry.emplace(tensor.entry, turn).first->second != turn)
+    std::vector<int> own;
+    for (const Stage<T>& stage : stages) {
+      const bool trains = std::ranges::find(stage.trains, tensor.owner) != stage.trains.end();
+      if (trains && (own.empty() || own.back() != turn)) own.push_back(turn);
+      turn += stage.moves_first;
+    }
+    if (own.empty()) continue;
+    if (turns_of_entry.emplace(tensor.entry, own).first->second != own)
       throw InvalidArgument("Step: `" + tensor.name + "` moves at another time than what lies beside it");
-    const Key key{turn, -networks.declared(tensor.owner).rate};
+    const Network& owner = networks.declared(tensor.owner);
+    const Key key{own, -owner.rate, owner.cosine_steps, owner.polyak > 0 ? owner.polyak : settings.polyak};
     OptimizerGroup<T>& group = groups[key];
     if (group.entries.empty() || group.entries.back() != tensor.entry) group.entries.push_back(tensor.entry);
     owners[key].insert(owners[key].end(), static_cast<std::size_t>(tensor.count), tensor.owner);
@@ -80,12 +83,14 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
   std::vector<OptimizerGroup<T>> list;
   for (auto& [key, group] : groups) {
     group.adam = {settings.learning_rate * -key.slowness, settings.adam_beta1, settings.adam_beta2,
-                  settings.adam_epsilon, settings.polyak};
+                  settings.adam_epsilon, key.polyak};
+    group.times = static_cast<int>(key.turns.size());
+    group.adam.schedule.cosine_steps = key.cosine_steps;
     if (settings.rate_decay == RateDecay::cosine)
       group.adam.schedule.cosine_steps = static_cast<double>(inputs.steps);
     group.follower = &networks.follower;
     list.push_back(group);
-    turns.push_back(key.turn);
+    turns.push_back(key.turns);
     owners_.insert(owners_.end(), owners[key].begin(), owners[key].end());
   }
   return list;

@@ -46,7 +46,8 @@ class Step {
   std::vector<double> read(const std::vector<Tensor<T>>& tensors) const;
   Numbers read(const std::vector<typename Recorder<T>::Mean>& scalars) const;
   std::vector<OptimizerGroup<T>> optimizer_groups(const std::vector<Stage<T>>& stages,
-                                                  const RecorderInputs<T>& inputs, std::vector<int>& turns);
+                                                  const RecorderInputs<T>& inputs,
+                                                  std::vector<std::vector<int>>& turns);
 
   std::shared_ptr<Device> device_;
   typename Recorder<T>::Named traced_;

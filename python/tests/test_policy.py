@@ -286,6 +286,95 @@ def test_a_bad_policy_file_is_refused(robot_run, tmp_path):
         r2pac.Policy.load(robot_run, threads=-1)
 
 
+def test_caps_switches_between_its_heads_by_cost_and_step(robot_data, tmp_path):
+    from safetensors.numpy import load_file
+
+    settings = CLONING | {"method": "caps", "heads": 3, "cost_limit": 100.0, "cost_scale": 20, "steps": 300}
+    settings |= {"learning_rate": 0.003}
+    r2pac.train(settings, robot_data, out=tmp_path / "caps", threads=1)
+    policy = r2pac.Policy.load(tmp_path / "caps", threads=1)
+    tensors = {k: v.astype(np.float64) for k, v in load_file(tmp_path / "caps/policy.safetensors").items()}
+    kappa, gamma, longest = 100.0, policy.settings["discount"], tensors["episode_steps"][0]
+
+    def net(name, x, member=None):
+        for i in range(9):
+            if f"{name}.{i}.weight" not in tensors:
+                return x
+            weight, bias = (tensors[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
+            weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
+            x = (np.maximum(x, 0) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+
+    seen = robot_data.observations[::9].astype(np.float64)
+    features = np.maximum(net("trunk", seen), 0)
+    heads = [np.tanh(net("mean", features, k)) for k in range(3)]
+    cost, reward = (
+        np.array([extreme([net(q, np.hstack([seen, a]), k)[:, 0] for k in range(2)], axis=0) for a in heads])
+        for q, extreme in (("q_c", np.max), ("q_r", np.min))
+    )
+    rows, chosen = np.arange(len(seen)), set()
+    for step, quantile in ((0, 0.2), (40, 0.5), (99, 0.8), (3, None), (150, 0.5)):
+        left = max(longest - step, 1)
+        unit = 20 * (1 - gamma**left) / ((1 - gamma) * left)  # of what is left, as a value
+        spent = kappa + 1 if quantile is None else kappa - max(np.quantile(cost, quantile), 0) / unit
+        limit = max(kappa - spent, 0) * unit
+        within = np.where(cost < limit, reward, -np.inf).argmax(0)
+        best = np.where((cost < limit).any(0), within, cost.argmin(0))
+        actions = policy.act_batch(seen.astype(np.float32), steps=step, spent=spent)
+        # Where two heads have nearly equal scores, single precision may take the other.
+        same = np.abs(actions - np.array(heads)[best, rows]).max(1) < 1e-4
+        assert same.mean() > 0.97
+        chosen.add(tuple(best))
+    assert len(chosen) > 1
+    policy.reset()
+    first, later = (policy.act(seen[0].astype(np.float32), spent=0.0) for _ in range(2))
+    np.testing.assert_array_equal(first, policy.act_batch(seen[:1].astype(np.float32), steps=0, spent=0.0)[0])
+    np.testing.assert_array_equal(later, policy.act_batch(seen[:1].astype(np.float32), steps=1, spent=0.0)[0])
+
+
+def test_fisor_denoises_what_its_file_says(robot_data, tmp_path):
+    from safetensors.numpy import load_file
+
+    settings = CLONING | {"method": "fisor", "num_candidates": 4, "actor_hidden": [8, 8]}
+    r2pac.train(settings, robot_data, out=tmp_path / "fisor", threads=1)
+    tensors = load_file(tmp_path / "fisor/policy.safetensors")
+    t64 = {name: value.astype(np.float64) for name, value in tensors.items()}
+
+    def net(name, x, activation, member=None):
+        for i in range(9):
+            if f"{name}.{i}.weight" not in t64:
+                return x
+            weight, bias = (t64[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
+            weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
+            x = (activation(x) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+
+    def mish(x):
+        return x * np.tanh(np.logaddexp(x, 0))
+
+    observation, noise = t64["example.observation"], t64["example.noise"].reshape(5, 4, -1)
+    i = np.arange(1, 6)
+    alpha = np.exp(-0.1 / 5 - 0.5 * 9.9 * (2 * i - 1) / 25)
+    x = noise[0]
+    seen = np.repeat((observation - t64["observation_mean"])[None] * t64["observation_scale"], 4, axis=0)
+    for k, t in enumerate(range(4, -1, -1)):
+        turns = 2 * np.pi * t * t64["frequencies"]
+        embedded = net("time", np.concatenate([np.cos(turns), np.sin(turns)])[None], mish)
+        y = net("entrance", np.hstack([x, seen, np.repeat(embedded, 4, axis=0)]), mish)
+        for block in ("block_0", "block_1"):
+            unit = (y - y.mean(1, keepdims=True)) / np.sqrt(y.var(1, keepdims=True) + 1e-6)
+            y = y + net(block, unit * t64[f"{block}.norm.gain"] + t64[f"{block}.norm.bias"], mish)
+        predicted = net("exit", mish(y), mish)
+        x = (x - (1 - alpha[t]) / np.sqrt(1 - alpha[: t + 1].prod()) * predicted) / np.sqrt(alpha[t])
+        x = np.clip(x + (np.sqrt(1 - alpha[t]) * noise[k + 1] if t else 0), -1, 1)
+    cost = np.max([net("q_c", np.hstack([seen, x]), lambda v: np.maximum(v, 0), k)[:, 0] for k in range(2)], axis=0)
+    # Five steps of single precision on numbers of order one.
+    np.testing.assert_allclose(tensors["example.chunk"].ravel(), x[cost.argmin()], atol=1e-4)
+    policy = r2pac.Policy.load(tmp_path / "fisor", threads=1)
+    assert policy.candidates == 4
+    assert policy.threshold == 0
+    actions = policy.act_batch(robot_data.observations[:9])
+    assert np.abs(actions).max() <= 1 and np.abs(actions).max() > 0
+
+
 @pytest.mark.parametrize(
     ("method", "networks"), [("bc", ["mean"]), ("cpq", ["trunk", "mean"]), ("coptidice", ["trunk", "mean"])]
 )
