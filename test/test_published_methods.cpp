@@ -201,7 +201,7 @@ TEST_CASE(
   // One state and two actions, of which one earns and costs. V_r and V_c are the 0.7-expectiles of {0, 1}
   // seen from above and from below, 0.7 and 0.3. So the action that earns weighs exp(3 * 0.3) to the first
   // head and exp(-3 * 0.7) to the second one, the other action the other way round.
-  constexpr double kEarns = 0.2, kSaves = -0.8;
+  constexpr float kEarns = 0.2f, kSaves = -0.8f;
   const Dataset dataset = one_step_data({{0, kEarns, 1, 1}, {0, kSaves, 0, 0}});
   Settings settings = small_settings("caps");
   settings.reward_scale = 1;

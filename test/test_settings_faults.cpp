@@ -41,6 +41,7 @@ TEST_CASE("every number is accepted up to its bounds and refused beyond them") {
                         {"steps", false, 1, 1e12},
                         {"critic_steps", false, -1, 1e12},
                         {"distill_steps", false, -1, 1e12},
+                        {"heads", false, 2, 64},
                         {"batch", false, 1, 65536},
                         {"chunk_length", false, 1, 1000},
                         {"discount", true, 0, 1, true, true},
