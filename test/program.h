@@ -74,8 +74,14 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  pid_t id() const { return child_; }
-  void signal(int number) const { ::kill(child_, number); }
+  pid_t id() const {
+    if (child_ <= 0)
+      throw std::runtime_error("the program has ended");  // 0 means more than one process to kill()
+    return child_;
+  }
+  void signal(int number) const {
+    if (child_ > 0) ::kill(child_, number);  // 0 would be all of this process's group
+  }
   bool running() {
     const pid_t ended = child_ > 0 ? waitpid(child_, &state_, WNOHANG) : 0;
     if (ended < 0) throw std::runtime_error("the program is lost");
