@@ -76,7 +76,7 @@ class Progress {
 
 Progress::Counter* progress_of_job = nullptr;  // in a child
 
-void restrict_child(const FenceLimits& limits) {
+void restrict_child([[maybe_unused]] const FenceLimits& limits) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU})
     std::signal(signal, SIG_DFL);  // a crash is the parent's to report, not a handler's that was inherited

@@ -1,7 +1,8 @@
-#include <atomic>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 
 #include "base/error.h"
 #include "cuda/cuda.cuh"
@@ -47,7 +48,7 @@ class CudaMemory final : public Memory {
     usage->add(bytes);
     std::shared_ptr<std::byte> owner(static_cast<std::byte*>(memory), [usage, bytes](std::byte* block) {
       cudaFree(block);
-      usage->now -= bytes;
+      usage->remove(bytes);
     });
     R2_CUDA(cudaMemsetAsync(memory, 0, bytes, queue_.stream()));
     R2_CUDA(cudaStreamSynchronize(queue_.stream()));
@@ -59,17 +60,28 @@ class CudaMemory final : public Memory {
   void copy_out(void* host, const void* device, std::size_t bytes) override {
     copy(host, device, bytes, cudaMemcpyDeviceToHost);
   }
-  std::size_t peak_bytes() const override { return usage_->peak; }
+  std::size_t peak_bytes() const override { return usage_->peak(); }
 
  private:
-  struct Usage {
-    std::atomic<std::size_t> now{0}, peak{0};
+  class Usage {
+   public:
     void add(std::size_t bytes) {
-      const std::size_t sum = now += bytes;
-      std::size_t known = peak;
-      while (known < sum && !peak.compare_exchange_weak(known, sum)) {
-      }
+      const std::lock_guard lock(mutex_);
+      now_ += bytes;
+      peak_ = std::max(peak_, now_);
     }
+    void remove(std::size_t bytes) {
+      const std::lock_guard lock(mutex_);
+      now_ -= bytes;
+    }
+    std::size_t peak() const {
+      const std::lock_guard lock(mutex_);
+      return peak_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::size_t now_ = 0, peak_ = 0;
   };
 
   /// Waits for the copy: the caller's memory may end its life after the call.

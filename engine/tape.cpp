@@ -342,7 +342,7 @@ void Tape<T>::cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls,
       };
     } else {
       for (const Call* call = first; call != last; ++call) group.tasks += call->count;
-      group.run = [first, last, tile_bytes](int task, std::byte* memory) {
+      group.run = [first, tile_bytes](int task, std::byte* memory) {
         const Call* call = first;
         while (task >= call->count) task -= (call++)->count;
         call->run_tasks(task, 1, memory + tile_bytes);

@@ -142,7 +142,7 @@ TEST_CASE("row operations give the CPU's values") {
                               scalar(),
                               scalar(),
                               {scalar().data},
-                              {T(0.99), T(0.95), T(1.5), reading},
+                              {T(0.99), T(0.95), T(1.5), reading, {T(-0.4), T(0.3)}, {T(-0.2), T(0.5)}},
                               scalar(),
                               scalar(),
                               scalar()};

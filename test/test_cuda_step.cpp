@@ -28,9 +28,9 @@ Settings small_settings() {
 /// A step of a stage on a device, with the float weights whatever T is.
 template <class T>
 struct Trial : MethodStep<T> {
-  Trial(const Settings& settings, const std::string& stage, std::shared_ptr<Device> on, bool update = true)
-      : MethodStep<T>(settings, stage, std::move(on), {.update = update}) {
-    const MethodNetworks<float> rounded(settings, MethodStep<T>::kDimensions, *on_cpu());
+  Trial(const Settings& of, const std::string& stage, std::shared_ptr<Device> on, bool update = true)
+      : MethodStep<T>(of, stage, std::move(on), {.update = update}) {
+    const MethodNetworks<float> rounded(of, MethodStep<T>::kDimensions, *on_cpu());
     const auto set = [](Parameters<T>& to, const Parameters<float>& from) {
       const std::vector<float> values = entry_values(from, from.values());
       set_entry_values(to, std::vector<T>(values.begin(), values.end()));
