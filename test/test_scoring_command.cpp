@@ -1,8 +1,10 @@
 // `r2pac eval` and `r2pac train --eval-env` with simulators that take other actions, hang or are stopped.
 #include <nlohmann/json.hpp>
 
+#include "base/philox.h"
 #include "fake_children.h"
-#include "program.h"
+#include "folder_state.h"
+#include "thorough.h"
 
 using namespace r2pac;
 namespace fs = std::filesystem;
@@ -63,6 +65,18 @@ ProgramResult stop(Process& program, const Nothing& processes, std::size_t simul
   ProgramResult result = program.wait();
   CHECK(seconds_since(sent) < 2);
   return result;
+}
+
+/// Runs the command and kills it at a random instant of the time that it takes undisturbed. True if it was
+/// not done.
+bool kill_at_random(const std::vector<std::string>& arguments, double seconds, std::uint32_t draw) {
+  Process program(arguments);
+  const double share = random_uniform(12, Purpose::test, 0, draw, 0);
+  std::this_thread::sleep_for(std::chrono::duration<double>(share * seconds));
+  program.signal(SIGKILL);
+  const int status = program.wait().status;
+  REQUIRE((status == -SIGKILL || status == 0));
+  return status != 0;
 }
 
 }  // namespace
@@ -162,4 +176,52 @@ TEST_CASE("simulators that were suspended with the program are not taken for hun
   sleep_ms(3000);
   for (const pid_t process : all) ::kill(process, SIGCONT);
   CHECK(program.wait().status == 0);
+}
+
+TEST_CASE("killed at any instant, scoring in simulators leaves the file old or new, and no simulator") {
+  const Nothing remains;
+  const Fixture f;
+  REQUIRE(run_program(f.train("")).status == 0);
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(run_program(f.eval("plain")).status == 0);
+  const double length = seconds_since(start);
+  const std::string whole = content(f.eval_json());
+  int kills = 0;
+  for (int round = 0; round < 8 * thorough(); ++round) {
+    std::ofstream(f.eval_json()) << "old";
+    kills += kill_at_random(f.eval("plain"), length, static_cast<std::uint32_t>(round));
+    const std::string now = content(f.eval_json());
+    CHECK((now == "old" || now == whole));
+    CHECK(all_gone(remains.children()));
+  }
+  CHECK(kills > 0);
+  CHECK(run_program(f.eval("plain")).status == 0);
+  CHECK(content(f.eval_json()) == whole);
+  CHECK_FALSE(has_temporary(f.run()));
+}
+
+TEST_CASE("killed at any instant, a training that scores in simulators ends in the same bytes") {
+  const Nothing remains;
+  const Fixture f;
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(run_program(f.train("plain")).status == 0);
+  const double length = seconds_since(start);
+  std::map<std::string, std::string> whole;
+  for (const char* name : {"metrics.jsonl", "evaluations.jsonl", "policy.safetensors", "config.toml"})
+    whole[name] = content(fs::path(f.run()) / name);
+  int kills = 0;
+  for (int round = 0; round < 3 * thorough(); ++round) {
+    fs::remove_all(f.run());
+    for (int i = 0; i < 3; ++i) {
+      kills += kill_at_random(f.train("plain"), length, static_cast<std::uint32_t>(1000 + 3 * round + i));
+      CHECK(all_gone(remains.children()));
+    }
+    REQUIRE(run_program(f.train("plain")).status == 0);
+    for (const auto& [name, text] : whole) {
+      INFO(name);
+      CHECK((content(fs::path(f.run()) / name) == text));
+    }
+    CHECK_FALSE(has_temporary(f.run()));
+  }
+  CHECK(kills > 0);
 }
