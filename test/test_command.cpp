@@ -270,6 +270,32 @@ TEST_CASE("the CPU acts in bf16 where it has the instructions, and trains in fp3
   CHECK(!fs::exists(f.path("x")));
 }
 
+TEST_CASE("what an actor does not read is said where it is given") {
+  const ScratchFolder folder;
+  REQUIRE(run_program({"data", "make", "reach-avoid", "-o", folder / "d.hdf5", "--episodes", "10"}).status ==
+          0);
+  for (const std::string method : {"caps", "fisor"}) {
+    INFO(method);
+    const std::string run = folder / method;
+    REQUIRE(run_program({"train", "--data", folder / "d.hdf5", "--task", "ReachAvoid", "--out", run,
+                         "--method", method, "--preset", "tiny", "--steps", "5"})
+                .status == 0);
+    const auto said = [&](const std::vector<std::string>& more) {
+      std::vector<std::string> arguments = {"eval", run, "--env", "reach-avoid", "--episodes", "1"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const ProgramResult result = run_program(arguments);
+      CHECK(result.status == 0);
+      return result.err;
+    };
+    CHECK(said({}).find("changes nothing") == std::string::npos);
+    const std::string err = said({"--select", "region", "--flow-steps", "3", "--set", "budget=half"});
+    CHECK_THAT(err, Catch::Contains("warning: `flow_steps` changes nothing"));
+    const bool switches = method == "caps";
+    CHECK((err.find("`selection` changes nothing") != std::string::npos) == switches);
+    CHECK((err.find("`budget` changes nothing") != std::string::npos) == switches);
+  }
+}
+
 TEST_CASE("bench reports rows with the peak's share") {
   const ProgramResult result = run_program({"bench", "kernels", "--json"});
   REQUIRE(result.status == 0);

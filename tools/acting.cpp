@@ -1,5 +1,8 @@
 #include "tools/acting.h"
 
+#include <algorithm>
+#include <cstdio>
+
 #include "tools/command_line.h"
 
 namespace r2pac {
@@ -42,6 +45,15 @@ Settings acting_settings(const Policy& policy, const ActingFlags& flags) {
   change_acting(settings, flags.overrides);
   for (const ActingFlags::Flag& flag : flags.flags)
     change_acting(settings, flag.key, flag.text, flag.name, ExitCode::usage);
+  std::vector<std::string> given;
+  for (const std::string& text : flags.overrides) given.push_back(text.substr(0, text.find('=')));
+  for (const ActingFlags::Flag& flag : flags.flags) given.push_back(flag.key);
+  const std::vector<std::string_view> unread = policy.unread_settings(settings);
+  for (const std::string& key : given)
+    if (std::ranges::find(unread, key) != unread.end())
+      std::fprintf(
+          stderr, "warning: `%s` changes nothing: the actor of this policy, of method %s, does not read it\n",
+          key.c_str(), settings.method.c_str());
   return settings;
 }
 

@@ -211,6 +211,16 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
           greatest != scalars_.end() ? greatest->second : 0};
 }
 
+std::vector<std::string_view> Policy::unread_settings(const Settings& settings) const {
+  const ActingNetworks& acting = method_.acting;
+  const bool says_means = !acting.mean.empty() && settings.act_with != ActWith::flow;
+  std::vector<std::string_view> keys;
+  if (says_means || acting.denoises()) keys = {"flow_steps", "guidance_scale", "label"};
+  if (says_means) keys.push_back("num_candidates");  // one of each of its networks
+  if (acting.switches) keys.insert(keys.end(), {"selection", "region_bound", "bound_scale", "budget"});
+  return keys;
+}
+
 std::size_t Policy::noise_rows(const SamplerOptions& options) const {
   return static_cast<std::size_t>(method_.acting.noise_parts() * options.num_candidates);
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "acting/policy_sampler.h"
@@ -66,6 +67,8 @@ class Policy {
   /// Throws Error(settings) for what its method cannot do.
   SamplerOptions sampler_options(const Settings& settings) const;
   SamplerOptions sampler_options() const { return sampler_options(settings_); }
+  /// The settings of the stage `acting` that its actor does not read, when it acts with these.
+  std::vector<std::string_view> unread_settings(const Settings& settings) const;
   /// Ready to act; the policy outlives it.
   Sampler<float> sampler(const SamplerOptions& options) const;
 
