@@ -29,13 +29,18 @@ struct EpisodeBudget {
 /// The share of the bound where a rule wants the cost so far, but nobody counts it.
 inline constexpr double kUncountedShare = 0.2;
 
+/// A cost that is spread evenly over n = `steps` > 0 steps, as a discounted value (Eq. 42):
+/// cost (1 - gamma^n) / ((1 - gamma) n).
+inline double spread_as_value(double cost, double discount, double steps) {
+  return cost * (1 - std::pow(discount, steps)) / ((1 - discount) * steps);
+}
+
 /// What is left of the limit at `step` (from 0) of an episode that has cost `spent` so far, as a discounted
 /// value (docs/methods.md, CAPS): with n = T - t steps left, cost_scale max(kappa - spent, 0) (1 - gamma^n) /
 /// ((1 - gamma) n). Beyond T one step is left.
 inline double discounted_rest(const EpisodeBudget& budget, double spent, std::int64_t step) {
   const double steps = std::max(budget.episode_steps - static_cast<double>(step), 1.0);
-  return budget.cost_scale * std::max(budget.limit - spent, 0.0) * (1 - std::pow(budget.discount, steps)) /
-         ((1 - budget.discount) * steps);
+  return spread_as_value(budget.cost_scale * std::max(budget.limit - spent, 0.0), budget.discount, steps);
 }
 
 /// The greatest V_c and Q_c that a choice calls safe at `step` of an episode that has cost `spent` so far:

@@ -108,7 +108,7 @@ struct ActionBuffers {
   /// that after them. A network that sees none reads the first numbers of a row alone.
   const T* observations = nullptr;
   const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::means read: states, perhaps a bound behind
-  const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice by region calls safe
+  const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice calls safe
   /// [n, diffusion.steps - 1, candidates, hA]: what the steps of denoising add, the first step's first.
   const T* step_noise = nullptr;
   T* candidates = nullptr;       ///< [n, candidates, hA]: noise before, chunks after; or given chunks

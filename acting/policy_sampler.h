@@ -65,11 +65,11 @@ struct SamplerOptions {
 template <class T>
 struct SampleOutputs {
   std::span<T> chunk;             ///< [n, hA] the chosen chunk, time-major, in [-1, 1]
-  std::span<T> q_cost;            ///< [n] greatest target Q_c of the chosen chunk; may be empty
+  std::span<T> q_cost;            ///< [n] greatest believed Q_c of the chosen chunk; may be empty
   std::span<T> v_reward, v_cost;  ///< [n]; both empty or neither
-  std::span<T> q_reward = {};     ///< [n] least target Q_r of the chosen chunk; may be empty
-  /// All candidates: chunks [n, candidates, hA], greatest target Q_c and least target Q_r [n, candidates].
-  /// Each may be empty.
+  std::span<T> q_reward = {};     ///< [n] least believed Q_r of the chosen chunk; may be empty
+  /// All candidates: chunks [n, candidates, hA], greatest believed Q_c and least believed Q_r [n,
+  /// candidates]. Each may be empty.
   std::span<T> candidates = {}, candidate_q_cost = {}, candidate_q_reward = {};
 };
 
@@ -90,8 +90,8 @@ class Sampler {
   void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs,
               std::span<const double> spent = {}, std::span<const std::int64_t> steps = {});
 
-  /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least target
-  /// Q_r and greatest target Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
+  /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least believed
+  /// Q_r and greatest believed Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
   /// sample; it matters where networks see a budget. Throws InvalidArgument when a length does not fit.
   void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
              std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,

@@ -31,7 +31,7 @@ constexpr std::optional<Selection> selection_of(std::string_view name) {
   return std::nullopt;
 }
 
-/// Whether a choice asks for Q_r.
+/// Whether a choice asks for Q_r, and reads a bound.
 constexpr bool needs_reward(Selection selection) { return selection != Selection::least_cost; }
 
 /// What a choice knows of one candidate.

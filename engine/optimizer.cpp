@@ -22,7 +22,6 @@ Optimizer<T>::Optimizer(Tape<T>& tape, Parameters<T>& parameters,
     step.settings = from.adam;
     step.clip_norm = from.clip_norm;
     step.state = state;
-    group.times = from.times;
     step.count = {first_step, static_cast<unsigned int>(from.times)};
     for (const int entry : from.entries) {
       const auto& e = parameters.entry(entry);
@@ -53,11 +52,12 @@ Optimizer<T>::Optimizer(Tape<T>& tape, Parameters<T>& parameters,
 template <class T>
 void Optimizer<T>::update(std::size_t index) {
   Group& group = groups_.at(index);
-  if (group.updates == group.times)
+  const unsigned int times = group.step->count.per_step;
+  if (group.updates == times)
     throw InvalidArgument("Optimizer: group " + std::to_string(index) +
-                          (group.times == 1 ? " is updated twice" : " is updated too often"));
+                          (times == 1 ? " is updated twice" : " is updated too often"));
   const auto step = std::make_shared<OptimizerStep<T>>(*group.step);
-  step->count.index = static_cast<unsigned int>(group.updates++);
+  step->count.index = group.updates++;
   const int count = static_cast<int>(group.pieces.size());
   const auto squares_of = [squares = squares_, first = group.first_piece] {
     return squares->whole().data + first;
@@ -90,7 +90,8 @@ template <class T>
 void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
   std::vector<std::shared_ptr<OptimizerStep<T>>> steps;
   for (const Group& group : groups_) {
-    if (group.updates != group.times) throw InvalidArgument("Optimizer: a group was not updated");
+    if (group.updates != group.step->count.per_step)
+      throw InvalidArgument("Optimizer: a group was not updated");
     steps.push_back(group.step);
   }
   std::vector<Tensor<T>> reads = losses;

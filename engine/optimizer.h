@@ -50,7 +50,7 @@ class Optimizer {
     std::shared_ptr<OptimizerStep<T>> step;
     Parameters<T>* follower;
     int first_piece = 0;
-    int times = 1, updates = 0;
+    unsigned int updates = 0;  ///< recorded so far
   };
 
   Tape<T>& tape_;

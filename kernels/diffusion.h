@@ -7,6 +7,8 @@
 
 #include "base/host_device.h"
 #include "base/philox.h"
+#include "kernels/flow.h"
+#include "kernels/gaussian.h"
 #include "kernels/view.h"
 
 namespace r2pac {
@@ -54,7 +56,7 @@ R2_FORMULA T denoised(T x, T predicted, T noise, T t, T steps) {
   const T alpha = step_signal(t, steps);
   T out = (x - (T(1) - alpha) / sqrt(T(1) - signal(t, steps)) * predicted) / sqrt(alpha);
   if (t > T(0)) out += sqrt(T(1) - alpha) * noise;
-  return out < T(-1) ? T(-1) : out > T(1) ? T(1) : out;
+  return clip_action(out);
 }
 
 /// cos(2 pi turn), or the sine.
@@ -96,10 +98,7 @@ struct ClampColumns {
   T bound;
   View<T> out;
   R2_FORMULA void row(int r, int lane, int lanes) const {
-    for (int c = lane; c < out.cols; c += lanes) {
-      const T value = x.row(r)[c];
-      out.row(r)[c] = value < -bound ? -bound : value > bound ? bound : value;
-    }
+    for (int c = lane; c < out.cols; c += lanes) out.row(r)[c] = formula::clamped(x.row(r)[c], -bound, bound);
   }
 };
 

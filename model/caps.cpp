@@ -33,13 +33,12 @@ template <class T>
 void learn_critics(Recorder<T>& r) {
   const Batch<T> batch = r.batch();
   const Estimates<T> estimates = learning_estimates(r);
-  const Tensor<T> half =
-      filled(r.tape(), "half", batch.mask->shape, 0.5);  // the mean over twins, not the sum
+  const Tensor<T> mean_of_q = mean_of_critics(r, estimates.reward.q);
   const auto learn_signal = [&](const Signal& signal, const Estimate<T>& estimate, const char* name,
                                 Tensor<T> earned) {
     const Tensor<T> target = limited_backup(r.tape(), name, earned, batch.mask, estimate.v_next,
                                             std::pow(r.settings().discount, r.chunk_length()));
-    learn<T>(r, signal, estimate, target, nullptr, half);
+    learn<T>(r, signal, estimate, target, nullptr, mean_of_q);
     r.trace(name, target);
   };
   learn_signal(kReward, estimates.reward, "reward_target", batch.rewards);

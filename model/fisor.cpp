@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.h"
 #include "engine/losses.h"
 #include "engine/sampling.h"
 #include "model/denoiser.h"
@@ -101,21 +102,15 @@ void learn_values(Recorder<T>& r) {
   r.mean(kCost.v, now.cost.v);
 }
 
-/// Targets of feasibility critics, from V_h of the states after.
+/// The targets of feasibility critics are not clamped to what values can be.
 template <class T>
-Tensor<T> feasibility_target(Recorder<T>& r, const Batch<T>& batch, Tensor<T> next) {
+TargetConstants<T> target_constants(const Settings& settings) {
   constexpr T kAnything = std::numeric_limits<T>::infinity();
   TargetConstants<T> constants{};
-  constants.discount = static_cast<T>(r.settings().discount);
+  constants.discount = static_cast<T>(settings.discount);
   constants.cost_values = {-kAnything, kAnything};
-  constants.feasibility_scale = static_cast<T>(r.settings().feasibility_scale);
-  const Tensor<T> target = r.tape().value("cost_target", next->shape);
-  r.tape().row_operation("feasibility targets", next->shape.rows, {batch.costs, batch.mask, next}, {target},
-                         [=](const Slice& slice) {
-                           return FeasibilityTargets<T>{batch.costs->view(slice), batch.mask->view(slice),
-                                                        next->view(slice), constants, target->view(slice)};
-                         });
-  return target;
+  constants.feasibility_scale = static_cast<T>(settings.feasibility_scale);
+  return constants;
 }
 
 /// Critics follow the values, which have moved: the mean over twins of their squared error.
@@ -128,12 +123,13 @@ void learn_critics(Recorder<T>& r) {
                             {kCost.v, Weights::constant, batch.next_observations},
                             {kReward.q, Weights::learning, rows.pairs},
                             {kCost.q, Weights::learning, rows.pairs}});
-  const Tensor<T> half = filled(tape, "half", batch.mask->shape, 0.5);
+  const Tensor<T> mean_of_q = mean_of_critics(r, out[2]);
   const Tensor<T> reward_target = limited_backup(tape, "reward_target", batch.rewards, batch.mask, out[0],
                                                  r.settings().discount),
-                  cost_target = feasibility_target(r, batch, out[1]);
-  r.loss(kReward.q, squared_error_loss(tape, "loss q_r", out[2], reward_target, half));
-  r.loss(kCost.q, squared_error_loss(tape, "loss q_c", out[3], cost_target, half));
+                  cost_target = feasibility_targets(tape, batch.costs, batch.mask, out[1],
+                                                    target_constants<T>(r.settings()));
+  r.loss(kReward.q, squared_error_loss(tape, "loss q_r", out[2], reward_target, mean_of_q));
+  r.loss(kCost.q, squared_error_loss(tape, "loss q_c", out[3], cost_target, mean_of_q));
   r.trace("reward_target", reward_target);
   r.trace("cost_target", cost_target);
 }
@@ -142,6 +138,9 @@ void learn_critics(Recorder<T>& r) {
 
 template <class T>
 Method<T> fisor_method(const Settings& settings, Dimensions dimensions) {
+  if (settings.batch < kPasses)
+    throw Error(ExitCode::settings, "each pass of the actor in a step needs a row", "batch",
+                "give " + std::to_string(kPasses) + " or more");
   Method<T> method;
   method.name = "fisor";
   method.networks.networks = iql_networks(settings, dimensions);

@@ -94,8 +94,7 @@ void learn_flow(Recorder<T>& r, Tensor<T> label, Tensor<T> weights) {
   const Tensor<T> point = flow_points(r.tape(), sample, batch.actions);
   Networks<T>& networks = r.networks();
   const Tensor<T> embedded = embedding(r.tape(), networks.online, networks.table(kLabelTable), dropped);
-  const Tensor<T> input =
-      concatenate<T>(r.tape(), {seen_states(r, kVelocity), embedded, point, sample.time});
+  const Tensor<T> input = concatenate<T>(r.tape(), {seen_states(r, kVelocity), embedded, point, sample.time});
   const Tensor<T> velocity = r.apply({{kVelocity, Weights::learning, input}}).front();
   r.loss("flow", flow_matching_loss(r.tape(), "loss flow", velocity, sample.noise, batch.actions, weights));
   r.mean("good", label, kLabelBad);

@@ -1,6 +1,7 @@
 #include "model/iql.h"
 
 #include "engine/losses.h"
+#include "engine/sampling.h"
 #include "model/budget.h"
 
 namespace r2pac {
@@ -13,6 +14,11 @@ constexpr char kEstimates[] = "estimates";
 template <class T>
 Tensor<T> believed(Recorder<T>& r, const Signal& signal, Tensor<T> q) {
   return signal.believed == Extreme::least ? ensemble_min(r.tape(), q) : ensemble_max(r.tape(), q);
+}
+
+template <class T>
+Tensor<T> mean_of_critics(Recorder<T>& r, Tensor<T> q) {
+  return filled(r.tape(), "mean of critics", {1, q->shape.rows, 1}, 1.0 / q->shape.nets);
 }
 
 std::vector<Network> iql_networks(const Settings& settings, Dimensions dimensions) {
@@ -88,6 +94,7 @@ void trace_learning(Recorder<T>& r) {
   template Estimates<T> learning_estimates(Recorder<T>&);                                                \
   template Estimates<T> believed_estimates(Recorder<T>&);                                                \
   template Tensor<T> believed(Recorder<T>&, const Signal&, Tensor<T>);                                   \
+  template Tensor<T> mean_of_critics(Recorder<T>&, Tensor<T>);                                           \
   template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>, Tensor<T>, Tensor<T>); \
   template void trace_learning(Recorder<T>&);
 R2_INSTANTIATE(float)

@@ -53,6 +53,10 @@ template <class T>
 void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Tensor<T> target,
            Tensor<T> value_weights = nullptr, Tensor<T> critic_weights = nullptr);
 
+/// A weight of each window that makes the loss of critics q [n, B, 1] their mean, [1, B, 1].
+template <class T>
+Tensor<T> mean_of_critics(Recorder<T>& r, Tensor<T> q);
+
 /// The stage in which critics and values learn, by what `record` records.
 template <class T>
 Stage<T> critics_stage(const std::function<void(Recorder<T>&)>& record) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "acting/budget.h"
 #include "engine/operations.h"
 #include "kernels/reduce.h"
 #include "model/budget.h"
@@ -58,32 +59,37 @@ PerRow<T> ends(Tensor<T> region_end, const Slice& slice) {
   return {region_end->view(slice).data, 1};
 }
 
-/// Targets [1, B, 1] of cost critics that learn feasibility.
+/// The costs of each window's steps, [1, B, h].
 template <class T>
-Tensor<T> feasibility_targets(Recorder<T>& r, Tensor<T> v_cost_next, const TargetConstants<T>& constants) {
-  const Tensor<T> mask = r.batch().mask;
-  const Tensor<T> costs = r.tape().value("step_costs", {1, mask->shape.rows, r.chunk_length()}),
-                  target = r.tape().value("cost_target", mask->shape);
+Tensor<T> step_costs(Recorder<T>& r) {
+  const Tensor<T> mask = r.batch().mask,
+                  costs = r.tape().value("step_costs", {1, mask->shape.rows, r.chunk_length()});
   r.tape().row_operation("costs of steps", mask->shape.rows, {}, {costs},
                          [=, source = r.source(), seed = r.seed(), state = r.state()](const Slice& slice) {
                            return GatherSteps<T>{source, source.costs, seed,
                                                  state,  slice.first,  costs->view(slice)};
                          });
-  r.tape().row_operation(
-      "feasibility targets", mask->shape.rows, {costs, mask, v_cost_next}, {target}, [=](const Slice& slice) {
-        return FeasibilityTargets<T>{costs->view(slice), mask->view(slice), v_cost_next->view(slice),
-                                     constants, target->view(slice)};
-      });
   r.trace("step_costs", costs);
-  return target;
+  return costs;
 }
 
 }  // namespace
 
+template <class T>
+Tensor<T> feasibility_targets(Tape<T>& tape, Tensor<T> costs, Tensor<T> mask, Tensor<T> v_cost_next,
+                              const TargetConstants<T>& constants) {
+  const Tensor<T> target = tape.value("cost_target", mask->shape);
+  tape.row_operation("feasibility targets", mask->shape.rows, {costs, mask, v_cost_next}, {target},
+                     [=](const Slice& slice) {
+                       return FeasibilityTargets<T>{costs->view(slice), mask->view(slice),
+                                                    v_cost_next->view(slice), constants, target->view(slice)};
+                     });
+  return target;
+}
+
 double limit_as_value(const Settings& settings, std::int64_t steps) {
-  const auto t = static_cast<double>(steps);
-  return settings.cost_limit * settings.cost_scale * (1 - std::pow(settings.discount, t)) /
-         ((1 - settings.discount) * t);
+  return spread_as_value(settings.cost_limit * settings.cost_scale, settings.discount,
+                         static_cast<double>(steps));
 }
 
 template <class T>
@@ -151,7 +157,8 @@ Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> 
                              Tensor<T> region_end) {
   const auto constants = target_constants<T>(r.settings(), r.facts(), r.chunk_length());
   Targets<T> t = critic_targets(r.tape(), r.batch(), v_reward_next, v_cost_next, region_end, constants);
-  if (r.settings().backup == Backup::feasibility) t.cost = feasibility_targets(r, v_cost_next, constants);
+  if (r.settings().backup == Backup::feasibility)
+    t.cost = feasibility_targets(r.tape(), step_costs(r), r.batch().mask, v_cost_next, constants);
   r.mean("unsafe", t.unsafe);
   for (const auto& [name, value] :
        {std::pair{"reward_target", t.reward}, {"cost_target", t.cost}, {"unsafe", t.unsafe}})
@@ -276,6 +283,8 @@ std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>& r) {
   template Tensor<T> allowed_chunks(Recorder<T>&);                                               \
   template std::vector<std::pair<std::string, Tensor<T>>> inspect_values(Recorder<T>&);          \
   template std::vector<std::pair<std::string, Tensor<T>>> inspect_region(Recorder<T>&);          \
+  template Tensor<T> feasibility_targets(Tape<T>&, Tensor<T>, Tensor<T>, Tensor<T>,              \
+                                         const TargetConstants<T>&);                             \
   template Targets<T> critic_targets(Tape<T>&, const Batch<T>&, Tensor<T>, Tensor<T>, Tensor<T>, \
                                      const TargetConstants<T>&);                                 \
   template Tensor<T> optimality_labels(Tape<T>&, const Estimates<T>&, Tensor<T>, LabelRule);

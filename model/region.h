@@ -44,6 +44,12 @@ template <class T>
 Targets<T> penalized_targets(Recorder<T>& r, Tensor<T> v_reward_next, Tensor<T> v_cost_next,
                              Tensor<T> region_end);
 
+/// Targets [1, B, 1] of cost critics that learn feasibility (Eq. 43), from the costs of each window's steps
+/// [1, B, h] and V_c of the states after, [1, B, 1].
+template <class T>
+Tensor<T> feasibility_targets(Tape<T>& tape, Tensor<T> costs, Tensor<T> mask, Tensor<T> v_cost_next,
+                              const TargetConstants<T>& constants);
+
 /// The losses of critics and values without a penalty, where V_r learns from allowed chunks alone.
 /// next_end: where the region ends after the chunks, as for penalized_targets.
 template <class T>

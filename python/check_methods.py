@@ -60,9 +60,11 @@ def perceptron(p, net, x, member=None, activation=relu):
 
 
 def twins(p, net, *parts):
-    """[2, B]"""
+    """[2, B], or [1, B] of a critic that stands alone"""
     x = jnp.concatenate(parts, axis=1)
-    return jnp.stack([perceptron(p, net, x, k)[:, 0] for k in range(2)])
+    weight = p[f"{net}.0.weight"]
+    members = range(weight.shape[0]) if weight.ndim == 3 else [None]
+    return jnp.stack([perceptron(p, net, x, member)[:, 0] for member in members])
 
 
 def heads(p, names, x):
@@ -255,7 +257,7 @@ class CAPS:
         def actor(p, _):
             earns, saves = (jnp.minimum(jnp.exp(self.s["advantage_temperature"] * advantage(before, signal)),
                                         self.s["weight_cap"]) for signal in "rc")
-            features = jnp.maximum(perceptron(p, "trunk", b["observations"]), 0)
+            features = relu(perceptron(p, "trunk", b["observations"]))
             out = {}
             for k in range(heads):
                 weight = earns if k == 0 else saves if k == heads - 1 else earns + k / ((heads - 1) / 2) * saves

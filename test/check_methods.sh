@@ -23,10 +23,10 @@ make --method coptidice --set learning_rate=0.01 --set cost_limit=3
 if [ "$forms" = both ]; then
   make --method caps
   make --method caps --set heads=4 --set learning_rate=0.01 --set polyak=0.3 --set cost_scale=0.5 \
-    --set cost_expectile=0.8 --set weight_cap=1.1
+    --set cost_expectile=0.8 --set weight_cap=1.1 --set twin_critics=false
   make --method fisor --set actor_hidden=16,16,16
   make --method fisor --set actor_hidden=20 --set learning_rate=0.01 --set polyak=0.3 --set feasibility_scale=3 \
-    --set timeouts=bootstrap --set weight_cap=1.1
+    --set timeouts=bootstrap --set weight_cap=1.1 --set twin_critics=false
   make --method cpq --set form=consistent
   make --method cpq --set form=consistent --set learning_rate=0.01 --set polyak=0.3 --set timeouts=bootstrap
   make --method coptidice --set form=consistent

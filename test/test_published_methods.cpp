@@ -342,6 +342,21 @@ TEST_CASE("the feasibility of one-step episodes is that of their own step, and i
   CHECK(q_reward[0] > q_reward[1]);
 }
 
+TEST_CASE("fisor refuses a batch of which no row is left for a pass of its actor") {
+  const Dataset dataset = one_step_data({{0, 0.5f, 1, 1}, {0, -0.5f, 0, 0}});
+  Settings settings = small_settings("fisor");
+  settings.actor_hidden = {8};
+  for (const int batch : {1, 2}) {
+    settings.batch = batch;
+    const TrainingData<double> data(dataset, settings, *on_cpu());
+    const auto learn = [&] { Learner<double>(settings, data, on_cpu()).advance(); };
+    if (batch == 1)
+      CHECK_THROWS_WITH(learn(), Catch::Contains("each pass of the actor"));
+    else
+      CHECK_NOTHROW(learn());
+  }
+}
+
 TEST_CASE("presets have sizes for the published methods, and name those that they are for") {
   SettingsRequest request;
   request.flags = {{"method", "cpq"}};
