@@ -190,7 +190,7 @@ void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& f
 
 void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps) {
   constexpr std::size_t kColumns = 3;
-  constexpr int kSide = 470, kLeft = 85, kGap = 85, kTop = 45, kBottom = 60, kRight = 100;
+  constexpr int kSide = 470, kLeft = 95, kGap = 85, kTop = 45, kBottom = 60, kRight = 100;
   if (maps.empty()) fail("there is no map");
   float top = 0;
   for (const TitledMap& titled : maps) {

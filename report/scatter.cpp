@@ -123,7 +123,7 @@ std::string scatter_panel(const Scatter& scatter, std::map<std::string, std::str
   script +=
       "set xrange [" + numbers({drawing.least_cost - margin}) + ":" +
       numbers({drawing.greatest_cost + margin}) +
-      "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode' offset -0.4,0\nplot ";
+      "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode'\nplot ";
   for (const auto* clauses : {&drawing.points, &drawing.key})
     for (const std::string& clause : *clauses) script += clause + ",";
   script.back() = '\n';
