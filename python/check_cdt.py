@@ -18,12 +18,12 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # osrl draws bars
 try:
     import torch
     from osrl.algorithms import CDTTrainer
-
-    from r2pac.baselines import cdt
-    from r2pac.baselines.cdt_policy import REWARD_SCALE, Policy, read_file, write_file
-except Exception as missing:
+except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
+
+from r2pac.baselines import cdt
+from r2pac.baselines.cdt_policy import REWARD_SCALE, Policy, read_file, write_file
 
 # The published evaluation subtracts rewards one by one in single precision, this one their sum in double.
 TOLERANCE = 1e-4

@@ -63,11 +63,12 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// After a kill of the parent they end in their own time.
-inline bool all_gone(const std::vector<pid_t>& children) {
+/// After a kill of the parent they end in their own time. One that was seen to be gone is not looked at again: its number
+/// may be another process's by then.
+inline bool all_gone(std::vector<pid_t> children) {
   const auto start = std::chrono::steady_clock::now();
-  while (!std::ranges::all_of(children, gone) && seconds_since(start) < 30) ::usleep(5000);
-  return std::ranges::all_of(children, gone);
+  while (std::erase_if(children, gone), !children.empty() && seconds_since(start) < 30) ::usleep(5000);
+  return children.empty();
 }
 
 /// Checks at its end that all children that left their number have gone, that none waits to be reaped, and

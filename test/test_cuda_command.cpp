@@ -24,6 +24,33 @@ ProgramResult succeed(const std::vector<std::string>& arguments) {
   return result;
 }
 
+/// The policy of the run answers the questions on the device as on the CPU, actions to 1e-4 and values to
+/// `value_error`, and can be scored there.
+void check_same_answers(const SmallRun& f, const std::vector<std::string>& questions,
+                        const std::vector<std::string>& options, double value_error) {
+  std::ofstream file(f.path("questions.jsonl"));
+  for (const std::string& question : questions) file << question << "\n";
+  file.close();
+  const auto answers = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"sample", f.run, "--obs", f.path("questions.jsonl")};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::istringstream lines(succeed(arguments).out);
+    std::vector<nlohmann::json> all;
+    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line));
+    return all;
+  };
+  const auto there = answers({"--device", kDevice}), here = answers({});
+  REQUIRE(there.size() == questions.size());
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    for (const char* value : {"v_r", "v_c", "q_r", "q_c"})
+      CHECK(std::abs(there[i][value].get<double>() - here[i][value].get<double>()) < value_error);
+    for (std::size_t j = 0; j < 2; ++j)
+      CHECK(std::abs(there[i]["action"][j].get<double>() - here[i]["action"][j].get<double>()) < 1e-4);
+  }
+  succeed({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--device", kDevice});
+}
+
 }  // namespace
 
 TEST_CASE("train, eval, sample, values, trace and inspect work on the device as on the CPU") {
@@ -101,55 +128,21 @@ TEST_CASE("caps trains on the device and switches there as on the CPU") {
   const SmallRun f;
   succeed(
       f.train({"--out", f.run, "--quiet", "--method", "caps", "--device", kDevice, "--task", "reach-avoid"}));
-  std::ofstream questions(f.path("questions.jsonl"));
+  std::vector<std::string> questions;
   for (const char* so_far : {"\"spent\": 0", "\"spent\": 0, \"step\": 99", "\"spent\": 99", "\"step\": 50"})
-    questions << R"({"observation": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], )" << so_far << "}\n";
-  questions.close();
-  const auto answers = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"sample", f.run, "--obs", f.path("questions.jsonl")};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    std::istringstream lines(succeed(arguments).out);
-    std::vector<nlohmann::json> all;
-    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line));
-    return all;
-  };
-  const auto there = answers({"--device", kDevice}), here = answers({});
-  REQUIRE(there.size() == 4);
-  for (std::size_t i = 0; i < 4; ++i) {
-    for (const char* value : {"v_r", "v_c", "q_r", "q_c"})
-      CHECK(std::abs(there[i][value].get<double>() - here[i][value].get<double>()) < 1e-4);
-    for (std::size_t j = 0; j < 2; ++j)
-      CHECK(std::abs(there[i]["action"][j].get<double>() - here[i]["action"][j].get<double>()) < 1e-4);
-  }
-  succeed({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--device", kDevice});
+    questions.push_back(R"({"observation": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], )" + std::string(so_far) +
+                        "}");
+  check_same_answers(f, questions, {}, 1e-4);
 }
 
 TEST_CASE("fisor trains on the device and denoises there as on the CPU") {
   const SmallRun f;
   succeed(f.train({"--out", f.run, "--quiet", "--method", "fisor", "--device", kDevice, "--task",
                    "reach-avoid", "--set", "actor_hidden=12,12", "--set", "num_candidates=3"}));
-  std::ofstream questions(f.path("questions.jsonl"));
-  for (const char* x : {"0.1", "-0.3", "0.7"})
-    questions << "[" << x << ", 0.1, 0.1, 0.2, 0.1, 0.1, " << x << "]\n";
-  questions.close();
-  const auto answers = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> arguments = {"sample",       f.run, "--obs", f.path("questions.jsonl"),
-                                          "--candidates", "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    std::istringstream lines(succeed(arguments).out);
-    std::vector<nlohmann::json> all;
-    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line));
-    return all;
-  };
-  const auto there = answers({"--device", kDevice}), here = answers({});
-  REQUIRE(there.size() == 3);
-  for (std::size_t i = 0; i < 3; ++i) {
-    for (const char* value : {"v_r", "v_c", "q_r", "q_c"})
-      CHECK(std::abs(there[i][value].get<double>() - here[i][value].get<double>()) < 1e-3);
-    for (std::size_t j = 0; j < 2; ++j)
-      CHECK(std::abs(there[i]["action"][j].get<double>() - here[i]["action"][j].get<double>()) < 1e-4);
-  }
-  succeed({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--device", kDevice});
+  std::vector<std::string> questions;
+  for (const std::string x : {"0.1", "-0.3", "0.7"})
+    questions.push_back("[" + x + ", 0.1, 0.1, 0.2, 0.1, 0.1, " + x + "]");
+  check_same_answers(f, questions, {"--candidates", "1"}, 1e-3);
 }
 
 #ifdef R2PAC_CUDA_HOST

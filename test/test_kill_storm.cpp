@@ -3,8 +3,8 @@
 #include <iostream>
 #include <map>
 
-#include "base/philox.h"
 #include "folder_state.h"
+#include "killing.h"
 #include "thorough.h"
 #include "verbs_that_write.h"
 
@@ -14,29 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kKills = 8;
-
-/// A number of microseconds below `bound`, the same in every run of the test.
-int drawn(std::uint32_t which, std::uint32_t bound) {
-  return static_cast<int>(random_below(11, Purpose::test, 0, which, std::max(bound, 1u)));
-}
-
-std::uint32_t microseconds_of(const std::vector<std::string>& arguments) {
-  const auto begin = std::chrono::steady_clock::now();
-  REQUIRE(run_program(arguments).status == 0);
-  return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
-          .count());
-}
-
-/// Kills the command after so long. True if it was not done by then.
-bool kill_after(const std::vector<std::string>& arguments, int microseconds) {
-  Process program(arguments);
-  std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
-  program.signal(SIGKILL);
-  const int status = program.wait().status;
-  REQUIRE((status == -SIGKILL || status == 0));
-  return status != 0;
-}
 
 }  // namespace
 
@@ -52,12 +29,12 @@ TEST_CASE("killed at any instant, a command leaves each output old or new") {
   for (const WritingVerb& verb : writing_verbs(f, f.run, out)) {
     INFO(verb.name);
     fs::create_directories(out);
-    const std::uint32_t length = microseconds_of(verb.arguments);
+    const double length = seconds_of(verb.arguments);
     std::map<std::string, std::string> whole;
     for (const std::string& file : verb.outputs) whole[file] = content(file);
     for (int round = 0; round < kKills * thorough(); ++round) {
       for (const std::string& file : verb.outputs) std::ofstream(file) << "old";
-      kills += kill_after(verb.arguments, drawn(draws++, length));
+      kills += kill_at_random(verb.arguments, length, draws++);
       for (const std::string& file : verb.outputs) {
         const std::string now = content(file);
         CHECK((now == "old" || now == whole[file]));
@@ -83,11 +60,11 @@ TEST_CASE("a training that scores on the way, killed at any instant, ends in the
     *(std::find(arguments.begin(), arguments.end(), "--steps") + 1) = "150";
     return arguments;
   };
-  const std::uint32_t length = microseconds_of(train("straight"));
+  const double length = seconds_of(train("straight"));
   std::uint32_t draws = 1000;
   int kills = 0;
   for (int round = 0; round < kKills * thorough(); ++round) {
-    if (!kill_after(train("killed"), drawn(draws++, length)))
+    if (!kill_at_random(train("killed"), length, draws++))
       fs::remove_all(f.path("killed"));
     else
       ++kills;

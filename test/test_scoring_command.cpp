@@ -1,9 +1,9 @@
 // `r2pac eval` and `r2pac train --eval-env` with simulators that take other actions, hang or are stopped.
 #include <nlohmann/json.hpp>
 
-#include "base/philox.h"
 #include "fake_children.h"
 #include "folder_state.h"
+#include "killing.h"
 #include "thorough.h"
 
 using namespace r2pac;
@@ -65,18 +65,6 @@ ProgramResult stop(Process& program, const Nothing& processes, std::size_t simul
   ProgramResult result = program.wait();
   CHECK(seconds_since(sent) < 2);
   return result;
-}
-
-/// Runs the command and kills it at a random instant of the time that it takes undisturbed. True if it was
-/// not done.
-bool kill_at_random(const std::vector<std::string>& arguments, double seconds, std::uint32_t draw) {
-  Process program(arguments);
-  const double share = random_uniform(12, Purpose::test, 0, draw, 0);
-  std::this_thread::sleep_for(std::chrono::duration<double>(share * seconds));
-  program.signal(SIGKILL);
-  const int status = program.wait().status;
-  REQUIRE((status == -SIGKILL || status == 0));
-  return status != 0;
 }
 
 }  // namespace
@@ -182,9 +170,7 @@ TEST_CASE("killed at any instant, scoring in simulators leaves the file old or n
   const Nothing remains;
   const Fixture f;
   REQUIRE(run_program(f.train("")).status == 0);
-  const auto start = std::chrono::steady_clock::now();
-  REQUIRE(run_program(f.eval("plain")).status == 0);
-  const double length = seconds_since(start);
+  const double length = seconds_of(f.eval("plain"));
   const std::string whole = content(f.eval_json());
   int kills = 0;
   for (int round = 0; round < 8 * thorough(); ++round) {
@@ -203,9 +189,7 @@ TEST_CASE("killed at any instant, scoring in simulators leaves the file old or n
 TEST_CASE("killed at any instant, a training that scores in simulators ends in the same bytes") {
   const Nothing remains;
   const Fixture f;
-  const auto start = std::chrono::steady_clock::now();
-  REQUIRE(run_program(f.train("plain")).status == 0);
-  const double length = seconds_since(start);
+  const double length = seconds_of(f.train("plain"));
   std::map<std::string, std::string> whole;
   for (const char* name : {"metrics.jsonl", "evaluations.jsonl", "policy.safetensors", "config.toml"})
     whole[name] = content(fs::path(f.run()) / name);

@@ -27,9 +27,7 @@ import argparse
 import contextlib
 import inspect
 import random
-import signal
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -50,8 +48,8 @@ from r2pac.wire import (
     TRANSITION,
     WORKING,
     Connection,
-    inherited_connection,
     named_callable,
+    serve_parent,
 )
 
 VERSION = 2
@@ -116,22 +114,19 @@ def serve(
 ) -> None:
     """Serves environments to the parent process until it hangs up.
 
-    make_env       makes one environment episode_steps  step limit, where the environment does not state one
-    (`spec.max_episode_steps`) reuse          keep one environment for all episodes of a copy: faster, and
-    right where an episode depends on the seed of its reset alone name           what the environment is
-    called; default: its spec's id, else its class
+    make_env       makes one environment
+    episode_steps  step limit, where the environment does not state one (`spec.max_episode_steps`)
+    reuse          keep one environment for all episodes of a copy: faster, and right where an episode depends on the seed
+                   of its reset alone
+    name           what the environment is called; default: its spec's id, else its class
 
     Whatever is raised goes to the parent, which reports it, and the process ends with status 1.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    connection = inherited_connection("r2pac eval RUN --env ...")
-    try:
-        _serve(connection, make_env, episode_steps, reuse, name)
-    except (BrokenPipeError, ConnectionResetError):
-        sys.exit(1)  # the parent has gone
-    except BaseException as error:
-        connection.report(error, "environment")
-        sys.exit(1)
+    serve_parent(
+        lambda connection: _serve(connection, make_env, episode_steps, reuse, name),
+        "environment",
+        "r2pac eval RUN --env ...",
+    )
 
 
 def _serve(

@@ -22,7 +22,6 @@ import inspect
 import json
 import math
 import re
-import signal
 import struct
 import sys
 from collections.abc import Callable, Iterable
@@ -38,8 +37,8 @@ from r2pac.wire import (
     DESCRIPTION,
     HELLO,
     Connection,
-    inherited_connection,
     named_callable,
+    serve_parent,
 )
 
 VERSION = 1
@@ -176,15 +175,11 @@ def serve(make: Callable[[], Any], *, name: str = "") -> None:
 
     Whatever is raised goes to the parent, which reports it, and the process ends with status 1.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    connection = inherited_connection("r2pac eval cmd:PROGRAM --env ..., or python -m r2pac.score")
-    try:
-        _serve(connection, make, name)
-    except (BrokenPipeError, ConnectionResetError):
-        sys.exit(1)  # the parent has gone
-    except BaseException as error:
-        connection.report(error, "policy")
-        sys.exit(1)
+    serve_parent(
+        lambda connection: _serve(connection, make, name),
+        "policy",
+        "r2pac eval cmd:PROGRAM --env ..., or python -m r2pac.score",
+    )
 
 
 def _serve(connection: Connection, make: Callable[[], Any], name: str) -> None:

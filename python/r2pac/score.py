@@ -18,6 +18,7 @@ from pathlib import Path
 
 from r2pac.errors import Error, UsageError
 from r2pac.policy_server import assignments
+from r2pac.wire import split_name
 
 
 def r2pac_program() -> str:
@@ -38,8 +39,7 @@ def r2pac_program() -> str:
 def command(make: str, settings: list[str], rest: list[str]) -> list[str]:
     """The arguments of `r2pac eval`. Raises UsageError."""
     assignments(settings)
-    if not all(make.partition(":")):
-        raise UsageError(f"`{make}` does not name a function", todo="write module:function")
+    split_name(make)
     server = [sys.executable, "-m", "r2pac.policy_server", make]
     for text in settings:
         server += ["--set", text]

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import importlib
 import os
+import signal
 import socket
 import struct
 import sys
@@ -49,7 +50,7 @@ class Connection:
     def report(self, error: BaseException, party: str) -> None:
         """Tells the parent what went wrong in the `party`: the environment or the policy."""
         if isinstance(error, Error):
-            what, todo, details = error.message, error.todo, ""
+            what, todo, details = error.message + (f" ({error.where})" if error.where else ""), error.todo, ""
         else:
             what = f"the {party} raised {type(error).__name__}: {error}"
             todo = "mend what the traceback shows"
@@ -78,11 +79,37 @@ def inherited_connection(started_by: str) -> Connection:
     return Connection(socket.socket(fileno=int(number)))
 
 
-def named_callable(text: str) -> Callable[..., Any]:
-    """What `module:name` names. Raises UsageError; what the module itself raises goes through."""
+def serve_parent(body: Callable[[Connection], None], party: str, started_by: str) -> None:
+    """Runs a server's conversation with its parent until that hangs up.
+
+    body        the conversation
+    party       what is served, for messages: environment or policy
+    started_by  the command that starts such a server, for the message where nobody did
+
+    Whatever is raised goes to the parent, which reports it, and the process ends with status 1.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    connection = inherited_connection(started_by)
+    try:
+        body(connection)
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(1)  # the parent has gone
+    except BaseException as error:
+        connection.report(error, party)
+        sys.exit(1)
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Module and name of `module:name`. Raises UsageError."""
     module, separator, name = text.partition(":")
     if not (module and separator and name):
         raise UsageError(f"`{text}` does not name a function", todo="write module:function")
+    return module, name
+
+
+def named_callable(text: str) -> Callable[..., Any]:
+    """What `module:name` names. Raises UsageError; what the module itself raises goes through."""
+    module, name = split_name(text)
     try:
         home = importlib.import_module(module)
     except ModuleNotFoundError as error:

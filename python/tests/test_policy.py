@@ -286,6 +286,20 @@ def test_a_bad_policy_file_is_refused(robot_run, tmp_path):
         r2pac.Policy.load(robot_run, threads=-1)
 
 
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def network(tensors, name, x, activation, member=None):
+    """What the network of a policy file says of x, with the weights of one of its members, if it has several."""
+    layers = sum(key.startswith(f"{name}.") and key.endswith(".weight") for key in tensors)
+    for i in range(layers):
+        weight, bias = (tensors[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
+        weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
+        x = (activation(x) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+    return x
+
+
 def test_caps_switches_between_its_heads_by_cost_and_step(robot_data, tmp_path):
     from safetensors.numpy import load_file
 
@@ -297,12 +311,7 @@ def test_caps_switches_between_its_heads_by_cost_and_step(robot_data, tmp_path):
     kappa, gamma, longest = 100.0, policy.settings["discount"], tensors["episode_steps"][0]
 
     def net(name, x, member=None):
-        for i in range(9):
-            if f"{name}.{i}.weight" not in tensors:
-                return x
-            weight, bias = (tensors[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
-            weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
-            x = (np.maximum(x, 0) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+        return network(tensors, name, x, relu, member)
 
     seen = robot_data.observations[::9].astype(np.float64)
     features = np.maximum(net("trunk", seen), 0)
@@ -340,12 +349,7 @@ def test_fisor_denoises_what_its_file_says(robot_data, tmp_path):
     t64 = {name: value.astype(np.float64) for name, value in tensors.items()}
 
     def net(name, x, activation, member=None):
-        for i in range(9):
-            if f"{name}.{i}.weight" not in t64:
-                return x
-            weight, bias = (t64[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
-            weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
-            x = (activation(x) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+        return network(t64, name, x, activation, member)
 
     def mish(x):
         return x * np.tanh(np.logaddexp(x, 0))

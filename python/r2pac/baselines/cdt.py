@@ -52,6 +52,8 @@ try:
         write_file,
     )
 except ImportError as missing:
+    if (missing.name or "").startswith("r2pac"):
+        raise  # a fault of this package
     error = UsageError(
         f"the published code is not installed ({missing})",
         todo="make its environment with `./setup.sh --baselines`, and use .baselines/bin/python3",
