@@ -103,10 +103,9 @@ class Moves {
   }
 
   const DsrlView& view_;
-  bool few_;                  ///< episodes
-  std::vector<double> mean_;  ///< of |difference| between rows of an episode, by component
-  std::vector<float> least_,
-      greatest_;  ///< of the observations that episodes start with; of all, if they are few
+  bool few_;                             ///< episodes
+  std::vector<double> mean_;             ///< of |difference| between rows of an episode, by component
+  std::vector<float> least_, greatest_;  ///< of what episodes start with; where they are few, of all rows
 };
 
 std::string short_number(double value) {

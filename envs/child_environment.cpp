@@ -17,9 +17,7 @@ using wire::Message;
 
 constexpr int kEndlessEpisode = 100'000;  // steps
 constexpr int kMostCopies = 65'536;
-constexpr double kLongestTimeout = 1e6;    // seconds
 constexpr std::size_t kLongestName = 200;  // bytes
-constexpr double kExitPatience = 2;        // seconds
 
 constexpr const char* kInstall =
     "install the simulators with `./setup.sh --simulators`, or name an interpreter that has them in "
@@ -71,7 +69,7 @@ ChildEnvironment::~ChildEnvironment() {
 void ChildEnvironment::close() {
   if (parts_.empty()) return;
   const bool hurry = options_.stop && options_.stop();
-  const Call call{"close", hurry ? 0.0 : kExitPatience};
+  const Call call{"close", hurry ? 0.0 : kClosePatience};
   each_child([&](const Part& part) { part.child->send(call, wire::Writer(Message::close)); });
   each_child([&](const Part& part) { part.child->await_end(call); });
   end_children(call.deadline);

@@ -14,9 +14,6 @@ namespace {
 using Clock = Call::Clock;
 using wire::Message;
 
-constexpr double kLongestTimeout = 1e6;  // seconds
-constexpr double kExitPatience = 2;      // seconds
-
 /// Bytes of the numbers of one row beside its observation.
 constexpr std::size_t kRowBytes = sizeof(std::int64_t) + sizeof(std::uint32_t) + 2 * sizeof(double);
 
@@ -86,7 +83,7 @@ ChildPolicy::~ChildPolicy() {
 void ChildPolicy::close() {
   if (!child_) return;
   const bool hurry = options_.stop && options_.stop();
-  const Call call{"close", hurry ? 0.0 : kExitPatience};
+  const Call call{"close", hurry ? 0.0 : kClosePatience};
   converse([&] {
     child_->send(call, wire::Writer(Message::close));
     child_->await_end(call);

@@ -11,7 +11,6 @@
 namespace r2pac {
 
 class Conversation;
-struct Call;
 
 /// How the program is run.
 struct ChildPolicyOptions {

@@ -23,6 +23,9 @@ inline constexpr const char* kServe =
     "docs/environments.md says how to serve a program; its protocol alone may use file descriptor 3 "
     "(R2PAC_ENV_FD)";
 
+inline constexpr double kLongestTimeout = 1e6;  ///< seconds
+inline constexpr double kClosePatience = 2;     ///< seconds for a child to end that was asked to
+
 /// Shortest text of a number, of six digits at most.
 std::string shortest(double value);
 

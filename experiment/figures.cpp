@@ -13,7 +13,22 @@
 namespace r2pac {
 namespace {
 
+/// What is drawn of the runs.
+struct Figure {
+  const char *report, *caption;
+  std::optional<Chart> (*chart)(const MethodCurves&);
+};
+constexpr Figure kFigures[] = {
+    {"sweep", "Return and cost over training, and of finished policies as bars.", sweep_chart},
+    {"curves", "Return and cost over training.", curve_grid},
+    {"q-curves", "Least Q_r and greatest Q_c of the averaged twins, over the steps of the critics.",
+     critic_chart}};
+
 namespace fs = std::filesystem;
+
+std::string title_of(const Plan& plan) {
+  return plan.title + (plan.size == "published" ? "" : " (size " + plan.size + ")");
+}
 
 /// The run of a training, once it has begun.
 bool has_begun(const fs::path& folder) {
@@ -50,7 +65,7 @@ MethodCurves method_curves(const Plan& plan) {
   std::map<std::string, const Job*> jobs;
   for (const Job& job : plan.jobs) jobs[job.id] = &job;
   MethodCurves curves;
-  curves.title = plan.title + (plan.size == "published" ? "" : " (size " + plan.size + ")");
+  curves.title = title_of(plan);
   for (const PlannedCell& cell : plan.cells)
     if (std::ranges::find(curves.columns, cell.column) == curves.columns.end())
       curves.columns.push_back(cell.column);
@@ -74,34 +89,29 @@ MethodCurves method_curves(const Plan& plan) {
   return curves;
 }
 
+bool draws_runs(const Plan& plan) {
+  return std::ranges::any_of(kFigures, [&](const Figure& figure) { return plan.report == figure.report; });
+}
+
 std::vector<Picture> experiment_pictures(const Plan& plan, const MethodCurves& curves) {
   if (plan.report == "composition") {
     const std::vector<DataPanel> panels = data_panels(plan);
     if (panels.empty()) return {};
     return {{plan.report,
-             [panels, title = curves.title](const auto& files) { draw_composition(files, title, panels); },
+             [panels, title = title_of(plan)](const auto& files) { draw_composition(files, title, panels); },
              "Return against cost of the episodes of the data."}};
   }
-  struct Kind {
-    const char *report, *caption;
-    std::optional<Chart> (*chart)(const MethodCurves&);
-  };
-  constexpr Kind kKinds[] = {
-      {"sweep", "Return and cost over training, and of finished policies as bars.", sweep_chart},
-      {"curves", "Return and cost over training.", curve_grid},
-      {"q-curves", "Least Q_r and greatest Q_c of the averaged twins, over the steps of the critics.",
-       critic_chart}};
-  for (const Kind& kind : kKinds) {
-    if (plan.report != kind.report) continue;
-    const std::optional<Chart> chart = kind.chart(curves);
+  for (const Figure& figure : kFigures) {
+    if (plan.report != figure.report) continue;
+    const std::optional<Chart> chart = figure.chart(curves);
     if (!chart) return {};
-    return {{kind.report, [chart](const auto& files) { draw_chart(files, *chart); }, kind.caption}};
+    return {{figure.report, [chart](const auto& files) { draw_chart(files, *chart); }, figure.caption}};
   }
   return {};
 }
 
 std::vector<TimingRow> experiment_timing(const Plan& plan, const MethodCurves& curves) {
-  if (plan.report != "timing") return {};
+  if (plan.report != kTimingReport) return {};
   std::vector<TimedRun> runs;
   for (const TaskRuns& task : curves.tasks)
     for (std::size_t c = 0; c < curves.columns.size(); ++c)

@@ -14,6 +14,11 @@ namespace r2pac {
 /// columns stands in each. Throws Error: checkpoint for a run or scores with a fault.
 MethodCurves method_curves(const Plan& plan);
 
+inline constexpr char kTimingReport[] = "timing";  ///< the `report` of which experiment_timing() is the table
+
+/// Whether the plan's `report` is a picture of curves, for which runs are read.
+bool draws_runs(const Plan& plan);
+
 /// The picture of the plan's `report`, as far as there are runs:
 ///   sweep        curves and bars (sweep)
 ///   curves       a grid of training curves (curves)

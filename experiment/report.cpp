@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 ExperimentTables write_experiment_tables(const Plan& plan, const std::string& folder) {
   ExperimentTables tables{write_scoreboard(plan, folder),
                           {"table.md", "table.tex", "table.html", "table.csv"}};
+  if (plan.report != kTimingReport) return tables;
   const std::vector<TimingRow> timing = experiment_timing(plan, method_curves(plan));
   if (timing.empty()) return tables;
   const std::string markdown = markdown_of(timing_table(timing, kMarkdown));
@@ -31,12 +32,11 @@ ExperimentTables write_experiment_tables(const Plan& plan, const std::string& fo
   return tables;
 }
 
-std::vector<std::string> draw_experiment(const Plan& plan, const std::string& folder,
-                                         const PictureProgress& progress) {
-  const std::vector<Picture> pictures = experiment_pictures(plan, method_curves(plan));
+std::vector<std::string> draw_experiment(const Plan& plan, const std::string& folder) {
+  const std::vector<Picture> pictures =
+      experiment_pictures(plan, draws_runs(plan) ? method_curves(plan) : MethodCurves());
   std::vector<std::string> files;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    if (progress) progress(i, pictures.size());
     std::vector<std::string> paths;
     for (const char* ending : {".png", ".pdf"}) {
       files.push_back(pictures[i].name + ending);
@@ -44,7 +44,6 @@ std::vector<std::string> draw_experiment(const Plan& plan, const std::string& fo
     }
     pictures[i].draw(paths);
   }
-  if (progress) progress(pictures.size(), pictures.size());
   return files;
 }
 

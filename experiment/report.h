@@ -1,17 +1,12 @@
 // All files of an experiment's report.
 #pragma once
 
-#include <cstddef>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "experiment/plan.h"
 
 namespace r2pac {
-
-/// Called before each picture with the number of those that are drawn, and of all. May end the program.
-using PictureProgress = std::function<void(std::size_t done, std::size_t total)>;
 
 struct ExperimentTables {
   std::string markdown;            ///< for a terminal
@@ -25,8 +20,7 @@ ExperimentTables write_experiment_tables(const Plan& plan, const std::string& fo
 
 /// Draws the picture that the plan's `report` asks for into the folder, .png and .pdf. Returns the names of
 /// the files. Throws Error: checkpoint for a run or scores with a fault; as draw_with_gnuplot().
-std::vector<std::string> draw_experiment(const Plan& plan, const std::string& folder,
-                                         const PictureProgress& progress = {});
+std::vector<std::string> draw_experiment(const Plan& plan, const std::string& folder);
 
 /// Writes report.html into the folder: the tables, the pictures (also as .svg), what was run on which data,
 /// and all commands of the plan with what became of them. Throws as the two above.

@@ -187,7 +187,7 @@ void put_y_axis(std::ostream& out, const Panel& panel) {
       << (logarithmic ? "set logscale y; set format y '10^{%T}'\n" : "unset logscale y; set format y '%g'\n");
   if (panel.cost) {
     double decade = kShownCost;
-    while (decade < y.greatest) decade *= 10;
+    while (decade < y.greatest && decade < 1e300) decade *= 10;
     out << "set yrange [0:" << cost_height(decade) + 0.08 << "]; set ytics ('0' 0, '0.5' 0.5";
     for (double cost = 1; cost <= decade; cost *= 10) out << ", '" << cost << "' " << cost_height(cost);
     out << ")\n";

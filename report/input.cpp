@@ -142,37 +142,6 @@ RunEffort read_effort(const Json& json, const std::string& file) {
   return e;
 }
 
-/// What a manifest says, if there is one.
-RunFacts read_facts(const fs::path& manifest) {
-  RunFacts facts;
-  if (!is_there(manifest)) return facts;
-  const std::string file = manifest.string();
-  const Json json = parse_json(read_text(manifest), file);
-  const Members top(json, file);
-  const Members data(top.member("data"), file, "data.");
-  facts.data = {data.text("path"), data.text("fingerprint")};
-  if (top.has("version")) facts.program = top.text("version");
-  if (top.has("commit")) facts.program += " (" + top.text("commit") + ")";
-  if (top.has("machine")) {
-    const Members machine(top.member("machine"), file, "machine.");
-    facts.machine = machine.text("processor") + "; " + machine.text("device_description");
-  }
-  if (top.has("arguments")) {
-    if (!top.member("arguments").is_array()) top.must_be("arguments", "a list of texts");
-    for (const Json& word : top.member("arguments")) {
-      if (!word.is_string()) top.must_be("arguments", "a list of texts");
-      facts.command.push_back(word.get<std::string>());
-    }
-  }
-  if (top.has("history")) {
-    const Json& history = top.member("history");
-    if (!history.is_array()) top.must_be("history", "a list");
-    if (!history.empty()) facts.status = Members(history.back(), file, "history[-1].").text("status");
-  }
-  if (top.has("effort")) facts.effort = read_effort(top.member("effort"), file);
-  return facts;
-}
-
 /// Adds the data file that a manifest names, if it names one.
 void add_data_source(const DataSource& source, std::vector<DataSource>& sources) {
   if (source.path.empty() && source.fingerprint.empty()) return;
@@ -209,9 +178,12 @@ void read_acting(const Members& top, ScoredPolicy& s) {
                       : format_number(top.number("threshold"));
 }
 
+constexpr int kMostEpisodes = 1'000'000;  // as of --eval-episodes
+
 /// Whether the numbers can be those of some episodes.
 bool is_score(const Evaluation& e) {
-  return e.episodes > 0 && e.share_within_limit >= 0 && e.share_within_limit <= 1;
+  return e.episodes > 0 && e.episodes <= kMostEpisodes && e.share_within_limit >= 0 &&
+         e.share_within_limit <= 1;
 }
 
 TrainingRun read_run(const fs::path& folder) {
@@ -233,6 +205,36 @@ TrainingRun read_run(const fs::path& folder) {
 }
 
 }  // namespace
+
+RunFacts read_facts(const fs::path& manifest) {
+  RunFacts facts;
+  if (!is_there(manifest)) return facts;
+  const std::string file = manifest.string();
+  const Json json = parse_json(read_text(manifest), file);
+  const Members top(json, file);
+  const Members data(top.member("data"), file, "data.");
+  facts.data = {data.text("path"), data.text("fingerprint")};
+  if (top.has("version")) facts.program = top.text("version");
+  if (top.has("commit")) facts.program += " (" + top.text("commit") + ")";
+  if (top.has("machine")) {
+    const Members machine(top.member("machine"), file, "machine.");
+    facts.machine = machine.text("processor") + "; " + machine.text("device_description");
+  }
+  if (top.has("arguments")) {
+    if (!top.member("arguments").is_array()) top.must_be("arguments", "a list of texts");
+    for (const Json& word : top.member("arguments")) {
+      if (!word.is_string()) top.must_be("arguments", "a list of texts");
+      facts.command.push_back(word.get<std::string>());
+    }
+  }
+  if (top.has("history")) {
+    const Json& history = top.member("history");
+    if (!history.is_array()) top.must_be("history", "a list");
+    if (!history.empty()) facts.status = Members(history.back(), file, "history[-1].").text("status");
+  }
+  if (top.has("effort")) facts.effort = read_effort(top.member("effort"), file);
+  return facts;
+}
 
 std::string task_alias(const std::string& name) {
   const std::optional<Task> task = task_from_file_name(name);
@@ -267,6 +269,7 @@ ScoredPolicy parse_scores(std::string_view text, const std::string& file) {
   s.normalized_cost = top.number("normalized_cost");
   if (top.has("normalized_return")) s.normalized_return = top.number("normalized_return");
   s.settings = parse_settings(top.text("settings"), file + ", `settings`");
+  if (!s.program.empty()) s.settings.method = s.method;  // what it is called and coloured by
   const Json& rows = top.member("rows");
   if (!rows.is_array() || rows.size() != top.count("episodes", 1))
     top.must_be("rows", "a list of as many rows as `episodes` says");
@@ -299,6 +302,7 @@ ScoredPolicy score_while_training(const TrainingRun& run) {
   const Evaluation& e = *run.last_evaluation;
   const Settings& settings = run.settings;
   const bool by_flow = settings.act_with == ActWith::flow;
+  const bool switches = settings.method == "caps";  // between its heads, by what is left of the limit
   const bool one_chunk =
       settings.actor == ActorKind::gaussian || (settings.actor == ActorKind::one_step && !by_flow);
   ScoredPolicy s;
@@ -312,10 +316,10 @@ ScoredPolicy score_while_training(const TrainingRun& run) {
   s.train_seed = static_cast<std::uint64_t>(settings.seed);
   s.seed = e.seed;
   s.cost_limit = settings.cost_limit;
-  s.selection = selection_name(settings.selection);
+  s.selection = selection_name(switches ? Selection::within : settings.selection);
   s.label = settings.label == ActingLabel::null ? "null" : "1";
   s.act_with = by_flow ? "flow" : "";
-  s.candidates = one_chunk ? 1 : settings.num_candidates;
+  s.candidates = switches ? settings.heads : one_chunk ? 1 : settings.num_candidates;
   s.flow_steps = settings.flow_steps;
   s.guidance = settings.guidance_scale;
   s.return_mean = e.return_mean;

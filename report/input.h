@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -96,6 +97,9 @@ ReportInput read_report_input(const std::vector<std::string>& paths);
 /// The last score that a run made while it trained, which acted by the run's settings.
 /// Throws InvalidArgument for a run without one.
 ScoredPolicy score_while_training(const TrainingRun& run);
+
+/// What the manifest of a run folder says; nothing where there is none. Throws as read_report_input().
+RunFacts read_facts(const std::filesystem::path& manifest);
 
 /// One run folder. Throws as read_report_input().
 TrainingRun read_training_run(const std::string& folder);

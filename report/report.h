@@ -22,10 +22,10 @@ struct ReportOptions {
 };
 
 /// Writes table.md, table.tex, table.csv, evaluations.csv, episodes.csv, the pictures and the page; prints
-/// the table, the names of the files, and notes on standard error about what is missing. device  evaluates
-/// policies for their maps Throws Error: usage without any scored run, after the pictures are drawn; as
-/// read_report_input(), make_table() and draw_with_gnuplot(); disk where the folder or a file cannot be
-/// written.
+/// the table, the names of the files, and notes on standard error about what is missing.
+/// device  evaluates policies for their maps
+/// Throws Error: usage without any scored run, after the pictures are drawn; as read_report_input(),
+/// make_table() and draw_with_gnuplot(); disk where the folder or a file cannot be written.
 void write_report(const ReportOptions& options, const std::shared_ptr<Device>& device);
 
 }  // namespace r2pac

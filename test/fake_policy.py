@@ -47,6 +47,7 @@ DESCRIPTIONS = {
     "number-method": b'{"method": 3}',
     "negative-limit": b'{"cost_limit": -1}',
     "other-task": b'{"task": "BallRun"}',
+    "odd-task": json.dumps(about | {"task": 'Lift "x"', "cost_limit": 1e11}).encode(),
     "limit": json.dumps(about | {"cost_limit": 2}).encode(),
 }
 kind, payload = receive()

@@ -129,6 +129,7 @@ TEST_CASE("an axis of costs has room for 0 and 100, and its limit is at 1") {
 TEST_CASE("a method has one look whoever stands beside it, and R2PAC that of ours") {
   CHECK(looks_of({"R2PAC", "BC", "CPQ"}) == std::vector<std::size_t>{0, 2, 4});
   CHECK(looks_of({"CPQ", "R2PAC"}) == std::vector<std::size_t>{4, 0});
+  CHECK(looks_of({"CAPS"}).front() == looks_of({"FISOR", "CDT", "R2PAC", "CAPS"}).back());
   CHECK(looks_of({"w/o V_c", "AWR actor", "ours"}) == std::vector<std::size_t>{1, 2, 0});
   CHECK(looks_of({"h = 1", "h = 3"}) == std::vector<std::size_t>{0, 1});
   // More names than colours differ in something else.

@@ -69,6 +69,21 @@ TEST_CASE("a report tells the policies of programs from each other and from ours
   CHECK_THAT(result.out, Contains("method=fake") && Contains("program=fake 1"));
 }
 
+TEST_CASE("scores of a program whose task and limit no setting can hold are reported") {
+  const Nothing remains;
+  const ScratchFolder folder;
+  const std::string file = folder / "eval.json";
+  const std::string environment = "cmd:exec " + fake_command("plain");
+  REQUIRE(
+      run_program({"eval", policy("odd-task"), "--env", environment, "--episodes", "2", "-o", file}).status ==
+      0);
+  CHECK_THAT(content(file),
+             Contains(R"("task": "Lift \"x\"")") && Contains(R"("cost_limit": 100000000000.0)"));
+  const ProgramResult result = run_program({"report", file, "-o", folder / "report"});
+  INFO(result.err);
+  CHECK(result.status == 0);
+}
+
 TEST_CASE("what a program does wrong is said, and nothing of it remains") {
   const Nothing remains;
   const auto [mode, text] = GENERATE(table<const char*, const char*>({

@@ -287,7 +287,8 @@ TEST_CASE("a run's curves are read line by line, without a line that is still be
   CHECK(input.runs[0].curves.at("eval_normalized_cost") == Curve{{5, 0.5}});
   CHECK(!input.runs[0].curves.contains("phase"));
   CHECK(!input.runs[0].last_evaluation);  // it says too little to be a score
-  for (const auto& [episodes, share] : {std::pair{"0", "1"}, std::pair{"2", "1.5"}, std::pair{"2", "0.5"}}) {
+  for (const auto& [episodes, share] :
+       {std::pair{"0", "1"}, std::pair{"2", "1.5"}, std::pair{"1000001", "1"}, std::pair{"2", "0.5"}}) {
     write("evaluations.jsonl",
           std::string("{\"step\":5,\"env\":\"e\",\"episodes\":") + episodes +
               ",\"seed\":0,\"return_mean\":1,\"return_std\":0,\"cost_mean\":0,\"cost_std\":0,"

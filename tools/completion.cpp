@@ -32,7 +32,7 @@ std::string bash_script(const CLI::App& app) {
       offered.insert(offered.end(), option.names.begin(), option.names.end());
       if (option.value.empty()) continue;
       for (const std::string& name : option.names)
-        values += "    '" + path + " " + name + "') words='" + joined(option.choices) + "' ;;\n";
+        values += "    '" + path + " " + name + "') words='" + joined(option.offered) + "' ;;\n";
     }
     words += "      '" + path + "') words='" + joined(offered) + "' ;;\n";
   });
@@ -78,7 +78,7 @@ std::string fish_script(const CLI::App& app) {
       for (const std::string& name : option.names)
         out += name.rfind("--", 0) == 0 ? "-l " + name.substr(2) + " " : "-s " + name.substr(1) + " ";
       if (!option.value.empty()) out += "-r ";
-      if (!option.choices.empty()) out += "-f -a '" + joined(option.choices) + "' ";
+      if (!option.offered.empty()) out += "-f -a '" + joined(option.offered) + "' ";
       out += "-d " + fish_text(option.description) + "\n";
     }
   });

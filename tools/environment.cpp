@@ -11,17 +11,6 @@ namespace r2pac {
 namespace {
 
 constexpr int kMostAtOnce = 64;
-constexpr std::string_view kCommand = "cmd:";
-
-/// The task of a name, if it is one.
-const Task* task_of(const std::string& name) {
-  try {
-    return &find_task(name);
-  } catch (const Error&) {
-    return nullptr;
-  }
-}
-
 /// Whether a name looks like an id that a simulator registers: `Name-v0`.
 bool is_registered_id(const std::string& name) {
   const std::size_t version = name.rfind("-v");
@@ -31,6 +20,21 @@ bool is_registered_id(const std::string& name) {
 }
 
 }  // namespace
+
+const Task* task_of(const std::string& name) {
+  try {
+    return &find_task(name);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+void require_trained_for(const Task* trained, const Task* task, const std::string& env,
+                         const std::string& instead) {
+  if (trained != nullptr && trained != task)
+    throw Error(ExitCode::usage, "the policy was trained for " + std::string(trained->alias), "--env " + env,
+                "give --env " + std::string(trained->alias) + instead);
+}
 
 void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::string& option,
                            const std::string& description) {
@@ -74,9 +78,7 @@ TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::strin
     opened.task = task_of(policy_task);  // one's own simulator of a known task is scored by its bounds
     opened.name = wanted;
   } else if (const Task* task = task_of(wanted)) {
-    if (const Task* trained = task_of(policy_task); trained != nullptr && trained != task)
-      throw Error(ExitCode::usage, "the policy was trained for " + std::string(trained->alias),
-                  "--env " + wanted, "give --env " + std::string(trained->alias) + ", or leave --env away");
+    require_trained_for(task_of(policy_task), task, wanted, ", or leave --env away");
     opened.task = task;
     opened.name = task->alias;
     if (task == &find_task(ReachAvoidTask::name)) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/networks.h"
@@ -15,6 +16,8 @@ class App;
 }
 
 namespace r2pac {
+
+inline constexpr std::string_view kCommand = "cmd:";  ///< before a program of anyone's own
 
 struct EnvironmentFlags {
   std::string env;             ///< a name, or cmd:PROGRAM; "" for the policy's own task
@@ -28,6 +31,14 @@ struct EnvironmentFlags {
 /// option, description  of the flag that names the environment
 void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::string& option,
                            const std::string& description);
+
+/// The task of a name, as find_task() knows it; null for another.
+const Task* task_of(const std::string& name);
+
+/// Throws Error(usage) where a policy that was trained for one task (null: unknown) is to act in `env`, which
+/// is another. instead  what else to do, behind the name of the right one
+void require_trained_for(const Task* trained, const Task* task, const std::string& env,
+                         const std::string& instead = "");
 
 struct TaskEnvironment {
   std::unique_ptr<VectorEnvironment> environment;

@@ -18,19 +18,22 @@ std::vector<std::string> choices_of(const std::string& type) {
   return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
 }
 
-/// The words that the option takes wherever it occurs, although its own message refuses others; none for
-/// others.
-std::vector<std::string> words_of(const std::string& option) {
-  std::vector<std::string> words;
+/// The names that a table has for the option's value; none for other options. A verb that can change how a
+/// policy acts, and nothing else, has --flow-steps.
+std::vector<std::string> names_for(const CLI::App& verb, const std::string& option) {
+  std::vector<std::string> names;
   if (option == "method")
-    for (const MethodInfo& method : method_list()) words.emplace_back(method.name);
+    for (const MethodInfo& method : method_list()) names.emplace_back(method.name);
   else if (option == "preset")
-    for (const RunPreset& preset : run_presets()) words.emplace_back(preset.name);
+    for (const RunPreset& preset : run_presets()) names.emplace_back(preset.name);
   else if (option == "task")
-    for (const Task& task : all_tasks()) words.emplace_back(task.alias);
-  else if (option == "set")
-    for (const Field& field : settings_table()) words.push_back(std::string(field.key) + "=");
-  return words;
+    for (const Task& task : all_tasks()) names.emplace_back(task.alias);
+  else if (option == "set") {
+    const bool acts = verb.get_option_no_throw("--flow-steps") != nullptr;
+    for (const Field& field : settings_table())
+      if (!acts || field.stage == SettingStage::acting) names.push_back(std::string(field.key) + "=");
+  }
+  return names;
 }
 
 }  // namespace
@@ -82,9 +85,9 @@ std::vector<OptionWords> options_of(const CLI::App& verb) {
     for (const std::string& name : option->get_snames()) words.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) words.names.push_back("--" + name);
     const std::string type = option->get_type_name();
-    words.choices = choices_of(type);
+    words.offered = words.choices = choices_of(type);
     for (const std::string& name : option->get_lnames())
-      if (words.choices.empty()) words.choices = words_of(name);
+      if (words.offered.empty()) words.offered = names_for(verb, name);
     if (option->get_items_expected_max() > 0) words.value = type.substr(0, type.find(':'));
     words.description = option->get_description();
     all.push_back(std::move(words));

@@ -30,6 +30,8 @@ struct OptionWords {
   std::vector<std::string> names;    ///< "-o", "--out"
   std::string value;                 ///< what it takes: "FILE", or "" for a flag
   std::vector<std::string> choices;  ///< the words that it takes, where there are only some
+  std::vector<std::string>
+      offered;  ///< what a shell completes: the choices, or where a table has them its names
   std::string description;
 };
 

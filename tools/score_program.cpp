@@ -1,5 +1,6 @@
 #include "tools/score_program.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -12,10 +13,10 @@
 namespace r2pac {
 namespace {
 
-constexpr const char* kCommand = "cmd:";
 constexpr std::size_t kLongestText = 500;  // bytes
 constexpr double kMostSteps = 0x1p53;
 constexpr double kMostCost = 1e12;
+constexpr double kMostSettingsLimit = 1e9;  // of the setting `cost_limit`
 
 /// What a program says of its policy.
 struct About {
@@ -78,27 +79,24 @@ About about(const std::string& description, const std::string& program) {
 
 /// The task whose bounds and limit count: that of the environment, of one's own simulator the policy's.
 const Task* scored_task(const About& a, const EnvironmentFlags& flags, const TaskEnvironment& opened) {
-  const std::optional<Task> said = task_from_file_name(a.task);
-  if (!said) return opened.task;
-  const Task& trained = find_task(said->alias);
-  if (opened.task == nullptr) return flags.env.starts_with(kCommand) ? &trained : nullptr;
-  if (opened.task != &trained)
-    throw Error(ExitCode::usage, "the policy was trained for " + std::string(trained.alias),
-                "--env " + flags.env, "give --env " + std::string(trained.alias));
+  const Task* const trained = task_of(a.task);
+  if (opened.task == nullptr) return flags.env.starts_with(kCommand) ? trained : nullptr;
+  require_trained_for(trained, opened.task, flags.env);
   return opened.task;
 }
 
 PolicyRecord record_of(const std::string& program, const About& a, const Task* task, double cost_limit) {
   Settings settings;  // those of a training that this program has not done: what is known of it
-  settings.task = task != nullptr ? std::string(task->alias) : a.task;
+  const Task* const known = task != nullptr ? task : task_of(a.task);
+  if (known != nullptr) settings.task = known->alias;
   settings.seed = static_cast<std::int64_t>(a.train_seed);
-  settings.cost_limit = a.cost_limit.value_or(cost_limit);
+  settings.cost_limit = std::min(a.cost_limit.value_or(cost_limit), kMostSettingsLimit);
   PolicyRecord record;
-  record.policy = {{"policy", kCommand + program},
+  record.policy = {{"policy", std::string(kCommand) + program},
                    {"checkpoint", "last"},
                    {"method", a.method.empty() ? "program" : a.method},
                    {"program", a.program.empty() ? program : a.program},
-                   {"task", settings.task}};
+                   {"task", known != nullptr ? settings.task : a.task}};
   record.training = {
       {"step", a.step}, {"train_seed", a.train_seed}, {"data_fingerprint", a.data_fingerprint}};
   record.acting = nlohmann::ordered_json::object();
@@ -113,7 +111,7 @@ PolicyRecord record_of(const std::string& program, const About& a, const Task* t
 
 std::optional<std::string> program_of(const std::string& policy) {
   if (!policy.starts_with(kCommand)) return std::nullopt;
-  const std::string program = policy.substr(std::string_view(kCommand).size());
+  const std::string program = policy.substr(kCommand.size());
   if (program.empty())
     throw Error(ExitCode::usage, "`cmd:` names no program", "policy", "give cmd:\"python3 my_policy.py\"");
   return program;

@@ -91,14 +91,16 @@ bool takes_long(const Settings& settings) {
   return 30 * weights * settings.batch * static_cast<double>(settings.steps) > 3600 * 5e10;
 }
 
-/// What was not given is that of the run that --resume names: settings, data, and the folder.
+/// Without --data: its name is that of the run that --resume names, and so are the settings and the folder
+/// that were not given.
 TrainOptions with_those_of_the_run(TrainOptions options) {
   if (!options.training.data_file.empty()) return options;
   std::error_code fault;
-  if (!std::filesystem::is_directory(options.resume, fault))
+  const bool names_a_run = options.resume != "auto" && options.resume != "never";
+  if (!names_a_run || !std::filesystem::is_directory(options.resume, fault))
     throw Error(ExitCode::usage, "--data is required", "r2pac train",
                 "name the data set with --data, or with --resume the folder of a run to go on with");
-  options.training.data_file = read_training_run(options.resume).facts.data.path;
+  options.training.data_file = read_facts(std::filesystem::path(options.resume) / "manifest.json").data.path;
   if (options.training.data_file.empty())
     throw Error(ExitCode::usage, "the run's manifest does not say what it was trained on", options.resume,
                 "name the data set with --data");
@@ -209,10 +211,10 @@ void add_train(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1000000));
   add_seed(*verb, "--eval-seed", options->eval_seed, "Seed of their starts and noise");
   add_device_flags(*verb, options->device);
-  verb->add_option(
-          "--resume", options->resume,
-          "auto, never, or a checkpoint or run folder to continue from; of a folder also data, settings and "
-          "--out where they are not given, as in --resume RUN --steps 20000")
+  verb->add_option("--resume", options->resume,
+                   "auto, never, or a checkpoint or run folder to continue from; without --data also on the "
+                   "data of that "
+                   "folder, with its settings, and in it, as in --resume RUN --steps 20000")
       ->capture_default_str();
   CLI::Option* quiet = verb->add_flag("--quiet", options->quiet, "Only warnings and the last line");
   verb->add_flag("--json", options->json, "One JSON object a line")->excludes(quiet);

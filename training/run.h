@@ -27,7 +27,8 @@ struct RunOptions {
   std::filesystem::path folder;  ///< made if need be
   /// "auto": continue the folder's newest checkpoint if there is one. "never": refuse a folder that holds a
   /// run. Else a checkpoint file or run folder to start from, which may have had another number of steps
-  /// (require_same_so_far()); the result is that of a run that was started with these.
+  /// (require_same_so_far()); the result is that of a run that was started with these, but
+  /// for scores on the way at the shorter run's end.
   std::string resume = "auto";
   /// A policy, checkpoint or run folder of the same data, whose finished critics are taken over. Then only
   /// the actor is trained. This needs the sequential schedule with critic_steps = 0.

@@ -1,4 +1,5 @@
-// What a training took: time, arithmetic and memory, over all of its starts.
+// What a training took: time, arithmetic and memory, over all of its starts. What a kill undid after the last
+// checkpoint is not in it; what is done again from an earlier checkpoint counts again.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 namespace r2pac {
 
 struct RunEffort {
-  std::uint64_t steps = 0;     ///< gradient steps taken; those that a kill undid are taken twice
+  std::uint64_t steps = 0;     ///< gradient steps taken, up to the last checkpoint
   double seconds = 0;          ///< wall time of these, with reading of data and writing of files
   double scoring_seconds = 0;  ///< wall time of scores on the way, beside that
   double gflop_per_step = 0;  ///< mean over the run's steps, a multiply-add as two, counted from the networks

@@ -16,23 +16,28 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-/// The entries that earlier starts left in a manifest: time, status and step of each, the newest ones. A
-/// damaged manifest has none, and is no reason to stop.
-Json history_of(const fs::path& manifest) {
-  constexpr std::size_t kMostEntries = 1000;
-  Json history = Json::array();
+/// Hands a manifest to `use`. One that is damaged, or in which `use` misses something, is no reason to stop.
+template <class Use>
+void read_manifest(const fs::path& manifest, Use use) {
   try {
     const auto bytes = read_file(manifest, 1 << 24, ExitCode::disk);
-    const nlohmann::json old =
-        read_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, {bytes.size()});
-    for (const nlohmann::json& entry : old.at("history"))
-      history.push_back({{"time", entry.at("time").get<std::string>()},
-                         {"status", entry.at("status").get<std::string>()},
-                         {"step", entry.at("step").get<std::uint64_t>()}});
+    use(read_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, {bytes.size()}));
   } catch (const Error&) {
   } catch (const JsonFault&) {
   } catch (const nlohmann::json::exception&) {
   }
+}
+
+/// The entries that earlier starts left in a manifest: time, status and step of each, the newest ones.
+Json history_of(const fs::path& manifest) {
+  constexpr std::size_t kMostEntries = 1000;
+  Json history = Json::array();
+  read_manifest(manifest, [&](const nlohmann::json& old) {
+    for (const nlohmann::json& entry : old.at("history"))
+      history.push_back({{"time", entry.at("time").get<std::string>()},
+                         {"status", entry.at("status").get<std::string>()},
+                         {"step", entry.at("step").get<std::uint64_t>()}});
+  });
   if (history.size() > kMostEntries)
     history.erase(history.begin(), history.end() - static_cast<std::ptrdiff_t>(kMostEntries));
   return history;
@@ -41,26 +46,21 @@ Json history_of(const fs::path& manifest) {
 /// `effort` of a manifest; nothing where it cannot be read.
 RunEffort effort_of(const fs::path& manifest) {
   RunEffort effort;
-  try {
-    const auto bytes = read_file(manifest, 1 << 24, ExitCode::disk);
-    const nlohmann::json json =
-        read_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, {bytes.size()});
+  read_manifest(manifest, [&](const nlohmann::json& json) {
     const nlohmann::json& past = json.at("effort");
     const auto count = [&](const char* key) {
       return past.at(key).is_number_unsigned() ? past[key].get<std::uint64_t>() : 0;
     };
     const auto seconds = [&](const char* key) { return std::max(past.at(key).get<double>(), 0.0); };
-    effort.steps = count("steps");
-    effort.seconds = seconds("seconds");
-    effort.scoring_seconds = seconds("scoring_seconds");
-    effort.host_bytes = count("host_bytes");
-    if (past.at("device_bytes").is_number_unsigned()) effort.device_bytes = count("device_bytes");
-    return effort;
-  } catch (const Error&) {
-  } catch (const JsonFault&) {
-  } catch (const nlohmann::json::exception&) {
-  }
-  return {};
+    RunEffort whole;
+    whole.steps = count("steps");
+    whole.seconds = seconds("seconds");
+    whole.scoring_seconds = seconds("scoring_seconds");
+    whole.host_bytes = count("host_bytes");
+    if (past.at("device_bytes").is_number_unsigned()) whole.device_bytes = count("device_bytes");
+    effort = whole;
+  });
+  return effort;
 }
 
 /// The step of a line of metrics.jsonl; nothing for anything else.
