@@ -88,7 +88,8 @@ case "${1-}" in
       -s python
     exit 0 ;;
   --baselines)
-    install_packages python3-torch  # 600 MB; the wheel for this platform brings gigabytes of CUDA along
+    # 600 MB; the wheel for this platform brings gigabytes of CUDA along. Its products are slow with the default BLAS.
+    install_packages python3-torch libopenblas0-pthread
     python_environment .baselines python/baselines.lock "${PYTHON:-/usr/bin/python3}" baselines \
       'from osrl.algorithms import BC, CPQ, COptiDICE, CDT' -s python/stand_ins -v --system-site-packages
     exit 0 ;;

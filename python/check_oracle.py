@@ -124,7 +124,7 @@ def shaped(ours, member, parameter):
 
 class PublishedBC(Baseline):
     def __init__(self, settings, observation, action, data):
-        self.model = BC(observation, action, 1.0, settings["hidden"]).double()
+        self.model = BC(observation, action, 1.0, settings["hidden"])
         self.trainer = BCTrainer(self.model, None, actor_lr=settings["learning_rate"])
 
     def online(self):
@@ -141,8 +141,7 @@ class PublishedCPQ(Baseline):
         assert others == [width], "the published auto-encoder has two layers of one width"
         self.model = CPQ(observation, action, 1.0, settings["hidden"], settings["hidden"], width, 10,
                          settings["discount"], settings["polyak"], 0.5, 2, 2, 1.5,
-                         settings["cost_limit"] * settings["cost_scale"], data.longest).double()
-        self.model.log_alpha = torch.zeros((), dtype=torch.float64)
+                         settings["cost_limit"] * settings["cost_scale"], data.longest)
         self.trainer = CPQTrainer(self.model, None, actor_lr=0.1 * rate, critic_lr=rate, alpha_lr=1e-4, vae_lr=rate)
 
     def online(self):
@@ -185,8 +184,7 @@ class PublishedCOptiDICE(Baseline):
         rate = settings["learning_rate"]
         self.model = COptiDICE(observation, action, 1.0, "softchi", data.initial_share, data.observation_deviation,
                                data.action_deviation, settings["hidden"], settings["hidden"], settings["discount"],
-                               0.5, 0.01, 2, 2, settings["cost_limit"] * settings["cost_scale"], data.longest).double()
-        self.model.tau, self.model.lmbda = (torch.ones(1, dtype=torch.float64, requires_grad=True) for _ in range(2))
+                               0.5, 0.01, 2, 2, settings["cost_limit"] * settings["cost_scale"], data.longest)
         self.trainer = COptiDICETrainer(self.model, None, actor_lr=rate, critic_lr=rate, scalar_lr=rate)
 
     def online(self):
