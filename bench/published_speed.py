@@ -105,6 +105,10 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--program", default=ROOT / "build" / "bin" / "r2pac")
     arguments = parser.parse_args()
+    blas = {"OPENBLAS_NUM_THREADS": str(arguments.threads)}  # read once, when the library is loaded
+    if os.environ.get("OPENBLAS_NUM_THREADS") != blas["OPENBLAS_NUM_THREADS"]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}  # what slows it
+        os.execve(sys.executable, [sys.executable, *sys.argv], kept | blas)
     torch.set_num_threads(arguments.threads)
     published = {method: Published(method, settings_of(arguments.program, method), arguments.data)
                  for method in COLUMNS}
