@@ -8,11 +8,12 @@
 # and coptidice are checked against and that runs cdt, from python/baselines.lock and Debian's PyTorch, and nothing else.
 # ./setup.sh --experiments makes .experiments/, the Python environment with the Snakemake of `r2pac experiment run`,
 # from workflow/experiments.lock, and nothing else.
+# ./setup.sh --site makes .site/, the Python environment of docs/build.sh, from docs/site/requirements.lock, and nothing else.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
 case "${1-}" in
-  --cuda | --fuzz | --simulators | --baselines | --experiments) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  --cuda | --fuzz | --simulators | --baselines | --experiments | --site) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
   -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
   -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
 esac
@@ -96,6 +97,9 @@ case "${1-}" in
   --experiments)
     python_environment .experiments workflow/experiments.lock "${PYTHON:-python3}" "parts of Snakemake" \
       'import snakemake' -b connection_pool
+    exit 0 ;;
+  --site)
+    python_environment .site docs/site/requirements.lock "${PYTHON:-python3}" "parts of the site" 'import mkdocs, material'
     exit 0 ;;
 esac
 install_packages "${packages[@]}"

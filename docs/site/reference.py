@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Writes the pages of the site that come from the program: reference.py PROGRAM STUBS FOLDER
+
+The command line is that of `r2pac manual`, the settings those of `r2pac config show`, and the Python interface that of
+the package's stubs. Fails at what it does not know, so that no part of them is lost silently.
+"""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+
+def output_of(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def plain(roff):
+    """Text of a line of the manual, as Markdown that shows it as it stands."""
+    text = roff.replace("\\&", "").replace("\\-", "-").replace("\\e", "\\").strip()
+    return "".join("\\" + c if c in "\\`*_{}[]<>#|~" else c for c in text)
+
+
+def code(roff):
+    return "`" + roff.replace("\\&", "").replace("\\-", "-").replace("\\e", "\\").replace('"', "").strip() + "`"
+
+
+def command_line(manual):
+    """The manual page, from its verbs on, in the macros that tools/manual.cpp writes."""
+    out = ["# Command line"]
+    lines = iter(manual[manual.index(".SH VERBS"):].splitlines())
+    for line in lines:
+        macro, _, rest = line.partition(" ")
+        if macro == ".SH":
+            out.append(f"## {plain(rest).capitalize()}")
+        elif macro == ".SS":
+            out.append(f"### {code(rest)}")
+        elif macro == ".TP":
+            name = next(lines)
+            out.append(f"- {code(name.removeprefix('.B ').removeprefix('.I '))}:")
+        elif macro == ".PP":
+            out.append("")  # an example follows
+        elif line.startswith("."):
+            sys.exit(f"error: this program does not know {macro} of the manual")
+        elif out[-1].startswith("- "):
+            out[-1] += " " + plain(line)
+        elif line.startswith("\\&  "):
+            out.append(code(line))
+        else:
+            out.append(plain(line))
+    return "\n\n".join(out) + "\n"
+
+
+def python_interface(source):
+    """Classes and functions of a stub file, each as it is declared."""
+    out = ["# Python", "What `import r2pac` brings; `help(r2pac.Policy)` and the like explain it."]
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+            out += [f"## `{node.name}`", f"```python\n{ast.get_source_segment(source, node)}\n```"]
+    return "\n\n".join(out) + "\n"
+
+
+def main():
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    program, stubs, folder = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "command-line.md").write_text(command_line(output_of(program, "manual")))
+    (folder / "python.md").write_text(python_interface(stubs.read_text()))
+    (folder / "settings.md").write_text(
+        "# Settings\n\nAll settings with meaning, range and value (`r2pac config show`). "
+        "`--set key=value` changes one, `--config FILE` many.\n\n"
+        f"```toml\n{output_of(program, 'config', 'show')}```\n")
+
+
+if __name__ == "__main__":
+    main()
