@@ -9,6 +9,7 @@ namespace r2pac {
 /// Exit status of the `r2pac` command, by class of failure. Scripts may rely on the numbers.
 enum class ExitCode {
   ok = 0,
+  slower = 1,       ///< of two measurements that were compared, the later has a slower row
   usage = 2,        ///< unknown flag, verb or value on the command line
   data = 3,         ///< a data set that cannot be read or used
   settings = 4,     ///< a settings file, key or value; or a resume with other data or settings

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <thread>
@@ -66,6 +67,13 @@ std::optional<int> processors_of_control_groups(const std::filesystem::path& roo
                          lower(least, quota_of_folder(folder, second_version));
                        });
   return least;
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
 }
 
 int usable_processors() {

@@ -9,6 +9,9 @@ namespace r2pac {
 
 inline constexpr int kMostThreads = 1024;
 
+/// What the system calls this machine's processor, or "unknown".
+std::string processor_name();
+
 /// The least of: the affinity mask, the CPU quota of every control group around this process, and
 /// SLURM_CPUS_PER_TASK. In [1, kMostThreads].
 int usable_processors();

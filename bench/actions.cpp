@@ -25,6 +25,7 @@ BenchRow action_row(const std::string& name, int observations, Sampler<float>& s
               std::to_string(settings.resolved_actor_hidden().size()) + " x " +
               std::to_string(settings.resolved_actor_hidden().front());
   row.gflop = 2 * sampler.multiply_adds() * observations / 1e9;
+  if (!target.wants(row)) return row;
   const auto work = [&] { sampler.sample(states, noise, {chunks, {}, {}, {}}); };
   work();  // a graph is captured when it is first asked for
   row.launches = sampler.actor().launches();
@@ -32,18 +33,24 @@ BenchRow action_row(const std::string& name, int observations, Sampler<float>& s
   return measure(row, target, work);
 }
 
-/// The same of untrained networks of the full size.
+/// The same of untrained networks.
+BenchRow action_row(const std::string& name, int observations, Dimensions dimensions,
+                    const Settings& settings, const SamplerOptions& options, const BenchTarget& target) {
+  const Method<float> method = make_method<float>(settings, dimensions);
+  Networks<float> nets(method.networks, settings.initializer, 0, *target.device);
+  const auto width = static_cast<std::size_t>(dimensions.observation);
+  const std::vector<float> zero(width, 0.0f), one(width, 1.0f);
+  Sampler<float> sampler(nets, method.acting, {zero, one}, options, target.device);
+  return action_row(name, observations, sampler, dimensions, options, settings, target);
+}
+
+/// The same of the full size.
 BenchRow action_row(const std::string& name, int observations, const SamplerOptions& options,
                     const BenchTarget& target, ActorKind actor = ActorKind::flow) {
   Settings settings;
   settings.actor = actor;
   if (!target.timed()) settings.hidden = {16, 16, 16, 16};
-  const Dimensions dimensions{72, 2, 5};
-  const Method<float> method = make_method<float>(settings, dimensions);
-  Networks<float> nets(method.networks, settings.initializer, 0, *target.device);
-  const std::vector<float> zero(72, 0.0f), one(72, 1.0f);
-  Sampler<float> sampler(nets, method.acting, {zero, one}, options, target.device);
-  return action_row(name, observations, sampler, dimensions, options, settings, target);
+  return action_row(name, observations, {72, 2, 5}, settings, options, target);
 }
 
 }  // namespace
@@ -52,8 +59,9 @@ void bench_actions(const BenchTarget& target, const RowSink& sink) {
   SamplerOptions options;
   if (!target.timed()) options.num_candidates = 2;
   sink(action_row("action", 1, options, target));
-  if (target.timed()) sink(action_row("action", 8, options, target));
-  if (target.on_cuda()) sink(action_row("action", target.timed() ? 132 : 2, options, target));
+  if (target.timed()) sink(action_row("action, 8 observations", 8, options, target));
+  if (target.on_cuda())
+    sink(action_row("action, many observations", target.timed() ? 132 : 2, options, target));
   options.flow.flow_steps = 8;
   sink(action_row("action, 8 flow steps", 1, options, target));
   if (target.on_cuda())
@@ -63,6 +71,17 @@ void bench_actions(const BenchTarget& target, const RowSink& sink) {
   sink(action_row("action, by region", 1, options, target));
   options.num_candidates = 1;
   sink(action_row("action, one step", 1, options, target, ActorKind::one_step));
+}
+
+void bench_action_of(const Settings& settings, Dimensions dimensions, const BenchTarget& target,
+                     const RowSink& sink) {
+  SamplerOptions options;
+  options.flow.flow_steps = settings.flow_steps;
+  options.flow.guidance = settings.guidance_scale;
+  options.num_candidates = settings.num_candidates;
+  options.selection = settings.selection;
+  options.by_flow = settings.act_with == ActWith::flow;
+  sink(action_row("action, as asked", 1, dimensions, settings, options, target));
 }
 
 void bench_policy(const Policy& policy, const Settings& settings, const BenchTarget& target,

@@ -41,13 +41,14 @@ void bench_multiply(const Dense<float>& dense, const char* name, int rows, int i
                }));
 }
 
-void bench_weight_gradient(const Dense<float>& dense, int rows, int in, int out, const BenchTarget& target,
-                           const RowSink& sink) {
+void bench_weight_gradient(const Dense<float>& dense, const char* name, int rows, int in, int out,
+                           const BenchTarget& target, const RowSink& sink) {
   const Buffer<float> x = filled(size(rows) * size(in)), d_y = filled(size(rows) * size(out));
   Buffer<float> d_weight(size(in) * size(out)), d_bias(size(out)),
       scratch(dense.weight_gradient_scratch(rows, in, out));
   const std::string shape = std::to_string(in) + " x " + std::to_string(rows) + " x " + std::to_string(out);
-  sink(measure(product_row("weight gradient " + dense.name(), shape, static_cast<double>(rows) * in * out),
+  sink(measure(product_row(std::string(name).append(" ").append(dense.name()), shape,
+                           static_cast<double>(rows) * in * out),
                target, [&] {
                  dense.weight_gradient(x.data(), size(in), d_y.data(), size(out), rows, in, out,
                                        d_weight.data(), d_bias.data(), scratch.data());
@@ -79,16 +80,19 @@ void bench_kernels([[maybe_unused]] const BenchTarget& target, const RowSink& si
 #ifdef R2PAC_WITH_CUDA
   if (target.on_cuda()) return bench_cuda_kernels(target, sink);
 #endif
-  const BenchTarget one_thread{cpu_device(1)};
+  BenchTarget one_thread = target, bf16 = target;
+  one_thread.device = bf16.device = cpu_device(1);
+  one_thread.precision = Precision::fp32;
+  bf16.precision = Precision::bf16;
   for (const Dense<float>* dense : {&native_dense<float>(), &onednn_dense()}) {
     bench_multiply(*dense, "forward", 64, 512, 512, false, one_thread, sink);
     bench_multiply(*dense, "forward, sampler", 32, 512, 512, false, one_thread, sink);
     bench_multiply(*dense, "forward, first layer", 64, 82, 512, false, one_thread, sink);
     bench_multiply(*dense, "input gradient", 64, 512, 512, true, one_thread, sink);
-    bench_weight_gradient(*dense, 1024, 512, 512, one_thread, sink);
-    bench_weight_gradient(*dense, 1024, 82, 512, one_thread, sink);
+    bench_weight_gradient(*dense, "weight gradient", 1024, 512, 512, one_thread, sink);
+    bench_weight_gradient(*dense, "weight gradient, first layer", 1024, 82, 512, one_thread, sink);
   }
-  if (has_bf16_products()) bench_bf16(32, 512, 512, {cpu_device(1), Precision::bf16}, sink);
+  if (has_bf16_products()) bench_bf16(32, 512, 512, bf16, sink);
   const VectorKernels<float>& kernels = vector_kernels<float>();
   const Buffer<float> bias = filled(512);
   const Buffer<float> y = filled(1024 * 512), slope = filled(1024 * 512);

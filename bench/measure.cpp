@@ -69,6 +69,10 @@ double cpu_bandwidth() {
 
 }  // namespace
 
+bool BenchTarget::wants(const BenchRow& row) const {
+  return row.name.find(filter) != std::string::npos || row.shape.find(filter) != std::string::npos;
+}
+
 const char* bound_of(const BenchRow& row) {
   constexpr double kIdle = 0.25;
   const double arithmetic = row.gflop > 0 ? row.peak_fraction : 0;
@@ -101,11 +105,13 @@ BenchRow with_times(BenchRow row, std::vector<double> times) {
   row.upper_ms = at(0.75) * 1e3;
   row.gflops = row.gflop / at(0.5);
   row.gigabytes_per_second = row.gigabytes / at(0.5);
+  row.noisy = at(0.75) - at(0.25) > 0.2 * at(0.5);
   return row;
 }
 
 BenchRow measure(BenchRow row, const BenchTarget& target, const std::function<void()>& work, int runs) {
-  const std::size_t enough = target.timed() ? 31 : 1;
+  if (!target.wants(row)) return row;
+  const std::size_t enough = target.timed() ? static_cast<std::size_t>(target.trials) : 1;
   const double least_seconds = target.timed() ? 0.5 : 0;
   row.threads = target.on_cuda() ? 0 : target.device->pool()->threads();
   const bool arithmetic = row.gflop > 0;
@@ -121,7 +127,7 @@ BenchRow measure(BenchRow row, const BenchTarget& target, const std::function<vo
       spent += seconds;
       all.push_back(seconds / runs);
       if (preemptions() == before) clean.push_back(seconds / runs);
-      if (spent > 60) break;
+      if (spent > target.limit_seconds) break;
     }
   };
 #ifdef R2PAC_WITH_CUDA
@@ -130,7 +136,10 @@ BenchRow measure(BenchRow row, const BenchTarget& target, const std::function<vo
   take_times();
 #endif
   peak = std::max(peak, probe());
-  row = with_times(row, 3 * clean.size() >= enough && !clean.empty() ? clean : all);
+  const bool undisturbed = 3 * clean.size() >= enough && !clean.empty();
+  row = with_times(row, undisturbed ? clean : all);
+  row.noisy = row.noisy || !undisturbed;
+  row.peak = peak;
   row.peak_fraction = (arithmetic ? row.gflops : row.gigabytes_per_second) / peak;
   return row;
 }

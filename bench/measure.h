@@ -10,10 +10,17 @@
 
 namespace r2pac {
 
-/// Where a suite runs.
+struct BenchRow;
+
+/// Where a suite runs, which of its rows, and for how long.
 struct BenchTarget {
   std::shared_ptr<Device> device;
   Precision precision = Precision::fp32;  ///< of the device's products
+  std::string filter = {};                ///< part of the name or shape of the rows that are wanted; "": all
+  int trials = 31;                        ///< undisturbed ones that a row should have
+  double limit_seconds = 60;              ///< after which a row takes no further trial
+
+  bool wants(const BenchRow& row) const;
 
   bool on_cuda() const { return device->whole_batches(); }
   /// Whether times mean something: not where CUDA sources run on the CPU. There the suites take small shapes
@@ -29,15 +36,16 @@ struct BenchRow {
   int launches = 0;       ///< kernels and matrix products of one run on a CUDA device
   int critical_path = 0;  ///< those of a gradient step that must follow each other
   double median_ms = 0, lower_ms = 0, upper_ms = 0;  ///< quartiles of the undisturbed trials
-  int trials = 0;
+  int trials = 0;                                    ///< 0 of a row that was not wanted
+  bool noisy = false;    ///< too few trials were undisturbed, or their quartiles lie 20 % of the median apart
   double gflop = 0;      ///< counted operations of one run, a multiply-add as two; 0 if memory is the limit
   double gflops = 0;     ///< gflop per second at the median
   double gigabytes = 0;  ///< bytes that one run must move; 0 where they are not counted
   double gigabytes_per_second = 0;  ///< at the median
-  /// Of the peak measured around this row: arithmetic, or bandwidth where gflop is 0.
-  double peak_fraction = 0;
-  double bandwidth_fraction = 0;  ///< of a large copy on a CUDA device
-  std::string bound;              ///< of a CUDA kernel: bound_of
+  double peak = 0;                  ///< measured around this row: GFLOP/s, or GB/s where gflop is 0
+  double peak_fraction = 0;         ///< of that peak
+  double bandwidth_fraction = 0;    ///< of a large copy on a CUDA device
+  std::string bound;                ///< of a CUDA kernel: bound_of
 };
 
 /// "arithmetic" or "memory", whichever share of its peak is greater; "latency" if neither is above a quarter.
@@ -55,9 +63,10 @@ double measure_bandwidth(const BenchTarget& target);
 /// The row with quartiles of `times` (seconds of one run, in any order, not empty) and its rates.
 BenchRow with_times(BenchRow row, std::vector<double> times);
 
-/// Runs `work` once to warm up and then at least 31 times and half a second, and fills the row's times and
-/// rates. `work` does `runs` runs and waits for their end; the times are those of one run. Trials during
-/// which the system took the processor away are dropped while enough remain. row.launches is not touched.
+/// Runs `work` once to warm up and then until the target's trials and half a second have passed, and fills
+/// the row's times and rates. `work` does `runs` runs and waits for their end; the times are those of one
+/// run. Trials during which the system took the processor away are dropped while enough remain. row.launches
+/// is not touched. Returns a row that the target does not want as it is.
 BenchRow measure(BenchRow row, const BenchTarget& target, const std::function<void()>& work, int runs = 1);
 
 }  // namespace r2pac

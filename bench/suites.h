@@ -8,7 +8,7 @@
 
 namespace r2pac {
 
-/// Called with each row as soon as it is measured.
+/// Called with each row as soon as it is measured, or found not to be wanted.
 using RowSink = std::function<void(const BenchRow&)>;
 
 /// Gradient steps: the full size (observation 72, action 2, chunk 5, batch 1024, 4 x 512), joint and each
@@ -16,9 +16,17 @@ using RowSink = std::function<void(const BenchRow&)>;
 /// joint steps that are waited for only once.
 void bench_steps(const BenchTarget& target, const RowSink& sink);
 
+/// A step of all stages together, of any method and settings, on random data of these dimensions.
+void bench_step_of(const Settings& settings, Dimensions dimensions, const BenchTarget& target,
+                   const RowSink& sink);
+
 /// Decisions of the full size: 16 candidates, 32 flow steps, both guidance branches, scored; one and more
 /// observations. Operations are counted with the constant parts of the first layer taken once.
 void bench_actions(const BenchTarget& target, const RowSink& sink);
+
+/// One decision of R2PAC's untrained networks of these settings and dimensions.
+void bench_action_of(const Settings& settings, Dimensions dimensions, const BenchTarget& target,
+                     const RowSink& sink);
 
 /// Decisions of a policy, which lies on the target's device, for one observation, by settings that differ
 /// from its own in acting alone.

@@ -162,7 +162,7 @@ def r2pac_times(paths):
         with open(path, encoding="utf-8") as file:
             for row in json.load(file)["rows"]:
                 name = row["name"]
-                if name == "action":  # its shape begins with the number of observations
+                if name == "action" or name.endswith("observations"):  # its shape begins with the number of observations
                     name = ", ".join(["action", row["shape"].split(",")[0]])
                 times.setdefault(name, row["median_ms"])
     return times

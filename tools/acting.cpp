@@ -40,11 +40,15 @@ void add_acting_flags(CLI::App& verb, ActingFlags& flags) {
   setting("--label", "label", "1: act well; null: imitate the data");
 }
 
-Settings acting_settings(const Policy& policy, const ActingFlags& flags) {
-  Settings settings = policy.settings();
+void change_acting(Settings& settings, const ActingFlags& flags) {
   change_acting(settings, flags.overrides);
   for (const ActingFlags::Flag& flag : flags.flags)
     change_acting(settings, flag.key, flag.text, flag.name, ExitCode::usage);
+}
+
+Settings acting_settings(const Policy& policy, const ActingFlags& flags) {
+  Settings settings = policy.settings();
+  change_acting(settings, flags);
   std::vector<std::string> given;
   for (const std::string& text : flags.overrides) given.push_back(text.substr(0, text.find('=')));
   for (const ActingFlags::Flag& flag : flags.flags) given.push_back(flag.key);

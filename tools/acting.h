@@ -19,9 +19,14 @@ struct ActingFlags {
     std::string name, key, text;
   };
   std::vector<Flag> flags;  ///< the others, which win
+
+  bool given() const { return !overrides.empty() || !flags.empty(); }
 };
 
 void add_acting_flags(CLI::App& verb, ActingFlags& flags);
+
+/// Throws Error: usage for a flag, settings for --set.
+void change_acting(Settings& settings, const ActingFlags& flags);
 
 /// The policy's own settings with those that are given. Throws Error: usage for a flag, settings for --set.
 Settings acting_settings(const Policy& policy, const ActingFlags& flags);

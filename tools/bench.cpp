@@ -1,14 +1,10 @@
-#include <unistd.h>
-
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/version.h"
 #include "bench/suites.h"
-#include "kernels/dense.h"
-#include "kernels/isa.h"
+#include "storage/atomic_file.h"
 #include "tools/acting.h"
+#include "tools/bench_output.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/verbs.h"
@@ -16,155 +12,114 @@
 namespace r2pac {
 namespace {
 
-nlohmann::ordered_json to_json(const BenchRow& row, bool on_cuda) {
-  nlohmann::ordered_json json = {{"name", row.name},         {"shape", row.shape},
-                                 {"threads", row.threads},   {"median_ms", row.median_ms},
-                                 {"lower_ms", row.lower_ms}, {"upper_ms", row.upper_ms},
-                                 {"trials", row.trials},     {"gflop", row.gflop},
-                                 {"gflops", row.gflops},     {"peak_fraction", row.peak_fraction}};
-  if (row.gflop == 0 || row.gigabytes > 0) json["gigabytes"] = row.gigabytes;
-  if (!on_cuda) return json;
-  json["launches"] = row.launches;
-  if (row.critical_path > 0) json["critical_path"] = row.critical_path;
-  if (!row.method.empty()) json["method"] = row.method;
-  if (row.gigabytes > 0) {
-    json["gigabytes_per_second"] = row.gigabytes_per_second;
-    json["bandwidth_fraction"] = row.bandwidth_fraction;
-  }
-  if (!row.bound.empty()) json["bound"] = row.bound;
-  return json;
-}
-
-/// printf's text of one number.
-std::string number(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-/// One column of a Markdown table. A negative width is that of a column of numbers, which end at its right.
-struct Column {
-  std::string title;
-  int width;
-  std::function<std::string(const BenchRow&)> text;
-};
-
-void print_line(const std::vector<Column>& columns, const std::function<std::string(const Column&)>& text) {
-  for (const Column& column : columns) std::printf("| %*s ", -column.width, text(column).c_str());
-  std::printf("|\n");
-  std::fflush(stdout);
-}
-
-std::vector<Column> columns_for(const std::string& suite, bool on_cuda) {
-  const auto optional = [](const char* format, double value) {
-    return value > 0 ? number(format, value) : std::string();
-  };
-  const auto percent = [](double share) { return number("%.1f%%", 100 * share); };
-  std::vector<Column> columns = {{"name", 32, [](const BenchRow& row) { return row.name; }},
-                                 {"shape", 44, [](const BenchRow& row) { return row.shape; }}};
-  if (on_cuda)
-    columns.push_back({"launches", -8, [](const BenchRow& row) { return std::to_string(row.launches); }});
-  else
-    columns.push_back({"threads", -7, [](const BenchRow& row) { return std::to_string(row.threads); }});
-  if (on_cuda && suite == "step")
-    columns.push_back(
-        {"in a row", -8, [](const BenchRow& row) { return std::to_string(row.critical_path); }});
-  const char* const time = on_cuda && suite == "kernels" ? "%.4f" : "%.3f";
-  columns.push_back({"ms", 27, [=](const BenchRow& row) {
-                       return number(time, row.median_ms) + " [" + number(time, row.lower_ms) + ", " +
-                              number(time, row.upper_ms) + "]";
-                     }});
-  columns.push_back({"GFLOP", -9, [=](const BenchRow& row) { return optional("%.4g", row.gflop); }});
-  if (!on_cuda) {
-    columns.push_back({"GFLOP/s", -9, [=](const BenchRow& row) { return optional("%.1f", row.gflops); }});
-    columns.push_back({"of peak", -7, [=](const BenchRow& row) { return percent(row.peak_fraction); }});
-    return columns;
-  }
-  columns.push_back({"TFLOP/s", -9, [=](const BenchRow& row) { return optional("%.2f", row.gflops / 1e3); }});
-  columns.push_back({"of products' peak", -17, [=](const BenchRow& row) {
-                       return row.gflop > 0 ? percent(row.peak_fraction) : std::string();
-                     }});
-  if (suite == "kernels") {
-    columns.push_back(
-        {"GB/s", -9, [=](const BenchRow& row) { return optional("%.1f", row.gigabytes_per_second); }});
-    columns.push_back({"of a copy", -9, [=](const BenchRow& row) {
-                         return row.gigabytes > 0 ? percent(row.bandwidth_fraction) : std::string();
-                       }});
-    columns.push_back({"bound by", 10, [](const BenchRow& row) { return row.bound; }});
-  }
-  if (suite == "action") columns.push_back({"how", 46, [](const BenchRow& row) { return row.method; }});
-  return columns;
-}
-
-void print_head(const BenchTarget& target, const std::vector<Column>& columns) {
-  std::printf("r2pac %s (%s)\n", kVersion, kCommit);
-  if (!target.on_cuda()) {
-    std::printf(
-        "instruction set %s, dense layers %s; %% of the peak measured around each row (arithmetic, or\n"
-        "bandwidth where no GFLOP is given); median [quartiles] of undisturbed trials\n\n",
-        isa_name(current_isa()), dense<float>().name().c_str());
-  } else if (target.timed()) {
-    std::printf(
-        "%s; %% of a square product of 4096, %.1f TFLOP/s, and of a copy of 256 MiB in the\n"
-        "device's memory, %.0f GB/s, both measured in this process; median [quartiles] of the trials\n\n",
-        target.device->description().c_str(), measure_peak_gflops(target) / 1e3, measure_bandwidth(target));
-  } else {
-    std::printf("%s: shapes are small and times mean nothing; launches are those of the full size\n\n",
-                target.device->description().c_str());
-  }
-  print_line(columns, [](const Column& column) { return column.title; });
-  for (const Column& column : columns)
-    std::printf("|%s%s", std::string(static_cast<std::size_t>(std::abs(column.width)) + 1, '-').c_str(),
-                column.width < 0 ? ":" : "-");
-  std::printf("|\n");
-}
-
 struct BenchOptions {
-  std::string suite = "step";  ///< step, action or kernels
-  std::string policy;          ///< of `action`: a policy instead of networks of the full size
-  ActingFlags acting;          ///< how it acts
+  std::string suite = "step";      ///< step, action, kernels, or compare
+  std::vector<std::string> files;  ///< of compare: before, after
+  std::string policy;              ///< of `action`: a policy instead of networks of the full size
+  ActingFlags acting;              ///< how it acts
   DeviceFlags device{"cpu", 1, Precision::fp32};
-  bool json = false;
+  std::string filter, out;
+  int trials = 31;
+  double seconds = 60, percent = 5;
+  SettingsRequest shape;            ///< of step and action: what to measure instead of their own list
+  Dimensions dimensions{72, 2, 0};  ///< with it; the chunk is the settings'
+  bool json = false, sized = false;
+
+  bool shaped() const { return sized || !shape.flags.empty() || !shape.preset.empty(); }
 };
 
-int run_bench(const BenchOptions& options) {
+Error refused(const std::string& what, const std::string& where, const std::string& todo) {
+  return {ExitCode::usage, what, where, todo};
+}
+
+void require_consistent(const BenchOptions& options) {
+  const bool compares = options.suite == "compare";
+  if (compares != !options.files.empty() || (compares && options.files.size() != 2))
+    throw refused(compares ? "two files are compared" : "only compare takes files", "files",
+                  "r2pac bench compare BEFORE.json AFTER.json");
   if (!options.policy.empty() && options.suite != "action")
-    throw Error(ExitCode::usage, "a policy has actions alone", "--policy",
-                "give the suite action, or leave it out");
-  const BenchTarget target{open_device(options.device), options.device.precision};
-  const bool on_cuda = target.on_cuda();
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  const std::vector<Column> columns = columns_for(options.suite, on_cuda);
-  if (!options.json) print_head(target, columns);
-  const RowSink sink = [&](const BenchRow& row) {
-    if (options.json)
-      rows.push_back(to_json(row, on_cuda));
-    else
-      print_line(columns, [&](const Column& column) { return column.text(row); });
-  };
-  if (options.suite == "step") bench_steps(target, sink);
-  if (options.suite == "action" && options.policy.empty()) bench_actions(target, sink);
+    throw refused("a policy has actions alone", "--policy", "give the suite action, or leave it out");
+  if (options.shaped() && ((options.suite != "step" && options.suite != "action") || !options.policy.empty()))
+    throw refused("sizes are chosen for step, and for action without a policy", "sizes", "leave them out");
+  if (options.acting.given() && options.suite != "action")
+    throw refused("how a policy acts is chosen for action alone", options.suite, "leave it out");
+}
+
+void run_suite(const BenchOptions& options, const BenchTarget& target, const RowSink& sink) {
+  if (options.suite == "kernels") return bench_kernels(target, sink);
   if (!options.policy.empty()) {
     const Policy policy = Policy::load(options.policy, target.device);
-    bench_policy(policy, acting_settings(policy, options.acting), target, sink);
+    return bench_policy(policy, acting_settings(policy, options.acting), target, sink);
   }
-  if (options.suite == "kernels") bench_kernels(target, sink);
-  if (options.json) {
-    nlohmann::ordered_json all = {{"version", kVersion}, {"commit", kCommit}, {"suite", options.suite}};
-    if (on_cuda) {
-      all["device"] = target.device->description();
-      all["precision"] = precision_name(options.device.precision);
-      all["timed"] = target.timed();
-      all["peak_gflops"] = measure_peak_gflops(target);
-      all["copy_gigabytes_per_second"] = measure_bandwidth(target);
-    } else {
-      all["instruction_set"] = isa_name(current_isa());
-      all["dense_layers"] = dense<float>().name();
-    }
-    all["rows"] = rows;
-    std::printf("%s\n", all.dump(2).c_str());
+  if (!options.shaped() && !options.acting.given())
+    return options.suite == "step" ? bench_steps(target, sink) : bench_actions(target, sink);
+  Settings settings = resolve_settings(options.shape).values;
+  Dimensions dimensions = options.dimensions;
+  dimensions.chunk_length = settings.chunk_length;
+  if (options.suite == "step") return bench_step_of(settings, dimensions, target, sink);
+  change_acting(settings, options.acting);
+  if (settings.method != "r2pac")
+    throw refused("without a policy, actions are those of r2pac", "--method",
+                  "give a trained one by --policy");
+  bench_action_of(settings, dimensions, target, sink);
+}
+
+int run_bench(const BenchOptions& options) {
+  require_consistent(options);
+  if (options.suite == "compare") {
+    const bool slower = compare_benches(options.files[0], options.files[1], options.percent);
+    return static_cast<int>(slower ? ExitCode::slower : ExitCode::ok);
   }
+  require_output(options.out);
+  BenchTarget target{open_device(options.device), options.device.precision};
+  target.filter = options.filter;
+  target.trials = options.trials;
+  target.limit_seconds = options.seconds;
+  const BenchFacts facts = bench_facts(options.suite, target);
+  std::string table = bench_head(facts);
+  const auto show = [&](const std::string& text) {
+    if (options.json) return;
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  };
+  show(table);
+  std::vector<BenchRow> rows;
+  run_suite(options, target, [&](const BenchRow& row) {
+    if (!target.wants(row)) return;
+    rows.push_back(row);
+    const std::string line = bench_line(facts, row);
+    show(line);
+    table += line;
+  });
+  if (rows.empty())
+    throw refused("no row of the suite has this in its name or shape", "--filter " + options.filter,
+                  "leave --filter out to see all");
+  if (options.json) std::fputs(bench_json(facts, rows).c_str(), stdout);
+  if (options.out.ends_with(".json")) write_file_atomically(options.out, bench_json(facts, rows));
+  if (options.out.ends_with(".csv")) write_file_atomically(options.out, bench_csv(facts, rows));
+  if (options.out.ends_with(".md")) write_file_atomically(options.out, table);
   return 0;
+}
+
+void add_sizes(CLI::App& verb, BenchOptions& options) {
+  OptionGroup group(verb, "Sizes to measure, instead of the suite's own list");
+  const auto setting = [&](const char* name, const char* key, const char* description) {
+    verb.add_option_function<std::string>(
+        name, [&options, key](const std::string& text) { options.shape.flags.emplace_back(key, text); },
+        description);
+  };
+  setting("--method", "method", "Of step: the method whose gradient step is measured");
+  verb.add_option("--preset", options.shape.preset, "Of step: sizes for a purpose, as quick or mini");
+  setting("--hidden", "hidden", "Widths of the hidden layers, as 512,512,512,512");
+  setting("--batch", "batch", "Windows per step");
+  setting("--chunk-length", "chunk_length", "Actions per chunk");
+  const auto width = [&](const char* name, int& value, const char* description) {
+    verb.add_option_function<int>(
+            name, [&options, &value](const int& given) { value = given, options.sized = true; }, description)
+        ->check(CLI::Range(1, 65536));
+  };
+  width("--observation", options.dimensions.observation, "Numbers of an observation (72)");
+  width("--action", options.dimensions.action, "Numbers of an action (2)");
 }
 
 }  // namespace
@@ -172,15 +127,31 @@ int run_bench(const BenchOptions& options) {
 void add_bench(CLI::App& app, Action& action) {
   const auto [verb, options] =
       add_verb(app, action, run_bench, "bench", "Measure speed as a share of this machine's peak",
-               "r2pac bench step --threads 1");
-  verb->add_option("suite", options->suite, "step, action or kernels")
+               "r2pac bench step --threads 1 -o before.json");
+  verb->add_option("suite", options->suite,
+                   "step, action or kernels; or compare, with two files that -o wrote: exit status 1 if a "
+                   "row is slower")
       ->required()
-      ->check(CLI::IsMember({"step", "action", "kernels"}));
+      ->check(CLI::IsMember({"step", "action", "kernels", "compare"}));
+  verb->add_option("files", options->files, "Of compare: the file before and the one after");
+  verb->add_option("--filter", options->filter, "Only rows with this text in name or shape");
+  verb->add_option("--trials", options->trials, "Undisturbed trials that a row should have")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  verb->add_option("--seconds", options->seconds, "After which a row takes no further trial")
+      ->check(number_in(0, 1e6))
+      ->capture_default_str();
+  verb->add_option("--percent", options->percent, "Of compare: growth of the median that counts as slower")
+      ->check(number_in(0, 1e6))
+      ->capture_default_str();
+  verb->add_option("-o,--out", options->out, "File to write, too: .md, .csv or .json")
+      ->check(ends_in({".md", ".csv", ".json"}));
+  verb->add_flag("--json", options->json, "Print one JSON object instead of the table");
   verb->add_option("--policy", options->policy,
                    "Of action: a run folder or policy file instead of networks of the full size");
+  add_sizes(*verb, *options);
   add_acting_flags(*verb, options->acting);
   add_device_flags(*verb, options->device);
-  verb->add_flag("--json", options->json, "Print one JSON object");
 }
 
 }  // namespace r2pac

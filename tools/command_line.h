@@ -96,15 +96,22 @@ inline CLI::Validator number_in(double least, double most) {
           "[" + format_number(least) + ", " + format_number(most) + "]"};
 }
 
+/// The check of an option that names a file to write, whose ending says in what form.
+inline CLI::Validator ends_in(std::vector<std::string> endings) {
+  return {[endings = std::move(endings)](const std::string& text) {
+            std::string known;
+            for (const std::string& ending : endings) {
+              if (text.ends_with(ending)) return std::string();
+              known += (known.empty() ? "" : ", ") + ending;
+            }
+            return text + " ends in none of " + known;
+          },
+          "PATH"};
+}
+
 /// An option for the path of a picture, which is judged before anything is computed.
 inline void add_picture(CLI::App& verb, std::string& path, const std::string& description) {
-  verb.add_option("--picture", path, description + ", .png or .pdf")
-      ->check(
-          [](const std::string& text) {
-            return text.ends_with(".png") || text.ends_with(".pdf") ? std::string()
-                                                                    : text + " ends in neither .png nor .pdf";
-          },
-          "PATH");
+  verb.add_option("--picture", path, description + ", .png or .pdf")->check(ends_in({".png", ".pdf"}));
 }
 
 /// An option for a seed: a whole number that every JSON reader keeps exact.

@@ -47,13 +47,7 @@ void add_data_picture(CLI::App& data, Action& action) {
   verb->add_option("files", options->files, "DSRL files (HDF5)")->required();
   verb->add_option("-o,--out", options->out, "Picture to write, .png, .pdf or .svg")
       ->capture_default_str()
-      ->check(
-          [](const std::string& text) {
-            for (const char* ending : {".png", ".pdf", ".svg"})
-              if (text.ends_with(ending)) return std::string();
-            return text + " ends in none of .png, .pdf and .svg";
-          },
-          "PATH");
+      ->check(ends_in({".png", ".pdf", ".svg"}));
   verb->add_option("--cost-limit", options->cost_limit,
                    "Episode cost at which the line stands (each task's if not given)")
       ->check(number_in(0, 1e12));

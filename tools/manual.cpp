@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::pair<ExitCode, const char*> kExitCodes[] = {
     {ExitCode::ok, "done"},
+    {ExitCode::slower, "bench compare: a row is slower"},
     {ExitCode::usage, "a mistake of the command line, or not enough memory"},
     {ExitCode::data, "a data set that cannot be read or used"},
     {ExitCode::settings, "a setting, or a resume with other data or settings"},

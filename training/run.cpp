@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/processors.h"
 #include "base/version.h"
 #include "data/dsrl.h"
 #include "kernels/dense.h"
@@ -25,13 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
-
-std::string processor() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
 
 class Run {
  public:
@@ -314,7 +307,7 @@ class Run {
            {"windows", data_->windows()}}},
          {"critics", options_.critics.string()},
          {"machine",
-          {{"processor", processor()},
+          {{"processor", processor_name()},
            {"device", options_.device->name()},
            {"device_description", options_.device->description()},
            {"instruction_set", isa_name(current_isa())},
