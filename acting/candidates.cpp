@@ -33,14 +33,28 @@ void multiply(const LayerWeights<T>& layer, const T* x, int rows, T* y) {
                         kOverwrite);
 }
 
-/// One layer from x [rows, in] into y [rows, out].
+/// y [n] = activation(y).
 template <class T>
-void layer_forward(const LayerWeights<T>& layer, Activation activation, const T* x, int rows, T* y) {
+void activate(Activation activation, std::size_t n, T* y) {
+  constexpr std::size_t kZeros = 64;
+  static constexpr T zeros[kZeros] = {};
+  for (std::size_t at = 0; at < n; at += kZeros)
+    vector_kernels<T>().bias_activation(y + at, 0, 1, static_cast<int>(std::min(kZeros, n - at)), zeros,
+                                        activation, nullptr, 0);
+}
+
+/// One layer from x [rows, in] into y [rows, out]. norm_first: as MlpWeights has it.
+template <class T>
+void layer_forward(const LayerWeights<T>& layer, Activation activation, bool norm_first, const T* x, int rows,
+                   T* y) {
   const VectorKernels<T>& kernels = vector_kernels<T>();
+  const bool late = norm_first && layer.gain != nullptr;
   multiply(layer, x, rows, y);
-  kernels.bias_activation(y, size(layer.out), rows, layer.out, layer.bias, activation, nullptr, 0);
+  kernels.bias_activation(y, size(layer.out), rows, layer.out, layer.bias,
+                          late ? Activation::identity : activation, nullptr, 0);
   if (layer.gain != nullptr)
-    kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr, T(kNormEpsilon));
+    kernels.layer_norm(y, rows, layer.out, layer.gain, layer.norm_bias, y, nullptr, nullptr, layer.epsilon);
+  if (late) activate(activation, size(rows) * size(layer.out), y);
 }
 
 }  // namespace
@@ -64,7 +78,7 @@ void mlp_forward(const MlpWeights<T>& mlp, const T* x, int rows, T* out, T* buff
   for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
     const bool last = i + 1 == mlp.layers.size();
     T* y = last ? out : buffer[i % 2];
-    layer_forward(mlp.layers[i], last ? mlp.output : mlp.activation, x, rows, y);
+    layer_forward(mlp.layers[i], last ? mlp.output : mlp.activation, mlp.norm_first, x, rows, y);
     x = y;
   }
 }

@@ -20,8 +20,9 @@ struct LayerWeights {
   const std::uint32_t* bf16 = nullptr;  ///< from bf16_pack, to be used instead; T = float only
   const T* weight = nullptr;            ///< [in, out]
   const T* bias = nullptr;              ///< [out]
-  const T* gain = nullptr;              ///< [out] of a layer normalisation after the activation, or null
+  const T* gain = nullptr;              ///< [out] of a layer normalisation beside the activation, or null
   const T* norm_bias = nullptr;
+  T epsilon = T(kNormEpsilon);  ///< of that normalisation
   int in = 0, out = 0;
 };
 
@@ -30,6 +31,7 @@ struct MlpWeights {
   std::vector<LayerWeights<T>> layers;
   Activation activation = Activation::gelu_erf;
   Activation output = Activation::identity;  ///< of the last layer
+  bool norm_first = false;                   ///< layers are normalised before their activation, else after it
   /// Widest layer: the row length of the two buffers.
   int width() const;
 };
@@ -85,13 +87,17 @@ struct FlowOptions {
 template <class T>
 struct ActionWeights {
   FlowWeights<T> flow;  ///< of another actor only the widths
-  /// Set: a deterministic actor. Each of its networks, which have one shape, says one candidate.
+  /// Set: a deterministic actor. Each of its networks says one candidate. They have one shape, unless the
+  /// choice is by surplus.
   std::vector<MlpWeights<T>> means;
   /// Or set: candidates by denoising.
   DenoiserWeights<T> denoiser;
   DiffusionSchedule diffusion;
   std::vector<MlpWeights<T>> q_reward, q_cost;  ///< of pairs (state, chunk); one output each
   MlpWeights<T> v_reward, v_cost;               ///< of states; one output each
+  /// Whether a state ends in the surplus of its row's bound over V_c, which the actor finds; reward critics
+  /// see that over Q_c in its place (formula::surplus).
+  bool by_surplus = false;
 
   /// Widest layer of the deterministic actor; 0 where there is none.
   int mean_width() const { return means.empty() ? 0 : means.front().width(); }
@@ -106,7 +112,8 @@ template <class T>
 struct ActionBuffers {
   /// [n, flow.observation_dim]: states, which are normalised observations and, where the flow sees a budget,
   /// that after them. A network that sees none reads the first numbers of a row alone.
-  const T* observations = nullptr;
+  /// Surpluses are written there.
+  T* observations = nullptr;
   const T* mean_inputs = nullptr;  ///< [n, D] what ActionWeights::means read: states, perhaps a bound behind
   const T* bounds = nullptr;       ///< [n] greatest V_c and Q_c that a choice calls safe
   /// [n, diffusion.steps - 1, candidates, hA]: what the steps of denoising add, the first step's first.
@@ -126,9 +133,10 @@ struct ActionBuffers {
 /// How much of it is wanted.
 struct ActionRequest {
   int rows = 0;           ///< n >= 1
-  bool score = true;      ///< false: one candidate, and nobody asks for its Q_c
+  bool score = true;      ///< false: no choice goes by Q_c, and nobody asks for it
   bool values = false;    ///< V_r and V_c of the observations
-  bool q_reward = false;  ///< Q_r of the candidates; a choice by region needs them and the score
+  bool q_reward = false;  ///< Q_r of the candidates; a choice by region needs them and the score, and
+                          ///< surpluses the score
 
   bool operator==(const ActionRequest&) const = default;
 };

@@ -9,6 +9,7 @@
 #include "kernels/bf16.h"
 #include "kernels/isa.h"
 #include "kernels/memory.h"
+#include "kernels/surplus.h"
 
 namespace r2pac {
 namespace {
@@ -39,6 +40,9 @@ class CpuActor final : public Actor<T> {
       scratch_.emplace_back(scratch);
       scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
     }
+    surplus_tasks_.run = [this](int task, std::byte* memory) {
+      find_surplus(size(task), reinterpret_cast<T*>(memory));
+    };
     part_tasks_.run = [this](int task, std::byte* memory) { run_part(task, reinterpret_cast<T*>(memory)); };
     choice_tasks_.run = [this](int task, std::byte* memory) {
       run_choice(size(task), reinterpret_cast<T*>(memory));
@@ -53,7 +57,8 @@ class CpuActor final : public Actor<T> {
     parts_ = request.rows >= threads ? 1 : std::min(spec_.candidates, threads);
     per_part_ = (spec_.candidates + parts_ - 1) / parts_;
     part_tasks_.tasks = request.rows * parts_;
-    choice_tasks_.tasks = request.rows;
+    surplus_tasks_.tasks = choice_tasks_.tasks = request.rows;
+    if (spec_.weights.by_surplus) pool_.run(surplus_tasks_, scratch_pointers_);
     pool_.run(part_tasks_, scratch_pointers_);
     pool_.run(choice_tasks_, scratch_pointers_);
   }
@@ -84,6 +89,14 @@ class CpuActor final : public Actor<T> {
     }
   }
 
+  /// V_c of one observation, and what its bound leaves beyond it.
+  void find_surplus(std::size_t row, T* scratch) const {
+    const std::size_t width = size(spec_.weights.flow.observation_dim);
+    T* const state = buffers_.observations + row * width;
+    mlp_forward(spec_.weights.v_cost, state, 1, buffers_.v_cost + row, scratch);
+    state[width - 1] = formula::surplus(buffers_.bounds[row], buffers_.v_cost[row]);
+  }
+
   /// Some candidates of one observation: from noise to chunks and their scores.
   void run_part(int task, T* scratch) const {
     const int first = task % parts_ * per_part_, count = std::min(per_part_, spec_.candidates - first);
@@ -94,6 +107,7 @@ class CpuActor final : public Actor<T> {
     T* chunks = buffers_.candidates + candidate * size(flow.chunk_dim);
     const std::vector<MlpWeights<T>>& means = spec_.weights.means;
     if (!spec_.chunks_are_given && !means.empty()) {
+      // A network with fewer inputs reads the first ones.
       const T* const seen = buffers_.mean_inputs + row * size(means.front().layers.front().in);
       for (int c = 0; c < count; ++c)
         mlp_forward(means[size(first + c)], seen, 1, chunks + size(c) * size(flow.chunk_dim), scratch);
@@ -112,7 +126,23 @@ class CpuActor final : public Actor<T> {
                     count, scores + candidate, scratch);
     };
     if (request_.score) score(spec_.weights.q_cost, kBelievedCost, buffers_.q_cost);
-    if (request_.q_reward) score(spec_.weights.q_reward, kBelievedReward, buffers_.q_reward);
+    if (request_.q_reward && spec_.weights.by_surplus)
+      score_by_surplus(row, candidate, count, scratch);
+    else if (request_.q_reward)
+      score(spec_.weights.q_reward, kBelievedReward, buffers_.q_reward);
+  }
+
+  /// Q_r of some candidates of one observation, each at its own surplus. There are few.
+  void score_by_surplus(std::size_t row, std::size_t first, int count, T* scratch) const {
+    const FlowWeights<T>& flow = spec_.weights.flow;
+    const std::size_t width = size(flow.observation_dim);
+    std::vector<T> state(buffers_.observations + row * width, buffers_.observations + (row + 1) * width);
+    for (std::size_t at = first; at < first + size(count); ++at) {
+      state.back() = formula::surplus(buffers_.bounds[row], buffers_.q_cost[at]);
+      extreme_score(spec_.weights.q_reward, kBelievedReward, state.data(), flow.observation_dim,
+                    buffers_.candidates + at * size(flow.chunk_dim), flow.chunk_dim, 1,
+                    buffers_.q_reward + at, scratch);
+    }
   }
 
   /// The observation's values, and the chosen one of its candidates.
@@ -121,7 +151,7 @@ class CpuActor final : public Actor<T> {
     const T* observation = buffers_.observations + row * size(spec_.weights.flow.observation_dim);
     if (request_.values)
       mlp_forward(spec_.weights.v_reward, observation, 1, buffers_.v_reward + row, scratch);
-    if (request_.values || by_region)
+    if ((request_.values || by_region) && !spec_.weights.by_surplus)
       mlp_forward(spec_.weights.v_cost, observation, 1, buffers_.v_cost + row, scratch);
 
     const std::size_t chunk = size(spec_.weights.flow.chunk_dim), first = row * size(spec_.candidates);
@@ -131,6 +161,8 @@ class CpuActor final : public Actor<T> {
       best = best_by_region(q_cost, q_reward, spec_.candidates, buffers_.v_cost[row], buffers_.bounds[row]);
     else if (spec_.selection == Selection::within && request_.score)
       best = best_within(q_cost, q_reward, spec_.candidates, buffers_.bounds[row]);
+    else if (spec_.selection == Selection::surplus)
+      best = formula::choice_by_surplus(observation[spec_.weights.flow.observation_dim - 1]);
     else if (request_.score)
       best = least_cost(q_cost, spec_.candidates);
     std::copy_n(buffers_.candidates + (first + size(best)) * chunk, chunk, buffers_.chosen + row * chunk);
@@ -148,7 +180,7 @@ class CpuActor final : public Actor<T> {
   ActionBuffers<T> buffers_;
   ActionRequest request_;
   int parts_ = 1, per_part_ = 1;
-  TaskGroup part_tasks_, choice_tasks_;
+  TaskGroup surplus_tasks_, part_tasks_, choice_tasks_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "cuda/cuda.cuh"
 #include "kernels/dense.cuh"
 #include "kernels/flow.h"
+#include "kernels/surplus.h"
 
 namespace r2pac::cuda {
 namespace {
@@ -72,6 +73,14 @@ __global__ void __launch_bounds__(kThreads)
                                             : chunks[pair * chunk_dim + column - columns];
 }
 
+/// The last number of state i [state_dim] = what bound i leaves beyond V_c.
+__global__ void __launch_bounds__(kThreads)
+    surplus_kernel(const float* bounds, const float* v_cost, int rows, int state_dim, float* states) {
+  const std::size_t row = item();
+  if (row < std::size_t(rows))
+    states[row * state_dim + state_dim - 1] = formula::surplus(bounds[row], v_cost[row]);
+}
+
 /// The values of several critics for all pairs: q [critics, pairs].
 struct CriticValues {
   const float* q;
@@ -88,17 +97,30 @@ struct CriticValues {
   }
 };
 
+/// The last number of the state in each pair [width] = what its row's bound leaves beyond Q_c of the pair.
+__global__ void __launch_bounds__(kThreads)
+    surplus_of_pairs_kernel(const float* bounds, CriticValues q_cost, int rows, int candidates, int state_dim,
+                            int width, float* pairs) {
+  const std::size_t pair = item(), count = std::size_t(rows) * candidates;
+  if (pair < count)
+    pairs[pair * width + state_dim - 1] =
+        formula::surplus(bounds[pair / candidates], q_cost.extreme(pair, count, kBelievedCost));
+}
+
 /// For each observation: Q_c and Q_r [candidates], where they are wanted, and the chosen chunk, by
-/// region or of least Q_c; without Q_c the first chunk. One block an observation; one thread compares, for
-/// the candidates are few.
+/// region, surplus (the last number of the state [state_dim]) or of least Q_c; without Q_c the first chunk.
+/// One block an observation; one thread compares, for the candidates are few.
 __global__ void __launch_bounds__(kThreads)
     choose_kernel(CriticValues q_cost, CriticValues q_reward, Selection selection, int candidates,
-                  int chunk_dim, ActionBuffers<float> buffers) {
+                  int chunk_dim, int state_dim, ActionBuffers<float> buffers) {
   __shared__ int chosen;
   const std::size_t row = blockIdx.x, first = row * candidates, pairs = std::size_t{gridDim.x} * candidates;
   if (threadIdx.x == 0) {
     const bool within = selection == Selection::within;
-    const float bound = selection == Selection::least_cost ? 0 : buffers.bounds[row];
+    const bool by_surplus = selection == Selection::surplus;
+    const int by_state =
+        by_surplus ? formula::choice_by_surplus(buffers.observations[(row + 1) * state_dim - 1]) : -1;
+    const float bound = selection == Selection::least_cost || by_surplus ? 0 : buffers.bounds[row];
     const bool safe = within || (selection == Selection::region && buffers.v_cost[row] <= bound);
     int best = 0;
     CandidateScore<float> of_best{};
@@ -108,8 +130,9 @@ __global__ void __launch_bounds__(kThreads)
         buffers.q_cost[first + c] = score.q_cost = q_cost.extreme(first + c, pairs, kBelievedCost);
       if (q_reward.critics > 0)
         buffers.q_reward[first + c] = score.q_reward = q_reward.extreme(first + c, pairs, kBelievedReward);
-      if (c == 0 || (safe ? formula::beats_in_region(score, of_best, bound, within)
-                          : formula::beats(score.q_cost, of_best.q_cost))) {
+      if (c == 0 || (by_surplus ? c == by_state
+                     : safe     ? formula::beats_in_region(score, of_best, bound, within)
+                                : formula::beats(score.q_cost, of_best.q_cost))) {
         best = c;
         of_best = score;
       }
@@ -189,7 +212,7 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
   View<float> in = x;
   for (std::size_t l = 0; l < first.layers.size(); ++l) {
     const LayerWeights<float>&a = first.layers[l], &b = second.layers[l];
-    const bool last = l + 1 == first.layers.size();
+    const bool last = l + 1 == first.layers.size(), norm_first = first.norm_first && a.gain != nullptr;
     const View<float> y{last ? out : buffers[l % 2], size(x.rows) * size(a.out),
                         static_cast<int>(nets.size()), x.rows, a.out};
     DenseWeights<float> weights;
@@ -201,9 +224,16 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.out = a.out;
     weights.head = last;
     queue_.begin_call(Work::after_everything("layer"));
-    backend_.dense({in, weights, last ? first.output : first.activation, y, {}});
+    backend_.dense({in,
+                    weights,
+                    last         ? first.output
+                    : norm_first ? Activation::identity
+                                 : first.activation,
+                    y,
+                    {}});
     if (a.gain != nullptr)
-      backend_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}});
+      backend_.layer_norm({y, a.gain, a.norm_bias, stride(a.gain, b.gain) / between, y, {}, {}, a.epsilon});
+    if (norm_first) backend_.activate(y, first.activation, y, {});
     in = y;
   }
 }
@@ -256,14 +286,30 @@ void LayeredAction::say_means(const ActionBuffers<float>& buffers, int rows) {
   float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
   const bool several = means.size() > 1;
   float* const out = several ? workspace_->velocity.data() : buffers.candidates;
-  forward(means, {const_cast<float*>(buffers.mean_inputs), 0, 1, rows, w.means.front().layers.front().in},
-          both, out);
+  const View<float> seen{const_cast<float*>(buffers.mean_inputs), 0, 1, rows,
+                         w.means.front().layers.front().in};
+  if (w.by_surplus)
+    for (std::size_t k = 0; k < means.size(); ++k)
+      forward({means[k]}, first_columns(seen, means[k]->layers.front().in), both,
+              out + k * size(rows) * size(w.flow.chunk_dim));
+  else
+    forward(means, seen, both, out);
   if (!several) return;
   launch("candidates", [&](cudaStream_t stream) {
     cuda::launch(gather_candidates_kernel, blocks(size(rows) * means.size() * size(w.flow.chunk_dim)),
                  kThreads, 0, stream, out, rows, static_cast<int>(means.size()), w.flow.chunk_dim,
                  buffers.candidates);
   });
+}
+
+/// States without what follows their first `columns` numbers, in working memory if that is not all.
+View<float> LayeredAction::first_columns(const View<float>& states, int columns) {
+  if (columns == states.cols) return states;
+  View<float> seen = states;
+  seen.data = workspace_->observations.data();
+  seen.cols = columns;
+  make_pairs(states.data, states.rows, 1, columns, nullptr, 0, seen.data);
+  return seen;
 }
 
 void LayeredAction::score(const Call& call) {
@@ -278,6 +324,12 @@ void LayeredAction::score(const Call& call) {
       make_pairs(buffers.observations, rows, spec_.candidates, columns, buffers.candidates, flow.chunk_dim,
                  workspace_->pairs.data());
     made = columns;
+    if (spec_.weights.by_surplus && &nets == &spec_.weights.q_reward)
+      launch("surplus of pairs", [&](cudaStream_t stream) {
+        cuda::launch(surplus_of_pairs_kernel, blocks(size(many)), kThreads, 0, stream, buffers.bounds,
+                     CriticValues{workspace_->q_cost.data(), static_cast<int>(spec_.weights.q_cost.size())},
+                     rows, spec_.candidates, columns, pair, workspace_->pairs.data());
+      });
     std::vector<const MlpWeights<float>*> critics;
     for (const MlpWeights<float>& critic : nets) critics.push_back(&critic);
     float* const both[2] = {workspace_->critics[0].data(), workspace_->critics[1].data()};
@@ -304,7 +356,8 @@ void LayeredAction::enqueue(const Call& call) {
   const ActionBuffers<float>& buffers = call.buffers;
   const ActionRequest& request = call.request;
   const ActionWeights<float>& w = spec_.weights;
-  const Selection selection = request.score ? spec_.selection : Selection::least_cost;
+  const Selection selection =
+      request.score || !needs_cost(spec_.selection) ? spec_.selection : Selection::least_cost;
   const auto values_of = [](const DeviceArray<float>& q, const std::vector<MlpWeights<float>>& critics,
                             bool wanted) {
     return CriticValues{q.data(), wanted ? static_cast<int>(critics.size()) : 0};
@@ -312,6 +365,16 @@ void LayeredAction::enqueue(const Call& call) {
   float* const both[2] = {workspace_->values[0].data(), workspace_->values[1].data()};
   const View<float> observations{const_cast<float*>(buffers.observations), 0, 1, request.rows,
                                  w.flow.observation_dim};
+  const auto evaluate = [&](const MlpWeights<float>& value, float* out) {
+    forward({&value}, first_columns(observations, value.layers.front().in), both, out);
+  };
+  if (w.by_surplus) {
+    evaluate(w.v_cost, buffers.v_cost);
+    launch("surplus", [&](cudaStream_t stream) {
+      cuda::launch(surplus_kernel, blocks(size(request.rows)), kThreads, 0, stream, buffers.bounds,
+                   buffers.v_cost, request.rows, w.flow.observation_dim, buffers.observations);
+    });
+  }
   if (!spec_.chunks_are_given && !call.only_q_reward) {
     if (w.denoiser.exists())
       denoise(buffers, request.rows);
@@ -321,23 +384,14 @@ void LayeredAction::enqueue(const Call& call) {
       say_means(buffers, request.rows);
   }
   if (request.score || request.q_reward) score(call);
-  const auto evaluate = [&](const MlpWeights<float>& value, float* out) {
-    View<float> seen = observations;
-    seen.cols = value.layers.front().in;
-    if (seen.cols != observations.cols) {  // without what follows the observation
-      seen.data = workspace_->observations.data();
-      make_pairs(buffers.observations, request.rows, 1, seen.cols, nullptr, 0, seen.data);
-    }
-    forward({&value}, seen, both, out);
-  };
   if (request.values) evaluate(w.v_reward, buffers.v_reward);
-  if (request.values || selection == Selection::region) evaluate(w.v_cost, buffers.v_cost);
+  if ((request.values || selection == Selection::region) && !w.by_surplus) evaluate(w.v_cost, buffers.v_cost);
   launch("choice", [&](cudaStream_t stream) {
     cuda::launch(choose_kernel, request.rows, kThreads, 0, stream,
                  call.only_q_reward && request.score ? CriticValues{buffers.q_cost, 1}
                                                      : values_of(workspace_->q_cost, w.q_cost, request.score),
                  values_of(workspace_->q_reward, w.q_reward, request.q_reward), selection, spec_.candidates,
-                 w.flow.chunk_dim, buffers);
+                 w.flow.chunk_dim, w.flow.observation_dim, buffers);
   });
 }
 

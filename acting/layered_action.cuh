@@ -57,6 +57,7 @@ class LayeredAction final : public Actor<float> {
   void denoise(const ActionBuffers<float>& buffers, int rows);
   void say_means(const ActionBuffers<float>& buffers, int rows);
   void score(const Call& call);
+  View<float> first_columns(const View<float>& states, int columns);
   void make_pairs(const float* states, int rows, int candidates, int columns, const float* chunks,
                   int chunk_dim, float* pairs);
   void forward(const std::vector<const MlpWeights<float>*>& nets, const View<float>& x, float* const* buffers,

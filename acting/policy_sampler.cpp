@@ -52,10 +52,9 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
   if (options.num_candidates > 1 && !acting.has_critics())
     throw InvalidArgument("Sampler: num_candidates must be 1 where no critics choose");
   if (options.by_flow) acting_.mean.clear();
-  if (!acting_.mean.empty() && options.num_candidates != networks.declared(acting_.mean).count)
+  if (!acting_.mean.empty() && options.num_candidates != said_chunks(networks, acting_))
     throw InvalidArgument("Sampler: num_candidates must be " +
-                          std::to_string(networks.declared(acting_.mean).count) +
-                          " for a deterministic actor");
+                          std::to_string(said_chunks(networks, acting_)) + " for a deterministic actor");
   if (acting_.denoises())
     take_denoiser();
   else if (acting_.mean.empty())
@@ -69,6 +68,7 @@ Sampler<T>::Sampler(Networks<T>& networks, const ActingNetworks& acting, Normali
     weights_.v_cost = weights(networks.online, acting.v_cost, 0);
   }
   if (options.num_candidates == 1) options_.selection = Selection::least_cost;  // there is nothing to choose
+  weights_.by_surplus = acting.by_surplus();
   if (sees_budget() && !(options.greatest_budget > 0))
     throw InvalidArgument("Sampler: the greatest budget must be above 0");
   actor_ = make_actor<T>(*device_, {weights_, options.flow, options.num_candidates, options_.selection});
@@ -112,19 +112,25 @@ FlowWeights<T> Sampler<T>::flow_weights() {
 /// each. They may have their first layers in common.
 template <class T>
 void Sampler<T>::take_mean() {
-  const Network& mean = networks_.declared(acting_.mean);
-  const Network& first = acting_.trunk.empty() ? mean : networks_.declared(acting_.trunk);
-  for (int k = 0; k < mean.count; ++k) {
-    MlpWeights<T>& own = weights_.means.emplace_back(weights(networks_.online, mean.name, k));
-    if (!acting_.trunk.empty()) {
-      const std::vector<LayerWeights<T>> shared = weights(networks_.online, first.name, 0).layers;
+  take_mean(acting_.trunk, acting_.mean);
+  if (!acting_.safe_mean.empty()) take_mean(acting_.safe_trunk, acting_.safe_mean);
+  const Network& first = networks_.declared(acting_.trunk.empty() ? acting_.mean : acting_.trunk);
+  mean_inputs_ = first.input_width();
+  weights_.flow.observation_dim = acting_.by_surplus() ? mean_inputs_ : first.inputs.front().width;
+  weights_.flow.chunk_dim = networks_.declared(acting_.mean).outputs;
+}
+
+/// Adds the networks of an actor. trunk: empty where they have none in common.
+template <class T>
+void Sampler<T>::take_mean(const std::string& trunk, const std::string& mean) {
+  for (int k = 0; k < networks_.declared(mean).count; ++k) {
+    MlpWeights<T>& own = weights_.means.emplace_back(weights(networks_.online, mean, k));
+    if (!trunk.empty()) {
+      const std::vector<LayerWeights<T>> shared = weights(networks_.online, trunk, 0).layers;
       own.layers.insert(own.layers.begin(), shared.begin(), shared.end());
     }
     own.output = Activation::tanh;
   }
-  mean_inputs_ = first.input_width();
-  weights_.flow.observation_dim = first.inputs.front().width;
-  weights_.flow.chunk_dim = mean.outputs;
 }
 
 /// The followers of a denoiser's networks.
@@ -167,6 +173,7 @@ MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& 
   const int net = members.first + member;
   MlpWeights<T> result;
   result.activation = mlp.activation;
+  result.norm_first = mlp.norm_first;
   for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
     const DenseLayer& layer = mlp.layers[i];
     LayerWeights<T> w;
@@ -180,6 +187,7 @@ MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& 
     if (i < mlp.norms.size()) {
       w.gain = parameters.value(mlp.norms[i].gain, net);
       w.norm_bias = parameters.value(mlp.norms[i].bias, net);
+      w.epsilon = static_cast<T>(mlp.norms[i].epsilon);
     }
     result.layers.push_back(w);
   }
@@ -210,11 +218,11 @@ double Sampler<T>::multiply_adds() const {
     for (const LayerWeights<T>& layer : net.layers) total += static_cast<double>(rows) * layer.in * layer.out;
   };
   for (const MlpWeights<T>& mean : weights_.means) add(mean, 1);
-  if (options_.num_candidates > 1)
+  if (options_.num_candidates > 1 && needs_cost(options_.selection))
     for (const MlpWeights<T>& critic : weights_.q_cost) add(critic, options_.num_candidates);
   if (needs_reward(options_.selection))
     for (const MlpWeights<T>& critic : weights_.q_reward) add(critic, options_.num_candidates);
-  if (options_.selection == Selection::region) add(weights_.v_cost, 1);
+  if (options_.selection == Selection::region || weights_.by_surplus) add(weights_.v_cost, 1);
   return total;
 }
 
@@ -266,13 +274,14 @@ void Sampler<T>::load(std::span<const T> observations, std::span<const double> s
 template <class T>
 void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent,
                              std::span<const std::int64_t> steps) {
-  if (!needs_reward(options_.selection) && !mean_reads_bound() && !sees_budget()) return;
+  if (!needs_reward(options_.selection) && !mean_reads_bound() && !state_is_longer()) return;
   bool changed = bounds_on_host_.size() < rows;
   if (changed) bounds_on_host_.resize(rows);
   for (std::size_t i = 0; i < rows; ++i) {
-    const auto bound = static_cast<T>(bound_within(options_.budget, options_.threshold,
-                                                   spent.empty() ? std::nullopt : std::optional(spent[i]),
-                                                   steps.empty() ? 0 : steps[i]));
+    auto bound = static_cast<T>(bound_within(options_.budget, options_.threshold,
+                                             spent.empty() ? std::nullopt : std::optional(spent[i]),
+                                             steps.empty() ? 0 : steps[i]));
+    if (weights_.by_surplus) bound = std::min(bound, static_cast<T>(options_.greatest_budget));
     changed |= bound != bounds_on_host_[i];
     bounds_on_host_[i] = bound;
   }
@@ -363,10 +372,11 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
   load_noise(noise);
   ActionRequest request;
   request.rows = static_cast<int>(n);
-  request.score = options_.num_candidates > 1 || !out.q_cost.empty() || !out.candidate_q_cost.empty();
   request.values = !out.v_cost.empty();
   request.q_reward =
       needs_reward(options_.selection) || !out.q_reward.empty() || !out.candidate_q_reward.empty();
+  request.score = (options_.num_candidates > 1 && needs_cost(options_.selection)) || !out.q_cost.empty() ||
+                  !out.candidate_q_cost.empty() || (request.q_reward && weights_.by_surplus);
   act(*actor_, request);
 
   chosen_.copy_out(out.chunk.data(), n * chunk);
@@ -405,9 +415,9 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
   candidates_.copy_in(chunks.data(), chunks.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);
-  request.score = !q_cost.empty();
   request.values = !v_reward.empty() || !v_cost.empty();
   request.q_reward = !q_reward.empty();
+  request.score = !q_cost.empty() || (request.q_reward && weights_.by_surplus);
   act(*scorer_, request);
   copy_if_wanted(chosen_q_reward_, q_reward);
   copy_if_wanted(chosen_q_cost_, q_cost);

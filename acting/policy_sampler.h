@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ namespace r2pac {
 /// The input by which a deterministic actor learns how much its chunk may cost, as a share of
 /// SamplerOptions::bound_unit in [0, 1].
 inline constexpr char kBoundInput[] = "bound";
+/// The input by which networks learn what a budget leaves beyond V_c (formula::surplus). It follows the
+/// observation.
+inline constexpr char kSurplusInput[] = "surplus";
 
 /// The parts of a denoiser, by name.
 struct DenoiserNames {
@@ -34,6 +38,8 @@ struct ActingNetworks {
   std::string mean = {};
   /// The network whose output, after its activation, is what `mean` reads; empty: it reads observations.
   std::string trunk = {};
+  /// A second actor, which sees no surplus and says the last candidate; empty: there is none.
+  std::string safe_mean = {}, safe_trunk = {};
   /// Or a denoiser, whose followers propose chunks, and its schedule.
   DenoiserNames denoiser = {};
   DiffusionSchedule diffusion = {};
@@ -41,8 +47,10 @@ struct ActingNetworks {
   std::string q_reward = {}, v_reward = {}, q_cost = {}, v_cost = {};
   /// Whether the critics judge as they are trained, and not their followers.
   bool online_critics = false;
-  /// Whether each decision switches between candidates by Selection::within and BudgetRule::discounted.
-  bool switches = false;
+  /// Set: each decision switches between candidates so, and by BudgetRule::discounted.
+  std::optional<Selection> switch_by = {};
+  bool switches() const { return switch_by.has_value(); }
+  bool by_surplus() const { return switch_by == Selection::surplus; }
   bool has_critics() const { return !q_cost.empty(); }
   bool denoises() const { return !denoiser.entrance.empty(); }
   /// Noise of a chunk's size that one candidate takes.
@@ -57,7 +65,8 @@ struct SamplerOptions {
   EpisodeBudget budget = {};  ///< may leave less
   bool by_flow = false;       ///< the flow acts, even where there is a deterministic actor, too
   double bound_unit = 0;      ///< the bound of share 1 for the input `bound`; not above 0: all shares are 0
-  /// Greatest bound that networks which see it as their budget have learned; > 0 if there are any.
+  /// Greatest bound that networks have learned which see it as their budget, > 0 if there are any; or the
+  /// greatest one of which there is a surplus, >= 0.
   double greatest_budget = 0;
 };
 
@@ -72,6 +81,12 @@ struct SampleOutputs {
   /// candidates]. Each may be empty.
   std::span<T> candidates = {}, candidate_q_cost = {}, candidate_q_reward = {};
 };
+
+/// How many chunks the deterministic actor of some networks says: its candidates.
+template <class T>
+int said_chunks(const Networks<T>& networks, const ActingNetworks& acting) {
+  return networks.declared(acting.mean).count + (acting.safe_mean.empty() ? 0 : 1);
+}
 
 template <class T>
 class Sampler {
@@ -116,9 +131,10 @@ class Sampler {
  private:
   void reserve(std::size_t rows);
   std::size_t observation_dim() const { return normalization_.mean.size(); }
-  bool sees_budget() const {
+  bool state_is_longer() const {
     return static_cast<std::size_t>(weights_.flow.observation_dim) > observation_dim();
   }
+  bool sees_budget() const { return state_is_longer() && !acting_.by_surplus(); }
   bool mean_reads_bound() const { return mean_inputs_ > weights_.flow.observation_dim; }
   void load(std::span<const T> observations, std::span<const double> spent,
             std::span<const std::int64_t> steps);
@@ -130,6 +146,7 @@ class Sampler {
   void take_denoiser();
   void load_noise(std::span<const T> noise);
   void take_mean();
+  void take_mean(const std::string& trunk, const std::string& mean);
   MlpWeights<T> weights(Parameters<T>& parameters, const std::string& network, int member) const;
   std::vector<MlpWeights<T>> critics(const std::string& network) const;
 

@@ -15,13 +15,19 @@ enum class Selection {
            ///< where there is none, or the state is not safe, the one of least Q_c
   within,  ///< of those with Q_c < bound the one of greatest Q_r, in whatever state; where there is none, the
            ///< one of least Q_c. Of methods that switch between actors, which no setting changes
+  surplus,  ///< of two the first, unless the surplus of the bound over V_c is less than kLeastSurplus.
+            ///< Likewise
 };
 
-/// "least-cost" or "region", as settings and --select spell it; or "within".
+/// Cost, as a value, that must be left beyond V_c for the first of two actors under Selection::surplus.
+inline constexpr double kLeastSurplus = 0.1;
+
+/// "least-cost" or "region", as settings and --select spell it; or "within" or "surplus".
 constexpr const char* selection_name(Selection selection) {
   return selection == Selection::least_cost ? "least-cost"
          : selection == Selection::region   ? "region"
-                                            : "within";
+         : selection == Selection::within   ? "within"
+                                            : "surplus";
 }
 
 /// The selection of that name, if there is one that can be chosen.
@@ -31,8 +37,11 @@ constexpr std::optional<Selection> selection_of(std::string_view name) {
   return std::nullopt;
 }
 
-/// Whether a choice asks for Q_r, and reads a bound.
-constexpr bool needs_reward(Selection selection) { return selection != Selection::least_cost; }
+/// Whether a choice asks for Q_r and reads a bound, and whether it asks for Q_c.
+constexpr bool needs_reward(Selection selection) {
+  return selection == Selection::region || selection == Selection::within;
+}
+constexpr bool needs_cost(Selection selection) { return selection != Selection::surplus; }
 
 /// What a choice knows of one candidate.
 template <class T>
@@ -42,6 +51,12 @@ struct CandidateScore {
 };
 
 namespace formula {
+
+/// Which of two candidates acts under Selection::surplus. A NaN leaves the first.
+template <class T>
+R2_FORMULA int choice_by_surplus(T surplus) {
+  return surplus < static_cast<T>(kLeastSurplus) ? 1 : 0;
+}
 
 /// Whether a later candidate's Q_c beats the best so far: of equal ones the first stays, and a NaN is beaten
 /// by all.

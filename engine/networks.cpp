@@ -20,6 +20,7 @@ template <class T>
 Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, const Network& kind) {
   Mlp mlp;
   mlp.activation = kind.activation;
+  mlp.norm_first = kind.norm_first;
   int width = kind.input_width();
   constexpr double kFlaxEpsilon = 1e-6;
   if (kind.input_norm) mlp.input_norm = add_norm(parameters, name + ".norm", nets, width, kFlaxEpsilon);
@@ -29,7 +30,9 @@ Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, const 
     const std::string layer = name + "." + std::to_string(i);
     mlp.layers.push_back(add_dense(parameters, layer, nets, width, next));
     mlp.layers.back().head = head;
-    if (kind.layer_norm && !head) mlp.norms.push_back(add_norm(parameters, layer + ".norm", nets, next));
+    if (kind.layer_norm && !head)
+      mlp.norms.push_back(
+          add_norm(parameters, layer + ".norm", nets, next, kind.norm_first ? kFlaxEpsilon : kNormEpsilon));
     width = next;
   }
   return mlp;
@@ -259,10 +262,12 @@ template <class T>
 Tensor<T> apply(Tape<T>& tape, Parameters<T>& parameters, const Mlp& mlp, Tensor<T> x, Gradient gradient) {
   if (mlp.input_norm) x = layer_norm(tape, parameters, *mlp.input_norm, x, gradient);
   for (std::size_t i = 0; i < mlp.layers.size(); ++i) {
-    const bool hidden = i + 1 < mlp.layers.size();
-    x = dense_layer(tape, parameters, mlp.layers[i], x, hidden ? mlp.activation : Activation::identity,
-                    gradient);
-    if (hidden && !mlp.norms.empty()) x = layer_norm(tape, parameters, mlp.norms[i], x, gradient);
+    const bool hidden = i + 1 < mlp.layers.size(), norm = hidden && !mlp.norms.empty(),
+               norm_first = norm && mlp.norm_first;
+    x = dense_layer(tape, parameters, mlp.layers[i], x,
+                    hidden && !norm_first ? mlp.activation : Activation::identity, gradient);
+    if (norm) x = layer_norm(tape, parameters, mlp.norms[i], x, gradient);
+    if (norm_first) x = activate(tape, x, mlp.activation);
   }
   return x;
 }

@@ -32,9 +32,12 @@ struct Network {
   std::vector<int> hidden;  ///< widths of the hidden layers
   Activation activation = Activation::gelu_erf;
   bool layer_norm = false;  ///< after each hidden activation
+  bool norm_first = false;  ///< of layer_norm: before each hidden activation instead, with Flax's epsilon
   bool followed = false;    ///< has a follower, the moving average of its weights
   double rate = 1;          ///< learning rate as a share of the run's
   double cosine_steps = 0;  ///< > 0: the rate falls to zero over so many updates, by half a cosine
+  bool rate_stays = false;  ///< whatever the run's rate_decay is
+  double clip_norm = 0;     ///< > 0: greatest norm of the gradient of the networks that move together
   double polyak = 0;        ///< > 0: of its follower, in place of the run's
   bool input_norm = false;  ///< a layer normalisation of its input, with Flax's epsilon
   std::optional<Initializer> initializer = {};  ///< in place of the run's
@@ -69,6 +72,7 @@ struct Declaration {
 struct Mlp {
   std::vector<DenseLayer> layers;
   std::vector<NormLayer> norms;  ///< empty, or one after each hidden layer
+  bool norm_first = false;       ///< before its activation
   std::optional<NormLayer> input_norm = {};
   Activation activation = Activation::gelu_erf;
 };

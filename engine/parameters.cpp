@@ -1,6 +1,10 @@
 #include "engine/parameters.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <numeric>
+#include <span>
 
 #include "base/error.h"
 #include "base/philox.h"
@@ -137,12 +141,44 @@ void initialize_lecun(Parameters<T>& parameters, const DenseLayer& layer, std::u
   parameters.values().copy_in(values.data(), values.size(), entry.offset);
 }
 
+/// By Gram and Schmidt from normal vectors, each against those before it.
+template <class T>
+void initialize_orthogonal(Parameters<T>& parameters, const DenseLayer& layer, std::uint64_t seed) {
+  const auto& entry = parameters.entry(layer.weight);
+  const auto in = static_cast<std::size_t>(layer.in), out = static_cast<std::size_t>(layer.out),
+             count = std::min(in, out), length = std::max(in, out);
+  std::vector<T> values(entry.shape.size());
+  std::vector<double> vectors(count * length);
+  for (std::size_t first = 0; first < values.size(); first += in * out) {  // of a net
+    for (std::size_t k = 0; k < vectors.size(); ++k)
+      vectors[k] = static_cast<double>(random_normal(seed, Purpose::initial_weights, 0,
+                                                     static_cast<std::uint32_t>(entry.key),
+                                                     static_cast<std::uint32_t>(first + k)));
+    for (std::size_t v = 0; v < count; ++v) {
+      const std::span<double> vector(vectors.data() + v * length, length);
+      for (std::size_t u = 0; u < v; ++u) {
+        const std::span<const double> before(vectors.data() + u * length, length);
+        const double product = std::inner_product(vector.begin(), vector.end(), before.begin(), 0.0);
+        for (std::size_t i = 0; i < length; ++i) vector[i] -= product * before[i];
+      }
+      const double norm = std::sqrt(std::inner_product(vector.begin(), vector.end(), vector.begin(), 0.0));
+      for (double& number : vector) number /= norm;
+    }
+    for (std::size_t row = 0; row < in; ++row)
+      for (std::size_t col = 0; col < out; ++col)
+        values[first + row * out + col] = static_cast<T>(
+            std::numbers::sqrt2 * (in >= out ? vectors[col * length + row] : vectors[row * length + col]));
+  }
+  parameters.values().copy_in(values.data(), values.size(), entry.offset);
+}
+
 }  // namespace
 
 template <class T>
 void initialize_dense(Parameters<T>& parameters, const DenseLayer& layer, Initializer initializer,
                       std::uint64_t seed) {
   if (initializer == Initializer::lecun) return initialize_lecun(parameters, layer, seed);
+  if (initializer == Initializer::orthogonal) return initialize_orthogonal(parameters, layer, seed);
   const bool torch = initializer == Initializer::torch;
   const double weight_bound = torch ? 1 / std::sqrt(layer.in) : std::sqrt(6.0 / (layer.in + layer.out));
   const auto fill = [&](int index, double bound) {

@@ -12,9 +12,11 @@ namespace r2pac {
 
 /// How a layer's weights start.
 enum class Initializer {
-  torch,   ///< weights and biases uniform on +-1/sqrt(fan in), as torch.nn.Linear
-  xavier,  ///< weights uniform on +-sqrt(6 / (fan in + fan out)), biases zero
-  lecun,   ///< weights of variance 1 / fan in, normal within two deviations; biases zero
+  torch,       ///< weights and biases uniform on +-1/sqrt(fan in), as torch.nn.Linear
+  xavier,      ///< weights uniform on +-sqrt(6 / (fan in + fan out)), biases zero
+  lecun,       ///< weights of variance 1 / fan in, normal within two deviations; biases zero
+  orthogonal,  ///< of a matrix the rows or the columns, whichever are fewer, orthogonal of norm sqrt(2);
+               ///< biases zero
 };
 
 /// Of a packed weight: W, or its transpose for gradients of inputs.

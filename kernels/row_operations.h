@@ -18,6 +18,7 @@
 #include "kernels/regression.h"
 #include "kernels/rows.h"
 #include "kernels/sampling.h"
+#include "kernels/surplus.h"
 
 namespace r2pac {
 
@@ -34,7 +35,7 @@ using RowOperation = std::variant<
     LinearLoss<T>, LinearLossGradient<T>, MeanOfFar<T>, MeanOfFarGradient<T>, DualAscent<T>, DiceRatio<T>,
     DiceLoss<T>, DiceGradient<T>, BoundLevel<T>, BoundPower<T>, BoundTerms<T>, BoundGradient<T>, Perturb<T>,
     BeforeTanh<T>, HeadWeights<T>, FeasibilityWeights<T>, DrawTimes<T>, ClampColumns<T>, DiffuseActions<T>,
-    FourierFeatures<T>, FourierFeaturesGradient<T>>;
+    FourierFeatures<T>, FourierFeaturesGradient<T>, DrawSurplus<T>, Surplus<T>>;
 
 /// On the CPU: rows 0 .. rows - 1, one after the other.
 template <class T>

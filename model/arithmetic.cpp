@@ -56,11 +56,17 @@ double training_gflop(const Settings& settings, const Method<float>& method) {
 double action_gflop(const Settings& settings, const Method<float>& method) {
   const ActingNetworks& acting = method.acting;
   if (!acting.mean.empty()) {
-    const int heads = acting.switches ? settings.heads : 1;  // each runs the trunk
+    const double means = forward_of(method, acting.mean);
+    if (acting.by_surplus())
+      return 2 *
+             (forward_of(method, acting.v_cost) + forward_of(method, acting.trunk) + means +
+              forward_of(method, acting.safe_trunk) + forward_of(method, acting.safe_mean)) /
+             1e9;
+    const int heads = acting.switches() ? settings.heads : 1;  // each runs the trunk
     const double judged =
-        acting.switches ? heads * (forward_of(method, acting.q_cost) + forward_of(method, acting.q_reward))
-                        : 0;
-    return 2 * (heads * forward_of(method, acting.trunk) + forward_of(method, acting.mean) + judged) / 1e9;
+        acting.switches() ? heads * (forward_of(method, acting.q_cost) + forward_of(method, acting.q_reward))
+                          : 0;
+    return 2 * (heads * forward_of(method, acting.trunk) + means + judged) / 1e9;
   }
   const bool guided = settings.label == ActingLabel::good && settings.guidance_scale != 1;
   const double flow = forward_of(method, acting.velocity) * settings.flow_steps * (guided ? 2 : 1);

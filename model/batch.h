@@ -18,6 +18,9 @@ struct Dimensions {
   bool operator==(const Dimensions&) const = default;
 };
 
+/// Within which FISOR and BCRL keep the data's actions.
+inline constexpr double kInnerActionBound = 1 - 1e-5;
+
 template <class T>
 struct Batch {
   Tensor<T> observations, actions, next_observations;  // [1, B, S], [1, B, hA], [1, B, S]

@@ -15,11 +15,6 @@ namespace {
 
 constexpr double kActorRateSteps = 1e6;  // of the published schedule of the actor's rate
 
-/// What a head imitates: shares of the weights by the advantages of reward and cost.
-struct Shares {
-  double reward, cost;
-};
-
 /// Of head k of K >= 2: the first one earns, the last one saves, those between do both.
 Shares shares_of(int k, int heads) {
   if (k == 0) return {1, 0};
@@ -46,27 +41,6 @@ void learn_critics(Recorder<T>& r) {
   trace_learning(r);
 }
 
-/// How much each window weighs for a head, [1, B, 1].
-template <class T>
-Tensor<T> head_weight(Recorder<T>& r, const Shares& shares) {
-  const auto [reward, cost] = believed_estimates(r);
-  const Tensor<T> weight = r.tape().value("weight", cost.v->shape);
-  r.tape().row_operation("head weights", cost.v->shape.rows,
-                         {reward.believed, reward.v, cost.believed, cost.v}, {weight},
-                         [=, reward = reward, cost = cost, settings = r.settings()](const Slice& slice) {
-                           return HeadWeights<T>{reward.believed->view(slice),
-                                                 reward.v->view(slice),
-                                                 cost.believed->view(slice),
-                                                 cost.v->view(slice),
-                                                 static_cast<T>(shares.reward),
-                                                 static_cast<T>(shares.cost),
-                                                 static_cast<T>(settings.advantage_temperature),
-                                                 static_cast<T>(std::log(settings.weight_cap)),
-                                                 weight->view(slice)};
-                         });
-  return weight;
-}
-
 /// Each head imitates the data by its weights, as a Gaussian of deviation 1; the loss is the mean over heads.
 template <class T>
 void learn_actor(Recorder<T>& r) {
@@ -81,7 +55,8 @@ void learn_actor(Recorder<T>& r) {
   const int heads = means->shape.nets;
   for (int k = 0; k < heads; ++k) {
     const Shares shares = shares_of(k, heads);
-    const Tensor<T> weight = head_weight(r, {shares.reward / heads, shares.cost / heads});
+    const Tensor<T> weight =
+        head_weight(r, believed_estimates(r), {shares.reward / heads, shares.cost / heads});
     const std::string name = "head." + std::to_string(k);
     r.loss(name, gaussian_loss(tape, "loss " + name, tape.members(means, k, 1), log_deviation, batch.actions,
                                weight));
@@ -118,7 +93,8 @@ Method<T> caps_method(const Settings& settings, Dimensions dimensions, const Dat
   method.inspect = inspect_values<T>;
   method.acting = judging_networks();
   act_by_mean(kActor, method.acting);
-  method.acting.online_critics = method.acting.switches = true;
+  method.acting.online_critics = true;
+  method.acting.switch_by = Selection::within;
   return method;
 }
 

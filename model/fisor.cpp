@@ -17,7 +17,6 @@ namespace {
 
 // Constants of the published code.
 constexpr int kCriticRows = 256;  // of the batch, at most
-constexpr double kActionBound = 1 - 1e-5;
 constexpr double kCostTemperature = 5, kCostCap = 150;
 constexpr int kPasses = 2;  // of the actor in a step, each over its part of the batch
 
@@ -33,7 +32,7 @@ template <class T>
 Rows<T> rows_of_step(Recorder<T>& r, int first, int count) {
   return r.template once<Rows<T>>("rows " + std::to_string(first) + " " + std::to_string(count), [&] {
     const Batch<T> batch = r.batch_rows(first, count);
-    const Tensor<T> actions = clamp_columns(r.tape(), batch.actions, kActionBound);
+    const Tensor<T> actions = clamp_columns(r.tape(), batch.actions, kInnerActionBound);
     return Rows<T>{batch, actions, concatenate<T>(r.tape(), {batch.observations, actions})};
   });
 }

@@ -55,11 +55,13 @@ struct GaussianHeads {
   Tensor<T> mean, log_deviation;  // [1, B, C], the latter not clamped
 };
 
-/// What the network says of x [1, B, inputs].
+/// What the network says of x [1, B, inputs]. dropout: factors of the features, or null.
 template <class T>
-GaussianHeads<T> gaussian_heads(Recorder<T>& r, const GaussianNetwork& names, Weights weights, Tensor<T> x) {
-  const Tensor<T> features =
+GaussianHeads<T> gaussian_heads(Recorder<T>& r, const GaussianNetwork& names, Weights weights, Tensor<T> x,
+                                Tensor<T> dropout = nullptr) {
+  Tensor<T> features =
       activate(r.tape(), r.apply({{names.trunk, weights, x}}).front(), r.settings().activation);
+  if (dropout != nullptr) features = drop_out(r.tape(), features, dropout);
   const auto heads = r.apply({{names.mean, weights, features}, {names.log_deviation, weights, features}});
   return {heads[0], heads[1]};
 }

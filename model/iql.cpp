@@ -1,5 +1,7 @@
 #include "model/iql.h"
 
+#include <cmath>
+
 #include "engine/losses.h"
 #include "engine/sampling.h"
 #include "model/budget.h"
@@ -19,6 +21,26 @@ Tensor<T> believed(Recorder<T>& r, const Signal& signal, Tensor<T> q) {
 template <class T>
 Tensor<T> mean_of_critics(Recorder<T>& r, Tensor<T> q) {
   return filled(r.tape(), "mean of critics", {1, q->shape.rows, 1}, 1.0 / q->shape.nets);
+}
+
+template <class T>
+Tensor<T> head_weight(Recorder<T>& r, const Estimates<T>& estimates, const Shares& shares) {
+  const auto [reward, cost] = estimates;
+  const Tensor<T> weight = r.tape().value("weight", cost.v->shape);
+  r.tape().row_operation("head weights", cost.v->shape.rows,
+                         {reward.believed, reward.v, cost.believed, cost.v}, {weight},
+                         [=, reward = reward, cost = cost, settings = r.settings()](const Slice& slice) {
+                           return HeadWeights<T>{reward.believed->view(slice),
+                                                 reward.v->view(slice),
+                                                 cost.believed->view(slice),
+                                                 cost.v->view(slice),
+                                                 static_cast<T>(shares.reward),
+                                                 static_cast<T>(shares.cost),
+                                                 static_cast<T>(settings.advantage_temperature),
+                                                 static_cast<T>(std::log(settings.weight_cap)),
+                                                 weight->view(slice)};
+                         });
+  return weight;
 }
 
 std::vector<Network> iql_networks(const Settings& settings, Dimensions dimensions) {
@@ -94,6 +116,7 @@ void trace_learning(Recorder<T>& r) {
   template Estimates<T> learning_estimates(Recorder<T>&);                                                \
   template Estimates<T> believed_estimates(Recorder<T>&);                                                \
   template Tensor<T> believed(Recorder<T>&, const Signal&, Tensor<T>);                                   \
+  template Tensor<T> head_weight(Recorder<T>&, const Estimates<T>&, const Shares&);                      \
   template Tensor<T> mean_of_critics(Recorder<T>&, Tensor<T>);                                           \
   template void learn(Recorder<T>&, const Signal&, const Estimate<T>&, Tensor<T>, Tensor<T>, Tensor<T>); \
   template void trace_learning(Recorder<T>&);

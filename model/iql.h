@@ -57,6 +57,14 @@ void learn(Recorder<T>& r, const Signal& signal, const Estimate<T>& estimate, Te
 template <class T>
 Tensor<T> mean_of_critics(Recorder<T>& r, Tensor<T> q);
 
+/// What an actor imitates: shares of the weights by the advantages of reward and of cost.
+struct Shares {
+  double reward, cost;
+};
+/// How much each window weighs for an actor of these shares, [1, B, 1].
+template <class T>
+Tensor<T> head_weight(Recorder<T>& r, const Estimates<T>& estimates, const Shares& shares);
+
 /// The stage in which critics and values learn, by what `record` records.
 template <class T>
 Stage<T> critics_stage(const std::function<void(Recorder<T>&)>& record) {

@@ -86,6 +86,8 @@ Method<T> coptidice_method(const Settings& settings, Dimensions dimensions, cons
 template <class T>
 Method<T> caps_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
 template <class T>
+Method<T> bcrl_method(const Settings& settings, Dimensions dimensions, const DataFacts<T>& facts);
+template <class T>
 Method<T> fisor_method(const Settings& settings, Dimensions dimensions);
 template <class T>
 Method<T> bc_method(const Settings& settings, Dimensions dimensions);

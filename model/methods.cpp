@@ -13,6 +13,7 @@ Method<T> make_method(const Settings& settings, Dimensions dimensions, const Dat
   if (settings.method == "coptidice") return coptidice_method(settings, dimensions, facts);
   if (settings.method == "cpq") return cpq_method(settings, dimensions, facts);
   if (settings.method == "caps") return caps_method(settings, dimensions, facts);
+  if (settings.method == "bcrl") return bcrl_method(settings, dimensions, facts);
   if (settings.method == "fisor") return fisor_method<T>(settings, dimensions);
   throw InvalidArgument("make_method: there is no method `" + settings.method + "`");
 }

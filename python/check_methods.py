@@ -36,6 +36,7 @@ class Part(NamedTuple):
     cosine: float = 0.0  # updates over which the rate falls to zero by half a cosine; 0: it stays
     polyak: float = 0.0  # of the followers; 0: as the settings say
     update: tuple = (0, 1)  # which of a step's updates of these networks it is, and how many there are
+    clip: float = 0.0  # greatest norm of the gradient of them all; 0: any
 
 
 def relu(x):
@@ -272,6 +273,88 @@ class CAPS:
         return self.known
 
 
+class BCRL:
+    """Budgets are absolute here: the networks see how far a budget is above what a state or an action costs."""
+
+    def __init__(self, settings, data):
+        self.s = settings
+        self.greatest = data.ranges()["cost_range"][1] / (1 - settings["discount"])
+        self.known = {"threshold": data.limit_as_value(settings["cost_limit"]), "episode_steps": data.longest,
+                      "greatest_budget": self.greatest}
+
+    def value(self, p, net, *parts):
+        x, i = jnp.hstack(parts), 0
+        while f"{net}.{i + 1}.weight" in p:
+            x = x @ p[f"{net}.{i}.weight"].reshape(x.shape[1], -1) + p[f"{net}.{i}.bias"]
+            if self.s["layer_norm"]:
+                centred = x - x.mean(1, keepdims=True)
+                x = centred / jnp.sqrt((centred**2).mean(1, keepdims=True) + 1e-6)
+                x = x * p[f"{net}.{i}.norm.gain"].ravel() + p[f"{net}.{i}.norm.bias"].ravel()
+            x, i = relu(x), i + 1
+        return x @ p[f"{net}.{i}.weight"].ravel() + p[f"{net}.{i}.bias"]
+
+    def parts(self, b, s):
+        states, after = b["observations"], b["next_observations"]
+        actions = np.clip(b["actions"], -0.99999, 0.99999)
+        gamma, beta, cap = (self.s[name] for name in ("discount", "advantage_temperature", "weight_cap"))
+        taus = [self.s["expectile"] if self.s[name] == "auto" else self.s[name]
+                for name in ("expectile", "cost_expectile")]
+
+        def costs(now):
+            return twins(now["target"], "q_c", states, actions).max(0), self.value(now["online"], "v_c", states)
+
+        def surpluses(now, drawn):
+            of_action, of_state = costs(now)
+            budget = drawn + jnp.maximum(of_action, of_state)
+            return (budget - of_action)[:, None], (budget - of_state)[:, None]
+
+        def cost_value(p, now):
+            over = costs(now)[0] - self.value(p, "v_c", states)
+            return {"v_c": (jnp.where(over < 0, taus[1], 1 - taus[1]) * over**2).mean()}
+
+        def cost_critic(p, now):
+            target = b["costs"] + gamma * b["mask"] * self.value(now["online"], "v_c", after)
+            return {"q_c": ((twins(p, "q_c", states, actions) - target) ** 2).mean()}
+
+        def value(p, now):
+            of_action, of_state = surpluses(now, b["value_surplus"])
+            over = twins(now["target"], "q_r", states, of_action, actions).min(0) - self.value(p, "v_r", states, of_state)
+            return {"v_r": (jnp.where(over > 0, taus[0], 1 - taus[0]) * over**2).mean()}
+
+        def critic(p, now):
+            later = b["next_surplus"][:, None]
+            target = b["rewards"] + gamma * b["mask"] * self.value(now["online"], "v_r", after, later)
+            return {"q_r": ((twins(p, "q_r", states, gamma * later, actions) - target) ** 2).mean()}
+
+        def density(p, names, seen):
+            features = relu(perceptron(p, names[0], seen)) * b["dropout"].reshape(len(seen), -1)
+            mean, log = jnp.tanh(perceptron(p, names[1], features)), jnp.clip(perceptron(p, names[2], features), -20, 2)
+            return (-0.5 * ((actions - mean) / jnp.exp(log)) ** 2 - log - 0.5 * np.log(2 * np.pi)).sum(1)
+
+        def weight(advantage):
+            return jax.lax.stop_gradient(jnp.minimum(jnp.exp(beta * advantage), cap))
+
+        def actors(p, now):
+            of_action, of_state = surpluses(now, b["actor_surplus"])
+            seen = jnp.hstack([states, jnp.clip(of_state, 0, self.greatest)])
+            q, v = twins(now["online"], "q_r", states, of_action, actions).min(0), self.value(now["online"], "v_r", seen)
+            q_c, v_c = costs(now)
+            return {"mean": -(weight(q - v) * density(p, ACTOR, seen)).mean(),
+                    "safe_mean": -(weight(v_c - q_c) * density(p, self.SAFE, states)).mean()}
+
+        learns = [Part((name,), losses, clip=10.0)
+                  for name, losses in (("v_c", cost_value), ("q_c", cost_critic), ("v_r", value), ("q_r", critic))]
+        decays = self.s["rate_decay"] == "cosine"
+        return [*learns, Part((*ACTOR, *self.SAFE), actors, cosine=self.s["steps"] if decays else 0.0)]
+
+    SAFE = ("safe_trunk", "safe_mean", "safe_log_deviation")
+
+    def numbers(self, b, before):
+        for name in ("value_surplus", "next_surplus", "actor_surplus"):  # within what is drawn, and not all alike
+            assert (b[name] > 0).all() and (b[name] < self.greatest).all() and b[name].std() > 0.2 * self.greatest
+        return self.known
+
+
 class FISOR:
     def __init__(self, settings, data):
         self.s, self.data = settings, data
@@ -347,7 +430,8 @@ class FISOR:
         return {"threshold": 0.0}
 
 
-METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE, "caps": CAPS, "fisor": FISOR}
+METHODS = {"bc": BC, "bc-safe": BC, "cpq": CPQ, "coptidice": COptiDICE, "caps": CAPS, "fisor": FISOR,
+           "bcrl": BCRL}
 MATRICES = ("observations", "actions", "next_observations", "mean")
 
 
@@ -387,12 +471,14 @@ def check(trace, report, path):
                 return sum(part.losses({**state["online"], **p}, state).values())
 
             losses |= part.losses(state["online"], state)
-            for name, gradient in jax.grad(total)(learned).items():
-                gradient = np.asarray(gradient)
+            gradients = {name: np.asarray(gradient) for name, gradient in jax.grad(total)(learned).items()}
+            norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
+            shorter = part.clip / norm if 0 < part.clip < norm else 1.0
+            for name, gradient in gradients.items():
                 if part.update[0] + 1 == part.update[1]:  # the trace has those of the last one
                     report.compare("gradient", at + "gradient/" + name, gradient, b["gradient/" + name])
-                state["online"][name], moments[name] = adam(settings, part, state["online"][name], gradient,
-                                                            moments[name], i)
+                state["online"][name], moments[name] = adam(settings, part, state["online"][name],
+                                                            shorter * gradient, moments[name], i)
                 if name in state["target"]:
                     old = state["target"][name]
                     polyak = part.polyak or settings["polyak"]

@@ -302,7 +302,7 @@ ScoredPolicy score_while_training(const TrainingRun& run) {
   const Evaluation& e = *run.last_evaluation;
   const Settings& settings = run.settings;
   const bool by_flow = settings.act_with == ActWith::flow;
-  const bool switches = settings.method == "caps";  // between its heads, by what is left of the limit
+  const bool caps = settings.method == "caps", bcrl = settings.method == "bcrl";  // which switch
   const bool one_chunk =
       settings.actor == ActorKind::gaussian || (settings.actor == ActorKind::one_step && !by_flow);
   ScoredPolicy s;
@@ -316,10 +316,10 @@ ScoredPolicy score_while_training(const TrainingRun& run) {
   s.train_seed = static_cast<std::uint64_t>(settings.seed);
   s.seed = e.seed;
   s.cost_limit = settings.cost_limit;
-  s.selection = selection_name(switches ? Selection::within : settings.selection);
+  s.selection = selection_name(caps ? Selection::within : bcrl ? Selection::surplus : settings.selection);
   s.label = settings.label == ActingLabel::null ? "null" : "1";
   s.act_with = by_flow ? "flow" : "";
-  s.candidates = switches ? settings.heads : one_chunk ? 1 : settings.num_candidates;
+  s.candidates = caps ? settings.heads : bcrl ? 2 : one_chunk ? 1 : settings.num_candidates;
   s.flow_steps = settings.flow_steps;
   s.guidance = settings.guidance_scale;
   s.return_mean = e.return_mean;

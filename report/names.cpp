@@ -12,7 +12,7 @@ namespace {
 /// Methods in the order of their looks, by title. The demo's picture has the first two so.
 constexpr std::string_view kLooks[] = {"R2PAC",     "Flow cloning", "BC",       "BC-safe",        "CPQ",
                                        "COptiDICE", "Safe chunks",  "Budgeted", "R2PAC (region)", "CAPS",
-                                       "FISOR",     "CDT"};
+                                       "FISOR",     "CDT",          "BCRL"};
 
 /// Settings that the paper has a symbol or a word for.
 struct Symbol {

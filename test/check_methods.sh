@@ -24,6 +24,10 @@ if [ "$forms" = both ]; then
   make --method caps
   make --method caps --set heads=4 --set learning_rate=0.01 --set polyak=0.3 --set cost_scale=0.5 \
     --set cost_expectile=0.8 --set weight_cap=1.1 --set twin_critics=false
+  make --method bcrl
+  make --method bcrl --set learning_rate=0.01 --set polyak=0.3 --set cost_scale=0.5 --set timeouts=terminal \
+    --set weight_cap=1.1 --set twin_critics=false --set cost_expectile=0.9 --set steps=6 --set layer_norm=false
+  make --method bcrl --set steps=5 --set reward_scale=1000 --set expectile=0.9
   make --method fisor --set actor_hidden=16,16,16
   make --method fisor --set actor_hidden=20 --set learning_rate=0.01 --set polyak=0.3 --set feasibility_scale=3 \
     --set timeouts=bootstrap --set weight_cap=1.1 --set twin_critics=false

@@ -135,6 +135,17 @@ TEST_CASE("caps trains on the device and switches there as on the CPU") {
   check_same_answers(f, questions, {}, 1e-4);
 }
 
+TEST_CASE("bcrl trains on the device, and finds there what is left as on the CPU") {
+  const SmallRun f;
+  succeed(f.train({"--out", f.run, "--quiet", "--method", "bcrl", "--device", kDevice, "--task",
+                   "reach-avoid", "--set", "initializer=torch"}));
+  std::vector<std::string> questions;
+  for (const char* so_far : {"\"spent\": 0", "\"spent\": 0, \"step\": 99", "\"spent\": 99", "\"step\": 50"})
+    questions.push_back(R"({"observation": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], )" + std::string(so_far) +
+                        "}");
+  check_same_answers(f, questions, {}, 1e-4);
+}
+
 TEST_CASE("fisor trains on the device and denoises there as on the CPU") {
   const SmallRun f;
   succeed(f.train({"--out", f.run, "--quiet", "--method", "fisor", "--device", kDevice, "--task",

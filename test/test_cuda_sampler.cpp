@@ -8,9 +8,9 @@
 #include <thread>
 
 #include "acting/policy_sampler.h"
+#include "allowed_settings.h"
 #include "base/error.h"
 #include "engine/cuda_device.cuh"
-#include "allowed_settings.h"
 #include "entry_values.h"
 #include "on_cuda.h"
 #include "small_method.h"
@@ -200,6 +200,54 @@ TEST_CASE("what an episode has spent bounds each row's choice on the device as o
       least_cost += !std::ranges::equal(row(mine), row(uncounted));
   }
   CHECK(least_cost > 0);
+}
+
+TEST_CASE("two actors act on the device by what the bound leaves beyond V_c, as on the CPU") {
+  any_order();
+  Settings settings = small_settings();
+  settings.method = "bcrl";
+  settings.threshold = Threshold::limit;
+  settings.layer_norm = true;
+  SamplerOptions options{{}, 2, Selection::surplus, 0, {BudgetRule::discounted, 10, 0.5, 0.9, 50}};
+  options.greatest_budget = 2;
+  std::vector<double> spent(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) spent[i] = static_cast<double>(i % 12);
+  struct Answers {
+    std::vector<float> chunk = std::vector<float>(kRows * kChunk),
+                       said = std::vector<float>(2 * kRows * kChunk), q_cost = std::vector<float>(kRows),
+                       q_reward = q_cost, v_cost = q_cost, v_reward = q_cost;
+  };
+  const auto ask_both = [&](const std::shared_ptr<Device>& device, bool values) {
+    const auto networks = make_networks<float>(settings, *device);
+    Sampler<float> sampler = sampler_of(*networks, options, device);
+    std::vector<float> observations(kRows * 5), noise(2 * kRows * kChunk);
+    for (std::uint32_t i = 0; i < observations.size(); ++i)
+      observations[i] = random_normal(37, Purpose::test, 1, 0, i);
+    Answers to;
+    SampleOutputs<float> out;
+    out.chunk = to.chunk;
+    if (values) {
+      out.q_cost = to.q_cost, out.v_reward = to.v_reward, out.v_cost = to.v_cost, out.q_reward = to.q_reward;
+      out.candidates = to.said;
+    }
+    sampler.sample(observations, noise, out, spent);
+    return to;
+  };
+  const Answers mine = ask_both(on_cuda(), true), cpu = ask_both(on_cpu(), true);
+  // Sums of some 20 numbers near 1 in another order. No surplus is so near the least one.
+  for (const auto member : {&Answers::chunk, &Answers::said, &Answers::q_cost, &Answers::q_reward,
+                            &Answers::v_cost, &Answers::v_reward})
+    for (std::size_t i = 0; i < (mine.*member).size(); ++i)
+      CHECK(std::abs((mine.*member)[i] - (cpu.*member)[i]) <= 1e-5f);
+  CHECK(ask_both(on_cuda(), false).chunk == mine.chunk);  // critics change nothing
+  const auto acts = [&](std::size_t i, std::size_t candidate) {
+    return mine.chunk[i * kChunk] == mine.said[(2 * i + candidate) * kChunk];
+  };
+  std::size_t first = 0, second = 0;
+  for (std::size_t i = 0; i < kRows; ++i) first += acts(i, 0), second += acts(i, 1);
+  CHECK(first + second == kRows);
+  CHECK(first > 0);
+  CHECK(second > 0);
 }
 
 TEST_CASE("a one-step actor says on the device what it says on the CPU") {

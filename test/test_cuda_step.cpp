@@ -97,6 +97,32 @@ TEST_CASE("a step's gradients and losses err at most twice as much as the CPU's 
     }
 }
 
+TEST_CASE("steps of several turns, with clipped gradients and norms before activations, follow the CPU") {
+  Settings settings = small_settings();
+  settings.method = "bcrl";
+  settings.threshold = Threshold::limit;
+  settings.layer_norm = true;
+  settings.reward_scale = 100;  // so that gradients are clipped
+  std::vector<std::vector<float>> after;
+  for (const std::uint64_t seed : {0, 3}) {
+    cuda_host::set_seed(seed);
+    Trial<float> trial(settings, "joint", on_cuda());
+    for (int i = 0; i < 4; ++i) trial.step->run();
+    after.push_back(trial.weights());
+    CHECK(trial.progress().first_bad_step == 0);
+  }
+  cuda_host::set_seed(0);
+  CHECK(after[0] == after[1]);
+  Trial<float> cpu(settings, "joint", on_cpu());
+  for (int i = 0; i < 4; ++i) cpu.step->run();
+  const std::vector<float> expected = cpu.weights();
+  float greatest = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    greatest = std::max(greatest, std::abs(expected[i] - after[0][i]));
+  CHECK(greatest < static_cast<float>(settings.learning_rate));  // as below
+  CHECK(greatest > 0);
+}
+
 TEST_CASE("many steps follow the CPU, and any order of threads gives the same bits") {
   for (const char* const kind : kStages) {
     const Settings settings = small_settings();

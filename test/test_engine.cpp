@@ -81,6 +81,30 @@ struct Workbench {
 
 }  // namespace
 
+TEST_CASE("orthogonal weights keep lengths, times the root of two") {
+  for (const auto& [in, out] : {std::pair{3, 7}, {7, 3}, {4, 4}, {5, 1}}) {
+    constexpr int kNets = 2;
+    Parameters<double> parameters;
+    const DenseLayer layer = add_dense(parameters, "layer", kNets, in, out);
+    parameters.allocate(false, *on_cpu());
+    initialize_dense(parameters, layer, Initializer::orthogonal, 5);
+    const auto at = [&](int net, int row, int col) {
+      return *(parameters.value(layer.weight, net) + row * out + col);
+    };
+    const bool rows = in < out;  // which are the fewer
+    for (int net = 0; net < kNets; ++net)
+      for (int a = 0; a < std::min(in, out); ++a)
+        for (int b = 0; b <= a; ++b) {
+          double product = 0;
+          for (int i = 0; i < std::max(in, out); ++i)
+            product += rows ? at(net, a, i) * at(net, b, i) : at(net, i, a) * at(net, i, b);
+          CHECK(product == Approx(a == b ? 2 : 0).margin(1e-13));  // some roundings of numbers near 1
+        }
+    CHECK(at(0, 0, 0) != at(1, 0, 0));
+    CHECK(*parameters.value(layer.bias, 0) == 0);
+  }
+}
+
 TEST_CASE("a wrong shape is refused by operation, argument, expected and actual shape") {
   Workbench w;
   const auto value = [&](const char* name, Shape shape) { return w.tape.value(name, shape); };

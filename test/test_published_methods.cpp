@@ -8,6 +8,7 @@
 #include "entry_values.h"
 #include "kernels/optidice.h"
 #include "kernels/regression.h"
+#include "kernels/surplus.h"
 #include "on_cpu.h"
 #include "settings/methods.h"
 #include "tools/data_make.h"
@@ -238,6 +239,116 @@ TEST_CASE(
   CHECK(reward[0] > reward[2]);
 }
 
+TEST_CASE("bcrl values a state by what its budget allows, and saves where none is left") {
+  CHECK(formula::surplus(1.5, 0.5) == 1);
+  CHECK(formula::surplus(0.5, 1.5) == 0);
+  CHECK(std::isnan(formula::surplus(std::nan(""), 0.0)));
+  // One state and two actions, of which one earns and costs. V_c, between Q_c of both, is 1/2. So the action
+  // that costs needs a surplus of 1/2 over it: V_r is that of the other one, 0, below, and the 0.7-expectile
+  // of {0, 1} above. What may be drawn ends at 5, a cost of 1 at each step with a discount of 0.8, and
+  // critics of reward learn up to a surplus of 4.
+  constexpr float kEarns = 0.2f, kSaves = -0.8f;
+  const Dataset dataset = one_step_data({{0, kEarns, 1, 1}, {0, kSaves, 0, 0}});
+  Settings settings = small_settings("bcrl");
+  settings.discount = 0.8;
+  settings.expectile = 0.7;
+  settings.cost_expectile = 0.5;
+  settings.hidden = {32, 32};
+  settings.batch = 128;
+  settings.polyak = 1;
+  settings.learning_rate = 3e-3;
+  settings.steps = 4000;
+  settings.cost_limit = 2.5;
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  CHECK(find(learner.report(), "greatest_budget") == Approx(5).epsilon(1e-14));
+
+  SamplerOptions options;
+  options.num_candidates = 2;
+  options.selection = Selection::surplus;
+  options.budget = {BudgetRule::discounted, settings.cost_limit, 1, settings.discount, 1};
+  options.greatest_budget = 5;
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  // What is left of the limit is 2.5, 0.75, 0.55 and nothing.
+  const std::vector<double> state{0, 0, 0, 0}, noise(8), spent{0, 1.75, 1.95, 9};
+  std::vector<double> chosen(4), said(8), q_reward(8), q_cost(8), v_reward(4), v_cost(4);
+  SampleOutputs<double> out;
+  out.chunk = chosen, out.candidates = said, out.v_reward = v_reward, out.v_cost = v_cost;
+  out.candidate_q_reward = q_reward, out.candidate_q_cost = q_cost;
+  sampler.sample(state, noise, out, spent);
+  // Batches hold unequal numbers of the two rows, which the networks follow.
+  CHECK(v_cost[0] == Approx(0.5).margin(0.05));
+  CHECK(v_reward[0] == Approx(0.7).margin(0.07));  // at a surplus of 2
+  CHECK(v_reward[1] == Approx(0).margin(0.15));    // at 0.25, near the step
+  const auto mean = [&](double earns, double saves) {
+    return (std::exp(3 * earns) * kEarns + std::exp(3 * saves) * kSaves) /
+           (std::exp(3 * earns) + std::exp(3 * saves));
+  };
+  CHECK(said[0] == Approx(mean(0.3, -0.7)).margin(0.08));
+  CHECK(said[2] == Approx(kSaves).margin(0.08));
+  for (std::size_t i = 0; i < 4; ++i) CHECK(said[2 * i + 1] == Approx(mean(-0.5, 0.5)).margin(0.08));
+  CHECK(chosen == std::vector<double>{said[0], said[2], said[5], said[7]});
+
+  // An action is worth what it earns at what is left beyond its own cost.
+  std::vector<double> reward(2), cost(2);
+  sampler.score(std::vector<double>{0, 0}, std::vector<double>{kEarns, kSaves}, reward, cost, {}, {},
+                std::vector<double>{0, 0});
+  CHECK(cost[0] == Approx(1).margin(0.05));
+  CHECK(cost[1] == Approx(0).margin(0.05));
+  CHECK(reward[0] == Approx(1).margin(0.05));
+  CHECK(reward[1] == Approx(0).margin(0.05));
+}
+
+TEST_CASE("what is left of a budget grows with interest along a chain, and pays for what comes") {
+  // Episodes of two steps. The first earns nothing and costs nothing; the second is as above, but costs 2:
+  // V_c is 1 there and 1/2 before. Of a budget of B the surplus before is B - 1/2, and the one after it twice
+  // as much: the action that earns, which needs 1 there, is within reach from B = 1 on.
+  DsrlColumns columns{};
+  columns.rows = 4;
+  columns.observation_dim = columns.action_dim = 1;
+  columns.observations = {-1, 1, -1, 1};
+  columns.next_observations = {1, 1, 1, 1};
+  columns.actions = {0, 0.5f, 0, -0.5f};
+  columns.rewards = {0, 1, 0, 0};
+  columns.costs = {0, 2, 0, 0};
+  columns.terminals = {0, 1, 0, 1};
+  columns.timeouts = {0, 0, 0, 0};
+  const Dataset dataset = make_dataset(columns, "two steps");
+  Settings settings = small_settings("bcrl");
+  settings.discount = 0.5;
+  settings.expectile = 0.9;
+  settings.cost_expectile = 0.5;
+  settings.hidden = {32, 32};
+  settings.batch = 128;
+  settings.polyak = 1;
+  settings.learning_rate = 3e-3;
+  settings.steps = 4000;
+  const TrainingData<double> data(dataset, settings, *on_cpu());
+  Learner<double> learner(settings, data, on_cpu());
+  while (!learner.finished()) learner.advance();
+  SamplerOptions options;
+  options.num_candidates = 2;
+  options.selection = Selection::surplus;
+  options.budget = {BudgetRule::discounted, 4, 1, settings.discount, 1};
+  options.greatest_budget = 4;
+  Sampler<double> sampler(learner.networks(), learner.method().acting, data.normalization(), options,
+                          on_cpu());
+  const std::vector<double> first(6, -1), actions(6, 0), left{0.5, 0.8, 0.9, 1.1, 1.3, 1.8};
+  std::vector<double> spent, q_reward(6), q_cost(6), v_reward(6), v_cost(6);
+  for (const double budget : left) spent.push_back(4 - budget);
+  sampler.score(first, actions, q_reward, q_cost, v_reward, v_cost, spent);
+  CHECK(v_cost[0] == Approx(0.5).margin(0.05));
+  CHECK(q_cost[0] == Approx(0.5).margin(0.05));
+  // Half of V_r after: 0 below, 0.45 above.
+  CHECK(q_reward[0] == Approx(0).margin(0.1));
+  CHECK(q_reward[1] < 0.2);
+  CHECK(q_reward[4] > 0.25);
+  CHECK(q_reward[5] == Approx(0.45).margin(0.1));
+  CHECK(v_reward[5] == Approx(0.45).margin(0.1));
+}
+
 TEST_CASE("diffusion by hand, and the weights of fisor in feasible and infeasible states") {
   // alpha_0 = exp(-0.1 / 5 - (10 - 0.1) / 2 * 1 / 25), and the product of all is what signal says.
   CHECK(formula::step_signal(0.0, 5.0) == Approx(std::exp(-0.02 - 0.198)).epsilon(1e-14));
@@ -378,6 +489,21 @@ TEST_CASE("presets have sizes for the published methods, and name those that the
   CHECK(caps.learning_rate == 3e-4);
   CHECK(caps.expectile == 0.7);
   CHECK(caps.threshold == Threshold::limit);
+  request.flags = {{"method", "bcrl"}};
+  const Settings bcrl = resolve_settings(request).values;
+  CHECK(bcrl.hidden == std::vector<int>{512, 512});
+  CHECK(bcrl.initializer == Initializer::orthogonal);
+  CHECK(bcrl.timeouts == Timeouts::bootstrap);
+  CHECK(bcrl.reward_scale == 1);
+  for (const auto& [task, expectile, cost_expectile] :
+       {std::tuple{"BallRun", 0.5, 0.8}, {"CarCircle", 0.5, 0.7}, {"CarGoal1", 0.6, 0.7}}) {
+    INFO(task);
+    SettingsRequest of_task = request;
+    of_task.flags.emplace_back("task", task);
+    const Settings published = resolve_settings(of_task).values;
+    CHECK(published.expectile == expectile);
+    CHECK(published.cost_expectile == cost_expectile);
+  }
   request.flags = {{"method", "fisor"}};
   CHECK(resolve_settings(request).values.reward_scale == 1);
   request.flags.emplace_back("task", "BallRun");

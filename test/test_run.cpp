@@ -211,6 +211,13 @@ TEST_CASE("a run of each variant that is stopped and resumed has the same end") 
          s.heads = 3;
          s.threshold = Threshold::limit;
        }},
+      {"bcrl",
+       [](Settings& s) {
+         choose_published_method(s, "bcrl");
+         s.threshold = Threshold::limit;
+         s.layer_norm = s.normalize_observations = true;
+         s.rate_decay = RateDecay::cosine;
+       }},
       {"fisor",
        [](Settings& s) {
          choose_published_method(s, "fisor");

@@ -10,6 +10,7 @@
 #include "entry_values.h"
 #include "guarded.h"
 #include "kernels/isa.h"
+#include "kernels/surplus.h"
 #include "model/iql.h"
 #include "near.h"
 #include "small_method.h"
@@ -497,6 +498,79 @@ TEST_CASE(
   CHECK_THROWS_WITH(sampler.sample(observations, noise, out, spent, std::span(steps).first(3)),
                     Catch::Contains("`steps`"));
   CHECK_THROWS_AS(sampler_of(*networks, {{}, 2, Selection::within, 0, budget}, on_cpu()), InvalidArgument);
+}
+
+TEST_CASE("two actors act by what the bound leaves beyond V_c, alone or among others") {
+  Settings settings = small_settings(false);
+  settings.method = "bcrl";
+  settings.threshold = Threshold::limit;
+  settings.layer_norm = true;
+  settings.actor_hidden = {20, 12};
+  const auto networks = make_networks<double>(settings);
+  for (const NamedTensor& tensor : networks->tensors())  // so that V_c is among the bounds
+    if (tensor.owner == "v_c" && networks->online.entry(tensor.entry).shape.cols == 1)
+      *networks->online.value(tensor.entry, tensor.first) += tensor.name.ends_with("bias") ? 1 : 0;
+  const EpisodeBudget budget{BudgetRule::discounted, 10, 0.5, 0.9, 50};
+  SamplerOptions options{{}, 2, Selection::surplus, 0, budget};
+  options.greatest_budget = 2;
+  constexpr std::size_t n = 60;
+  const auto observations = normals<double>(n * kObservation, 94);
+  const std::vector<double> noise(n * 2 * kChunk);
+  std::vector<double> spent(n);
+  for (std::size_t i = 0; i < n; ++i) spent[i] = 12 - 0.1 * static_cast<double>(i);
+  struct Answers {
+    std::vector<double> chunks = std::vector<double>(n * kChunk), said = std::vector<double>(n * 2 * kChunk),
+                        q_cost = std::vector<double>(n), q_reward = q_cost, v_cost = q_cost,
+                        v_reward = q_cost;
+  };
+  Answers among, alone;
+  const auto outputs = [](Answers& to, std::size_t first, std::size_t rows) {
+    const auto part = [&](std::vector<double>& of, std::size_t width) {
+      return std::span(of).subspan(first * width, rows * width);
+    };
+    SampleOutputs<double> out{part(to.chunks, kChunk), part(to.q_cost, 1), part(to.v_reward, 1),
+                              part(to.v_cost, 1)};
+    out.q_reward = part(to.q_reward, 1), out.candidates = part(to.said, 2 * kChunk);
+    return out;
+  };
+  for (const int threads : {1, 5}) {
+    Sampler<double> sampler = sampler_of(*networks, options, cpu_device(threads));
+    sampler.sample(observations, noise, outputs(among, 0, n), spent);
+    for (std::size_t i = 0; i < n; ++i)
+      sampler.sample(std::span(observations).subspan(i * kObservation, kObservation),
+                     std::span(noise).first(2 * kChunk), outputs(alone, i, 1),
+                     std::span(spent).subspan(i, 1));
+    for (const auto member : {&Answers::chunks, &Answers::said, &Answers::q_cost, &Answers::q_reward,
+                              &Answers::v_cost, &Answers::v_reward})
+      CHECK(alone.*member == among.*member);
+  }
+  int saved = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double bound = std::min(bound_within(budget, 0, spent[i]), 2.0);
+    const bool saves = formula::surplus(bound, among.v_cost[i]) < kLeastSurplus;
+    saved += saves;
+    for (std::size_t j = 0; j < kChunk; ++j)
+      CHECK(among.chunks[i * kChunk + j] == among.said[(2 * i + (saves ? 1 : 0)) * kChunk + j]);
+  }
+  CHECK(saved > 0);
+  CHECK(saved < static_cast<int>(n));
+  // The second actor knows nothing of budgets. The critics give a chunk the same scores by themselves.
+  const Answers before = among;
+  std::vector<double> all(n);
+  Sampler<double> sampler = sampler_of(*networks, options, on_cpu());
+  sampler.sample(observations, noise, outputs(among, 0, n), all);
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    CHECK(among.said[(2 * i + 1) * kChunk] == before.said[(2 * i + 1) * kChunk]);
+    equal += among.said[2 * i * kChunk] == before.said[2 * i * kChunk];
+  }
+  CHECK(equal < n);
+  std::vector<double> q_reward(n), q_cost(n), v_reward(n), v_cost(n);
+  sampler.score(observations, before.chunks, q_reward, q_cost, v_reward, v_cost, spent);
+  CHECK(q_reward == before.q_reward);
+  CHECK(q_cost == before.q_cost);
+  CHECK(v_reward == before.v_reward);
+  CHECK_THROWS_AS(sampler_of(*networks, {{}, 1, Selection::surplus, 0, budget}, on_cpu()), InvalidArgument);
 }
 
 TEST_CASE("a one-step actor says the chunk of its observation and of its share of the bound") {

@@ -195,16 +195,16 @@ SamplerOptions Policy::sampler_options(const Settings& settings) const {
   const ActingNetworks& acting = method_.acting;
   const bool by_flow = settings.act_with == ActWith::flow;
   // A deterministic actor has a chunk of each of its networks.
-  const int said = acting.mean.empty() || by_flow ? 0 : networks_->declared(acting.mean).count;
+  const int said = acting.mean.empty() || by_flow ? 0 : said_chunks(*networks_, acting);
   const auto steps = scalars_.find(kEpisodeSteps);
   if (by_flow && acting.velocity.empty())
     throw Error(ExitCode::settings, "the policy has no flow", "act_with", "let its actor act");
   return {{settings.flow_steps, settings.guidance_scale,
            settings.label == ActingLabel::null ? kLabelNull : kLabelGood},
           said > 0 ? said : settings.num_candidates,
-          acting.switches ? Selection::within : settings.selection,
+          acting.switch_by.value_or(settings.selection),
           settings.region_bound.value_or(bound) * settings.bound_scale,
-          {acting.switches ? BudgetRule::discounted : settings.budget, settings.cost_limit,
+          {acting.switches() ? BudgetRule::discounted : settings.budget, settings.cost_limit,
            settings.cost_scale, settings.discount, steps != scalars_.end() ? steps->second : 0},
           by_flow,
           region_end().value_or(0),
@@ -217,7 +217,7 @@ std::vector<std::string_view> Policy::unread_settings(const Settings& settings) 
   std::vector<std::string_view> keys;
   if (says_means || acting.denoises()) keys = {"flow_steps", "guidance_scale", "label"};
   if (says_means) keys.push_back("num_candidates");  // one of each of its networks
-  if (acting.switches) keys.insert(keys.end(), {"selection", "region_bound", "bound_scale", "budget"});
+  if (acting.switches()) keys.insert(keys.end(), {"selection", "region_bound", "bound_scale", "budget"});
   return keys;
 }
 

@@ -46,8 +46,8 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
   program_ = tape.finish();
 }
 
-/// The networks that the stages train, those of the same turns, rate and follower as a group. Stages that
-/// move first end a turn.
+/// The networks that the stages train, those of the same turns, rate, follower and
+/// clipping as a group. Stages that move first end a turn.
 template <class T>
 std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage<T>>& stages,
                                                          const RecorderInputs<T>& inputs,
@@ -55,7 +55,8 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
   struct Key {
     std::vector<int> turns;
     double slowness;  // so that the greatest rate comes first
-    double cosine_steps, polyak;
+    bool rate_stays;
+    double cosine_steps, polyak, clip_norm;
     auto operator<=>(const Key&) const = default;
   };
   Networks<T>& networks = *inputs.networks;
@@ -75,7 +76,12 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
     if (turns_of_entry.emplace(tensor.entry, own).first->second != own)
       throw InvalidArgument("Step: `" + tensor.name + "` moves at another time than what lies beside it");
     const Network& owner = networks.declared(tensor.owner);
-    const Key key{own, -owner.rate, owner.cosine_steps, owner.polyak > 0 ? owner.polyak : settings.polyak};
+    const Key key{own,
+                  -owner.rate,
+                  owner.rate_stays,
+                  owner.cosine_steps,
+                  owner.polyak > 0 ? owner.polyak : settings.polyak,
+                  owner.clip_norm};
     OptimizerGroup<T>& group = groups[key];
     if (group.entries.empty() || group.entries.back() != tensor.entry) group.entries.push_back(tensor.entry);
     owners[key].insert(owners[key].end(), static_cast<std::size_t>(tensor.count), tensor.owner);
@@ -86,7 +92,8 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
                   settings.adam_epsilon, key.polyak};
     group.times = static_cast<int>(key.turns.size());
     group.adam.schedule.cosine_steps = key.cosine_steps;
-    if (settings.rate_decay == RateDecay::cosine)
+    group.clip_norm = key.clip_norm;
+    if (settings.rate_decay == RateDecay::cosine && !key.rate_stays)
       group.adam.schedule.cosine_steps = static_cast<double>(inputs.steps);
     group.follower = &networks.follower;
     list.push_back(group);

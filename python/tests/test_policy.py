@@ -379,6 +379,61 @@ def test_fisor_denoises_what_its_file_says(robot_data, tmp_path):
     assert np.abs(actions).max() <= 1 and np.abs(actions).max() > 0
 
 
+def test_bcrl_acts_by_what_the_budget_leaves_beyond_the_cost(robot_data, tmp_path):
+    from safetensors.numpy import load_file
+
+    settings = CLONING | {"method": "bcrl", "cost_limit": 100.0, "initializer": "torch", "steps": 300}
+    settings |= {"learning_rate": 0.003}
+    r2pac.train(settings, robot_data, out=tmp_path / "bcrl", threads=1)
+    policy = r2pac.Policy.load(tmp_path / "bcrl", threads=1)
+    tensors = {k: v.astype(np.float64) for k, v in load_file(tmp_path / "bcrl/policy.safetensors").items()}
+    gamma, longest = policy.settings["discount"], tensors["episode_steps"][0]
+    greatest = tensors["greatest_budget"][0]
+
+    def net(name, x, member=None):
+        for i in range(9):
+            if f"{name}.{i}.weight" not in tensors:
+                return x
+            weight, bias = (tensors[f"{name}.{i}.{part}"] for part in ("weight", "bias"))
+            weight, bias = (weight, bias) if member is None else (weight[member], bias[member])
+            x = (np.maximum(x, 0) if i else x) @ weight.reshape(x.shape[1], -1) + bias
+            if f"{name}.{i}.norm.gain" in tensors:  # before the activation
+                x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-6)
+                x = x * tensors[f"{name}.{i}.norm.gain"] + tensors[f"{name}.{i}.norm.bias"]
+
+    def believed(name, extreme, *parts):
+        return extreme([net(name, np.hstack(parts), k)[:, 0] for k in range(2)], axis=0)
+
+    given = robot_data.observations[::9]
+    seen = (given - tensors["observation_mean"]) * tensors["observation_scale"]
+    v_cost = net("v_c", seen)[:, 0]
+    safe = np.tanh(net("safe_mean", np.maximum(net("safe_trunk", seen), 0)))
+    saving = set()
+    for step, quantile in ((0, 0.2), (40, 0.5), (99, 0.8), (3, None), (150, 0.5)):
+        left = max(longest - step, 1)
+        unit = (1 - gamma**left) / ((1 - gamma) * left)  # of what is left, as a value
+        spent = 101 if quantile is None else 100 - max(np.quantile(v_cost, quantile) + 0.5, 0) / unit
+        budget = min(max(100 - spent, 0) * unit, greatest)
+        surplus = np.maximum(budget - v_cost, 0)[:, None]
+        free = np.tanh(net("mean", np.maximum(net("trunk", np.hstack([seen, surplus])), 0)))
+        expected = np.where(surplus < 0.1, safe, free)
+        actions = policy.act_batch(given, steps=step, spent=spent)
+        # Where the surplus is nearly the least one, single precision may take the other actor.
+        same = np.abs(actions - expected).max(1) < 1e-4
+        assert same.mean() > 0.97
+        saving |= set((surplus < 0.1).ravel())
+    assert len(saving) == 2
+    budget = min(100 * (1 - gamma**longest) / ((1 - gamma) * longest) / 5, greatest)  # as nobody counts
+    actions = robot_data.actions[::9]
+    v_r, v_c, _, q_r, q_c = policy.values(given, actions)
+    np.testing.assert_allclose(v_c, v_cost, atol=1e-3)
+    np.testing.assert_allclose(v_r, net("v_r", np.hstack([seen, np.maximum(budget - v_cost, 0)[:, None]]))[:, 0], atol=1e-3)
+    q_cost = believed("q_c", np.max, seen, actions)
+    np.testing.assert_allclose(q_c, q_cost, atol=1e-3)
+    surplus = np.maximum(budget - q_cost, 0)[:, None]
+    np.testing.assert_allclose(q_r, believed("q_r", np.min, seen, surplus, actions), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("method", "networks"), [("bc", ["mean"]), ("cpq", ["trunk", "mean"]), ("coptidice", ["trunk", "mean"])]
 )
