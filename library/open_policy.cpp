@@ -40,6 +40,15 @@ Pace::Seconds time_of(bool this_thread) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+double cost_limit_of(const std::string& text) {
+  constexpr double kMost = 1e12;  // as of `r2pac eval --cost-limit`
+  const auto limit = parse_number<double>(text);
+  if (!limit || !(*limit >= 0 && *limit <= kMost))
+    throw Error(ExitCode::settings, "`cost_limit` cannot be `" + text.substr(0, 100) + "`", "cost_limit",
+                "allowed: numbers from 0 to 1e12");
+  return *limit;
+}
+
 template <std::size_t N>
 void copy_text(const std::string& text, char (&to)[N]) {
   std::snprintf(to, N, "%s", text.c_str());
@@ -56,6 +65,13 @@ void OpenPolicy::set_option(const std::string& name, const std::string& value) {
   if (name == "threads") return renew(settings_, threads_of(value), precision_);
   if (name == "precision") return renew(settings_, threads_, precision_of(value));
   Settings settings = settings_;
+  if (name == "cost_limit") {
+    if (!policy_.acts_by_limit() && !sampler_->reads_spent())
+      throw Error(ExitCode::settings, "the policy does not know the limit: it acts alike at each", name,
+                  "train one of `--method budgeted`, or set `region_bound`");
+    settings.cost_limit = cost_limit_of(value);
+    return renew(settings, threads_, precision_);
+  }
   change_acting(settings, name, value, name, ExitCode::settings);
   const std::vector<std::string_view> unread = policy_.unread_settings(settings);
   if (std::ranges::find(unread, name) != unread.end())

@@ -119,8 +119,9 @@ R2PAC_API void r2pac_close(r2pac_policy *policy);
 R2PAC_API int r2pac_info(const r2pac_policy *policy, r2pac_facts *facts);
 
 /* Changes how the policy acts: "threads" (1 to 1024), "precision" (fp32, or bf16 where the processor has AVX-512
- * BF16), or any setting of acting, as `r2pac eval --set` takes them: num_candidates, flow_steps, guidance_scale,
- * selection, budget, cost_limit, ... It forgets the last chunk. On failure nothing changes. */
+ * BF16), "cost_limit" (of an episode, as `r2pac eval --cost-limit`), or any setting of acting, as `r2pac eval --set`
+ * takes them: num_candidates, flow_steps, guidance_scale, selection, budget, ... It forgets the last chunk. On failure
+ * nothing changes. */
 R2PAC_API int r2pac_set_option(r2pac_policy *policy, const char *name, const char *value);
 
 /* Begins an episode: forgets the last chunk. */

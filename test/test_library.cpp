@@ -195,12 +195,15 @@ TEST_CASE("options change how a policy acts as --set and --precision do") {
 
 TEST_CASE("episodes are those of `eval`") {
   const SmallRun f;
-  for (const char* method : {"safe-chunks", "caps"}) {
+  for (const std::string method : {"safe-chunks", "caps", "budgeted"}) {
     const std::string run = trained(f, method, {"--method", method}), file = f.path("eval.json");
-    REQUIRE(run_program({"eval", run, "--env", "reach-avoid", "--episodes", "5", "--seed", "3", "-o", file})
+    REQUIRE(run_program({"eval", run, "--env", "reach-avoid", "--episodes", "5", "--seed", "3",
+                         "--cost-limit", "1.5", "-o", file})
                 .status == 0);
     const Json rows = Json::parse(content(file))["rows"];
     Policy policy(run);
+    policy.set("cost_limit", "1.5");
+    CHECK(policy.facts().cost_limit == 1.5);
     ReachAvoid robot(2);
     const EvaluationResult result =
         evaluate(robot, 5, 3,
@@ -264,6 +267,7 @@ TEST_CASE("what cannot be used is refused, and the policy lives on") {
   refused(R2PAC_OPTION, "cannot be", [&] { policy.set("num_candidates", "none"); });
   refused(R2PAC_OPTION, "settled by training", [&] { policy.set("discount", "0.5"); });
   refused(R2PAC_OPTION, "threads", [&] { policy.set("threads", "0"); });
+  refused(R2PAC_OPTION, "does not know the limit", [&] { policy.set("cost_limit", "1"); });
   refused(R2PAC_OPTION, "fp32 or bf16", [&] { policy.set("precision", "tf32"); });
   refused(R2PAC_USAGE, "the chunk has 3",
           [&] { policy.values(line.observation, now, std::vector<float>(3)); });
