@@ -91,8 +91,8 @@ std::size_t flow_scratch(const FlowWeights<T>& flow, int candidates) {
 }
 
 template <class T>
-void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
-                    int candidates, T* x, T* scratch) {
+bool integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
+                    int candidates, T* x, T* scratch, Pace* pace) {
   const VectorKernels<T>& kernels = vector_kernels<T>();
   const FlowBranches branch = flow_branches(options);
   const int d = flow.first_width, rows = branch.count * candidates;
@@ -110,9 +110,14 @@ void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, cons
     dense<T>().multiply(flow.label_table + size(branch.label[b]) * size(flow.label_dim), size(flow.label_dim),
                         1, flow.label_dim, flow.label, d, row, size(d), kAdd);
   }
-  const T dt = T(1) / static_cast<T>(options.flow_steps);
-  for (int n = 0; n < options.flow_steps; ++n) {
-    const T time = static_cast<T>(n) * dt;
+  EulerSteps<T> steps(options.flow_steps);
+  for (int n = 0; n < steps.count; ++n) {
+    if (pace != nullptr) {
+      const int left = pace->begin(steps.count - n);
+      if (left == 0) return false;
+      if (left < steps.count - n) steps.shorten(n, left);
+    }
+    const T time = steps.time(n), dt = steps.dt;
     dense<T>().multiply(x, size(flow.chunk_dim), candidates, flow.chunk_dim, flow.chunk, d, first, size(d),
                         kOverwrite);
     for (int b = branch.count - 1; b >= 0; --b) {  // branch 0 last, for its place holds the common part
@@ -130,6 +135,8 @@ void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, cons
       guided_euler_step(velocity, velocity, T(1), dt, values, x);
   }
   clip_actions(size(candidates) * size(flow.chunk_dim), x);
+  if (pace != nullptr) pace->note(steps.count);
+  return true;
 }
 
 template <class T>
@@ -172,7 +179,7 @@ double flow_multiply_adds(const FlowWeights<T>& flow, const FlowOptions& options
   template struct MlpWeights<T>;                                                                             \
   template void mlp_forward(const MlpWeights<T>&, const T*, int, T*, T*);                                    \
   template std::size_t flow_scratch(const FlowWeights<T>&, int);                                             \
-  template void integrate_flow(const FlowWeights<T>&, const FlowOptions&, const T*, int, T*, T*);            \
+  template bool integrate_flow(const FlowWeights<T>&, const FlowOptions&, const T*, int, T*, T*, Pace*);     \
   template std::size_t score_scratch(const MlpWeights<T>&, int);                                             \
   template void extreme_score(const std::vector<MlpWeights<T>>&, Extreme, const T*, int, const T*, int, int, \
                               T*, T*);                                                                       \

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "acting/pace.h"
 #include "kernels/diffusion.h"
 #include "kernels/pointwise.h"
 
@@ -137,6 +138,8 @@ struct ActionRequest {
   bool values = false;    ///< V_r and V_c of the observations
   bool q_reward = false;  ///< Q_r of the candidates; a choice by region needs them and the score, and
                           ///< surpluses the score
+  Pace* pace =
+      nullptr;  ///< set: a deadline, which the CPU keeps; having given up, it leaves the results as they were
 
   bool operator==(const ActionRequest&) const = default;
 };
@@ -152,10 +155,11 @@ FlowBranches flow_branches(const FlowOptions& options);
 template <class T>
 std::size_t flow_scratch(const FlowWeights<T>& flow, int candidates);
 
-/// Carries x [candidates, hA] from noise to clipped chunks for one observation [S] (PAPER.md, SAMPLE).
+/// Carries x [candidates, hA] from noise to clipped chunks for one observation [S] (PAPER.md, SAMPLE). Where
+/// `pace` has no time for all steps, fewer and longer ones go the rest of the way; false: it gave up.
 template <class T>
-void integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
-                    int candidates, T* x, T* scratch);
+bool integrate_flow(const FlowWeights<T>& flow, const FlowOptions& options, const T* observation,
+                    int candidates, T* x, T* scratch, Pace* pace = nullptr);
 
 /// Which of several critics is believed: of reward the least, of cost the greatest.
 enum class Extreme { least, greatest };

@@ -1,6 +1,7 @@
 #include "acting/cpu_actor.h"
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -58,8 +59,11 @@ class CpuActor final : public Actor<T> {
     per_part_ = (spec_.candidates + parts_ - 1) / parts_;
     part_tasks_.tasks = request.rows * parts_;
     surplus_tasks_.tasks = choice_tasks_.tasks = request.rows;
+    proposed_ = request.pace != nullptr ? proposed_within(*request.pace) : spec_.candidates;
+    if (proposed_ == 0) return;
     if (spec_.weights.by_surplus) pool_.run(surplus_tasks_, scratch_pointers_);
     pool_.run(part_tasks_, scratch_pointers_);
+    if (request.pace != nullptr && request.pace->given_up) return;
     pool_.run(choice_tasks_, scratch_pointers_);
   }
 
@@ -97,9 +101,24 @@ class CpuActor final : public Actor<T> {
     state[width - 1] = formula::surplus(buffers_.bounds[row], buffers_.v_cost[row]);
   }
 
+  /// How many candidates there is time for; 0 where it gave up. The others lose by scores that are no
+  /// numbers.
+  int proposed_within(Pace& pace) {
+    const int all = spec_.candidates;
+    if (!spec_.weights.denoiser.exists()) {
+      if (!spec_.weights.means.empty() && pace.begin(1) == 0) return 0;
+      return all;  // a flow has fewer steps
+    }
+    const int some = pace.begin(all);
+    pace.note(some);
+    for (int c = some; some > 0 && c < request_.rows * all; ++c)
+      if (c % all >= some) buffers_.q_cost[c] = buffers_.q_reward[c] = std::numeric_limits<T>::quiet_NaN();
+    return some;
+  }
+
   /// Some candidates of one observation: from noise to chunks and their scores.
   void run_part(int task, T* scratch) const {
-    const int first = task % parts_ * per_part_, count = std::min(per_part_, spec_.candidates - first);
+    const int first = task % parts_ * per_part_, count = std::min(per_part_, proposed_ - first);
     if (count <= 0) return;
     const FlowWeights<T>& flow = spec_.weights.flow;
     const std::size_t row = size(task / parts_), candidate = row * size(spec_.candidates) + size(first);
@@ -119,7 +138,7 @@ class CpuActor final : public Actor<T> {
                              size(first) * size(flow.chunk_dim);
       denoise(spec_.weights.denoiser, schedule, observation, count, noise, per_step, chunks, scratch);
     } else if (!spec_.chunks_are_given) {
-      integrate_flow(flow, spec_.flow, observation, count, chunks, scratch);
+      if (!integrate_flow(flow, spec_.flow, observation, count, chunks, scratch, request_.pace)) return;
     }
     const auto score = [&](const std::vector<MlpWeights<T>>& critics, Extreme extreme, T* scores) {
       extreme_score(critics, extreme, observation, spec_.weights.state_of(critics), chunks, flow.chunk_dim,
@@ -179,7 +198,7 @@ class CpuActor final : public Actor<T> {
   // What the tasks of one call work on; kept here so that a call allocates nothing.
   ActionBuffers<T> buffers_;
   ActionRequest request_;
-  int parts_ = 1, per_part_ = 1;
+  int parts_ = 1, per_part_ = 1, proposed_ = 1;
   TaskGroup surplus_tasks_, part_tasks_, choice_tasks_;
 };
 

@@ -349,7 +349,7 @@ void Sampler<T>::require_critics(bool wanted) const {
 template <class T>
 void Sampler<T>::sample(std::span<const T> observations, std::span<const T> noise,
                         const SampleOutputs<T>& out, std::span<const double> spent,
-                        std::span<const std::int64_t> steps) {
+                        std::span<const std::int64_t> steps, Pace* pace) {
   const std::size_t s = observation_dim(), chunk = size(weights_.flow.chunk_dim), n = observations.size() / s,
                     many = n * size(options_.num_candidates);
   require_length("observations", n * s, observations.size());
@@ -377,7 +377,9 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
       needs_reward(options_.selection) || !out.q_reward.empty() || !out.candidate_q_reward.empty();
   request.score = (options_.num_candidates > 1 && needs_cost(options_.selection)) || !out.q_cost.empty() ||
                   !out.candidate_q_cost.empty() || (request.q_reward && weights_.by_surplus);
+  request.pace = pace;
   act(*actor_, request);
+  if (pace != nullptr && pace->given_up) return;
 
   chosen_.copy_out(out.chunk.data(), n * chunk);
   if (!std::ranges::all_of(out.chunk, [](T value) { return std::isfinite(value); }))

@@ -100,10 +100,12 @@ class Sampler {
   /// Chunks for observations [n, S] (not yet normalised) from noise [n, noise_size()]. A row's result
   /// depends on that row alone. spent [n]: undiscounted cost of each row's episode so far, for the budget;
   /// empty if nobody counts it. steps [n]: each row's step in its episode, for BudgetRule::discounted; empty:
-  /// the first. Throws InvalidArgument when a length does not fit, and Error(diverged) when a chunk is not
+  /// the first. pace: the time that there is, which the CPU keeps; having given up, it leaves the outputs as
+  /// they were. Throws InvalidArgument when a length does not fit, and Error(diverged) when a chunk is not
   /// finite.
   void sample(std::span<const T> observations, std::span<const T> noise, const SampleOutputs<T>& outputs,
-              std::span<const double> spent = {}, std::span<const std::int64_t> steps = {});
+              std::span<const double> spent = {}, std::span<const std::int64_t> steps = {},
+              Pace* pace = nullptr);
 
   /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least believed
   /// Q_r and greatest believed Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
@@ -119,7 +121,17 @@ class Sampler {
   void draw_noise(std::uint64_t seed, std::uint64_t step, std::uint32_t row, std::span<T> noise) const;
 
   int candidates() const { return options_.num_candidates; }
+  const SamplerOptions& options() const { return options_; }
+  /// Units of one decision, as a Pace counts them.
+  int units() const {
+    return acting_.denoises() ? options_.num_candidates : acting_.mean.empty() ? options_.flow.flow_steps : 1;
+  }
   bool has_critics() const { return acting_.has_critics(); }
+  /// Whether what an episode has spent takes part in its decisions.
+  bool reads_spent() const {
+    return options_.budget.rule != BudgetRule::none &&
+           (needs_reward(options_.selection) || mean_reads_bound() || sees_budget());
+  }
   /// Multiply-adds of one decision, constant parts counted once.
   double multiply_adds() const;
 

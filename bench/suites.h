@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "bench/measure.h"
-#include "training/policy.h"
+#include "policy/policy.h"
 
 namespace r2pac {
 

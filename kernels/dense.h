@@ -40,7 +40,7 @@ const Dense<T>& dense();
 template <class T>
 const Dense<T>& native_dense();
 
-/// oneDNN's; single precision only.
+/// oneDNN's; single precision only. Throws Error(settings) in the library, which does without.
 const Dense<float>& onednn_dense();
 
 /// The oneDNN library's version, "2.6.3".

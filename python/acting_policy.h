@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "training/policy.h"
+#include "policy/policy.h"
 
 namespace r2pac::python {
 

@@ -7,6 +7,7 @@
 #include "python/worker.h"
 #include "storage/generations.h"
 #include "training/run.h"
+#include "training/training_data.h"
 
 namespace r2pac::python {
 namespace {

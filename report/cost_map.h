@@ -1,8 +1,8 @@
 // A map of V_c: where a policy estimates that the built-in robot is safe.
 #pragma once
 
+#include "policy/policy.h"
 #include "report/reach_avoid_figure.h"
-#include "training/policy.h"
 
 namespace r2pac {
 

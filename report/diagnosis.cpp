@@ -12,6 +12,7 @@
 #include "base/statistics.h"
 #include "report/chart.h"
 #include "training/training_data.h"
+#include "training/window_values.h"
 
 namespace r2pac {
 namespace {

@@ -7,11 +7,11 @@
 
 #include "base/counted.h"
 #include "envs/reach_avoid.h"
+#include "policy/policy.h"
 #include "report/chart.h"
 #include "report/cost_map.h"
 #include "report/curves.h"
 #include "report/scatter.h"
-#include "training/policy.h"
 
 namespace r2pac {
 namespace {

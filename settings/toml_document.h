@@ -2,6 +2,10 @@
 // toml++.
 #pragma once
 
+// Of toml++ the headers alone, so that nothing is linked, even where its package says otherwise.
+#undef TOML_SHARED_LIB
+#undef TOML_HEADER_ONLY
+#define TOML_HEADER_ONLY 1
 // toml++ asserts of its input what it then handles as an error; a bad file must not end a debug build.
 #define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>

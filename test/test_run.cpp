@@ -11,9 +11,9 @@
 #include "base/philox.h"
 #include "data/dsrl.h"
 #include "on_cpu.h"
+#include "policy/policy.h"
 #include "scratch_folder.h"
 #include "storage/generations.h"
-#include "training/policy.h"
 #include "training/run.h"
 
 using namespace r2pac;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "training/policy.h"
+#include "policy/policy.h"
 
 namespace CLI {
 class App;

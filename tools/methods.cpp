@@ -3,9 +3,10 @@
 #include <cstdio>
 
 #include "model/method.h"
+#include "policy/network_file.h"
+#include "policy/policy.h"
 #include "tools/command_line.h"
 #include "tools/verbs.h"
-#include "training/policy.h"
 
 namespace r2pac {
 namespace {

@@ -6,13 +6,13 @@
 #include <optional>
 
 #include "base/error.h"
+#include "policy/policy.h"
 #include "settings/text_value.h"
 #include "tools/acting.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/observation_line.h"
 #include "tools/verbs.h"
-#include "training/policy.h"
 
 namespace r2pac {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "base/statistics.h"
 #include "envs/evaluate.h"
+#include "policy/policy.h"
 #include "settings/tasks.h"
 #include "training/evaluation.h"
-#include "training/policy.h"
 
 namespace r2pac {
 

@@ -6,6 +6,7 @@
 #include "base/printable.h"
 #include "data/dataset.h"
 #include "model/region.h"
+#include "policy/policy.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "tools/bar.h"
@@ -14,7 +15,7 @@
 #include "tools/interruption.h"
 #include "tools/training.h"
 #include "tools/verbs.h"
-#include "training/policy.h"
+#include "training/window_values.h"
 
 namespace r2pac {
 namespace {

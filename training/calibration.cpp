@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "training/training_data.h"
+#include "training/window_values.h"
 
 namespace r2pac {
 

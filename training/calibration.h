@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "training/policy.h"
+#include "policy/policy.h"
 
 namespace r2pac {
 

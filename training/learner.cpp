@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "training/normalization_file.h"
+#include "model/region.h"
+#include "policy/normalization_file.h"
 #include "training/window_values.h"
 
 namespace r2pac {
@@ -13,45 +14,7 @@ namespace {
 /// `stop` was asked and said so.
 struct Stopped {};
 
-/// Whether the parameters, the networks' own or their followers, hold the tensor.
-template <class T>
-bool holds(const Networks<T>& networks, const Parameters<T>& parameters, const NamedTensor& tensor) {
-  return &parameters != &networks.follower || tensor.followed();
-}
-
-/// Where a tensor's first net lies in the arena of such parameters, and how many values it has.
-template <class T>
-std::pair<std::size_t, std::size_t> place(const Networks<T>& networks, const Parameters<T>& parameters,
-                                          const Buffer<T>& arena, const NamedTensor& tensor) {
-  const bool follows = &parameters == &networks.follower;
-  const auto& entry = parameters.entry(follows ? tensor.follower_entry : tensor.entry);
-  return {parameters.offset(arena, entry) + entry.net_size() * static_cast<std::size_t>(tensor.first),
-          entry.net_size() * static_cast<std::size_t>(tensor.count)};
-}
-
 }  // namespace
-
-template <class T>
-void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,
-                   const std::string& prefix, Snapshot<T>& snapshot) {
-  for (const NamedTensor& tensor : networks.tensors()) {
-    if (!holds(networks, parameters, tensor)) continue;
-    const auto [offset, size] = place(networks, parameters, arena, tensor);
-    std::vector<T>& values = snapshot.arrays.emplace_back(size);
-    arena.copy_out(values.data(), size, offset);
-    snapshot.writer.template add<T>(prefix + tensor.name, networks.shape_of(tensor), values);
-  }
-}
-
-template <class T>
-void load_networks(const Networks<T>& networks, const Parameters<T>& parameters, Buffer<T>& arena,
-                   const std::string& prefix, const SafetensorsFile& file) {
-  for (const NamedTensor& tensor : networks.tensors()) {
-    if (!holds(networks, parameters, tensor)) continue;
-    const std::span<const T> values = file.get<T>(prefix + tensor.name, networks.shape_of(tensor));
-    arena.copy_in(values.data(), values.size(), place(networks, parameters, arena, tensor).first);
-  }
-}
 
 template <class T>
 std::vector<StageSpan> stage_spans(const Method<T>& method, const Settings& settings) {
@@ -316,13 +279,16 @@ void Learner<T>::load(const SafetensorsFile& file) {
   scalars_over_data_.reset();
 }
 
-#define R2_INSTANTIATE(T)                                                                               \
-  template class Learner<T>;                                                                            \
-  template std::vector<StageSpan> stage_spans(const Method<T>&, const Settings&);                       \
-  template void save_networks(const Networks<T>&, const Parameters<T>&, const Buffer<T>&,               \
-                              const std::string&, Snapshot<T>&);                                        \
-  template void load_networks(const Networks<T>&, const Parameters<T>&, Buffer<T>&, const std::string&, \
-                              const SafetensorsFile&);
+Policy policy_of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars) {
+  return Policy::of({learner.device(), learner.settings(), data.dimensions(), learner.method(), scalars,
+                     limit_as_value(learner.settings(), data.facts().longest_episode), learner.step(),
+                     data.fingerprint(), data.first_observation(), data.normalization()},
+                    learner.networks());
+}
+
+#define R2_INSTANTIATE(T)    \
+  template class Learner<T>; \
+  template std::vector<StageSpan> stage_spans(const Method<T>&, const Settings&);
 R2_INSTANTIATE(float)
 R2_INSTANTIATE(double)
 

@@ -1,7 +1,6 @@
 // The learner has a method's networks, optimiser state and stages. It takes one gradient step at a time.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,24 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "storage/safetensors.h"
+#include "policy/network_file.h"
+#include "policy/policy.h"
 #include "training/step.h"
 #include "training/training_data.h"
 
 namespace r2pac {
-
-/// The `format` in the metadata of checkpoints. Checkpoints of the earlier format are read, too.
-inline constexpr char kCheckpointFormat[] = "r2pac-checkpoint-2";
-inline bool is_checkpoint_format(std::string_view format) {
-  return format == kCheckpointFormat || format == "r2pac-checkpoint-1";
-}
-
-/// The writer of a file, and the arrays that it refers to.
-template <class T>
-struct Snapshot {
-  std::deque<std::vector<T>> arrays;
-  SafetensorsWriter writer;
-};
 
 /// The steps begin .. end of a run, in which one of the method's stages is trained, or all together.
 struct StageSpan {
@@ -36,9 +23,6 @@ struct StageSpan {
 /// In their order; the end of the last is the number of steps of the run.
 template <class T>
 std::vector<StageSpan> stage_spans(const Method<T>& method, const Settings& settings);
-
-/// A method's numbers beside its weights, by name.
-using Scalars = std::map<std::string, double>;
 
 template <class T>
 class Learner {
@@ -128,13 +112,7 @@ class Learner {
   std::unique_ptr<Step<T>> step_;
 };
 
-/// Adds copies of the networks' tensors to the snapshot, each under prefix + its public name. They are read
-/// from `arena`, the memory of `parameters`, which are the networks' own or their followers'.
-template <class T>
-void save_networks(const Networks<T>& networks, const Parameters<T>& parameters, const Buffer<T>& arena,
-                   const std::string& prefix, Snapshot<T>& snapshot);
-template <class T>
-void load_networks(const Networks<T>& networks, const Parameters<T>& parameters, Buffer<T>& arena,
-                   const std::string& prefix, const SafetensorsFile& file);
+/// The policy of the learner as it is now. scalars: those of the method, over the whole data set.
+Policy policy_of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars);
 
 }  // namespace r2pac

@@ -13,10 +13,10 @@
 #include "kernels/isa.h"
 #include "model/arithmetic.h"
 #include "model/region.h"
+#include "policy/policy.h"
 #include "settings/text_value.h"
 #include "training/data_warnings.h"
 #include "training/other_length.h"
-#include "training/policy.h"
 #include "training/run_folder.h"
 
 namespace r2pac {
@@ -81,7 +81,7 @@ class Run {
       if (!evaluated || (stop() && !learner_.finished())) return stopped();
     }
     if (!learner_.finish(stop)) return stopped();
-    folder_.save_policy(Policy::of(learner_, *data_, learner_.scalars()), "policy.safetensors");
+    folder_.save_policy(policy_of(learner_, *data_, learner_.scalars()), "policy.safetensors");
     write_manifest("finished");
     return RunEnd::finished;
   }
@@ -208,7 +208,7 @@ class Run {
     try {
       const std::optional<Scalars> scalars = learner_.scalars_over_data(stop);
       if (!scalars) return false;
-      const Policy policy = Policy::of(learner_, *data_, *scalars);
+      const Policy policy = policy_of(learner_, *data_, *scalars);
       std::optional<Evaluation> result = options_.evaluate(policy);
       if (!result) return false;
       result->step = step;

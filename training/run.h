@@ -13,9 +13,9 @@
 
 #include "data/dataset.h"
 #include "engine/device.h"
+#include "policy/policy.h"
 #include "settings/settings.h"
 #include "training/evaluation.h"
-#include "training/policy.h"
 
 namespace r2pac {
 

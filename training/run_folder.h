@@ -8,13 +8,13 @@
 #include <optional>
 #include <string>
 
+#include "policy/policy.h"
 #include "storage/folder.h"
 #include "storage/generations.h"
 #include "storage/line_log.h"
 #include "storage/patience.h"
 #include "training/evaluation.h"
 #include "training/learner.h"
-#include "training/policy.h"
 #include "training/run.h"
 #include "training/run_effort.h"
 

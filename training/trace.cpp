@@ -3,9 +3,9 @@
 #include <array>
 
 #include "base/error.h"
+#include "policy/policy.h"
 #include "storage/safetensors_header.h"
 #include "training/learner.h"
-#include "training/policy.h"
 
 namespace r2pac {
 namespace {

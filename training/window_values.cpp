@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "training/training_data.h"
+
 namespace r2pac {
 
 template <class T>
@@ -31,6 +33,37 @@ WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Devi
       memory.copy_out(columns[i].second.data() + first, wanted[i].second->whole().data, count * sizeof(T));
   }
   return columns;
+}
+
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
+                                     const BetweenBatches& stop) {
+  const Dimensions& dim = policy.dimensions();
+  if (!policy.method().inspect)
+    throw Error(ExitCode::usage,
+                "method `" + policy.settings().method + "` has no values of states and chunks",
+                policy.path().string(), "give a policy whose method has critics");
+  if (dataset.observation_dim != dim.observation || dataset.action_dim != dim.action)
+    throw Error(ExitCode::data,
+                "the data have observations of " + std::to_string(dataset.observation_dim) +
+                    " and actions of " + std::to_string(dataset.action_dim) + " numbers, the policy " +
+                    std::to_string(dim.observation) + " and " + std::to_string(dim.action),
+                dataset.path, "give data of the policy's task");
+  Settings settings = policy.settings();
+  settings.hold_out = 0;
+  settings.episodes = Episodes::all;
+  const TrainingData<float> data(dataset, settings, *policy.device(), &policy.normalization());
+  RecorderInputs<float> inputs;
+  inputs.settings = &policy.settings();
+  inputs.networks = &policy.networks();
+  inputs.source = data.source();
+  inputs.facts = data.facts();
+  std::vector<Buffer<float>> scalars;
+  for (const auto& [name, value] : policy.scalars()) {
+    const auto single = static_cast<float>(value);
+    scalars.emplace_back(1, policy.device()->memory()).copy_in(&single, 1);
+    inputs.scalars[name] = scalars.back().data();
+  }
+  return evaluate_windows(inputs, policy.device(), policy.method().inspect, stop);
 }
 
 template WindowColumns<float> evaluate_windows(RecorderInputs<float>, std::shared_ptr<Device>,

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "data/dataset.h"
 #include "model/recorder.h"
+#include "policy/policy.h"
 
 namespace r2pac {
 
@@ -37,5 +39,12 @@ using BetweenBatches = std::function<bool(std::size_t done, std::size_t total)>;
 template <class T>
 WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Device> device,
                                   const RecordColumns<T>& record, const BetweenBatches& stop = {});
+
+/// What the policy's method says of every window of the data, held out or not, in the order of
+/// window_starts(): values by name, each one entry per window; nothing if `stop` ended it. The policy's own
+/// normalisation applies. Throws Error: data where widths differ, usage for a method that says nothing of
+/// windows.
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
+                                     const BetweenBatches& stop = {});
 
 }  // namespace r2pac

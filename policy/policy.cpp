@@ -1,16 +1,16 @@
-#include "training/policy.h"
+#include "policy/policy.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
-#include "base/version.h"
 #include "model/budget.h"
 #include "model/region.h"
+#include "policy/network_file.h"
+#include "policy/normalization_file.h"
 #include "settings/text_value.h"
 #include "storage/generations.h"
-#include "training/normalization_file.h"
 
 namespace r2pac {
 namespace {
@@ -54,13 +54,6 @@ double checked_scalar(const std::string& name, double value, const std::filesyst
     throw Error(ExitCode::checkpoint, "the " + name + " is not a finite number", path.string(),
                 "use a file written by `r2pac train`");
   return value;
-}
-
-/// The device on which a policy proves itself, whatever device it will act on: another one may compute in a
-/// lower precision.
-const std::shared_ptr<Device>& proving_device() {
-  static const std::shared_ptr<Device> cpu = cpu_device(1);
-  return cpu;
 }
 
 std::unique_ptr<Networks<float>> networks_on(const Method<float>& method, const Settings& settings,
@@ -121,58 +114,6 @@ std::filesystem::path policy_path(const std::filesystem::path& given) {
 
 }  // namespace
 
-std::string networks_text(const Declaration& declaration) {
-  std::string text;
-  for (const Network& network : declaration.networks) {
-    if (network.absent) continue;
-    text += network.name + ":";
-    for (const Columns& columns : network.inputs)
-      text += " " + columns.name + " " + std::to_string(columns.width);
-    text += " -> " + std::to_string(network.outputs);
-    if (network.count > 1) text += ", " + std::to_string(network.count) + " of them";
-    text += "\n";
-  }
-  return text;
-}
-
-void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks) {
-  writer.metadata("version", kVersion);
-  writer.metadata("method", settings.method);
-  writer.metadata("networks", networks_text(networks));
-  writer.metadata("settings", settings_toml({settings, {}}));
-}
-
-WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
-                                     const BetweenBatches& stop) {
-  const Dimensions& dim = policy.dimensions();
-  if (!policy.method().inspect)
-    throw Error(ExitCode::usage,
-                "method `" + policy.settings().method + "` has no values of states and chunks",
-                policy.path().string(), "give a policy whose method has critics");
-  if (dataset.observation_dim != dim.observation || dataset.action_dim != dim.action)
-    throw Error(ExitCode::data,
-                "the data have observations of " + std::to_string(dataset.observation_dim) +
-                    " and actions of " + std::to_string(dataset.action_dim) + " numbers, the policy " +
-                    std::to_string(dim.observation) + " and " + std::to_string(dim.action),
-                dataset.path, "give data of the policy's task");
-  Settings settings = policy.settings();
-  settings.hold_out = 0;
-  settings.episodes = Episodes::all;
-  const TrainingData<float> data(dataset, settings, *policy.device(), &policy.normalization());
-  RecorderInputs<float> inputs;
-  inputs.settings = &policy.settings();
-  inputs.networks = &policy.networks();
-  inputs.source = data.source();
-  inputs.facts = data.facts();
-  std::vector<Buffer<float>> scalars;
-  for (const auto& [name, value] : policy.scalars()) {
-    const auto single = static_cast<float>(value);
-    scalars.emplace_back(1, policy.device()->memory()).copy_in(&single, 1);
-    inputs.scalars[name] = scalars.back().data();
-  }
-  return evaluate_windows(inputs, policy.device(), policy.method().inspect, stop);
-}
-
 std::optional<double> Policy::region_end() const {
   const auto found = scalars_.find(kRegionEnd);
   return found == scalars_.end() ? std::nullopt : std::optional(found->second);
@@ -229,20 +170,19 @@ Sampler<float> Policy::sampler(const SamplerOptions& options) const {
   return {*networks_, method_.acting, normalization_, options, device_};
 }
 
-Policy Policy::of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars) {
-  Policy policy;
-  policy.device_ = learner.device();
-  policy.settings_ = learner.settings();
-  policy.dimensions_ = data.dimensions();
-  policy.method_ = learner.method();
-  policy.scalars_ = scalars;
-  policy.value_limit_ = limit_as_value(policy.settings_, data.facts().longest_episode);
-  policy.step_ = learner.step();
-  policy.data_fingerprint_ = data.fingerprint();
-  policy.example_observation_ = data.first_observation();
-  policy.normalization_ = data.normalization();
+Policy Policy::of(const PolicyParts& parts, const Networks<float>& networks) {
+  Policy policy(parts.device);
+  policy.settings_ = parts.settings;
+  policy.dimensions_ = parts.dimensions;
+  policy.method_ = parts.method;
+  policy.scalars_ = parts.scalars;
+  policy.value_limit_ = parts.value_limit;
+  policy.step_ = parts.step;
+  policy.data_fingerprint_ = parts.data_fingerprint;
+  policy.example_observation_ = parts.example_observation;
+  policy.normalization_ = parts.normalization;
   policy.networks_ = networks_on(policy.method_, policy.settings_, *policy.device_);
-  policy.networks_->copy_from(learner.networks());
+  policy.networks_->copy_from(networks);
   return policy;
 }
 
@@ -267,7 +207,7 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
   const SamplerOptions options = sampler_options();
   std::unique_ptr<Networks<float>> proven;
   if (device_->whole_batches()) {
-    proven = networks_on(method_, settings_, *proving_device());
+    proven = networks_on(method_, settings_, *proving_);
     proven->copy_from(*networks_);
   }
   // In the middle of a budget, if there is one, so that it takes part in the proof.
@@ -275,8 +215,8 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
   const auto spent =
       options.budget.rule == BudgetRule::none ? std::span<const double>() : std::span(&half_spent, 1);
   const Example example = act_on_example(
-      {proven != nullptr ? *proven : *networks_, method_.acting, normalization_, options, proving_device()},
-      dim, example_observation_, spent, {});
+      {proven != nullptr ? *proven : *networks_, method_.acting, normalization_, options, proving_}, dim,
+      example_observation_, spent, {});
   if (!spent.empty()) writer.add<double>("example.spent", {1}, spent);
   writer.add<float>("example.observation", {width(dim.observation)}, example_observation_);
   writer.add<float>("example.noise", {noise_rows(options), width(dim.chunk())}, example.noise);
@@ -307,8 +247,7 @@ void Policy::save(const std::filesystem::path& path, Links links) const {
 }
 
 Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> device) {
-  Policy policy;
-  policy.device_ = std::move(device);
+  Policy policy(std::move(device));
   policy.path_ = policy_path(given);
   const SafetensorsFile file = SafetensorsFile::read(policy.path_);
   const auto format = file.metadata().find("format");
@@ -340,7 +279,7 @@ Policy Policy::load(const std::filesystem::path& given, std::shared_ptr<Device> 
 void Policy::make_networks(const Dimensions& dimensions) {
   dimensions_ = dimensions;
   method_ = make_method<float>(settings_, dimensions);
-  networks_ = networks_on(method_, settings_, *proving_device());
+  networks_ = networks_on(method_, settings_, *proving_);
 }
 
 void Policy::read_value_limit(const SafetensorsFile& file) {
@@ -420,8 +359,8 @@ void Policy::check_example(const SafetensorsFile& file) const {
       file.get<float>("example.observation", {static_cast<std::size_t>(dim.observation)});
   const auto spent =
       file.contains("example.spent") ? file.get<double>("example.spent", {1}) : std::span<const double>();
-  const Example mine = act_on_example({*networks_, method_.acting, normalization_, options, proving_device()},
-                                      dim, observation, spent, {noise.begin(), noise.end()});
+  const Example mine = act_on_example({*networks_, method_.acting, normalization_, options, proving_}, dim,
+                                      observation, spent, {noise.begin(), noise.end()});
   // Another instruction set rounds differently, by some 1e-6 of a layer's sums; among candidates of nearly
   // equal scores, or scores next to the threshold, it may even choose another, so that the scores are
   // compared that it gives the candidate next to the stored chunk.

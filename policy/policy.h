@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,10 +12,27 @@
 #include <vector>
 
 #include "acting/policy_sampler.h"
-#include "training/learner.h"
-#include "training/window_values.h"
+#include "model/method.h"
+#include "storage/safetensors.h"
 
 namespace r2pac {
+
+/// A method's numbers beside its weights, by name.
+using Scalars = std::map<std::string, double>;
+
+/// What a policy in memory is made of, beside the weights of its networks.
+struct PolicyParts {
+  std::shared_ptr<Device> device;
+  Settings settings;
+  Dimensions dimensions;
+  Method<float> method;
+  Scalars scalars;                    ///< those of the method, over the whole data set
+  std::optional<double> value_limit;  ///< the cost limit as a value (Eq. 42)
+  std::uint64_t step = 0;             ///< gradient steps taken, of all stages together
+  std::string data_fingerprint;
+  std::vector<float> example_observation;  ///< [S], of the data
+  Normalization<float> normalization;
+};
 
 /// The policy of a run, ready to act. docs/formats.md describes the file.
 class Policy {
@@ -24,10 +42,9 @@ class Policy {
   /// finished with its newest checkpoint.
   static Policy load(const std::filesystem::path& path, std::shared_ptr<Device> device);
 
-  /// The policy of the learner as it is now, in memory of its own. Its critics are the Polyak averages,
-  /// unless its method acts by the networks themselves. scalars: those of the method, over the whole data
-  /// set.
-  static Policy of(const Learner<float>& learner, const TrainingData<float>& data, const Scalars& scalars);
+  /// The policy of these parts with the weights of `networks`, in memory of its own. Its critics are the
+  /// Polyak averages, unless its method acts by the networks themselves.
+  static Policy of(const PolicyParts& parts, const Networks<float>& networks);
 
   /// Replaces what a choice by region calls safe.
   void set_region_bound(double bound) { settings_.region_bound = bound; }
@@ -73,7 +90,7 @@ class Policy {
   Sampler<float> sampler(const SamplerOptions& options) const;
 
  private:
-  Policy() = default;
+  explicit Policy(std::shared_ptr<Device> device) : device_(std::move(device)), proving_(cpu_device(1)) {}
   void make_networks(const Dimensions& dimensions);
   void read_value_limit(const SafetensorsFile& file);
   void read_policy(const SafetensorsFile& file);
@@ -82,7 +99,9 @@ class Policy {
   void check_example(const SafetensorsFile& file) const;
 
   std::filesystem::path path_;
-  std::shared_ptr<Device> device_;
+  // proving_: the CPU in fp32, on which a policy proves itself, whatever device it will act on: another one
+  // may compute in a lower precision.
+  std::shared_ptr<Device> device_, proving_;
   Settings settings_;
   Dimensions dimensions_;
   Method<float> method_;
@@ -95,18 +114,5 @@ class Policy {
   std::unique_ptr<Networks<float>> networks_;
   std::string checksum_;
 };
-
-/// What the policy's method says of every window of the data, held out or not, in the order of
-/// window_starts(): values by name, each one entry per window; nothing if `stop` ended it. The policy's own
-/// normalisation applies. Throws Error: data where widths differ, usage for a method that says nothing of
-/// windows.
-WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
-                                     const BetweenBatches& stop = {});
-
-/// Adds the metadata that describe the method: version, method, networks and settings.
-void describe(SafetensorsWriter& writer, const Settings& settings, const Declaration& networks);
-
-/// A method's networks as files describe them: one line each, name: inputs with widths -> outputs, and count.
-std::string networks_text(const Declaration& declaration);
 
 }  // namespace r2pac

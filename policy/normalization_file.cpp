@@ -1,4 +1,4 @@
-#include "training/normalization_file.h"
+#include "policy/normalization_file.h"
 
 #include "base/error.h"
 
