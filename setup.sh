@@ -9,11 +9,13 @@
 # ./setup.sh --experiments makes .experiments/, the Python environment with the Snakemake of `r2pac experiment run`,
 # from workflow/experiments.lock, and nothing else.
 # ./setup.sh --site makes .site/, the Python environment of docs/build.sh, from docs/site/requirements.lock, and nothing else.
+# ./setup.sh --umap makes .umap/, the Python environment of `python -m r2pac.value_map`, from python/umap.lock, and
+# nothing else.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
 case "${1-}" in
-  --cuda | --fuzz | --simulators | --baselines | --experiments | --site) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  --cuda | --fuzz | --simulators | --baselines | --experiments | --site | --umap) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
   -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
   -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
 esac
@@ -100,6 +102,10 @@ case "${1-}" in
     exit 0 ;;
   --site)
     python_environment .site docs/site/requirements.lock "${PYTHON:-python3}" "parts of the site" 'import mkdocs, material'
+    exit 0 ;;
+  --umap)
+    python_environment .umap python/umap.lock "${PYTHON:-python3}" "parts of UMAP" \
+      'import h5py, matplotlib.pyplot, umap, r2pac.value_map' -s python
     exit 0 ;;
 esac
 install_packages "${packages[@]}"

@@ -36,12 +36,6 @@ bool has_begun(const fs::path& folder) {
   return fs::exists(folder / "config.toml", fault);
 }
 
-/// The word of a command behind a flag, or "".
-std::string word_after(const std::vector<std::string>& argv, const std::string& flag) {
-  const auto found = std::ranges::find(argv, flag);
-  return found == argv.end() || found + 1 == argv.end() ? "" : found[1];
-}
-
 /// The data of the plan's tasks, as far as the files are there.
 std::vector<DataPanel> data_panels(const Plan& plan) {
   std::vector<DataPanel> panels;
@@ -49,10 +43,10 @@ std::vector<DataPanel> data_panels(const Plan& plan) {
   for (const PlannedCell& cell : plan.cells) {
     if (cell.train.empty() || !seen.insert(cell.task).second) continue;
     const auto job = std::ranges::find(plan.jobs, cell.train, &Job::id);
-    const std::string file = word_after(job->argv, "--data");
+    const std::string file = word_after(*job, "--data");
     std::error_code fault;
     if (!fs::exists(file, fault)) continue;
-    const std::optional<Task> task = task_from_file_name(word_after(job->argv, "--task"));
+    const std::optional<Task> task = task_from_file_name(word_after(*job, "--task"));
     panels.push_back(
         {cell.task, data_cloud(load_dataset(file)), task ? task->cost_limit : Settings().cost_limit});
   }

@@ -24,7 +24,7 @@ bool draws_runs(const Plan& plan);
 ///   curves       a grid of training curves (curves)
 ///   q-curves     values of the critics (q-curves)
 ///   composition  the episodes of each task's data, which takes no run (composition)
-///   others       none
+///   others       none; those of umap are drawn by draw_value_maps()
 std::vector<Picture> experiment_pictures(const Plan& plan, const MethodCurves& curves);
 
 /// What the plan's trainings took; empty but where its `report` is timing.

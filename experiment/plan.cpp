@@ -370,6 +370,11 @@ class Planner {
 
 }  // namespace
 
+std::string word_after(const Job& job, const std::string& flag) {
+  const auto found = std::ranges::find(job.argv, flag);
+  return found == job.argv.end() || found + 1 == job.argv.end() ? "" : found[1];
+}
+
 std::string experiment_folder(const std::string& out, const std::string& name, const std::string& size) {
   return (fs::path(out) / file_name(name + "-" + size)).string();
 }

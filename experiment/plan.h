@@ -25,6 +25,9 @@ struct Job {
   int gpu = 0;                 ///< devices
 };
 
+/// The word of a job's command behind a flag, or "".
+std::string word_after(const Job& job, const std::string& flag);
+
 /// One policy of the table.
 struct PlannedCell {
   std::string task, suite, column;

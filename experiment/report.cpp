@@ -5,6 +5,7 @@
 #include "experiment/figures.h"
 #include "experiment/record.h"
 #include "experiment/scoreboard.h"
+#include "experiment/value_maps.h"
 #include "report/grid_text.h"
 #include "report/markup.h"
 #include "report/page.h"
@@ -32,7 +33,12 @@ ExperimentTables write_experiment_tables(const Plan& plan, const std::string& fo
   return tables;
 }
 
-std::vector<std::string> draw_experiment(const Plan& plan, const std::string& folder) {
+ExperimentPictures draw_experiment(const Plan& plan, const std::string& folder) {
+  if (plan.report == kValueMapsReport) {
+    ValueMaps maps = value_maps(plan);
+    std::vector<std::string> files = draw_value_maps(maps, folder, umap_python());
+    return {std::move(files), std::move(maps.missing)};
+  }
   const std::vector<Picture> pictures =
       experiment_pictures(plan, draws_runs(plan) ? method_curves(plan) : MethodCurves());
   std::vector<std::string> files;
@@ -44,7 +50,7 @@ std::vector<std::string> draw_experiment(const Plan& plan, const std::string& fo
     }
     pictures[i].draw(paths);
   }
-  return files;
+  return {files, {}};
 }
 
 void write_experiment_page(const Plan& plan, const std::string& folder, bool pictures) {
@@ -58,6 +64,8 @@ void write_experiment_page(const Plan& plan, const std::string& folder, bool pic
     page.heading("Time and memory");
     page.markup(html_of(timing_table(timing, kHtml)));
   }
+  if (pictures && plan.report == kValueMapsReport)
+    page.paragraph("The maps of values are files of their own beside this page: umap-TASK.png and .pdf.");
   if (pictures) add_pictures(page, experiment_pictures(plan, curves), folder);
   std::vector<NamedRun> runs;
   for (const TaskRuns& task : curves.tasks)

@@ -9,6 +9,7 @@
 #include "experiment/figures.h"
 #include "experiment/record.h"
 #include "experiment/report.h"
+#include "experiment/value_maps.h"
 #include "failure.h"
 #include "report/curves.h"
 #include "report/names.h"
@@ -179,7 +180,7 @@ TEST_CASE("a sweep has curves and bars for each task and variant, of what is the
   CHECK(chart->panels[3].bars[0]->low < 0);
   CHECK((chart->panels[3].limit && chart->panels[3].cost));
 
-  const std::vector<std::string> files = draw_experiment(f.plan, f.out.string());
+  const std::vector<std::string> files = draw_experiment(f.plan, f.out.string()).files;
   CHECK(files == std::vector<std::string>{"sweep.png", "sweep.pdf"});
   CHECK(bytes_of_file(f.out / "sweep.png").starts_with("\x89PNG"));
   CHECK(bytes_of_file(f.out / "sweep.pdf").starts_with("%PDF-"));
@@ -197,7 +198,7 @@ TEST_CASE("a grid of curves has the tasks as columns, return above cost") {
   CHECK(chart->panels[1].title == "CarRun");
   CHECK(chart->panels[0].y_label == "normalised return");
   CHECK((chart->panels[2].limit && chart->panels[3].limit));
-  CHECK(draw_experiment(f.plan, f.out.string()).front() == "curves.png");
+  CHECK(draw_experiment(f.plan, f.out.string()).files.front() == "curves.png");
 
   // More tasks than stand side by side: the second row of tasks begins below the first row's costs.
   MethodCurves many = method_curves(f.plan);
@@ -221,7 +222,7 @@ TEST_CASE("curves of critics are those of the metrics") {
   CHECK(chart->panels[0].lines[1].size() == 2);
   CHECK(chart->panels[0].lines[1][1].mean == 7);
   CHECK(chart->panels[1].lines[1].size() == 1);
-  CHECK(draw_experiment(f.plan, f.out.string()).front() == "q-curves.png");
+  CHECK(draw_experiment(f.plan, f.out.string()).files.front() == "q-curves.png");
 }
 
 TEST_CASE("a picture of the data needs no run, and leaves out what is not there") {
@@ -233,9 +234,47 @@ TEST_CASE("a picture of the data needs no run, and leaves out what is not there"
     if (job.kind == "train")
       job.argv = {"r2pac",   "train",  "--task",
                   "BallRun", "--data", job.id.starts_with("train Ball") ? file : f.folder / "none.hdf5"};
-  const std::vector<std::string> files = draw_experiment(f.plan, f.out.string());
+  const std::vector<std::string> files = draw_experiment(f.plan, f.out.string()).files;
   CHECK(files == std::vector<std::string>{"composition.png", "composition.pdf"});
   CHECK(bytes_of_file(f.out / "composition.png").starts_with("\x89PNG"));
+}
+
+TEST_CASE("a map of values needs a finished run without the penalty and one with it, of one seed") {
+  HandMade f("umap");
+  for (Job& job : f.plan.jobs) job.argv = {"r2pac", job.kind, "--data", "ball.hdf5"};
+  const auto finish = [&](const std::string& column, int seed, const std::string& penalty) {
+    f.begin("BallRun", column, seed, 0.5, 0.5);
+    const fs::path run = f.run("BallRun", column, seed);
+    const ResolvedSettings settings = resolve_settings({"", "", {}, {{"penalty_reading", penalty}}});
+    write(run / "config.toml", settings_toml(settings));
+    write(run / "policy.safetensors", "");
+    for (const Job& job : f.plan.jobs)
+      if (job.id == "train BallRun" + column + std::to_string(seed)) {
+        fs::create_directories(fs::path(job.record).parent_path());
+        write_record(job, {job.id, "done", 0, "", ""});
+      }
+  };
+  finish("alpha = 0.2", 0, "none");
+  finish("ours", 1, "absorbing");
+  CHECK(value_maps(f.plan).maps.empty());
+  const std::vector<std::string> missing = value_maps(f.plan).missing;
+  REQUIRE(missing.size() == 2);
+  CHECK(has(missing[0], "BallRun: no seed has a finished training"));
+  CHECK(has(missing[1], "CarRun"));
+
+  finish("alpha = 0.2", 1, "none");
+  ValueMaps maps = value_maps(f.plan);
+  REQUIRE(maps.maps.size() == 1);
+  CHECK(maps.maps[0].task == "BallRun");
+  CHECK(maps.maps[0].plain == f.run("BallRun", "alpha = 0.2", 1).string());
+  CHECK(maps.maps[0].penalised == f.run("BallRun", "ours", 1).string());
+  CHECK(maps.maps[0].data == "ball.hdf5");
+  CHECK(draw_value_maps(maps, f.out.string(), "").empty());
+  REQUIRE(maps.missing.size() == 2);
+  CHECK(has(maps.missing[1], "./setup.sh --umap"));
+  CHECK(has(failure([&] { draw_value_maps(maps, f.out.string(), "/bin/false"); }), "the map of BallRun"));
+  CHECK(draw_value_maps(maps, f.out.string(), "/bin/true") ==
+        std::vector<std::string>{"umap-BallRun.png", "umap-BallRun.pdf"});
 }
 
 TEST_CASE("a table of times has a row for each method and machine, and says what is scaled") {

@@ -58,6 +58,13 @@ std::vector<std::string> experiments_in(const std::string& folder) {
   return found;
 }
 
+std::vector<std::string> draw_pictures(const Plan& plan, const std::string& folder) {
+  const ExperimentPictures pictures = draw_experiment(plan, folder);
+  for (const std::string& sentence : pictures.missing)
+    std::fprintf(stderr, "note: %s\n", printable(sentence).c_str());
+  return pictures.files;
+}
+
 void report_experiment(const ExperimentReportOptions& options) {
   const Plan plan = read_plan_file((fs::path(options.folder) / kPlanFile).string());
   const ExperimentTables tables = write_experiment_tables(plan, options.folder);
@@ -65,7 +72,7 @@ void report_experiment(const ExperimentReportOptions& options) {
   std::fflush(stdout);
   std::vector<std::string> files = tables.files;
   if (!options.no_pictures)
-    for (const std::string& file : draw_experiment(plan, options.folder)) files.push_back(file);
+    for (const std::string& file : draw_pictures(plan, options.folder)) files.push_back(file);
   if (options.html) {
     write_experiment_page(plan, options.folder, !options.no_pictures);
     files.emplace_back("report.html");

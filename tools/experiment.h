@@ -40,6 +40,10 @@ struct ExperimentReportOptions {
   bool no_pictures = false, html = false;
 };
 
+/// Draws the pictures of an experiment, says what is missing, and returns the names of the files.
+/// Throws as draw_experiment().
+std::vector<std::string> draw_pictures(const Plan& plan, const std::string& folder);
+
 /// Writes and prints the tables of one experiment, draws its pictures, and writes the page if asked for.
 /// Throws as read_plan_file(), write_experiment_tables() and draw_experiment().
 void report_experiment(const ExperimentReportOptions& options);

@@ -237,7 +237,7 @@ int run_experiment(const ExperimentOptions& given) {
   std::fputs(write_experiment_tables(plan, folder.string()).markdown.c_str(), stdout);
   std::fflush(stdout);
   try {
-    draw_experiment(plan, folder.string());
+    draw_pictures(plan, folder.string());
   } catch (const Error& error) {  // the tables are there, and the jobs are what was asked for
     std::fprintf(stderr, "note: pictures are not drawn: %s; %s\n", printable(error.what()).c_str(),
                  printable(error.todo()).c_str());
