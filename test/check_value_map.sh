@@ -24,7 +24,7 @@ report = "umap"
 END
 mkdir -p out/maps-tiny
 "$r2pac" experiment plan maps.toml --data data --size tiny --peak 50 -o out >out/maps-tiny/plan.jsonl
-report() { "$r2pac" experiment report out/maps-tiny >table 2>said; }
+report() { "$r2pac" experiment report out/maps-tiny --html >table 2>said; }
 report
 grep -q 'note: no map of robot: no seed has a finished training' said || fail "nothing is said of trainings that are missing"
 "$python" - out/maps-tiny/plan.jsonl >ids <<'END'
@@ -34,6 +34,7 @@ END
 for id in $(cat ids); do "$r2pac" experiment job "$id" --plan out/maps-tiny/plan.jsonl; done
 report || { cat said; fail "there is no report"; }
 grep -q 'umap-robot.png, umap-robot.pdf' said || { cat said; fail "the map is not named"; }
+grep -q 'umap-TASK.png' out/maps-tiny/report.html || fail "the page does not say where the map is"
 
 plain=$(echo out/runs/*/*/penalty*/seed*) penalised=$(echo out/runs/*/*/default/seed*)
 module=(-m r2pac.value_map)
