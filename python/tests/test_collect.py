@@ -23,7 +23,7 @@ WIDTHS |= {
     for task in ("Button", "Push")
     for level in (1, 2)
 }
-WIDTHS |= {"AntVelocity": 27, "HalfCheetahVelocity": 17, "SwimmerVelocity": 8}
+WIDTHS |= {"AntRun": 33, "AntCircle": 34, "AntVelocity": 27, "HalfCheetahVelocity": 17, "SwimmerVelocity": 8}
 ROOT = Path(__file__).parents[2]
 SIMULATORS = Path(os.environ.get("R2PAC_SIMULATORS_PYTHON", ROOT / ".simulators" / "bin" / "python"))
 
@@ -146,6 +146,39 @@ def test_an_ant_walks_alike_in_all_four_directions():
     # A quarter turn to the left: each leg does what its right neighbour did.
     assert targets[1] == pytest.approx(np.roll(targets[0], 1, axis=0), abs=1e-12)  # rounding
     assert not np.allclose(targets[1], targets[0], atol=0.01)
+
+
+def an_ant(yaw=0.0, speed=0.0):
+    observation = np.zeros(33)
+    observation[8], observation[9] = np.sin(yaw / 2), np.cos(yaw / 2)
+    observation[3:5] = 0.3 * speed * np.array([np.cos(yaw), np.sin(yaw)])
+    return observation
+
+
+@pytest.mark.parametrize("robot", (legs.RunningAnt, legs.CirclingAnt))
+def test_an_ant_of_bullet_steers_by_how_far_its_hips_swing(robot):
+    def reach(yaw, direction):
+        ant = robot(np.random.default_rng(0))
+        wanted = np.array([np.cos(direction), np.sin(direction)])
+        ant._scale, targets = 1.0, []
+        for ant._cycles in np.linspace(0, 1, 40, endpoint=False):
+            targets.append(ant.target(an_ant(yaw), wanted))
+        return np.ptp(targets, axis=0).reshape(4, 2)
+
+    ahead, left, right = reach(0.0, 0.0), reach(0.0, 0.4), reach(3.0, 2.6)
+    assert np.all(ahead[:, 0] > 0.5)
+    assert np.allclose(ahead[:2, 0], ahead[3:1:-1, 0], atol=0.01)  # of 40 positions a cycle
+    assert np.all(left[:2, 0] < ahead[:2, 0]) and np.all(left[2:, 0] > ahead[2:, 0])
+    assert np.all(right[:2, 0] > ahead[:2, 0]) and np.all(right[2:, 0] < ahead[2:, 0])
+    for turned in (left, right):
+        assert turned[:, 1] == pytest.approx(ahead[:, 1], abs=1e-12)  # rounding
+
+
+def test_a_running_ant_goes_limp_above_the_speed_that_is_wanted():
+    wanted = np.array([0.6, 0.0])
+    actions = [legs.RunningAnt(np.random.default_rng(0)).follow(an_ant(0.0, v), wanted) for v in (0.5, 1.2)]
+    assert np.abs(actions[0]).max() > 0.1
+    assert not actions[1].any()  # its joints rest
 
 
 def test_turned_robots_and_wanted_velocities_give_the_same_action():

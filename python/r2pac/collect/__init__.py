@@ -7,7 +7,7 @@ running       drivers of the Run tasks
 circling      drivers of the Circle tasks
 hurrying      drivers of the Velocity tasks
 legs          controllers of robots that swing their joints
-gaits         what `legs` swings, as found by `search`
+gaits         what `legs` swings
 search        the random search for gaits
 navigating    drivers of the Goal, Button and Push tasks
 tasks         the tasks that there are drivers for

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2pac.collect import controllers
+from r2pac.collect import controllers, legs
 from r2pac.collect.styles import Style, by_step, plan, uniform
 
 _BORDER = {Style.CAUTIOUS: (4.5, 5.8), Style.MEDIOCRE: (5.6, 6.5), Style.RECKLESS: (6.5, 20.0)}  # m, of |x|
@@ -29,6 +29,10 @@ class _Circle(controllers.Follower):
         self._pull = rng.uniform(0.3, 1.2)  # 1/m, back to the circle
         self._respect = rng.uniform(0.5, 2.0)  # 1/s, speed towards the border for each metre that is left
         super().__init__(rng)
+
+    def rush(self) -> None:
+        """Wants all the way the greatest speed on the circle, whatever it costs (`search`)."""
+        self._pace[:], self._radius[:], self._border[:] = self.top, 7.0, 20.0
 
     def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
         return self._course(10 * observation[:2], step)
@@ -66,3 +70,9 @@ class DroneCircle(_Circle):
     def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
         """The velocity for where the drone will be when it has reached it."""
         return self._course(10 * observation[:2] + self.lag * 5 * observation[3:5], step)
+
+
+class AntCircle(_Circle):
+    top = 0.8
+    steadiness = 10.0
+    robot = legs.CirclingAnt

@@ -1,6 +1,6 @@
-"""Gaits that `python -m r2pac.collect.search` found: numbers in [0, 1], which `legs` explains.
+"""Gaits: numbers in [0, 1], which `legs` explains.
 
-Each has the command that found it.
+Each has the arguments of `python -m r2pac.collect.search` that found it, or says that it was set by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +18,16 @@ GAITS: dict[str, list[float]] = {
     "AntVelocity": [
         0.6293, 0.1809, 0.381, 1.0, 0.0222, 0.3206, 0.0, 0.6667,
         0.7922, 0.3768, 0.0, 0.6022, 0.7154, 0.0613, 1.0,
+    ],
+    # set by hand: a trot of 1.3 Hz, legs that are opposite together
+    "AntRun": [
+        0.3837, 0.7516, 0.8752, 0.5, 0.75, 0.5, 0.75, 0.9,
+        0.45, 0.9, 0.45, 0.0, 0.13, 0.5, 0.63,
+    ],
+    # set by hand: the same of 2.2 Hz
+    "AntCircle": [
+        0.7692, 0.7762, 0.5405, 0.5, 0.5714, 0.5, 0.5714, 0.9,
+        0.45, 0.9, 0.45, 0.0, 0.13, 0.5, 0.63,
     ],
 }
 # fmt: on

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from r2pac.collect import gaits
+from r2pac.collect.driver import wrapped
 
 
 class Swings(NamedTuple):
@@ -169,6 +170,67 @@ class _Ant(Legged):
     def leg_joints(self, observation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions [8] and rates [8] in the order of the legs."""
         raise NotImplementedError
+
+
+class BulletAnt(_Ant):
+    """Observation: position / 10 m (3), velocity / (10 / 3) m/s (3), quaternion (4, w last), angular rate (3), then for
+    each joint by leg half its position and rate / 20 rad/s (16), contacts of the feet (4).
+
+    It weighs 182 kg, and legs that push unequally turn it. So it always walks ahead, and steers: the hips of one side
+    swing farther than those of the other.
+    """
+
+    quaternion = [9, 6, 7, 8]
+    _SIDES = np.array([[-1, 0], [-1, 0], [1, 0], [1, 0]])  # a turn to the left takes hips on the right farther
+
+    def __init__(self, rng: np.random.Generator, gait: list[float] | None = None) -> None:
+        super().__init__(rng, gait)
+        self._steering = rng.uniform(0.7, 1.2)  # share of the swings for each rad
+
+    def target(self, observation: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        turn = self._steering * wrapped(np.arctan2(wanted[1], wanted[0]) - self.yaw(observation))
+        share = np.clip(1 + self._SIDES * np.clip(turn, -1.5, 1.5), -1.2, 1.2)
+        middle = self._swings.middle
+        return self.by_leg(middle + share * (self._swings.at(self._cycles, self._scale) - middle)).ravel()
+
+    def leg_joints(self, observation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 2 * observation[13:29:2], 20 * observation[14:29:2]
+
+    def velocity(self, observation: np.ndarray) -> np.ndarray:
+        return observation[3:5] / 0.3
+
+
+class RunningAnt(BulletAnt):
+    """Steered 30 times a second. Above the speed that is wanted it lets its legs go limp: its body sways, and what
+    counts is the speed of each step.
+    """
+
+    gait = "AntRun"
+    frequency = (0.02, 0.15)
+    stiffness = (0.2, 8.0)
+
+    def __init__(self, rng: np.random.Generator, gait: list[float] | None = None) -> None:
+        super().__init__(rng, gait)
+        self._margin = rng.uniform(0.3, 0.5)  # m/s
+        self._scale = 0.2
+
+    def follow(self, observation: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        action = super().follow(observation, wanted)
+        fast = np.hypot(*self.velocity(observation)) > np.hypot(*wanted) + self._margin
+        return -self._damping * self.joints(observation)[1] if fast else action
+
+
+class CirclingAnt(BulletAnt):
+    """Steered every 0.1 s, which is seldom for legs of this strength: smaller swings hardly carry it along."""
+
+    gait = "AntCircle"
+    frequency = (0.03, 0.4)
+    stiffness = (0.05, 4.0)
+    damping = (0.002, 0.3)
+
+    def __init__(self, rng: np.random.Generator, gait: list[float] | None = None) -> None:
+        super().__init__(rng, gait)
+        self._scale = 1.0
 
 
 class MujocoAnt(_Ant):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2pac.collect import controllers
+from r2pac.collect import controllers, legs
 from r2pac.collect.styles import Style, by_step, plan, uniform
 
 _OFFSET = {Style.CAUTIOUS: 0.5, Style.MEDIOCRE: 1.3, Style.RECKLESS: 2.5}  # m, spread of the lane around y = 0
@@ -31,6 +31,10 @@ class _Run(controllers.Follower):
         self._lane = by_step(spans, lambda style: rng.normal(0, _OFFSET[style]))  # m
         self._eagerness = rng.uniform(0.4, 1.5)  # 1/s, from distance to sideways speed
         super().__init__(rng)
+
+    def rush(self) -> None:
+        """Wants all the way the greatest speed along the middle, whatever it costs (`search`)."""
+        self._pace[:], self._lane[:] = self.top, 0.0
 
     def wanted(self, observation: np.ndarray, step: int) -> np.ndarray:
         """Velocity (x, y) that leads along the lane, m/s."""
@@ -56,3 +60,10 @@ class DroneRun(_Run):
     cautious = (0.3, 0.85)  # it swings around the pace that it wants
     steadiness = 2.0
     robot = controllers.Drone
+
+
+class AntRun(_Run):
+    limit, top = 1.5, 2.5
+    cautious = (0.2, 0.5)  # it swings around the pace that it wants
+    steadiness = 6.0
+    robot = legs.RunningAnt
