@@ -220,7 +220,8 @@ void bind_policy(py::module_& module) {
           py::arg("observation"), py::kw_only(), py::arg("spent") = py::none(),
           "The action [A] in [-1, 1] for an observation [S]; the step moves on by one.\n\n"
           "spent: the episode's undiscounted cost so far, which a policy with a `budget`, or of the method "
-          "caps or bcrl, keeps its choices by; None: nobody counts it, and a fifth of its bound applies throughout.")
+          "caps or bcrl, keeps its choices by; None: nobody counts it, and a fifth of its bound applies "
+          "throughout.")
       .def(
           "act_batch",
           [](ActingPolicy& self, const py::object& observations, const py::object& episodes,

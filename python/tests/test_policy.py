@@ -425,7 +425,7 @@ def test_bcrl_acts_by_what_the_budget_leaves_beyond_the_cost(robot_data, tmp_pat
     assert len(saving) == 2
     budget = min(100 * (1 - gamma**longest) / ((1 - gamma) * longest) / 5, greatest)  # as nobody counts
     actions = robot_data.actions[::9]
-    v_r, v_c, _, q_r, q_c = policy.values(given, actions)
+    v_r, v_c, _, q_r, q_c = policy.values(given, actions[:, None])  # chunks of one action
     np.testing.assert_allclose(v_c, v_cost, atol=1e-3)
     np.testing.assert_allclose(v_r, net("v_r", np.hstack([seen, np.maximum(budget - v_cost, 0)[:, None]]))[:, 0], atol=1e-3)
     q_cost = believed("q_c", np.max, seen, actions)
