@@ -77,7 +77,7 @@ void bench_action_of(const Settings& settings, Dimensions dimensions, const Benc
                      const RowSink& sink) {
   SamplerOptions options;
   options.flow.flow_steps = settings.flow_steps;
-  options.flow.guidance = settings.guidance_scale;
+  options.flow.guidance_scale = settings.guidance_scale;
   options.num_candidates = settings.num_candidates;
   options.selection = settings.selection;
   options.by_flow = settings.act_with == ActWith::flow;

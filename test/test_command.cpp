@@ -1,8 +1,11 @@
 // Every command of the README on a small data set: status, and the fields that programs rely on.
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "kernels/isa.h"
+#include "scratch_folder.h"
 #include "small_run.h"
 
 using namespace r2pac;
@@ -301,8 +304,93 @@ TEST_CASE("bench reports rows with the peak's share") {
   REQUIRE(result.status == 0);
   const Json json = Json::parse(result.out);
   REQUIRE(json["rows"].size() > 5);
-  for (const Json& row : json["rows"])
-    require_keys(row, {"name", "shape", "threads", "median_ms", "gflop", "gflops", "peak_fraction"});
+  std::set<std::string> names;
+  for (const Json& row : json["rows"]) {
+    require_keys(
+        row, {"name", "shape", "threads", "median_ms", "gflop", "gflops", "peak", "peak_fraction", "noisy"});
+    CHECK(names.insert(row["name"].get<std::string>()).second);
+    CHECK((row["gflop"] == 0) == row.contains("gigabytes_per_second"));
+  }
+  require_keys(json, {"version", "commit", "processor", "utc", "instruction_set"});
+}
+
+TEST_CASE("bench measures the rows that are wanted, and writes them in the form of the file's ending") {
+  const ScratchFolder scratch;
+  const auto bench = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "bench");
+    return run_program(words);
+  };
+  for (const char* ending : {"md", "csv", "json"}) {
+    const std::string file = scratch / (std::string("rows.") + ending);
+    const ProgramResult result = bench({"kernels", "--filter", "quantile", "--trials", "1", "-o", file});
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    const std::string text = content(file);
+    CHECK(text.find("batch quantile") != std::string::npos);
+    CHECK(text.find("forward") == std::string::npos);
+    CHECK((ending == std::string("md")) == (text == result.out));
+  }
+  const Json json = Json::parse(content(scratch / "rows.json"));
+  REQUIRE(json["rows"].size() == 1);
+  CHECK(json["rows"][0]["trials"] >= 1);
+  // Up to four times as many as asked, where they take less than half a second.
+  CHECK(json["rows"][0]["trials"] <= 4);
+  CHECK(bench({"kernels", "--filter", "no such row"}).status == 2);
+  CHECK(bench({"kernels", "--batch", "3"}).status == 2);
+  CHECK(bench({"step", "--flow-steps", "3"}).status == 2);
+  CHECK(bench({"step", "-o", scratch / "rows.txt"}).status == 2);
+  CHECK(bench({"step", scratch / "rows.json"}).status == 2);
+}
+
+TEST_CASE("bench measures a step and an action of sizes that are named") {
+  for (const std::string method : {"r2pac", "cpq"}) {
+    const ProgramResult step =
+        run_program({"bench", "step", "--method", method, "--preset", "tiny", "--observation", "7",
+                     "--action", "3", "--trials", "1", "--json"});
+    INFO(step.err);
+    REQUIRE(step.status == 0);
+    const Json rows = Json::parse(step.out)["rows"];
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0]["name"] == method + ", one step of all its parts");
+    CHECK(rows[0]["shape"].get<std::string>().starts_with("obs 7, act 3, "));
+    CHECK(rows[0]["gflop"] > 0);
+  }
+  const ProgramResult action =
+      run_program({"bench", "action", "--hidden", "16,16", "--flow-steps", "3", "--trials", "1", "--json"});
+  INFO(action.err);
+  REQUIRE(action.status == 0);
+  CHECK(Json::parse(action.out)["rows"][0]["shape"] == "1 obs, 16 candidates, 3 flow steps, 2 x 16");
+}
+
+TEST_CASE("bench compare ends with 1 where a row is slower beyond its quartiles") {
+  const ScratchFolder scratch;
+  const auto write = [&](const std::string& name, double lower, double median, double upper) {
+    const Json row = {{"name", "forward"}, {"shape", "8 x 8"},  {"threads", 1},         {"median_ms", median},
+                      {"lower_ms", lower}, {"upper_ms", upper}, {"peak_fraction", 0.5}, {"noisy", false}};
+    std::ofstream(scratch / name) << Json{{"processor", "one"}, {"rows", {row}}};
+    return scratch / name;
+  };
+  const auto compare = [&](const std::string& a, const std::string& b, const std::string& percent = "5") {
+    return run_program({"bench", "compare", a, b, "--percent", percent});
+  };
+  const std::string before = write("before.json", 0.9, 1.0, 1.1),
+                    slower = write("slower.json", 1.2, 1.3, 1.4), wide = write("wide.json", 1.0, 1.3, 1.6),
+                    faster = write("faster.json", 0.6, 0.7, 0.8);
+  CHECK(compare(before, slower).status == 1);
+  CHECK(compare(before, slower).out.find("| slower |") != std::string::npos);
+  CHECK(compare(before, slower, "40").status == 0);
+  CHECK(compare(before, wide).status == 0);
+  CHECK(compare(before, faster).status == 0);
+  CHECK(compare(before, faster).out.find("| faster |") != std::string::npos);
+  CHECK(run_program({"bench", "compare", before}).status == 2);
+  for (const char* text :
+       {"", "{", "[]", R"({"rows": 3})", R"({"rows": [3]})", R"({"rows": []})",
+        R"({"rows": [{"name": "a", "shape": "b", "median_ms": -1, "lower_ms": 1, "upper_ms": 1}]})",
+        R"({"rows": [{"name": 1, "shape": "b", "median_ms": 1, "lower_ms": 1, "upper_ms": 1}]})"}) {
+    std::ofstream(scratch / "odd.json") << text;
+    INFO(text);
+    CHECK(compare(before, scratch / "odd.json").status == 3);
+  }
 }
 
 TEST_CASE("a run that is named goes on with its own settings and data for more steps") {
