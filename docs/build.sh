@@ -12,6 +12,6 @@ cp docs/site/mkdocs.yml "$stage"
 mkdir "$stage/pages"
 git ls-files -z -- ':!test' '*.md' 'docs/*.png' 'docs/results/*' LICENSE CITATION.cff 'python/examples/*.py' |
   xargs -0 cp --parents -t "$stage/pages"
-python3 docs/site/reference.py "${R2PAC:-build/bin/r2pac}" python/r2pac/_core.pyi "$stage/pages/reference"
+python3 docs/site/reference.py "${R2PAC:-build/bin/r2pac}" . "$stage/pages/reference"
 NO_MKDOCS_2_WARNING=1 .site/bin/python3 -m mkdocs build --quiet --config-file "$stage/mkdocs.yml" --site-dir "$folder"
 echo "docs: $folder/index.html"

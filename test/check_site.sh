@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 [ -x .site/bin/python3 ] || { echo "skipped: ./setup.sh --site makes what this needs"; exit 77; }
 scratch=$(mktemp -d) && trap 'rm -rf "$scratch"' EXIT
 R2PAC=$1 docs/build.sh "$scratch/site"
-for page in command-line settings python; do [ -s "$scratch/site/reference/$page.html" ]; done
+for page in command-line settings python c; do [ -s "$scratch/site/reference/$page.html" ]; done
 grep -q 'id="r2pac-train"' "$scratch/site/reference/command-line.html"
 grep -q 'cost_limit' "$scratch/site/reference/settings.html"
 

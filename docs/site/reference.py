@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the pages of the site that come from the program: reference.py PROGRAM STUBS FOLDER
+"""Writes the pages of the site that come from the program: reference.py PROGRAM SOURCE_FOLDER FOLDER
 
-The command line is that of `r2pac manual`, the settings those of `r2pac config show`, and the Python interface that of
-the package's stubs. Fails at what it does not know, so that no part of them is lost silently.
+The command line is that of `r2pac manual`, the settings those of `r2pac config show`, the Python interface that of the
+package's stubs, and that of C and C++ the library's headers. Fails at what it does not know, so that no part of them is lost silently.
 """
 
 import ast
@@ -60,13 +60,21 @@ def python_interface(source):
     return "\n\n".join(out) + "\n"
 
 
+def library_interface(folder):
+    out = ["# C and C++", "[On a robot](../docs/library.md) explains how to use them."]
+    for header, language in (("r2pac.h", "c"), ("r2pac.hpp", "cpp")):
+        out += [f"## `{header}`", f"```{language}\n{(folder / header).read_text()}```"]
+    return "\n\n".join(out) + "\n"
+
+
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
-    program, stubs, folder = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+    program, source, folder = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "command-line.md").write_text(command_line(output_of(program, "manual")))
-    (folder / "python.md").write_text(python_interface(stubs.read_text()))
+    (folder / "python.md").write_text(python_interface((source / "python/r2pac/_core.pyi").read_text()))
+    (folder / "c.md").write_text(library_interface(source / "library"))
     (folder / "settings.md").write_text(
         "# Settings\n\nAll settings with meaning, range and value (`r2pac config show`). "
         "`--set key=value` changes one, `--config FILE` many.\n\n"
