@@ -116,6 +116,6 @@ TEST_CASE("a diagnosis of what has no critics, and of other data, is refused") {
   const ProgramResult drawn = run_program(
       {"diagnose", f.path("r2pac"), "--data", f.data, "-o", f.path("d.json"), "--picture", f.path("d.svg")});
   CHECK(drawn.status == 2);
-  CHECK(drawn.err.find("neither .png nor .pdf") != std::string::npos);
+  CHECK(drawn.err.find("ends in none of .png, .pdf") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(f.path("d.json")));
 }
