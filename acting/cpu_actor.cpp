@@ -36,7 +36,9 @@ class CpuActor final : public Actor<T> {
                                    2 * size(std::max(w.v_cost.width(), w.mean_width())));
     scratch = std::max(scratch, denoiser_scratch(w.denoiser, spec_.candidates));
     for (const auto* critics : {&w.q_reward, &w.q_cost})
-      if (!critics->empty()) scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates));
+      if (!critics->empty())
+        scratch = std::max(scratch, score_scratch(critics->front(), spec_.candidates) +
+                                        size(w.flow.observation_dim));  // of score_by_surplus
     for (int t = 0; t < pool_.threads(); ++t) {
       scratch_.emplace_back(scratch);
       scratch_pointers_.push_back(reinterpret_cast<std::byte*>(scratch_.back().data()));
@@ -155,12 +157,13 @@ class CpuActor final : public Actor<T> {
   void score_by_surplus(std::size_t row, std::size_t first, int count, T* scratch) const {
     const FlowWeights<T>& flow = spec_.weights.flow;
     const std::size_t width = size(flow.observation_dim);
-    std::vector<T> state(buffers_.observations + row * width, buffers_.observations + (row + 1) * width);
+    T* const state = scratch;
+    std::copy_n(buffers_.observations + row * width, width, state);
     for (std::size_t at = first; at < first + size(count); ++at) {
-      state.back() = formula::surplus(buffers_.bounds[row], buffers_.q_cost[at]);
-      extreme_score(spec_.weights.q_reward, kBelievedReward, state.data(), flow.observation_dim,
+      state[width - 1] = formula::surplus(buffers_.bounds[row], buffers_.q_cost[at]);
+      extreme_score(spec_.weights.q_reward, kBelievedReward, state, flow.observation_dim,
                     buffers_.candidates + at * size(flow.chunk_dim), flow.chunk_dim, 1,
-                    buffers_.q_reward + at, scratch);
+                    buffers_.q_reward + at, state + width);
     }
   }
 

@@ -274,7 +274,7 @@ void Sampler<T>::load(std::span<const T> observations, std::span<const double> s
 template <class T>
 void Sampler<T>::load_bounds(std::size_t rows, std::span<const double> spent,
                              std::span<const std::int64_t> steps) {
-  if (!needs_reward(options_.selection) && !mean_reads_bound() && !state_is_longer()) return;
+  if (!reads_bound()) return;
   bool changed = bounds_on_host_.size() < rows;
   if (changed) bounds_on_host_.resize(rows);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -397,7 +397,7 @@ void Sampler<T>::sample(std::span<const T> observations, std::span<const T> nois
 template <class T>
 void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
                        std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
-                       std::span<const double> spent) {
+                       std::span<const double> spent, std::span<const std::int64_t> steps) {
   const std::size_t s = observation_dim(), n = observations.size() / s;
   require_length("observations", n * s, observations.size());
   require_length("chunks", n * size(weights_.flow.chunk_dim), chunks.size());
@@ -406,6 +406,7 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
   require_length_or_none("v_reward", n, v_reward.size());
   require_length_or_none("v_cost", n, v_cost.size());
   require_spent(n, spent);
+  require_length_or_none("steps", n, steps.size());
   require_critics(true);
   if (n == 0) return;
   if (scorer_ == nullptr) {
@@ -413,7 +414,7 @@ void Sampler<T>::score(std::span<const T> observations, std::span<const T> chunk
     scorer.chunks_are_given = true;
     scorer_ = make_actor<T>(*device_, scorer);
   }
-  load(observations, spent, {});
+  load(observations, spent, steps);
   candidates_.copy_in(chunks.data(), chunks.size());
   ActionRequest request;
   request.rows = static_cast<int>(n);

@@ -108,11 +108,12 @@ class Sampler {
               Pace* pace = nullptr);
 
   /// What the critics say of given chunks [n, hA] in observations [n, S] (not yet normalised): least believed
-  /// Q_r and greatest believed Q_c, and V_r and V_c of the observations, each [n] or empty. spent: as for
-  /// sample; it matters where networks see a budget. Throws InvalidArgument when a length does not fit.
+  /// Q_r and greatest believed Q_c, and V_r and V_c of the observations, each [n] or empty. spent, steps: as
+  /// for sample; they matter where networks see a budget or a surplus. Throws InvalidArgument when a length
+  /// does not fit.
   void score(std::span<const T> observations, std::span<const T> chunks, std::span<T> q_reward,
              std::span<T> q_cost, std::span<T> v_reward, std::span<T> v_cost,
-             std::span<const double> spent = {});
+             std::span<const double> spent = {}, std::span<const std::int64_t> steps = {});
 
   /// Numbers of one decision's noise: [candidates, hA], and of a denoiser as much again for each step but the
   /// last.
@@ -128,10 +129,7 @@ class Sampler {
   }
   bool has_critics() const { return acting_.has_critics(); }
   /// Whether what an episode has spent takes part in its decisions.
-  bool reads_spent() const {
-    return options_.budget.rule != BudgetRule::none &&
-           (needs_reward(options_.selection) || mean_reads_bound() || sees_budget());
-  }
+  bool reads_spent() const { return options_.budget.rule != BudgetRule::none && reads_bound(); }
   /// Multiply-adds of one decision, constant parts counted once.
   double multiply_adds() const;
 
@@ -148,6 +146,10 @@ class Sampler {
   }
   bool sees_budget() const { return state_is_longer() && !acting_.by_surplus(); }
   bool mean_reads_bound() const { return mean_inputs_ > weights_.flow.observation_dim; }
+  /// Whether a row's bound takes part in its decision.
+  bool reads_bound() const {
+    return needs_reward(options_.selection) || mean_reads_bound() || state_is_longer();
+  }
   void load(std::span<const T> observations, std::span<const double> spent,
             std::span<const std::int64_t> steps);
   void load_bounds(std::size_t rows, std::span<const double> spent, std::span<const std::int64_t> steps);

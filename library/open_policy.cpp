@@ -226,7 +226,8 @@ r2pac_answer OpenPolicy::judge(std::span<const float> observation, const r2pac_m
   const auto q = [&](float& value) { return given ? std::span(&value, 1) : std::span<float>(); };
   sampler_->score(observation, given ? chunk : std::span<const float>(chunk_), q(answer.q_reward),
                   q(answer.q_cost), std::span(&answer.v_reward, 1), std::span(&answer.v_cost, 1),
-                  std::isnan(moment.spent) ? std::span<const double>() : std::span(&moment.spent, 1));
+                  std::isnan(moment.spent) ? std::span<const double>() : std::span(&moment.spent, 1),
+                  std::span(&moment.step, 1));
   judge_state(answer);
   answer.seconds = Pace::Seconds(Pace::Clock::now() - begin).count();
   return answer;

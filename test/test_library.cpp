@@ -148,8 +148,8 @@ TEST_CASE("policies of every method and actor answer as `sample` does, alone and
   const SmallRun f;
   const std::vector<Line> lines = some_lines(4);
   for (const char* kind :
-       {"r2pac", "safe-chunks", "budgeted", "cloning", "bc", "bc-safe", "cpq", "coptidice", "caps", "fisor",
-        "r2pac actor=gaussian", "r2pac actor=weighted-flow", "safe-chunks actor=one-step"}) {
+       {"r2pac", "safe-chunks", "budgeted", "cloning", "bc", "bc-safe", "cpq", "coptidice", "caps", "bcrl",
+        "fisor", "r2pac actor=gaussian", "r2pac actor=weighted-flow", "safe-chunks actor=one-step"}) {
     const std::string text = kind;
     INFO(text);
     const std::size_t blank = text.find(' ');
@@ -195,7 +195,7 @@ TEST_CASE("options change how a policy acts as --set and --precision do") {
 
 TEST_CASE("episodes are those of `eval`") {
   const SmallRun f;
-  for (const std::string method : {"safe-chunks", "caps", "budgeted"}) {
+  for (const std::string method : {"safe-chunks", "caps", "bcrl", "budgeted"}) {
     const std::string run = trained(f, method, {"--method", method}), file = f.path("eval.json");
     REQUIRE(run_program({"eval", run, "--env", "reach-avoid", "--episodes", "5", "--seed", "3",
                          "--cost-limit", "1.5", "-o", file})
@@ -204,6 +204,7 @@ TEST_CASE("episodes are those of `eval`") {
     Policy policy(run);
     policy.set("cost_limit", "1.5");
     CHECK(policy.facts().cost_limit == 1.5);
+    CHECK(policy.facts().reads_spent == 1);
     ReachAvoid robot(2);
     const EvaluationResult result =
         evaluate(robot, 5, 3,

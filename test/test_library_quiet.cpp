@@ -76,7 +76,7 @@ TEST_CASE("acting takes no memory and makes no system call") {
           0);  // the counter counts
   const SmallRun f;
   for (const char* method :
-       {"r2pac", "safe-chunks", "budgeted", "cloning", "bc", "cpq", "coptidice", "caps", "fisor"}) {
+       {"r2pac", "safe-chunks", "budgeted", "cloning", "bc", "cpq", "coptidice", "caps", "bcrl", "fisor"}) {
     INFO(method);
     const std::string run = f.path(method);
     REQUIRE(run_program(f.train({"--method", method, "--out", run})).status == 0);
