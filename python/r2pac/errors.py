@@ -4,6 +4,7 @@ The text is the command's: what is wrong, where, and what to do about it. Wrong 
 not finite in a call's own arguments are a plain `ValueError`.
 """
 
+import sys
 from typing import ClassVar
 
 
@@ -31,6 +32,11 @@ class Error(Exception):
         if self.todo:
             lines.append(f"  to do: {self.todo}")
         return "\n".join(lines)
+
+    def report(self) -> int:
+        """Prints the error as the `r2pac` command does; returns the exit status."""
+        print(f"error: {self}", file=sys.stderr)
+        return self.exit_code
 
 
 class UsageError(Error):

@@ -68,8 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {words[0]} cannot be started: {error.strerror}", file=sys.stderr)
         return 2
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
 
 
 if __name__ == "__main__":

@@ -106,8 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
             path, count = write_events(run)
             print(f"{count} scalars -> {path}")
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("tensorboard"):
             raise

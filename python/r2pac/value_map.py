@@ -224,8 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ProgramFailed as failed:
         return failed.args[0] if failed.args[0] > 0 else 1
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
     return 0
 
 

@@ -60,8 +60,7 @@ except ImportError as missing:
     )
     if __name__ != "__main__":
         raise error from missing
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
+    sys.exit(error.report())
 
 __all__ = ["make", "main"]
 PROGRAM = "osrl-lib 0.1.0"
@@ -319,8 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return train(options)
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
 
 
 if __name__ == "__main__":

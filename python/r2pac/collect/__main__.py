@@ -93,8 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         collect(options)
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
     return 0
 
 

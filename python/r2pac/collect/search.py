@@ -109,8 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
             lambda line: print(line, file=sys.stderr),
         )
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
     print(f"return of {options.steps} steps: {best:.5g}", file=sys.stderr)
     print(f'    "{robot.gait}": {gait},')
     return 0

@@ -76,8 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         errors = export(options.policy, options.out)
     except Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.report()
     print(f"{options.out}: sampler.onnx, flow_step.onnx, contract.json")
     if absent := json.loads((options.out / "contract.json").read_text(encoding="utf-8"))["absent"]:
         print(absent)
