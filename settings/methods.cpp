@@ -183,41 +183,29 @@ const SettingTexts kOsrlSizes = {{"hidden", "256,256"}, {"batch", "512"}, {"step
                                   {"batch", "2048"},
                                   {"steps", "1000001"}};
 
-/// Of FISOR for some minutes: the actor takes twice half a batch.
-const SettingTexts kFisorMini = {{"hidden", "256,256"},
-                                 {"actor_hidden", "128,128"},
-                                 {"batch", "256"},
-                                 {"steps", "12000"},
-                                 {"log_every", "2000"}},
-                   kFisorTiny = {{"hidden", "32,32"},
-                                 {"actor_hidden", "32,32"},
-                                 {"batch", "32"},
-                                 {"steps", "200"},
-                                 {"log_every", "100"}};
-
-/// Narrow networks of BCRL with the published initial weights would begin with deviations so small that
-/// squares of gradients leave single precision.
-const SettingTexts kBcrlMini = {{"hidden", "256,256"},
-                                {"batch", "256"},
-                                {"steps", "12000"},
-                                {"log_every", "2000"},
-                                {"initializer", "torch"}},
-                   kBcrlTiny = {{"hidden", "32,32"},
-                                {"batch", "32"},
-                                {"steps", "200"},
-                                {"log_every", "100"},
-                                {"initializer", "torch"}};
-
 /// Small networks, some minutes on one core.
 const SettingTexts kQuickSizes = {{"schedule", "sequential"},      {"hidden", "128,128,128"},
                                   {"actor_hidden", "256,256,256"}, {"batch", "128"},
                                   {"critic_steps", "28000"},       {"steps", "20000"},
                                   {"distill_steps", "10000"},      {"log_every", "2000"}};
 
-/// Networks as published, half the batch, fewer steps.
-SettingTexts mini_sizes(std::string_view steps) {
-  return {{"hidden", "256,256"}, {"batch", "256"}, {"steps", steps}, {"log_every", "2000"}};
+/// Networks as published, half the batch, fewer steps; and `more`.
+SettingTexts mini_sizes(std::string_view steps, const SettingTexts& more = {}) {
+  SettingTexts texts = {{"hidden", "256,256"}, {"batch", "256"}, {"steps", steps}, {"log_every", "2000"}};
+  texts.insert(texts.end(), more.begin(), more.end());
+  return texts;
 }
+
+/// What learns nothing; and `more`.
+SettingTexts tiny_sizes(const SettingTexts& more) {
+  SettingTexts texts = {{"hidden", "32,32"}, {"batch", "32"}, {"steps", "200"}, {"log_every", "100"}};
+  texts.insert(texts.end(), more.begin(), more.end());
+  return texts;
+}
+
+/// Narrow networks of BCRL with the published initial weights would begin with deviations so small that
+/// squares of gradients leave single precision.
+const SettingTexts kBcrlNarrow = {{"initializer", "torch"}};
 
 }  // namespace
 
@@ -246,18 +234,14 @@ const std::vector<RunPreset>& run_presets() {
         {"cpq", mini_sizes("12000")},
         {"coptidice", mini_sizes("12000")},
         {"caps", mini_sizes("12000")},
-        {"bcrl", kBcrlMini},
-        {"fisor", kFisorMini},
+        {"bcrl", mini_sizes("12000", kBcrlNarrow)},
+        {"fisor", mini_sizes("12000", {{"actor_hidden", "128,128"}})},
         {"safe-chunks", kQuickSizes},
         {"budgeted", kQuickSizes}}},
       {"tiny",
        "seconds, to see that everything works; the scores mean nothing",
-       {{"schedule", "sequential"},
-        {"hidden", "32,32"},
-        {"batch", "32"},
-        {"steps", "200"},
-        {"log_every", "100"}},
-       {{"bcrl", kBcrlTiny}, {"fisor", kFisorTiny}}},
+       tiny_sizes({{"schedule", "sequential"}}),
+       {{"bcrl", tiny_sizes(kBcrlNarrow)}, {"fisor", tiny_sizes({{"actor_hidden", "32,32"}})}}},
   };
   return all;
 }

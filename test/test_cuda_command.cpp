@@ -124,20 +124,10 @@ TEST_CASE("one budgeted training on the device acts for several limits, there an
   }
 }
 
-TEST_CASE("caps trains on the device and switches there as on the CPU") {
+TEST_CASE("caps and bcrl train on the device and switch there as on the CPU") {
   const SmallRun f;
-  succeed(
-      f.train({"--out", f.run, "--quiet", "--method", "caps", "--device", kDevice, "--task", "reach-avoid"}));
-  std::vector<std::string> questions;
-  for (const char* so_far : {"\"spent\": 0", "\"spent\": 0, \"step\": 99", "\"spent\": 99", "\"step\": 50"})
-    questions.push_back(R"({"observation": [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], )" + std::string(so_far) +
-                        "}");
-  check_same_answers(f, questions, {}, 1e-4);
-}
-
-TEST_CASE("bcrl trains on the device, and finds there what is left as on the CPU") {
-  const SmallRun f;
-  succeed(f.train({"--out", f.run, "--quiet", "--method", "bcrl", "--device", kDevice, "--task",
+  const std::string method = GENERATE("caps", "bcrl");
+  succeed(f.train({"--out", f.run, "--quiet", "--method", method, "--device", kDevice, "--task",
                    "reach-avoid", "--set", "initializer=torch"}));
   std::vector<std::string> questions;
   for (const char* so_far : {"\"spent\": 0", "\"spent\": 0, \"step\": 99", "\"spent\": 99", "\"step\": 50"})

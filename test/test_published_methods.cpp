@@ -29,6 +29,18 @@ Settings small_settings(const std::string& method) {
   return settings;
 }
 
+/// By which BCRL learns closed forms in seconds.
+Settings learning_bcrl() {
+  Settings settings = small_settings("bcrl");
+  settings.cost_expectile = 0.5;
+  settings.hidden = {32, 32};
+  settings.batch = 128;
+  settings.polyak = 1;
+  settings.learning_rate = 3e-3;
+  settings.steps = 4000;
+  return settings;
+}
+
 /// Episodes of one step each, in two states, that end genuinely.
 struct OneStep {
   float state, action, reward, cost;
@@ -249,15 +261,9 @@ TEST_CASE("bcrl values a state by what its budget allows, and saves where none i
   // critics of reward learn up to a surplus of 4.
   constexpr float kEarns = 0.2f, kSaves = -0.8f;
   const Dataset dataset = one_step_data({{0, kEarns, 1, 1}, {0, kSaves, 0, 0}});
-  Settings settings = small_settings("bcrl");
+  Settings settings = learning_bcrl();
   settings.discount = 0.8;
   settings.expectile = 0.7;
-  settings.cost_expectile = 0.5;
-  settings.hidden = {32, 32};
-  settings.batch = 128;
-  settings.polyak = 1;
-  settings.learning_rate = 3e-3;
-  settings.steps = 4000;
   settings.cost_limit = 2.5;
   const TrainingData<double> data(dataset, settings, *on_cpu());
   Learner<double> learner(settings, data, on_cpu());
@@ -316,15 +322,9 @@ TEST_CASE("what is left of a budget grows with interest along a chain, and pays 
   columns.terminals = {0, 1, 0, 1};
   columns.timeouts = {0, 0, 0, 0};
   const Dataset dataset = make_dataset(columns, "two steps");
-  Settings settings = small_settings("bcrl");
+  Settings settings = learning_bcrl();
   settings.discount = 0.5;
   settings.expectile = 0.9;
-  settings.cost_expectile = 0.5;
-  settings.hidden = {32, 32};
-  settings.batch = 128;
-  settings.polyak = 1;
-  settings.learning_rate = 3e-3;
-  settings.steps = 4000;
   const TrainingData<double> data(dataset, settings, *on_cpu());
   Learner<double> learner(settings, data, on_cpu());
   while (!learner.finished()) learner.advance();
