@@ -390,6 +390,20 @@ TEST_CASE("values outside their range are refused with key, value and range") {
         "2 | `batch` cannot be `many` | --batch | allowed: [1, 65536]");
 }
 
+TEST_CASE("letters beyond ASCII are text within a string, and refused outside it where they stand") {
+  // One of each block of letters that toml++ takes for spaces until it looks closer.
+  for (const std::string letter : {"\u00e9", "\u03b1", "\u0416", "\u2c60", "\ufb26", "\uff21"}) {
+    INFO(letter);
+    CHECK(failure_of_toml(letter + " = 1").find("| run.toml:1:1 |") != std::string::npos);
+    CHECK(failure_of_toml("steps " + letter + " = 1").find("| run.toml:1:7 |") != std::string::npos);
+    CHECK(failure_of_toml("steps = 1 " + letter).find("| run.toml:1:11 |") != std::string::npos);
+    CHECK(failure_of_toml("# " + letter + "\ntask = \"" + letter + "\"").find("unknown task `" + letter + "`") !=
+          std::string::npos);
+    CHECK(failure_of_toml("task = \"\"\"a\\\n  " + letter + "\"\"\"").find("unknown task `a" + letter + "`") !=
+          std::string::npos);
+  }
+}
+
 TEST_CASE("unknown keys and tasks are refused with the nearest name") {
   CHECK(failure([] {
           with({"alfa=1"});
