@@ -35,7 +35,7 @@ if [ $cuda = 0 ] && [ -f .venv/requirements-test.txt ]; then
     echo "test: building the Python package"
     # By the names that CMake uses, too: a compiler cache keeps what g++ makes apart from what c++ makes.
     CC=${CC:-cc} CXX=${CXX:-c++} "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-      --force-reinstall .
+      --force-reinstall --config-settings=build.targets=_core .
   else
     echo "test: there are no headers of Python (python3-dev); the tests of the package will be skipped"
   fi

@@ -8,7 +8,7 @@ require_nvcc() {
     give_up 6 "no nvcc: install the CUDA toolkit 13.0 or later, or point CUDA_HOME to it"
 }
 
-# describe_build ARCHITECTURE: what build/cuda holds, as rows of a table.
+# describe_build ARCHITECTURE: what build-cuda holds, as rows of a table.
 describe_build() {
   echo "| commit | $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD 2>/dev/null ||
     echo ', changed') |"
@@ -31,7 +31,7 @@ make_bundle() (
   cmake --build --preset cuda
   rm -rf "${1:?}/$name"
   mkdir -p "$1/$name/bin" "$1/$name/lib" "$1/$name/bench"
-  programs=(build/cuda/bin/r2pac build/cuda/bin/test_cuda_*)
+  programs=(build-cuda/bin/r2pac build-cuda/bin/test_cuda_*)
   for file in "${programs[@]}"; do strip -o "$1/$name/bin/$(basename "$file")" "$file"; done
   for file in $(libraries_of "${programs[@]}"); do strip -o "$1/$name/lib/$(basename "$file")" "$file"; done
   # Where this machine has its libraries says nothing about another one.

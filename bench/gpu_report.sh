@@ -4,7 +4,7 @@
 #   bench/gpu_report.sh [--quick] [OUT.md]                (gpu-report.md)
 #   bench/gpu_report.sh --bundle FOLDER [ARCHITECTURE]    (90)
 #
-# The first builds for the GPU at hand in build/cuda; in an unpacked bundle it runs what is packed. --quick ends
+# The first builds for the GPU at hand in build-cuda; in an unpacked bundle it runs what is packed. --quick ends
 # within 8 minutes after the build: each part has a short limit, and compute-sanitizer checks little. The second
 # packs FOLDER/r2pac-gpu-bundle.tar.gz for a machine without a compiler, Debian's packages or a network, all but
 # CUDA's own libraries; it needs a toolkit, but no GPU.
@@ -33,7 +33,7 @@ case ${1-} in
 esac
 out=$(realpath -m "${1:-gpu-report.md}")
 cd "$(dirname "$0")/.." || exit 1
-packed=0 bin=build/cuda/bin
+packed=0 bin=build-cuda/bin
 [ ! -f built.md ] || packed=1 bin=bin
 
 if [ $packed = 0 ]; then

@@ -41,7 +41,8 @@ std::vector<std::string> child_variables(const ChildEnvironmentOptions& options)
   // Children work side by side already.
   for (const std::string threads : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"})
     if (std::getenv(threads.c_str()) == nullptr) out.push_back(threads + "=1");
-  const std::string server = find_above("python/r2pac/env_server.py");
+  std::string server = find_above("python/r2pac/env_server.py");
+  if (server.empty()) server = find_above("share/r2pac/python/r2pac/env_server.py");
   if (!server.empty()) {
     const char* path = std::getenv("PYTHONPATH");
     const std::string ours = fs::path(server).parent_path().parent_path().string();

@@ -37,8 +37,11 @@ for file in bash-completion/completions/r2pac zsh/site-functions/_r2pac fish/ven
   grep -q -- candidates "$prefix/share/$file" || { echo "share/$file does not complete"; exit 1; }
 done
 head -n 1 "$prefix/share/zsh/site-functions/_r2pac" | grep -qx '#compdef r2pac'
-libraries=$(dirname "$(find "$prefix" -name r2pac.pc)")/..
 acts package -DCMAKE_PREFIX_PATH="$prefix"
+# It brings the Python code that talks to simulators, whatever this Python lacks then.
+R2PAC_SIMULATORS_PYTHON=python3 "$r2pac" eval run --env NoSuchTask-v0 --episodes 1 >out 2>&1 || true
+grep -q env_server out && ! grep -q 'No module named .\{0,1\}r2pac' out || { cat out; exit 1; }
+libraries=$(dirname "$(find "$prefix" -name r2pac.pc)")/..
 if command -v pkg-config >/dev/null; then
   PKG_CONFIG_PATH=$libraries/pkgconfig LD_LIBRARY_PATH=$libraries acts pkgconfig -DR2PAC=pkgconfig
 else

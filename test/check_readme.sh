@@ -20,7 +20,7 @@ ln -s "data/$file" .
 ran=0
 while IFS= read -r command; do
   case $command in
-    ./demo.sh* | ./test.sh* | ./setup.sh* | cmake* | pip* | build/cuda/*) echo "skipped: $command" && continue ;;
+    ./demo.sh* | ./test.sh* | ./setup.sh* | cmake* | pip* | build-cuda/*) echo "skipped: $command" && continue ;;
   esac
   command=${command//--preset quick/--preset tiny}
   command=${command//--size mini/--size tiny --only method=bc,method=r2pac}
