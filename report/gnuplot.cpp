@@ -130,7 +130,12 @@ Terminal terminal_for(const std::string& path, const Canvas& canvas) {
     return {"set terminal svg size " + width + "," + height + " dynamic" + common +
                 " linewidth 1.2 background rgb 'white'\nset output 'figure.svg'\nset encoding utf8\n",
             "figure.svg"};
-  throw InvalidArgument("draw_with_gnuplot: a path must end in .png, .pdf or .svg, not " + path);
+  // Each plot of the script is a frame; 7 hundredths of a second, for ever again.
+  if (path.ends_with(".gif"))
+    return {"set terminal gif animate delay 7 loop 0 optimize size " + width + "," + height +
+                "\nset output 'figure.gif'\nset encoding utf8\n",
+            "figure.gif"};
+  throw InvalidArgument("draw_with_gnuplot: a path must end in .png, .pdf, .svg or .gif, not " + path);
 }
 
 std::string first_line(const std::filesystem::path& path) {

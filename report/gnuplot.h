@@ -13,7 +13,7 @@ struct Canvas {
   int width = 0, height = 0;
 };
 
-/// Draws one picture into one or several files, each PNG, PDF or SVG by its name's ending. The script is run
+/// Draws one picture into one or several files, each PNG, PDF, SVG or an animated GIF by its name's ending. The script is run
 /// for each in a temporary folder of its own that holds `files` (name -> content); the script names them
 /// without a folder and sets neither terminal nor output. A finished file is moved to its path in one step.
 /// Neither a shell nor the user's gnuplot settings are involved. Text that a user gives gets into a script by

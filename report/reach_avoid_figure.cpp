@@ -1,6 +1,7 @@
 #include "report/reach_avoid_figure.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <sstream>
 
 #include "base/error.h"
@@ -122,6 +123,10 @@ void check(const CostMap& map) {
   if (size < 2 || map.values.size() != size * size) fail("a map must be [size, size], at least 2 x 2");
 }
 
+void check_path(const std::vector<float>& path) {
+  if (path.size() < 2 || path.size() % 2 != 0) fail("a path must be pairs of x and y");
+}
+
 void check(const ReachAvoidFigure& figure) {
   check(figure.map);
   if (figure.data.returns.empty() || figure.data.returns.size() != figure.data.costs.size())
@@ -129,8 +134,7 @@ void check(const ReachAvoidFigure& figure) {
   for (const DrawnPolicy* policy : {&figure.cloning, &figure.r2pac}) {
     if (policy->returns.empty() || policy->returns.size() != policy->costs.size())
       fail("a policy needs a return and a cost per episode");
-    for (const auto& path : policy->paths)
-      if (path.size() < 2 || path.size() % 2 != 0) fail("a path must be pairs of x and y");
+    std::ranges::for_each(policy->paths, check_path);
   }
 }
 
@@ -186,6 +190,97 @@ void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& f
                 "R2PAC", figure.r2pac, "r2pac", "R2PAC")
          << "unset multiplot\n";
   draw_with_gnuplot({png_path}, {1720, 612}, script.str(), files);
+}
+
+namespace {
+
+constexpr char kArena[] = R"gp(
+unset key; unset tics; set size ratio -1
+set xrange [-1:1]; set yrange [-1:1]
+set label 1 'goal' at 0.80,-0.27 center front textcolor rgb GOAL
+)gp";
+
+/// Of each step: x, y, its number, whether it lies within a hazard. A blank line ends an episode.
+std::string steps(const std::vector<std::vector<float>>& paths) {
+  std::ostringstream out;
+  for (const std::vector<float>& path : paths) {
+    for (std::size_t i = 0; i + 1 < path.size(); i += 2)
+      out << path[i] << ' ' << path[i + 1] << ' ' << i / 2 << ' '
+          << (reach_avoid::hazard_clearance({path[i], path[i + 1]}) < 0) << '\n';
+    out << '\n';
+  }
+  return out.str();
+}
+
+/// Mean over episodes of the steps within a hazard, from the second position to that of step `last`.
+double cost_until(const std::vector<std::vector<float>>& paths, std::size_t last) {
+  double sum = 0;
+  for (const std::vector<float>& path : paths)
+    for (std::size_t i = 1; i <= last && 2 * i + 1 < path.size(); ++i)
+      sum += reach_avoid::hazard_clearance({path[2 * i], path[2 * i + 1]}) < 0;
+  return sum / static_cast<double>(paths.size());
+}
+
+}  // namespace
+
+std::vector<std::vector<float>> paths_of(const EvaluationResult& result) {
+  std::vector<std::vector<float>> paths;
+  for (const EpisodeResult& episode : result.episodes) {
+    std::vector<float>& path = paths.emplace_back();
+    for (std::size_t i = 0; i < episode.observations.size(); i += reach_avoid::kObservationDim)
+      path.insert(path.end(), {episode.observations[i], episode.observations[i + 1]});
+  }
+  return paths;
+}
+
+void animate_reach_avoid(const std::string& gif_path, const std::vector<AnimatedPolicy>& policies) {
+  constexpr std::size_t kStepsOfFrame = 2, kTail = 12;
+  constexpr int kSide = 300, kGap = 12, kTop = 34;
+  if (policies.empty()) fail("there is no policy");
+  std::map<std::string, std::string> files = {{"hazards", hazards()}, {"goal", circle(reach_avoid::kGoal)}};
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    if (policies[i].paths.empty()) fail("a policy needs an episode");
+    for (const auto& path : policies[i].paths) {
+      check_path(path);
+      end = std::max(end, path.size() / 2);
+    }
+    files["steps" + std::to_string(i)] = steps(policies[i].paths);
+  }
+  const int count = static_cast<int>(policies.size());
+  const Canvas canvas{count * kSide + (count + 1) * kGap, kTop + kSide + kGap};
+  std::ostringstream script;
+  script.precision(3);
+  script << "GOAL = '" << line_color(kGoalLook) << "'\n" << kArena;
+  const std::size_t frames = (end - 1) / kStepsOfFrame + 1;
+  for (std::size_t frame = 0; frame < frames; ++frame) {
+    const std::size_t step = frame * kStepsOfFrame;
+    script << "set multiplot\n";
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+      const double left = static_cast<double>(kGap + static_cast<int>(i) * (kSide + kGap)) / canvas.width;
+      const std::string file = "'steps" + std::to_string(i) + "'", now = std::to_string(step);
+      char cost[32];
+      std::snprintf(cost, sizeof cost, ": cost %.1f", cost_until(policies[i].paths, step));
+      script << "set lmargin at screen " << left << "; set rmargin at screen "
+             << left + static_cast<double>(kSide) / canvas.width << "; set bmargin at screen "
+             << static_cast<double>(kGap) / canvas.height << "; set tmargin at screen "
+             << static_cast<double>(kGap + kSide) / canvas.height << "\nset title "
+             << gnuplot_string(policies[i].title + cost)
+             << " noenhanced offset 0,-0.5\nplot 'hazards' with circles fillstyle solid 0.25 border "
+                "linecolor rgb "
+                "'#202020' fillcolor rgb '#404040', 'goal' with circles fillstyle solid 0.45 border "
+                "linecolor rgb GOAL "
+                "fillcolor rgb GOAL, "
+             << file << " using ($3<=" << now << " && $3>=" << (step > kTail ? step - kTail : 0)
+             << " ? $1 : 1/0):2 with lines linewidth 1 linecolor rgb '#6080c0', " << file
+             << " using ($3==" << now
+             << " && $4==0 ? $1 : 1/0):2 with points pointtype 7 pointsize 1 linecolor rgb '#1f4e9c', " << file
+             << " using ($3==" << now
+             << " && $4==1 ? $1 : 1/0):2 with points pointtype 7 pointsize 1 linecolor rgb '#d01c1c'\n";
+    }
+    script << "unset multiplot\n";
+  }
+  draw_with_gnuplot({gif_path}, canvas, script.str(), files);
 }
 
 void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "envs/evaluate.h"
 #include "report/scatter.h"
 
 namespace r2pac {
@@ -34,6 +35,20 @@ struct ReachAvoidFigure {
 /// the threshold. Throws InvalidArgument when a size does not fit, and Error(ExitCode::disk) when gnuplot is
 /// missing or fails or the file cannot be written.
 void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure);
+
+/// Where the robot was in recorded episodes: per episode x, y of each step, flattened.
+std::vector<std::vector<float>> paths_of(const EvaluationResult& result);
+
+/// What a policy did in some episodes, for a moving picture.
+struct AnimatedPolicy {
+  std::string title;
+  std::vector<std::vector<float>> paths;  ///< per episode: x, y of each step, flattened
+};
+
+/// Draws the paths of policies side by side, two steps to a frame, into an animated GIF that repeats: each
+/// robot with the last steps of its way, red within a hazard; above each panel the mean cost so far. Throws
+/// as draw_reach_avoid_map().
+void animate_reach_avoid(const std::string& gif_path, const std::vector<AnimatedPolicy>& policies);
 
 /// The map of one policy, with its title.
 struct TitledMap {

@@ -114,6 +114,15 @@ TEST_CASE("one training serves several limits") {
   REQUIRE(said.status == 0);
   CHECK(said.out.find("does not know the limit") == std::string::npos);
   CHECK(content(picture).substr(1, 3) == "PNG");
+
+  // A panel for each limit in a moving picture, of the built-in robot alone.
+  const std::string gif = f.path("limits.gif");
+  REQUIRE(run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--cost-limit", "0.5,5",
+                       "--gif", gif})
+              .status == 0);
+  CHECK(content(gif).substr(0, 6) == "GIF89a");
+  CHECK(run_program({"eval", f.run, "--gif", f.path("x.png")}).status == 2);
+  CHECK(run_program({"eval", f.run, "--env", "cmd:true", "--episodes", "1", "--gif", gif}).status != 0);
   const auto json = nlohmann::json::parse(content(f.run + "/frontier.json"));
   REQUIRE(json["scores"].size() == 3);
   const auto bound = [&](std::size_t i) { return json["scores"][i]["threshold"].get<double>(); };

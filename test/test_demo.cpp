@@ -34,6 +34,7 @@ TEST_CASE("the demo keeps its promise") {
   options.out = (folder.path / "demo").string();
   REQUIRE(run_demo(options) == 0);
   CHECK(std::filesystem::file_size(folder.path / "demo" / "reach-avoid.png") > 10000);
+  CHECK(std::filesystem::file_size(folder.path / "demo" / "reach-avoid.gif") > 10000);
 
   std::ifstream file(folder.path / "demo" / "results.json");
   const nlohmann::json results = nlohmann::json::parse(file);

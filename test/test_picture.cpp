@@ -71,6 +71,37 @@ TEST_CASE("sizes that do not fit are refused") {
   CHECK_THROWS_AS(draw_reach_avoid_map("unused.png", figure), InvalidArgument);
 }
 
+TEST_CASE("a moving picture has a frame for every second step, panels side by side, and repeats") {
+  const OddFolder folder;
+  const std::filesystem::path gif = folder.path / "moving.gif";
+  // 11 and 5 steps after the start: the longer one tells how long it lasts.
+  std::vector<float> through, aside;
+  for (int i = 0; i <= 11; ++i) through.insert(through.end(), {-0.6f + 0.1f * static_cast<float>(i), 0.3f});
+  for (int i = 0; i <= 5; ++i) aside.insert(aside.end(), {-0.9f, 0.1f * static_cast<float>(i)});
+  animate_reach_avoid(gif.string(), {{"it's one", {through, aside}}, {"two", {aside}}});
+  std::ifstream file(gif, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  CHECK(bytes.substr(0, 6) == "GIF89a");
+  const auto two = [&](std::size_t at) {
+    return static_cast<unsigned char>(bytes[at]) + 256 * static_cast<unsigned char>(bytes[at + 1]);
+  };
+  CHECK(two(6) == 2 * 300 + 3 * 12);
+  CHECK(two(8) == 300 + 34 + 12);
+  std::size_t frames =
+      0;  // each begins with a graphic control extension; the delay of 7 makes it unlikely elsewhere
+  const std::string delay("\x07\x00", 2);
+  for (std::size_t at = bytes.find("\x21\xf9\x04"); at != std::string::npos;
+       at = bytes.find("\x21\xf9\x04", at + 1))
+    frames += bytes.compare(at + 4, 2, delay) == 0;
+  CHECK(frames == 6);
+  CHECK(bytes.find("NETSCAPE2.0") != std::string::npos);
+
+  CHECK_THROWS_AS(animate_reach_avoid("unused.gif", {}), InvalidArgument);
+  CHECK_THROWS_AS(animate_reach_avoid("unused.gif", {{"none", {}}}), InvalidArgument);
+  through.pop_back();
+  CHECK_THROWS_AS(animate_reach_avoid("unused.gif", {{"odd", {through}}}), InvalidArgument);
+}
+
 TEST_CASE("a missing gnuplot is named with its package") {
   const std::string path = std::getenv("PATH");
   setenv("PATH", "/nowhere", 1);

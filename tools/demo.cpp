@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr int kDataEpisodes = 1000;
 constexpr int kTestEpisodes = 100;
+constexpr int kAnimatedEpisodes = 12;
 constexpr std::uint64_t kTestSeed = 1000;  // the data are of seed 0: starts and noise are unseen
 
 /// Small nets and few steps, minutes on two cores, and what `more` says. The task's own settings come from
@@ -119,16 +120,18 @@ void write_results(const fs::path& path, const std::vector<Contender>& contender
 }
 
 DrawnPolicy drawn(const EvaluationResult& result) {
-  DrawnPolicy policy;
+  DrawnPolicy policy{{}, {}, paths_of(result)};
   for (const EpisodeResult& episode : result.episodes) {
     policy.returns.push_back(episode.episode_return);
     policy.costs.push_back(episode.episode_cost);
-    std::vector<float>& path = policy.paths.emplace_back();
-    for (std::size_t i = 0; i < episode.observations.size(); i += reach_avoid::kObservationDim) {
-      path.push_back(episode.observations[i]);
-      path.push_back(episode.observations[i + 1]);
-    }
   }
+  return policy;
+}
+
+/// The first episodes of a contender, which are those of all.
+AnimatedPolicy animated(const char* title, const EvaluationResult& result) {
+  AnimatedPolicy policy{title, paths_of(result)};
+  policy.paths.resize(kAnimatedEpisodes);
   return policy;
 }
 
@@ -174,18 +177,23 @@ int run_demo(const DemoOptions& options) {
   figure.map = cost_map(r2pac);
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
+  const std::string animation = (out / "reach-avoid.gif").string();
+  animate_reach_avoid(animation, {animated("cloning", contenders[0].scores.result),
+                                  animated("R2PAC", contenders[1].scores.result),
+                                  animated("safe chunks", contenders[3].scores.result)});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("\npicture: %s\npolicies: %s, %s, %s\nall in %s on %s\n", picture.c_str(),
-              (out / "r2pac").c_str(), (out / "cloning").c_str(), (out / "safe-chunks").c_str(),
-              duration_text(seconds).c_str(), device->description().c_str());
+  std::printf("\npictures: %s, %s\npolicies: %s, %s, %s\nall in %s on %s\n", picture.c_str(),
+              animation.c_str(), (out / "r2pac").c_str(), (out / "cloning").c_str(),
+              (out / "safe-chunks").c_str(), duration_text(seconds).c_str(), device->description().c_str());
   return 0;
 }
 
 void add_demo(CLI::App& app, Action& action) {
-  const auto [verb, options] = add_verb(
-      app, action, run_demo, "demo",
-      "Train and compare on the built-in robot: data, table and picture in minutes", "r2pac demo --out demo");
-  add_output(*verb, "--out", options->out, "Folder for data, runs and picture")->capture_default_str();
+  const auto [verb, options] =
+      add_verb(app, action, run_demo, "demo",
+               "Train and compare on the built-in robot: data, table and pictures in minutes",
+               "r2pac demo --out demo");
+  add_output(*verb, "--out", options->out, "Folder for data, runs and pictures")->capture_default_str();
   add_device_flags(*verb, options->device);
 }
 

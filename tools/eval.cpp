@@ -6,7 +6,9 @@
 #include "base/counted.h"
 #include "base/error.h"
 #include "base/printable.h"
+#include "envs/reach_avoid.h"
 #include "report/frontier.h"
+#include "report/reach_avoid_figure.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
 #include "storage/generations.h"
@@ -27,6 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t kAnimatedEpisodes = 20;
+
 struct EvalOptions {
   std::string policy;
   std::string checkpoint = "last";  ///< of a run folder: last, safe-best or a number of steps
@@ -37,6 +41,7 @@ struct EvalOptions {
   std::vector<double> cost_limits;  ///< the policy's if none
   std::string out;      ///< "" writes eval.json, of several limits frontier.json, into a run folder
   std::string picture;  ///< "" draws none
+  std::string gif;      ///< likewise
   DeviceFlags device;
   bool json = false;
 };
@@ -175,6 +180,7 @@ void require_of_program(const EvalOptions& options) {
   for (const ActingFlags::Flag& flag : options.acting.flags) refuse(true, flag.name.c_str());
   refuse(options.cost_limits.size() > 1, "--cost-limit with several limits");
   refuse(!options.picture.empty(), "--picture");
+  refuse(!options.gif.empty(), "--gif");
   if (options.environment.env.empty())
     throw Error(ExitCode::usage, "where the policy of a program acts has to be said", "--env",
                 "give a task such as BallRun, or cmd:PROGRAM");
@@ -219,19 +225,24 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   const Links links = of_folder ? Links::replace : Links::follow;
   require_output(out, {policy.path()}, links);
   require_output(options.picture, {policy.path()});
+  require_output(options.gif, {policy.path()});
   const TaskEnvironment opened = open_watched(options, policy.settings().task, stop, watcher);
+  if (!options.gif.empty() && opened.name != ReachAvoidTask::name)
+    throw Error(ExitCode::usage, "only the built-in robot has a moving picture", "--gif",
+                "leave it away, or add --env reach-avoid");
   const std::vector<double> limits =
       options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
   const bool several = limits.size() > 1;
   Json all = Json::array();
   std::vector<FrontierPoint> frontier;
+  std::vector<AnimatedPolicy> animated;
   std::string text;
   for (const double limit : limits) {
     settings.cost_limit = limit;
     const SamplerOptions acting = policy.sampler_options(settings);
-    const Scores scores =
-        score_policy(policy, acting, *opened.environment, opened.name, opened.task, limit, options.episodes,
-                     options.seed, {.stop = stop, .watch = std::ref(watcher)});
+    const Scores scores = score_policy(
+        policy, acting, *opened.environment, opened.name, opened.task, limit, options.episodes, options.seed,
+        {.record = !options.gif.empty(), .stop = stop, .watch = std::ref(watcher)});
     watcher.clear();
     if (!scores.result.complete) {
       scored = text + (scores.result.episodes.empty() ? "" : scores_text(scores) + "\n");
@@ -241,6 +252,11 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
                             options.environment.rescale_actions));
     const Evaluation& e = scores.summary;
     frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
+    if (!options.gif.empty()) {
+      const std::string title = several ? "limit " + format_number(limit) : policy.settings().method;
+      animated.push_back({title, paths_of(scores.result)});
+      animated.back().paths.resize(std::min<std::size_t>(animated.back().paths.size(), kAnimatedEpisodes));
+    }
     text += scores_text(scores) + "\n";
     if (&limit == &limits.back()) text += acting_text(options, policy, acting) + "\n";
   }
@@ -251,6 +267,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   tell(options, out, links, json, text);
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
+  if (!options.gif.empty()) animate_reach_avoid(options.gif, animated);
   return 0;
 }
 
@@ -295,6 +312,8 @@ void add_eval(CLI::App& app, Action& action) {
       ->delimiter(',')
       ->check(number_in(0, 1e12));
   add_picture(*verb, options->picture, "Return and cost over several limits");
+  verb->add_option("--gif", options->gif, "Moving picture of the first episodes, of the built-in robot; .gif")
+      ->check(ends_in({".gif"}));
   add_acting_flags(*verb, options->acting);
   add_output(*verb, "-o,--out", options->out,
              "File for all numbers (eval.json of a run folder if not given)");
