@@ -118,7 +118,7 @@ TEST_CASE("one training serves several limits") {
   // A panel for each limit in a moving picture, of the built-in robot alone.
   const std::string gif = f.path("limits.gif");
   REQUIRE(run_program({"eval", f.run, "--env", "reach-avoid", "--episodes", "2", "--cost-limit", "0.5,5",
-                       "--gif", gif})
+                       "--gif", gif, "-o", f.path("two.json")})
               .status == 0);
   CHECK(content(gif).substr(0, 6) == "GIF89a");
   CHECK(run_program({"eval", f.run, "--gif", f.path("x.png")}).status == 2);
