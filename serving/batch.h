@@ -14,7 +14,7 @@ namespace r2pac::serving {
 struct Request {
   Connection* from = nullptr;
   std::uint32_t number = 0;
-  Moment moment;
+  DecisionMoment moment;
   Clock::time_point begin;     ///< when it was sent, or arrived
   Clock::time_point deadline;  ///< TimedPolicy::kNoDeadline: none
   bool judged = false;         ///< whether the critics are asked
@@ -60,7 +60,7 @@ class Batch {
   std::vector<float> observations_, safe_actions_;  // [rows, S], [rows, A], by Request::row
   // Of requests that are answered together, one after the other.
   std::vector<float> seen_, chunks_, action_;
-  std::vector<Moment> moments_;
+  std::vector<DecisionMoment> moments_;
   std::vector<Decision> decisions_;
 };
 
