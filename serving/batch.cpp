@@ -12,6 +12,15 @@ namespace {
 /// Whether the policy's answer is at fault, and not the server.
 bool diverged(const Error& error) { return error.code() == ExitCode::diverged; }
 
+/// Whether what the critics were asked for is finite, as `sample` wants it. An action that is none never
+/// comes.
+bool finite(const Decision& decision, bool judged, bool has_critics) {
+  const bool decided = decision.source == Source::full || decision.source == Source::reduced;
+  return !judged || !has_critics || !decided ||
+         (std::isfinite(decision.q_cost) && std::isfinite(decision.q_reward) &&
+          std::isfinite(decision.v_cost) && std::isfinite(decision.v_reward));
+}
+
 }  // namespace
 
 Batch::Batch(std::size_t rows, std::size_t observation_length, std::size_t action_length)
@@ -74,7 +83,7 @@ void Batch::answer_timed(ServedPolicy& policy, std::size_t i, std::size_t timed,
         policy.acting.act(row(observations_, request.row, observation_length_), request.moment,
                           enough ? share : request.deadline, row(safe_actions_, request.row, action_length_),
                           request.judged, request.from->last, action_);
-    outcome.action = action_;
+    if (finite(outcome.decision, request.judged, policy.policy.has_critics())) outcome.action = action_;
     if (outcome.decision.source != Source::chunk && outcome.decision.source != Source::safe_action)
       request.from->last_by = policy.checksum();
   } catch (const Error& error) {
@@ -110,7 +119,8 @@ void Batch::answer_together(ServedPolicy& policy, std::span<const Request> reque
     client.last.at = requests[i].moment;
     client.last.chunk.assign(planned.begin(), planned.end());
     client.last_by = policy.checksum();
-    reply(requests[i], {decisions_[i], planned.first(action_length_)});
+    const bool can = finite(decisions_[i], requests[i].judged, policy.policy.has_critics());
+    reply(requests[i], {decisions_[i], planned.first(can ? action_length_ : 0)});
   }
 }
 

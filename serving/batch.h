@@ -23,7 +23,7 @@ struct Request {
   bool timed() const { return deadline != TimedPolicy::kNoDeadline; }
 };
 
-/// What becomes of a request: an action [A], or none where the policy's answer is not finite.
+/// What becomes of a request: an action [A], or none where the action or a value is not finite.
 struct Outcome {
   Decision decision;
   std::span<const float> action;  ///< empty: none

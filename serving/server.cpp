@@ -132,6 +132,7 @@ void Server::accept(Clock::time_point now) {
 /// Fills the batch, by a request of each client in turn.
 void Server::collect(Clock::time_point now) {
   if (!clients_.empty()) clients_.splice(clients_.end(), clients_, clients_.begin());
+  more_is_there_ = false;
   for (bool any = true; any && !batch_.full();) {
     any = false;
     for (Connection& client : clients_) {
@@ -139,12 +140,17 @@ void Server::collect(Clock::time_point now) {
       any |= take_one(client, now);
     }
   }
-  more_is_there_ = batch_.full();
+  more_is_there_ |= batch_.full();
 }
 
 /// Whether there was a frame. A connection that breaks the protocol is ended when its requests are answered.
 bool Server::take_one(Connection& client, Clock::time_point now) {
-  if (!client.has_room()) return false;
+  // What waits for the batch's answers can go on right behind them.
+  const auto not_yet = [&] {
+    more_is_there_ |= client.waiting() > 0;
+    return false;
+  };
+  if (!client.has_room()) return not_yet();
   try {
     const std::optional<Frame> frame = client.next();
     if (!frame) return false;
@@ -152,7 +158,7 @@ bool Server::take_one(Connection& client, Clock::time_point now) {
     client.take(*frame);
     return true;
   } catch (const Error& error) {
-    if (client.waiting() > 0) return false;
+    if (client.waiting() > 0) return not_yet();
     ++counters_.protocol;
     client.fail(Code::protocol, error.what(), now);
     return false;

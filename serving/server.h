@@ -59,7 +59,7 @@ class Server {
   Counters counters_;
   Batch batch_;
   Clock::time_point batch_end_;    // until when a batch waits for more
-  bool more_is_there_ = false;     // than the last batch could hold
+  bool more_is_there_ = false;     // than the last batch took
   std::list<Connection> clients_;  // each turn another one is the first
   std::vector<pollfd> polled_;
   bool knocked_ = false;            // somebody at a listener or a reader of metrics

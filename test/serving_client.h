@@ -128,6 +128,17 @@ class ServingClient {
     send(info_frame(1));
     return hear().value().fields<serving::FactsFields>();
   }
+  /// Fills `to`; false where the server has hung up. Throws where nothing comes.
+  bool take(std::span<std::byte> to) const {
+    while (!to.empty()) {
+      pollfd polled{socket_.get(), POLLIN, 0};
+      if (::poll(&polled, 1, 60000) <= 0) throw std::runtime_error("nothing comes");
+      const ssize_t got = ::recv(socket_.get(), to.data(), to.size(), 0);
+      if (got <= 0) return false;
+      to = to.subspan(static_cast<std::size_t>(got));
+    }
+    return true;
+  }
   /// All that comes until the server hangs up.
   std::string rest() const {
     std::string all;
@@ -140,17 +151,6 @@ class ServingClient {
   void connect(const sockaddr* address, socklen_t length) const {
     if (::connect(socket_.get(), address, length) != 0) throw std::runtime_error("no server can be reached");
   }
-  bool take(std::span<std::byte> to) const {
-    while (!to.empty()) {
-      pollfd polled{socket_.get(), POLLIN, 0};
-      if (::poll(&polled, 1, 60000) <= 0) throw std::runtime_error("nothing comes");
-      const ssize_t got = ::recv(socket_.get(), to.data(), to.size(), 0);
-      if (got <= 0) return false;
-      to = to.subspan(static_cast<std::size_t>(got));
-    }
-    return true;
-  }
-
   Descriptor socket_;
 };
 

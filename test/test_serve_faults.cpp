@@ -51,6 +51,35 @@ TEST_CASE("a request that cannot be is refused in its answer, and the connection
   CHECK_THAT(server.end(), Catch::Contains("answers: full 9") && Catch::Contains("refused 8"));
 }
 
+TEST_CASE("of a batch only the request is refused whose answer is not finite") {
+  const ServedRun f({"--method", "r2pac"});
+  RunningServer server(f, {"--wait", "100"});
+  const ServingClient client(f.socket()), other(f.socket());
+  std::vector<ActQuestion> asked = ServedRun::questions(3, 1);
+  const std::vector<float> action = f.sampled_action(f.run, asked[0]);
+  asked[1].observation.assign(7, 3e38f);
+  asked[2].observation.assign(7, -3e38f);
+  asked[2].fields.deadline = 1e5;
+  asked[2].safe_action = {0, 0};
+  other.send(act_frame(1, asked[0]));
+  for (std::uint32_t i : {0u, 1u, 0u, 2u}) client.send(act_frame(i, asked[i]));
+  int finite = 0, refused = 0;
+  for (int k = 0; k < 4; ++k) {
+    const Heard heard = client.hear().value();
+    if (heard.header.number == 0) {
+      finite += heard.action() == action;
+      continue;
+    }
+    CHECK(heard.header.type == Type::refusal);
+    CHECK(heard.code() == Code::diverged);
+    ++refused;
+  }
+  CHECK(finite == 2);
+  CHECK(refused == 2);
+  CHECK(other.hear().value().action() == action);
+  server.end();
+}
+
 TEST_CASE("bytes that are no frame end their connection alone, with a reason") {
   const ServedRun f({"--method", "r2pac"});
   RunningServer server(f);
