@@ -28,6 +28,10 @@ TimedPolicy::TimedPolicy(const Policy& policy, const Settings& settings, std::sh
   for (const bool values : {false, true}) times_[values] = measured_times(values);
 }
 
+std::size_t TimedPolicy::rows_at_once() const {
+  return device_->whole_batches() ? std::numeric_limits<std::size_t>::max() : size(device_->pool()->threads());
+}
+
 /// Whether a flow acts, and no denoiser or deterministic actor.
 bool TimedPolicy::flows() const {
   const ActingNetworks& acting = policy_.method().acting;

@@ -2,6 +2,7 @@
 // safe action.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -67,6 +68,8 @@ class TimedPolicy {
   std::size_t observation_length() const { return size(policy_.dimensions().observation); }
   std::size_t action_length() const { return size(policy_.dimensions().action); }
   std::size_t chunk_length() const { return size(policy_.dimensions().chunk()); }
+  /// Rows that are decided side by side: as many as a CPU has threads, all on a device of whole batches.
+  std::size_t rows_at_once() const;
   /// Flow steps of a decision in full; 0 where a denoiser or a deterministic actor acts.
   int flow_steps() const { return flows() ? sampler_.options().flow.flow_steps : 0; }
 

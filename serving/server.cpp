@@ -32,7 +32,8 @@ Server::Server(PolicyWatch& watch, std::vector<int> listeners, const ServerLimit
       facts_(policy_->facts()),
       listeners_(std::move(listeners)),
       limits_(limits),
-      batch_(limits.batch, policy_->acting.observation_length(), policy_->acting.action_length()) {}
+      queue_(limits.clients, limits.batch, policy_->acting.observation_length(),
+             policy_->acting.action_length()) {}
 
 void Server::show_metrics(Descriptor listener) {
   metrics_ = std::make_unique<MetricsPage>(std::move(listener),
@@ -43,7 +44,7 @@ void Server::run(const std::function<bool()>& stop, const std::function<void()>&
   watch_.start();
   while (!stop()) {
     counters_.bad_swaps = watch_.refused();
-    if (batch_.empty() && watch_.swap(policy_)) {
+    if (watch_.swap(policy_)) {
       facts_ = policy_->facts();
       ++counters_.swaps;
     }
@@ -59,8 +60,8 @@ void Server::drain() {
   for (Connection& client : clients_) client.receive(begin);
   do {
     collect(Clock::now());
-    if (!batch_.empty()) answer();
-  } while (more_is_there_ && Clock::now() < end);
+    if (!queue_.empty()) answer();
+  } while ((more_is_there_ || !queue_.empty()) && Clock::now() < end);
   for (Connection& client : clients_)
     if (!client.closing()) client.fail(Code::ending, "the server ends", Clock::now());
   while (!clients_.empty() && Clock::now() < end) {
@@ -71,15 +72,16 @@ void Server::drain() {
 
 /// Waits for at most so long, takes what came, and answers it if it is time.
 void Server::turn(Clock::duration longest) {
-  if (more_is_there_)
+  if (more_is_there_ || answering_)
     longest = {};
-  else if (!batch_.empty())
+  else if (!queue_.empty())
     longest = std::clamp(batch_end_ - Clock::now(), Clock::duration{}, longest);
   wait_for_sockets(longest);
   const Clock::time_point now = Clock::now();
   if (knocked_) accept(now);
   collect(now);
-  if (!batch_.empty() && (batch_.full() || batch_.timed() || Clock::now() >= batch_end_)) answer();
+  const bool full = !queue_.has_room(false);
+  if (!queue_.empty() && (answering_ || full || queue_.timed() || Clock::now() >= batch_end_)) answer();
   if (metrics_ != nullptr && (knocked_ || metrics_->has_readers())) metrics_->go_on(now);
   part(Clock::now());
 }
@@ -129,32 +131,27 @@ void Server::accept(Clock::time_point now) {
     }
 }
 
-/// Fills the batch, by a request of each client in turn.
+/// Fills the queue, by a request of each client in turn.
 void Server::collect(Clock::time_point now) {
   if (!clients_.empty()) clients_.splice(clients_.end(), clients_, clients_.begin());
   more_is_there_ = false;
-  for (bool any = true; any && !batch_.full();) {
+  for (bool any = true; any;) {
     any = false;
-    for (Connection& client : clients_) {
-      if (batch_.full()) break;
-      any |= take_one(client, now);
-    }
+    for (Connection& client : clients_) any |= take_one(client, now);
   }
-  more_is_there_ |= batch_.full();
 }
 
-/// Whether there was a frame. A connection that breaks the protocol is ended when its requests are answered.
+/// Whether a frame was taken. A connection that breaks the protocol is ended when its requests are answered.
 bool Server::take_one(Connection& client, Clock::time_point now) {
-  // What waits for the batch's answers can go on right behind them.
-  const auto not_yet = [&] {
-    more_is_there_ |= client.waiting() > 0;
+  const auto not_yet = [&] {  // but right behind the answers that are waited for
+    more_is_there_ |= !queue_.empty();
     return false;
   };
-  if (!client.has_room()) return not_yet();
+  if (!client.has_room()) return client.waiting() > 0 ? not_yet() : false;
   try {
     const std::optional<Frame> frame = client.next();
     if (!frame) return false;
-    take(client, *frame, now);
+    if (!take(client, *frame, now)) return not_yet();
     client.take(*frame);
     return true;
   } catch (const Error& error) {
@@ -165,21 +162,26 @@ bool Server::take_one(Connection& client, Clock::time_point now) {
   }
 }
 
-void Server::take(Connection& client, const Frame& frame, Clock::time_point now) {
+/// False where the queue has no room for it.
+bool Server::take(Connection& client, const Frame& frame, Clock::time_point now) {
   const std::uint32_t number = frame.header.number;
   if (frame.header.type == Type::info) {
     append_facts(client.out(), number, facts_);
-    return client.send(now);
+    client.send(now);
+    return true;
   }
   const ActRequest act = parse_act(frame.payload);
-  ++counters_.requests;
   if (const auto refusal = refusal_of(act, facts_.observation_length, facts_.action_length)) {
+    ++counters_.requests;
     ++counters_.refused;
     append_reason(client.out(), Type::refusal, number, refusal->code, refusal->text);
-    return client.send(now);
+    client.send(now);
+    return true;
   }
   const ActFields& fields = act.fields;
-  if (batch_.empty()) batch_end_ = now + whole(limits_.wait);
+  if (!queue_.has_room(fields.deadline > 0)) return false;
+  ++counters_.requests;
+  if (queue_.empty()) batch_end_ = now + whole(limits_.wait);
   Request request;
   request.from = &client;
   request.number = number;
@@ -189,13 +191,15 @@ void Server::take(Connection& client, const Frame& frame, Clock::time_point now)
                          ? request.begin + whole(Pace::Seconds(std::min(fields.deadline, kLongest)))
                          : TimedPolicy::kNoDeadline;
   request.judged = fields.judged != 0;
-  batch_.add(request, act);
+  queue_.add(request, act);
+  return true;
 }
 
 void Server::answer() {
   ++counters_.batches;
-  batch_.answer(*policy_,
+  queue_.answer(*policy_,
                 [this](const Request& request, const Outcome& outcome) { reply(request, outcome); });
+  answering_ = !queue_.empty();
 }
 
 void Server::reply(const Request& request, const Outcome& outcome) {

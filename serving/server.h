@@ -9,17 +9,17 @@
 #include <string>
 #include <vector>
 
-#include "serving/batch.h"
 #include "serving/connection.h"
 #include "serving/counters.h"
 #include "serving/metrics_page.h"
+#include "serving/queue.h"
 #include "serving/served_policy.h"
 
 namespace r2pac::serving {
 
 struct ServerLimits {
   std::size_t clients = 64;    ///< at once
-  std::size_t batch = 64;      ///< requests that are answered together
+  std::size_t batch = 64;      ///< requests without deadlines that may wait, to be answered together
   Pace::Seconds wait{0};       ///< that a first request without a deadline waits for others
   Pace::Seconds patience{10};  ///< with a client that stalls, and with all at the end
 };
@@ -45,7 +45,7 @@ class Server {
   void accept(Clock::time_point now);
   void collect(Clock::time_point now);
   bool take_one(Connection& client, Clock::time_point now);
-  void take(Connection& client, const Frame& frame, Clock::time_point now);
+  bool take(Connection& client, const Frame& frame, Clock::time_point now);
   void answer();
   void reply(const Request& request, const Outcome& outcome);
   void part(Clock::time_point now);
@@ -57,9 +57,10 @@ class Server {
   ServerLimits limits_;
   std::unique_ptr<MetricsPage> metrics_;
   Counters counters_;
-  Batch batch_;
+  RequestQueue queue_;
   Clock::time_point batch_end_;    // until when a batch waits for more
-  bool more_is_there_ = false;     // than the last batch took
+  bool answering_ = false;         // what waited is being answered, batch by batch
+  bool more_is_there_ = false;     // than the queue could take
   std::list<Connection> clients_;  // each turn another one is the first
   std::vector<pollfd> polled_;
   bool knocked_ = false;            // somebody at a listener or a reader of metrics

@@ -52,7 +52,8 @@ memory() { awk '/^VmRSS/ { print int($2 / 1024) }' /proc/$server/status; } # MiB
 
 # What goes on beside the loops until it is killed.
 trouble() {
-  local turn=0 id
+  local turn=0 id=
+  trap '[ -z "$id" ] || kill -KILL $id; exit' TERM
   while :; do
     turn=$((turn + 1))
     cp "${policies[turn % 2]}" "$scratch/new" && touch "$scratch/new" && mv "$scratch/new" "$scratch/policy.safetensors"
@@ -62,6 +63,7 @@ trouble() {
     id=$!
     sleep 0.5
     kill -KILL $id && wait $id 2>/dev/null || true
+    id=
   done
 }
 half() { # what

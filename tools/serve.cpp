@@ -113,7 +113,8 @@ void add_serve(CLI::App& app, Action& action) {
   verb->add_option("--clients", options->clients, "Clients at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
-  verb->add_option("--batch", options->batch, "Requests that are answered together, at most")
+  verb->add_option("--batch", options->batch,
+                   "Requests without deadlines that may wait, to be answered together as far as that helps")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
   verb->add_option("--wait", options->wait,

@@ -1,8 +1,8 @@
-#include "serving/batch.h"
+#include "serving/queue.h"
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
+#include <utility>
 
 #include "base/error.h"
 
@@ -23,58 +23,74 @@ bool finite(const Decision& decision, bool judged, bool has_critics) {
 
 }  // namespace
 
-Batch::Batch(std::size_t rows, std::size_t observation_length, std::size_t action_length)
-    : rows_(rows),
+RequestQueue::RequestQueue(std::size_t timed, std::size_t others, std::size_t observation_length,
+                           std::size_t action_length)
+    : most_others_(others),
       observation_length_(observation_length),
       action_length_(action_length),
-      observations_(rows * observation_length),
-      safe_actions_(rows * action_length),
-      seen_(rows * observation_length),
+      observations_((timed + others) * observation_length),
+      safe_actions_((timed + others) * action_length),
+      seen_(others * observation_length),
       action_(action_length),
-      moments_(rows),
-      decisions_(rows) {
+      moments_(others),
+      decisions_(others) {
+  const std::size_t rows = timed + others;
   requests_.reserve(rows);
+  together_.reserve(others);
+  for (std::size_t row = rows; row-- > 0;) free_rows_.push_back(row);
 }
 
-void Batch::add(Request request, const ActRequest& numbers) {
-  request.row = requests_.size();
+void RequestQueue::add(Request request, const ActRequest& numbers) {
+  request.row = free_rows_.back();
+  free_rows_.pop_back();
+  request.order = arrived_++;
   copy_numbers(numbers.observation,
                std::span(observations_).subspan(request.row * observation_length_, observation_length_));
   if (!numbers.safe_action.empty())
     copy_numbers(numbers.safe_action,
                  std::span(safe_actions_).subspan(request.row * action_length_, action_length_));
-  timed_ |= request.timed();
+  timed_ += request.timed();
   request.from->wait_for_answer();
   requests_.push_back(request);
 }
 
-void Batch::answer(ServedPolicy& policy, const std::function<void(const Request&, const Outcome&)>& reply) {
-  const auto kind = [](const Request& r) {
-    return std::tuple(r.deadline, r.judged, std::isnan(r.moment.spent), r.row);
-  };
-  std::ranges::sort(requests_, {}, kind);
-  const auto timed = static_cast<std::size_t>(std::ranges::count_if(requests_, &Request::timed));
-  for (std::size_t i = 0; i < timed; ++i) answer_timed(policy, i, timed, reply);
-  for (std::size_t first = timed, last; first < requests_.size(); first = last) {
-    const auto like_first = [&](const Request& r) {
-      return r.judged == requests_[first].judged &&
-             std::isnan(r.moment.spent) == std::isnan(requests_[first].moment.spent);
-    };
-    for (last = first + 1; last < requests_.size() && like_first(requests_[last]);) ++last;
-    answer_together(policy, std::span(requests_).subspan(first, last - first), reply);
+void RequestQueue::answer(ServedPolicy& policy, const Reply& reply) {
+  std::ranges::sort(requests_, {}, [](const Request& r) { return std::pair(r.deadline, r.order); });
+  for (std::size_t i = 0; i < timed_; ++i) {
+    answer_timed(policy, i, reply);
+    free_rows_.push_back(requests_[i].row);
   }
-  requests_.clear();
-  timed_ = false;
+  choose_others(std::exchange(timed_, 0), policy.acting.rows_at_once());
+  if (together_.empty()) return;
+  answer_together(policy, together_, reply);
+  for (const Request& request : together_) free_rows_.push_back(request.row);
 }
 
-/// Request i of `timed` with deadlines. It gets an even share of the time until those after it are due, so
+/// Of the requests without deadlines, which are those from `first` on, the oldest and at most so many that
+/// ask like it are moved to together_. The others stay, and nothing else.
+void RequestQueue::choose_others(std::size_t first, std::size_t most) {
+  together_.clear();
+  std::size_t kept = 0;
+  for (std::size_t i = first; i < requests_.size(); ++i) {
+    const Request& request = requests_[i];
+    const bool alike =
+        together_.empty() || (request.judged == together_[0].judged &&
+                              std::isnan(request.moment.spent) == std::isnan(together_[0].moment.spent));
+    if (alike && together_.size() < most)
+      together_.push_back(request);
+    else
+      requests_[kept++] = request;
+  }
+  requests_.resize(kept);
+}
+
+/// Request i of those with deadlines. It gets an even share of the time until those after it are due, so
 /// that they get theirs, too; where that is too little for any decision, all that is left of its own.
-void Batch::answer_timed(ServedPolicy& policy, std::size_t i, std::size_t timed,
-                         const std::function<void(const Request&, const Outcome&)>& reply) {
+void RequestQueue::answer_timed(ServedPolicy& policy, std::size_t i, const Reply& reply) {
   const Request& request = requests_[i];
   const Clock::time_point now = Clock::now();
   Clock::time_point share = request.deadline;
-  for (std::size_t j = i + 1; j < timed; ++j)
+  for (std::size_t j = i + 1; j < timed_; ++j)
     share = std::min(share, now + (requests_[j].deadline - now) / static_cast<int>(j - i + 1));
   const bool enough = share - now >= policy.acting.least_time(request.judged);
   Outcome outcome;
@@ -93,10 +109,10 @@ void Batch::answer_timed(ServedPolicy& policy, std::size_t i, std::size_t timed,
 }
 
 /// Requests without deadlines that ask alike.
-void Batch::answer_together(ServedPolicy& policy, std::span<const Request> requests,
-                            const std::function<void(const Request&, const Outcome&)>& reply) {
+void RequestQueue::answer_together(ServedPolicy& policy, std::span<const Request> requests,
+                                   const Reply& reply) {
   const std::size_t n = requests.size(), chunk = policy.acting.chunk_length();
-  if (chunks_.size() < rows_ * chunk) chunks_.resize(rows_ * chunk);
+  chunks_.resize(moments_.size() * chunk);
   for (std::size_t i = 0; i < n; ++i) {
     std::ranges::copy(row(observations_, requests[i].row, observation_length_),
                       seen_.begin() + static_cast<std::ptrdiff_t>(i * observation_length_));
