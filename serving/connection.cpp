@@ -15,7 +15,6 @@ Connection::Connection(Descriptor socket, std::uint32_t largest, std::size_t ans
       in_(std::make_unique_for_overwrite<std::byte[]>(capacity_)),
       received_at_(now),
       since_(now),
-      moved_at_(now),
       closing_at_(now) {
   out_.reserve(kMostToSend + 2 * answer_);
 }
@@ -59,15 +58,16 @@ void Connection::send(Clock::time_point now) {
     if (went < 0 && errno == EINTR) continue;
     if (went < 0) {
       if (errno != EAGAIN && errno != EWOULDBLOCK) lost_ = true;
+      if (!stuck_) stuck_at_ = now;
+      stuck_ = true;
       break;
     }
-    moved_at_ = now;
+    stuck_ = false;
     sent_ += static_cast<std::size_t>(went);
     if (sent_ < out_.size()) continue;
     out_.clear();
     sent_ = 0;
   }
-  if (out_.empty()) moved_at_ = now;
   if (closing_ && !said_farewell_ && !wants_to_send()) {
     // The client can read to the end: a socket that is closed with bytes unread would be reset.
     ::shutdown(socket_.get(), SHUT_WR);
@@ -84,7 +84,7 @@ void Connection::fail(Code code, std::string_view text, Clock::time_point now) {
 }
 
 bool Connection::stalls(Clock::time_point now, Clock::duration patience) const {
-  const bool untaken = !out_.empty() && now - moved_at_ > patience;
+  const bool untaken = stuck_ && now - stuck_at_ > patience;
   const bool unsaid = waiting_ == 0 && out_.empty() && (!spoke_ || length_ > 0) && now - since_ > patience;
   return untaken || unsaid;
 }

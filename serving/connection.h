@@ -73,7 +73,8 @@ class Connection {
   std::size_t waiting_ = 0;
   bool spoke_ = false, hung_up_ = false, lost_ = false, closing_ = false, said_farewell_ = false;
   Clock::time_point received_at_, since_;  // the latter: the first frame here has been unfinished
-  Clock::time_point moved_at_, closing_at_;
+  bool stuck_ = false;                     // the client has taken nothing since:
+  Clock::time_point stuck_at_, closing_at_;
 };
 
 }  // namespace r2pac::serving

@@ -31,6 +31,7 @@ struct Outcome {
   std::span<const float> action;  ///< empty: none
 };
 
+/// Holds the numbers of requests, and takes no memory for one.
 class RequestQueue {
  public:
   using Reply = std::function<void(const Request&, const Outcome&)>;

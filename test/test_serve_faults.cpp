@@ -200,7 +200,7 @@ TEST_CASE("more clients than there may be are told so") {
   CHECK_THAT(server.end(), Catch::Contains("crowded ") && !Catch::Contains("crowded 0,"));
 }
 
-TEST_CASE("a dead server's socket is taken over; a living one's, and what is no socket, is not") {
+TEST_CASE("a dead server's socket is taken over, a living one's is not, nor is what is no socket") {
   const ServedRun f({"--method", "r2pac"});
   const ActQuestion good = ServedRun::questions(1, 1)[0];
   const auto refused = [&](int status, const std::string& text) {
