@@ -1,5 +1,4 @@
-// A policy that was opened for acting: its sampler, the numbers of one decision, the last chunk, and how long
-// decisions take. One thread at a time.
+// A policy that was opened for acting, in the types of the C interface. One thread at a time.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "library/decision_times.h"
 #include "library/r2pac.h"
 #include "policy/policy.h"
+#include "policy/timed_policy.h"
 
 namespace r2pac {
 
@@ -22,7 +21,7 @@ class OpenPolicy {
 
   /// Throws Error, of an option ExitCode::settings; then nothing has changed.
   void set_option(const std::string& name, const std::string& value);
-  void forget_chunk() { planned_ = false; }
+  void forget_chunk() { last_.planned = false; }
 
   const Policy& policy() const { return policy_; }
   std::size_t observation_length() const { return size(policy_.dimensions().observation); }
@@ -47,24 +46,14 @@ class OpenPolicy {
  private:
   static std::size_t size(int n) { return static_cast<std::size_t>(n); }
   void renew(const Settings& settings, int threads, Precision precision);
-  r2pac_answer decide(std::span<const float> observation, const r2pac_moment& moment, bool values, Pace* pace,
-                      std::span<float> chunk);
-  bool flows() const;
-  r2pac_answer nothing_known(const r2pac_moment& moment) const;
-  void judge_state(r2pac_answer& answer) const;
-  void measure_times(int threads);
 
   Policy policy_;
   Settings settings_;
   int threads_ = 1;
   Precision precision_ = Precision::fp32;
-  std::unique_ptr<Sampler<float>> sampler_;
-  std::vector<float> noise_, chunk_;  // of the decision that is made
-  // The last chunk, if there is one, and when it was planned.
-  bool planned_ = false;
-  r2pac_moment planned_at_{};
-  std::vector<float> plan_;
-  DecisionTimes times_[2];  // without and with values
+  std::unique_ptr<TimedPolicy> acting_;
+  std::vector<float> chunk_;  // of the decision that is made
+  LastChunk last_;
 };
 
 }  // namespace r2pac

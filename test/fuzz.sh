@@ -11,7 +11,7 @@ esac
 seconds=$(awk -v minutes="$1" 'BEGIN { printf "%d", 60 * minutes }')
 [ "$seconds" -gt 0 ] || { echo "fuzz: MINUTES must be a number above 0, not $1" >&2; exit 2; }
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(safetensors json toml observation frames child_reply npz)
+[ ${#targets[@]} -gt 0 ] || targets=(safetensors json toml observation frames child_reply npz requests)
 
 clang=${CLANGXX:-clang++}
 build=$PWD/build/fuzz

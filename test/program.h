@@ -89,6 +89,7 @@ class Process {
     return child_ > 0;
   }
   std::string out() const { return content(out_path()); }
+  std::string errors() const { return content(err_path()); }
   /// Whether the program prints `text` while it runs or before it ends, within `milliseconds`.
   bool prints(const std::string& text, int milliseconds = 10000) {
     return appears_in(out_path(), text, milliseconds);
@@ -105,7 +106,7 @@ class Process {
       if (std::chrono::steady_clock::now() > end) ::kill(child_, SIGKILL);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    return {WIFEXITED(state_) ? WEXITSTATUS(state_) : -WTERMSIG(state_), out(), content(err_path())};
+    return {WIFEXITED(state_) ? WEXITSTATUS(state_) : -WTERMSIG(state_), out(), errors()};
   }
 
  private:

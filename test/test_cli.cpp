@@ -134,8 +134,8 @@ TEST_CASE("help and version") {
                                          "\\((unknown|[0-9a-f]{7,40}(-dirty)?)\\)\n"));
   const Result help = run({"-h"});
   CHECK(help.status == 0);
-  for (const char* verb : {"demo", "data", "train", "eval", "sample", "values", "trace", "inspect", "config",
-                           "methods", "bench"}) {
+  for (const char* verb : {"demo", "data", "train", "eval", "sample", "serve", "values", "trace", "inspect",
+                           "config", "methods", "bench"}) {
     CHECK(help.out.find(std::string("\n  ") + verb + " ") != std::string::npos);
     const Result own = run({verb, "--help"});
     CHECK(own.status == 0);
@@ -162,6 +162,7 @@ TEST_CASE("the help of each verb names its options") {
              {"--env", "--episodes", "--seed", "--flow-steps", "--candidates", "--guidance", "--label",
               "--json"}},
         Case{{"sample"}, {"--obs", "--seed", "--candidates", "--flow-steps"}},
+        Case{{"serve"}, {"--socket", "--tcp", "--metrics", "--wait", "--candidates", "--threads"}},
         Case{{"values"}, {"--data", "-o,--out"}},
         Case{{"trace"}, {"--data", "--steps", "-o,--out", "--double"}}, Case{{"inspect"}, {"--json"}},
         Case{{"config", "show"}, {"--task"}}, Case{{"bench"}, {"--threads", "--json"}}}) {

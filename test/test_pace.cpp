@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "acting/pace.h"
-#include "library/decision_times.h"
+#include "policy/decision_times.h"
 #include "small_method.h"
 
 using namespace r2pac;

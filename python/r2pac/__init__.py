@@ -26,6 +26,7 @@ from r2pac.errors import (
 if TYPE_CHECKING:
     from r2pac._core import Dataset, Episode, Policy, Values, __version__, train
     from r2pac.reach_avoid import ReachAvoidEnv
+    from r2pac.serve_client import RemotePolicy, connect
 
 _HOME = {
     "Dataset": "_core",
@@ -35,6 +36,8 @@ _HOME = {
     "__version__": "_core",
     "train": "_core",
     "ReachAvoidEnv": "reach_avoid",
+    "RemotePolicy": "serve_client",
+    "connect": "serve_client",
 }
 
 __all__ = [
@@ -48,11 +51,13 @@ __all__ = [
     "Error",
     "Policy",
     "ReachAvoidEnv",
+    "RemotePolicy",
     "SettingsError",
     "SimulatorError",
     "UsageError",
     "Values",
     "__version__",
+    "connect",
     "train",
 ]
 
