@@ -29,7 +29,8 @@ TimedPolicy::TimedPolicy(const Policy& policy, const Settings& settings, std::sh
 }
 
 std::size_t TimedPolicy::rows_at_once() const {
-  return device_->whole_batches() ? std::numeric_limits<std::size_t>::max() : size(device_->pool()->threads());
+  return device_->whole_batches() ? std::numeric_limits<std::size_t>::max()
+                                  : size(device_->pool()->threads());
 }
 
 /// Whether a flow acts, and no denoiser or deterministic actor.

@@ -78,7 +78,10 @@ void Server::turn(Clock::duration longest) {
     longest = std::clamp(batch_end_ - Clock::now(), Clock::duration{}, longest);
   wait_for_sockets(longest);
   const Clock::time_point now = Clock::now();
-  if (knocked_) accept(now);
+  if (knocked_) {
+    part(now);  // so that there are the places of those who left
+    accept(now);
+  }
   collect(now);
   const bool full = !queue_.has_room(false);
   if (!queue_.empty() && (answering_ || full || queue_.timed() || Clock::now() >= batch_end_)) answer();
