@@ -44,6 +44,18 @@ double standard_deviation(std::span<const double> values) {
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
+double student_quantile(double degrees) {
+  constexpr double z = 1.959964;                                 // of a normal distribution
+  const auto odd = [&](std::initializer_list<double> factors) {  // f1 z + f3 z^3 + ...
+    double sum = 0, power = z;
+    for (const double factor : factors) sum += factor * power, power *= z * z;
+    return sum;
+  };
+  return z + odd({1, 1}) / (4 * degrees) + odd({3, 16, 5}) / (96 * std::pow(degrees, 2)) +
+         odd({-15, 17, 19, 3}) / (384 * std::pow(degrees, 3)) +
+         odd({-945, -1920, 1482, 776, 79}) / (92160 * std::pow(degrees, 4));
+}
+
 ConfidenceInterval bootstrap_interval(std::span<const double> values, std::uint64_t seed, double confidence,
                                       int resamples) {
   if (values.empty() || !(confidence > 0 && confidence < 1) || resamples < 1)

@@ -5,6 +5,7 @@
 # Snakemake are missing.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
+. "$source/test/page_commands.sh"
 export PATH=$(dirname "$1"):$PATH R2PAC_SIMULATORS_PYTHON=$source/.simulators/bin/python3
 for need in simulators experiments; do
   [ -x "$source/.$need/bin/python3" ] || { echo "skipped: ./setup.sh --$need makes what this needs"; exit 77; }
@@ -17,19 +18,12 @@ PYTHONPATH=$source/python "$R2PAC_SIMULATORS_PYTHON" -m r2pac.collect --task Bal
   -o "data/$file" >/dev/null
 ln -s "data/$file" .
 
-ran=0
-while IFS= read -r command; do
-  case $command in
-    ./demo.sh* | ./test.sh* | ./setup.sh* | cmake* | pip* | build-cuda/*) echo "skipped: $command" && continue ;;
-  esac
+small() {
+  local command=$1
+  case $command in ./demo.sh* | ./test.sh* | ./setup.sh* | cmake* | pip* | build-cuda/*) return ;; esac
   command=${command//--preset quick/--preset tiny}
   command=${command//--size mini/--size tiny --only method=bc,method=r2pac}
-  command=${command//DATA_FOLDER/data}
-  echo "\$ $command"
-  bash -c "$command" >out.txt 2>&1 </dev/null || { cat out.txt; exit 1; }
-  ran=$((ran + 1))
-done < <(awk '/^```/ { inside = !inside; next } inside' "$source/README.md" | sed 's/  *# .*//')
-[ "$ran" -ge 6 ] || { echo "README.md has only $ran commands that were run"; exit 1; }
-for made in runs/ball/policy.safetensors values.csv runs/ball/eval.json report/report.html out/table1-tiny/table.md; do
-  [ -s "$made" ] || { echo "there is no $made"; ls -R . | head -60; exit 1; }
-done
+  echo "${command//DATA_FOLDER/data}"
+}
+run_page "$source/README.md" 6
+require runs/ball/policy.safetensors values.csv runs/ball/eval.json report/report.html out/table1-tiny/table.md

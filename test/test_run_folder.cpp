@@ -208,7 +208,8 @@ TEST_CASE("an output that is an input, or cannot be written, is refused before t
           {"values", f.run, "--data", f.data, "-o", out},
           {"trace", "--data", f.data, "--steps", "1", "-o", out},
           {"diagnose", f.run, "--data", f.data, "-o", out},
-          {"calibrate", f.run, "--data", f.data, "-o", out}})
+          {"calibrate", f.run, "--data", f.data, "-o", out},
+          {"ope", f.run, "--data", f.data, "-o", out}})
       check_refusal(run_program(arguments), 2, "the output would replace a file that is read, ");
   for (const std::string& out : {policy, f.path("same.safetensors")})
     check_refusal(run_program({"eval", f.run, "--env", "reach-avoid", "-o", out}), 2,

@@ -26,6 +26,12 @@ TEST_CASE("correlation worked by hand") {
   CHECK(correlation({}, {}) == 0);
 }
 
+TEST_CASE("Student's quantiles are those of the tables") {
+  CHECK(student_quantile(3) == Approx(3.18245).epsilon(0.002));  // as promised
+  CHECK(student_quantile(7) == Approx(2.36462).epsilon(1e-4));
+  CHECK(student_quantile(30) == Approx(2.04227).epsilon(1e-5));
+}
+
 TEST_CASE("an interval is a function of the numbers and the seed") {
   const std::vector<double> values = {1, 0, 1, 1, 0, 1, 1, 1, 0, 1};
   const ConfidenceInterval first = bootstrap_interval(values, 0), again = bootstrap_interval(values, 0);

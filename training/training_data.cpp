@@ -116,16 +116,21 @@ std::vector<T> TrainingData<T>::first_observation() const {
   return observation;
 }
 
-std::vector<double> realized_costs(const Dataset& dataset, const Settings& settings) {
-  std::vector<double> realized(dataset.costs.size(), 0.0);
+std::vector<double> realized_sums(const Dataset& dataset, std::span<const float> values, double discount) {
+  std::vector<double> realized(values.size(), 0.0);
   for (const Episode& episode : dataset.episodes) {
     double rest = 0;
     for (std::int64_t row = episode.first + episode.length - 1; row >= episode.first; --row) {
       const auto i = static_cast<std::size_t>(row);
-      realized[i] = rest =
-          settings.cost_scale * static_cast<double>(dataset.costs[i]) + settings.discount * rest;
+      realized[i] = rest = static_cast<double>(values[i]) + discount * rest;
     }
   }
+  return realized;
+}
+
+std::vector<double> realized_costs(const Dataset& dataset, const Settings& settings) {
+  std::vector<double> realized = realized_sums(dataset, dataset.costs, settings.discount);
+  for (double& cost : realized) cost *= settings.cost_scale;
   return realized;
 }
 

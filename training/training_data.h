@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,9 @@ class TrainingData {
   DataFacts<T> facts_;
   Normalization<T> normalization_;
 };
+
+/// The discounted sum of `values` [stored rows] from every row of each episode to its end, [stored rows].
+std::vector<double> realized_sums(const Dataset& dataset, std::span<const float> values, double discount);
 
 /// What each episode went on to cost from every row of its own, to its end: discounted and scaled, [stored
 /// rows].

@@ -35,19 +35,23 @@ WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Devi
   return columns;
 }
 
-WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
-                                     const BetweenBatches& stop) {
+void require_widths(const Policy& policy, const Dataset& dataset) {
   const Dimensions& dim = policy.dimensions();
-  if (!policy.method().inspect)
-    throw Error(ExitCode::usage,
-                "method `" + policy.settings().method + "` has no values of states and chunks",
-                policy.path().string(), "give a policy whose method has critics");
   if (dataset.observation_dim != dim.observation || dataset.action_dim != dim.action)
     throw Error(ExitCode::data,
                 "the data have observations of " + std::to_string(dataset.observation_dim) +
                     " and actions of " + std::to_string(dataset.action_dim) + " numbers, the policy " +
                     std::to_string(dim.observation) + " and " + std::to_string(dim.action),
                 dataset.path, "give data of the policy's task");
+}
+
+WindowColumns<float> inspect_windows(const Policy& policy, const Dataset& dataset,
+                                     const BetweenBatches& stop) {
+  if (!policy.method().inspect)
+    throw Error(ExitCode::usage,
+                "method `" + policy.settings().method + "` has no values of states and chunks",
+                policy.path().string(), "give a policy whose method has critics");
+  require_widths(policy, dataset);
   Settings settings = policy.settings();
   settings.hold_out = 0;
   settings.episodes = Episodes::all;

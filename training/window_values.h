@@ -40,6 +40,9 @@ template <class T>
 WindowColumns<T> evaluate_windows(RecorderInputs<T> inputs, std::shared_ptr<Device> device,
                                   const RecordColumns<T>& record, const BetweenBatches& stop = {});
 
+/// Throws Error(data) where the data's observations or actions have other widths than the policy's.
+void require_widths(const Policy& policy, const Dataset& dataset);
+
 /// What the policy's method says of every window of the data, held out or not, in the order of
 /// window_starts(): values by name, each one entry per window; nothing if `stop` ended it. The policy's own
 /// normalisation applies. Throws Error: data where widths differ, usage for a method that says nothing of
