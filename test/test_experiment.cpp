@@ -209,7 +209,7 @@ TEST_CASE("the order of a file's lines, the folders and the machine change no id
   CHECK(other.jobs.front().gpu == 1);
 }
 
-TEST_CASE("a changed setting, seed or data file changes its own jobs alone; a touched file none") {
+TEST_CASE("a changed setting, seed or data file changes its own jobs alone, a touched file none") {
   const TwoTasks data;
   const std::string variants =
       kTasks +

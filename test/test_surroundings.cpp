@@ -35,7 +35,7 @@ std::vector<std::string> steps(std::vector<std::string> arguments, const std::st
 
 }  // namespace
 
-TEST_CASE("a hang-up saves and ends with 75, however often it is said; nohup is heard") {
+TEST_CASE("a hang-up saves and ends with 75, however often it is said, and nohup is heard") {
   const SmallRun f;
   Process program(steps(f.train({"--set", "log_every=10", "--set", "checkpoint_every=1000000"}), "1000000"));
   REQUIRE(program.prints("critics 10/"));
@@ -54,7 +54,7 @@ TEST_CASE("a hang-up saves and ends with 75, however often it is said; nohup is 
   CHECK(unmoved.wait().status == 75);
 }
 
-TEST_CASE("a training outlives the reader of its output; other commands end without a word") {
+TEST_CASE("a training outlives the reader of its output, other commands end without a word") {
   const SmallRun f;
   const auto into_closed_pipe = [&](const std::vector<std::string>& arguments) {
     int ends[2];
