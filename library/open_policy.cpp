@@ -53,17 +53,8 @@ DecisionMoment moment_of(const r2pac_moment& moment) {
 
 r2pac_answer answer_of(const Decision& decision, Pace::Clock::time_point begin) {
   r2pac_answer answer = R2PAC_ANSWER;
-  answer.source = static_cast<std::int32_t>(decision.source);
-  answer.chunk_step = decision.chunk_step;
-  answer.flow_steps = decision.flow_steps;
-  answer.candidates = decision.candidates;
-  answer.q_cost = decision.q_cost;
-  answer.q_reward = decision.q_reward;
-  answer.v_cost = decision.v_cost;
-  answer.v_reward = decision.v_reward;
-  answer.bound = decision.bound;
+  tell(decision, answer);
   answer.seconds = Pace::Seconds(Pace::Clock::now() - begin).count();
-  answer.safe = decision.safe;
   return answer;
 }
 
@@ -141,13 +132,11 @@ r2pac_answer OpenPolicy::decide_alone(std::span<const float> observation, const 
 
 r2pac_answer OpenPolicy::act(std::span<const float> observation, const r2pac_moment& moment,
                              const r2pac_deadline* deadline, bool values, std::span<float> out) {
-  constexpr double kLongest = 1e6;  // seconds, which the clock can add up
   const Pace::Clock::time_point begin = Pace::Clock::now();
   Pace::Clock::time_point end = TimedPolicy::kNoDeadline;
   std::span<const float> safe_action;
   if (deadline != nullptr) {
-    end = begin + std::chrono::duration_cast<Pace::Clock::duration>(
-                      Pace::Seconds(std::min(deadline->seconds, kLongest)));
+    end = TimedPolicy::deadline_after(begin, deadline->seconds);
     safe_action = {deadline->safe_action, action_length()};
   }
   return answer_of(acting_->act(observation, moment_of(moment), end, safe_action, values, last_, out), begin);

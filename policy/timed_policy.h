@@ -2,6 +2,8 @@
 // safe action.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -46,6 +48,21 @@ struct Decision {
   int safe = -1;              ///< 1: V_c <= l, 0: it is not, -1: not known
 };
 
+/// Tells an answer of the C interface or of a frame what is known of a decision.
+template <class Answer>
+void tell(const Decision& decision, Answer& answer) {
+  answer.source = static_cast<std::int32_t>(decision.source);
+  answer.chunk_step = decision.chunk_step;
+  answer.flow_steps = decision.flow_steps;
+  answer.candidates = decision.candidates;
+  answer.q_cost = decision.q_cost;
+  answer.q_reward = decision.q_reward;
+  answer.v_cost = decision.v_cost;
+  answer.v_reward = decision.v_reward;
+  answer.bound = decision.bound;
+  answer.safe = decision.safe;
+}
+
 /// The chunk that was decided last, if there is one, and when.
 struct LastChunk {
   bool planned = false;
@@ -58,6 +75,12 @@ class TimedPolicy {
  public:
   using Clock = Pace::Clock;
   static constexpr Clock::time_point kNoDeadline = Clock::time_point::max();
+  static constexpr Pace::Seconds kLongest{1e6};  ///< that the clock can add up
+
+  /// A deadline so many seconds after `begin`, of which at most kLongest count.
+  static Clock::time_point deadline_after(Clock::time_point begin, double seconds) {
+    return begin + std::chrono::duration_cast<Clock::duration>(std::min(Pace::Seconds(seconds), kLongest));
+  }
 
   /// The policy, which outlives it, acting with these settings. Measures what decisions take, and so makes
   /// what a first one makes. Throws as Policy::sampler_options and Sampler.

@@ -14,12 +14,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kLook{100};  // between two looks at everything else
 constexpr int kMostAccepted = 16;                // in a turn
-constexpr double kLongest = 1e6;                 // seconds, which the clock can add up
 
 /// When a request began: when its client says that it sent it, unless that cannot be.
 Clock::time_point begin_of(const ActFields& fields, Clock::time_point arrived, Clock::time_point now) {
   const Clock::time_point sent{std::chrono::nanoseconds(fields.sent)};  // of the same clock
-  return fields.sent > 0 && sent <= now && now - sent < Pace::Seconds(kLongest) ? sent : arrived;
+  return fields.sent > 0 && sent <= now && now - sent < TimedPolicy::kLongest ? sent : arrived;
 }
 
 Clock::duration whole(Pace::Seconds seconds) { return std::chrono::duration_cast<Clock::duration>(seconds); }
@@ -190,9 +189,8 @@ bool Server::take(Connection& client, const Frame& frame, Clock::time_point now)
   request.number = number;
   request.moment = {fields.seed, fields.step, fields.episode, fields.spent};
   request.begin = begin_of(fields, client.received_at(), now);
-  request.deadline = fields.deadline > 0
-                         ? request.begin + whole(Pace::Seconds(std::min(fields.deadline, kLongest)))
-                         : TimedPolicy::kNoDeadline;
+  request.deadline = fields.deadline > 0 ? TimedPolicy::deadline_after(request.begin, fields.deadline)
+                                         : TimedPolicy::kNoDeadline;
   request.judged = fields.judged != 0;
   queue_.add(request, act);
   return true;
@@ -223,17 +221,8 @@ void Server::reply(const Request& request, const Outcome& outcome) {
   counters_.latency.note(seconds);
   AnswerFields fields;
   fields.checksum = decision.source == Source::chunk ? client.last_by : policy_->checksum();
-  fields.source = static_cast<std::int32_t>(decision.source);
-  fields.chunk_step = decision.chunk_step;
-  fields.flow_steps = decision.flow_steps;
-  fields.candidates = decision.candidates;
-  fields.q_cost = decision.q_cost;
-  fields.q_reward = decision.q_reward;
-  fields.v_cost = decision.v_cost;
-  fields.v_reward = decision.v_reward;
-  fields.bound = decision.bound;
+  tell(decision, fields);
   fields.seconds = seconds;
-  fields.safe = decision.safe;
   if (!client.closing()) append_answer(client.out(), request.number, fields, outcome.action);
   client.send(now);
 }

@@ -101,7 +101,7 @@ void add_port(CLI::App& verb, const std::string& option, std::optional<std::uint
 void add_serve(CLI::App& app, Action& action) {
   const auto [verb, options] =
       add_verb(app, action, run_serve, "serve", "Answer many clients with actions, in time, through a socket",
-               "r2pac serve runs/robot --socket /tmp/robot.sock");
+               "r2pac serve runs/robot --socket robot.sock");
   verb->add_option("policy", options->policy,
                    "Run folder or policy file; one that takes its place is taken over")
       ->required();

@@ -25,7 +25,7 @@ namespace r2pac {
 
 struct FittedQOptions {
   std::vector<int> hidden = {256, 256};  ///< widths of the hidden layers of each network
-  int members = 8;                       ///< networks of each signal, at least 2
+  int members = 8;                       ///< networks of each signal, at least 4
   int batch = 256;                       ///< transitions per gradient step
   std::int64_t steps = 3000;             ///< gradient steps
   double learning_rate = 1e-3;           ///< of Adam; it falls to zero by half a cosine
