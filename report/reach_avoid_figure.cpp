@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/statistics.h"
@@ -233,6 +234,12 @@ std::vector<std::vector<float>> paths_of(const EvaluationResult& result) {
   return paths;
 }
 
+AnimatedPolicy animated(std::string title, const EvaluationResult& result, std::size_t most) {
+  AnimatedPolicy policy{std::move(title), paths_of(result)};
+  policy.paths.resize(std::min(policy.paths.size(), most));
+  return policy;
+}
+
 void animate_reach_avoid(const std::string& gif_path, const std::vector<AnimatedPolicy>& policies) {
   constexpr std::size_t kStepsOfFrame = 2, kTail = 12;
   constexpr int kSide = 300, kGap = 12, kTop = 34;
@@ -274,8 +281,8 @@ void animate_reach_avoid(const std::string& gif_path, const std::vector<Animated
              << file << " using ($3<=" << now << " && $3>=" << (step > kTail ? step - kTail : 0)
              << " ? $1 : 1/0):2 with lines linewidth 1 linecolor rgb '#6080c0', " << file
              << " using ($3==" << now
-             << " && $4==0 ? $1 : 1/0):2 with points pointtype 7 pointsize 1 linecolor rgb '#1f4e9c', " << file
-             << " using ($3==" << now
+             << " && $4==0 ? $1 : 1/0):2 with points pointtype 7 pointsize 1 linecolor rgb '#1f4e9c', "
+             << file << " using ($3==" << now
              << " && $4==1 ? $1 : 1/0):2 with points pointtype 7 pointsize 1 linecolor rgb '#d01c1c'\n";
     }
     script << "unset multiplot\n";

@@ -1,6 +1,7 @@
 // Pictures of the reach-avoid task: what policies did in the arena, and where they estimate it to be safe.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,9 @@ struct AnimatedPolicy {
   std::string title;
   std::vector<std::vector<float>> paths;  ///< per episode: x, y of each step, flattened
 };
+
+/// Of a policy's first recorded episodes, at most so many.
+AnimatedPolicy animated(std::string title, const EvaluationResult& result, std::size_t most);
 
 /// Draws the paths of policies side by side, two steps to a frame, into an animated GIF that repeats: each
 /// robot with the last steps of its way, red within a hazard; above each panel the mean cost so far. Throws

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr int kDataEpisodes = 1000;
 constexpr int kTestEpisodes = 100;
-constexpr int kAnimatedEpisodes = 12;
+constexpr std::size_t kAnimatedEpisodes = 12;
 constexpr std::uint64_t kTestSeed = 1000;  // the data are of seed 0: starts and noise are unseen
 
 /// Small nets and few steps, minutes on two cores, and what `more` says. The task's own settings come from
@@ -128,13 +128,6 @@ DrawnPolicy drawn(const EvaluationResult& result) {
   return policy;
 }
 
-/// The first episodes of a contender, which are those of all.
-AnimatedPolicy animated(const char* title, const EvaluationResult& result) {
-  AnimatedPolicy policy{title, paths_of(result)};
-  policy.paths.resize(kAnimatedEpisodes);
-  return policy;
-}
-
 }  // namespace
 
 int run_demo(const DemoOptions& options) {
@@ -178,9 +171,9 @@ int run_demo(const DemoOptions& options) {
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
   const std::string animation = (out / "reach-avoid.gif").string();
-  animate_reach_avoid(animation, {animated("cloning", contenders[0].scores.result),
-                                  animated("R2PAC", contenders[1].scores.result),
-                                  animated("safe chunks", contenders[3].scores.result)});
+  animate_reach_avoid(animation, {animated("cloning", contenders[0].scores.result, kAnimatedEpisodes),
+                                  animated("R2PAC", contenders[1].scores.result, kAnimatedEpisodes),
+                                  animated("safe chunks", contenders[3].scores.result, kAnimatedEpisodes)});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf("\npictures: %s, %s\npolicies: %s, %s, %s\nall in %s on %s\n", picture.c_str(),
               animation.c_str(), (out / "r2pac").c_str(), (out / "cloning").c_str(),

@@ -235,7 +235,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   const bool several = limits.size() > 1;
   Json all = Json::array();
   std::vector<FrontierPoint> frontier;
-  std::vector<AnimatedPolicy> animated;
+  std::vector<AnimatedPolicy> moving;
   std::string text;
   for (const double limit : limits) {
     settings.cost_limit = limit;
@@ -254,8 +254,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
     frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
     if (!options.gif.empty()) {
       const std::string title = several ? "limit " + format_number(limit) : policy.settings().method;
-      animated.push_back({title, paths_of(scores.result)});
-      animated.back().paths.resize(std::min<std::size_t>(animated.back().paths.size(), kAnimatedEpisodes));
+      moving.push_back(animated(title, scores.result, kAnimatedEpisodes));
     }
     text += scores_text(scores) + "\n";
     if (&limit == &limits.back()) text += acting_text(options, policy, acting) + "\n";
@@ -267,7 +266,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   tell(options, out, links, json, text);
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
-  if (!options.gif.empty()) animate_reach_avoid(options.gif, animated);
+  if (!options.gif.empty()) animate_reach_avoid(options.gif, moving);
   return 0;
 }
 
