@@ -13,12 +13,16 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from r2pac.errors import DivergedError
+from r2pac.wire import receive_exactly
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _MAGIC, _VERSION = b"R2SV", 1
 _INFO, _FACTS, _ACT, _ANSWER, _REFUSAL, _FAILURE = range(1, 7)
@@ -228,14 +232,10 @@ class RemotePolicy:
         return answer
 
     def _take(self, count: int) -> bytes:
-        parts = []
-        while count > 0:
-            part = self._socket.recv(min(count, 1 << 20))
-            if not part:
-                raise EOFError
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
+        taken = receive_exactly(self._socket, count)
+        if taken is None:
+            raise EOFError
+        return taken
 
     def _broken(self) -> ConnectionError:
         self.close()

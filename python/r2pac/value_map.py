@@ -17,7 +17,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +26,7 @@ import numpy as np
 
 from r2pac.errors import DataError, DiskError, Error, SettingsError, UsageError
 from r2pac.score import r2pac_program
+from r2pac.toml_reader import tomllib
 
 _ENDINGS = (".png", ".pdf", ".svg")
 _NEIGHBOURS = 15  # of a state, from which UMAP makes the layout

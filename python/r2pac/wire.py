@@ -25,6 +25,18 @@ NUMBER = struct.Struct("<I")  # of a request; its answers repeat it
 _HEADER = struct.Struct("<4sII")  # magic, type, bytes of payload
 
 
+def receive_exactly(channel: socket.socket, count: int) -> bytes | None:
+    """So many bytes; None where the other side hung up before."""
+    parts = []
+    while count > 0:
+        part = channel.recv(min(count, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
 class Connection:
     """The server's end of the socket."""
 
@@ -34,13 +46,13 @@ class Connection:
 
     def receive(self) -> tuple[int, bytes]:
         """Type and payload of the next message; CLOSE where the parent has gone. Raises ValueError."""
-        header = self._take(_HEADER.size)
+        header = receive_exactly(self._channel, _HEADER.size)
         if header is None:
             return CLOSE, b""
         magic, kind, length = _HEADER.unpack(header)
         if magic != MAGIC or length > LARGEST_PAYLOAD:
             raise ValueError(f"what arrived is not a message: {header!r}")
-        payload = self._take(length)
+        payload = receive_exactly(self._channel, length)
         return (CLOSE, b"") if payload is None else (kind, payload)
 
     def send(self, kind: int, payload: bytes) -> None:
@@ -58,16 +70,6 @@ class Connection:
         text = f"{_line(what)}\n{_line(todo)}\n{details}"
         with contextlib.suppress(OSError):
             self.send(ERROR, text.encode("utf-8", "replace")[:LARGEST_TEXT])
-
-    def _take(self, count: int) -> bytes | None:
-        parts = []
-        while count > 0:
-            part = self._channel.recv(min(count, 1 << 20))
-            if not part:
-                return None
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
 
 
 def inherited_connection(started_by: str) -> Connection:

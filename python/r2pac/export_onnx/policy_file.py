@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from r2pac.errors import CheckpointError
 from r2pac.network_layout import Network, parse_networks
+from r2pac.toml_reader import tomllib
 
 FORMAT, OLD_FORMAT = "r2pac-policy-2", "r2pac-policy-1"
 NULL, GOOD = 0, 2  # rows of the label table
