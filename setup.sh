@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing (Debian packages), configures and builds: ./setup.sh [target]
 # ./setup.sh --cuda installs, too, what the builds with the CUDA host layer need, and builds nothing.
+# ./setup.sh --aarch64 installs a cross compiler and an emulator, and unpacks Debian's libraries for Arm into
+# build-aarch64/sysroot, for the preset aarch64; it builds nothing.
 # ./setup.sh --fuzz installs, too, what test/fuzz.sh needs, and builds nothing.
 # ./setup.sh --simulators makes .simulators/, the Python environment with the simulators of `r2pac eval --env`,
 # from python/simulators.lock, and nothing else. PYTHON names its interpreter, python3 by default.
@@ -15,19 +17,19 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 case "${1-}" in
-  --cuda | --fuzz | --simulators | --baselines | --experiments | --site | --umap) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  --cuda | --fuzz | --aarch64 | --simulators | --baselines | --experiments | --site | --umap) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
   -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
   -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
 esac
 
-packages=(
-  g++ cmake ninja-build
+target_packages=(  # for the processor that the program runs on
   libhdf5-dev libzip-dev libdnnl-dev libxxhash-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-  gnuplot-nox
   catch2 librandom123-dev   # for the tests
 )
+packages=(g++ cmake ninja-build gnuplot-nox "${target_packages[@]}")
 [ "${1-}" != --cuda ] || packages+=(clang libomp-dev binutils)
+[ "${1-}" != --aarch64 ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 [ "${1-}" != --fuzz ] || packages+=(clang libomp-dev libclang-rt-14-dev)
 
 install_packages() {
@@ -84,7 +86,44 @@ python_environment() {
   echo "$wanted" >"$folder/made-from"
 }
 
+# unpack_packages FOLDER ARCHITECTURE PACKAGE...: unpacks them, and what they need, of the same release as this system's;
+# installs nothing.
+unpack_packages() {
+  local folder=$PWD/$1 architecture=$2 package state link target
+  shift 2
+  if [ "$(cat "$folder/made-of" 2>/dev/null)" = "$*" ]; then
+    echo "setup: Debian's packages for $architecture are in ${folder#"$PWD"/}"
+    return
+  fi
+  echo "setup: unpacking Debian's packages for $architecture into ${folder#"$PWD"/} (30 MB)"
+  rm -rf "$folder"
+  mkdir -p "$folder"/apt/{lists,archives}/partial
+  state=$folder/apt
+  : >"$state/status"
+  cat >"$state/apt.conf" <<END
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
+APT::Sandbox::User "root";
+Dir::State "$state";
+Dir::State::status "$state/status";
+Dir::Cache "$state";
+END
+  APT_CONFIG=$state/apt.conf apt-get update -qq
+  APT_CONFIG=$state/apt.conf apt-get install -y -qq --no-install-recommends --download-only "$@" >/dev/null
+  for package in "$state"/archives/*.deb; do dpkg-deb -x "$package" "$folder"; done
+  rm -rf "$state"
+  # Links to where the packages would be installed.
+  find "$folder" -type l -lname '/*' -printf '%p\n%l\n' | while read -r link && read -r target; do
+    ln -sfrT "$folder$target" "$link"
+  done
+  echo "$*" >"$folder/made-of"
+}
+
 case "${1-}" in
+  --aarch64)
+    install_packages "${packages[@]}"
+    unpack_packages build-aarch64/sysroot arm64 "${target_packages[@]}"
+    exit 0 ;;
   --simulators)
     python_environment .simulators python/simulators.lock "${PYTHON:-python3}" simulators \
       'import r2pac.env_server as s; [s.factory(i) for i in ("SafetyBallRun-v0", "SafetyPointGoal1Gymnasium-v0")]' \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What nvcc makes of every kernel, held to a budget: check_kernels.sh [--write] [--in FOLDER] [ARCHITECTURE...]
 #
-# Compiles kernels/*.cu and acting/*.cu for each architecture (75 80 86 89 90 100 120), every warning an error,
+# Compiles kernels/*.cu and acting/*.cu for each architecture (75 80 86 87 89 90 100 120), every warning an error,
 # and requires what cuda/kernel_budget.txt allows: registers, no stack, no spills, no local memory, no double
 # precision, wide loads where they are meant. --in takes the sources and their kernel_budget.txt from FOLDER
 # instead. Given neither a folder nor architectures, it also requires that docs/kernels.md is up to date. --write
@@ -30,7 +30,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#architectures[@]} -gt 0 ] || architectures=(75 80 86 89 90 100 120)
+[ ${#architectures[@]} -gt 0 ] || architectures=(75 80 86 87 89 90 100 120)
 if [ $write = 1 ] && [ $whole = 0 ]; then
   echo "check_kernels: --write is for all kernels and all architectures" >&2
   exit 2

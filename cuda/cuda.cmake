@@ -28,7 +28,7 @@ if(R2PAC_WITH_CUDA AND NOT R2PAC_CUDA_HOST)
   set(CMAKE_CUDA_COMPILER ${R2PAC_NVCC} CACHE FILEPATH "nvcc")
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE FILEPATH "The C++ compiler that nvcc uses")
   # Machine code for each, and PTX of the newest for those that come after it.
-  set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING
+  set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;86-real;87-real;89-real;90-real;100-real;120" CACHE STRING
     "GPU architectures to compile for")
   enable_language(CUDA)
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13.0)

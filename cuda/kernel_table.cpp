@@ -197,10 +197,10 @@ cudaOccDeviceProp device(int architecture) {
   struct Sizes {
     int threads, shared_kib, shared_per_block_kib, reserved;
   };
-  static const std::map<int, Sizes> known{{75, {1024, 64, 64, 0}},      {80, {2048, 164, 163, 1024}},
-                                          {86, {1536, 100, 99, 1024}},  {89, {1536, 100, 99, 1024}},
-                                          {90, {2048, 228, 227, 1024}}, {100, {2048, 228, 227, 1024}},
-                                          {120, {1536, 100, 99, 1024}}};
+  static const std::map<int, Sizes> known{{75, {1024, 64, 64, 0}},       {80, {2048, 164, 163, 1024}},
+                                          {86, {1536, 100, 99, 1024}},   {87, {1536, 164, 163, 1024}},
+                                          {89, {1536, 100, 99, 1024}},   {90, {2048, 228, 227, 1024}},
+                                          {100, {2048, 228, 227, 1024}}, {120, {1536, 100, 99, 1024}}};
   const auto found = known.find(architecture);
   if (found == known.end())
     throw std::runtime_error("unknown architecture sm_" + std::to_string(architecture));

@@ -1,6 +1,8 @@
 #include "kernels/isa.h"
 
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/nearest.h"
@@ -8,6 +10,10 @@
 namespace r2pac {
 namespace {
 
+#if defined(__aarch64__)
+bool supported(Isa isa) { return isa == Isa::neon; }
+bool supports_bf16_products() { return false; }
+#else
 bool supported(Isa isa) {
   switch (isa) {
     case Isa::baseline:
@@ -17,23 +23,31 @@ bool supported(Isa isa) {
     case Isa::avx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case Isa::neon:
+      return false;
   }
   return false;
 }
+bool supports_bf16_products() { return __builtin_cpu_supports("avx512bf16"); }
+#endif
 
 Isa choose_isa() {
   if (const char* forced = std::getenv("R2PAC_ISA")) {
-    for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
-      if (std::string(forced) != isa_name(isa)) continue;
+    std::vector<std::string> names;
+    for (const Isa isa : kIsas) {
+      names.push_back(isa_name(isa));
+      if (forced != names.back()) continue;
       if (supported(isa)) return isa;
-      throw Error(ExitCode::settings, "this processor has no " + std::string(forced), "R2PAC_ISA",
+      throw Error(ExitCode::settings, "this processor has no " + names.back(), "R2PAC_ISA",
                   "unset R2PAC_ISA or name a smaller instruction set");
     }
     throw Error(ExitCode::settings, "unknown instruction set `" + std::string(forced) + "`", "R2PAC_ISA",
-                did_you_mean(forced, {"baseline", "avx2", "avx512"}));
+                did_you_mean(forced, names));
   }
-  if (supported(Isa::avx512)) return Isa::avx512;
-  return supported(Isa::avx2) ? Isa::avx2 : Isa::baseline;
+  Isa best = kIsas[0];
+  for (const Isa isa : kIsas)
+    if (supported(isa)) best = isa;
+  return best;
 }
 
 }  // namespace
@@ -46,6 +60,8 @@ const char* isa_name(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::neon:
+      return "neon";
   }
   return "?";
 }
@@ -55,6 +71,6 @@ Isa current_isa() {
   return chosen;
 }
 
-bool has_bf16_products() { return current_isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16"); }
+bool has_bf16_products() { return current_isa() == Isa::avx512 && supports_bf16_products(); }
 
 }  // namespace r2pac

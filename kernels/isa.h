@@ -5,9 +5,16 @@
 
 namespace r2pac {
 
-enum class Isa { baseline, avx2, avx512 };
+enum class Isa { baseline, avx2, avx512, neon };
 
-/// "baseline" (SSE2), "avx2" (with FMA) or "avx512" (F, BW, DQ and VL).
+/// Those that this program is compiled for, each wider than the one before.
+#if defined(__aarch64__)
+inline constexpr Isa kIsas[] = {Isa::neon};
+#else
+inline constexpr Isa kIsas[] = {Isa::baseline, Isa::avx2, Isa::avx512};
+#endif
+
+/// "baseline" (SSE2), "avx2" (with FMA) or "avx512" (F, BW, DQ and VL); on Arm "neon".
 const char* isa_name(Isa isa);
 
 /// The best set that this processor has, or what the environment variable R2PAC_ISA names. Decided once.

@@ -18,6 +18,9 @@ constexpr int kRows = 8;  // 16 accumulators of 32 registers: enough to hide the
 #elif defined(__AVX2__)
 constexpr int kVectorBytes = 32;
 constexpr int kRows = 6;  // 12 accumulators of 16 registers
+#elif defined(__aarch64__)
+constexpr int kVectorBytes = 16;
+constexpr int kRows = 8;  // 16 accumulators of 32 registers
 #else
 constexpr int kVectorBytes = 16;
 constexpr int kRows = 4;

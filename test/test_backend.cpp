@@ -15,7 +15,9 @@ using namespace r2pac;
 
 namespace {
 
-using Wide = long double;
+/// A type in which sums of products of T are exact for our purpose: its rounding is far below that of T.
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, long double>;
 
 template <class T>
 constexpr double kEpsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -23,7 +25,7 @@ constexpr double kEpsilon = static_cast<double>(std::numeric_limits<T>::epsilon(
 /// The sets that may be used: those not above the current one.
 std::vector<Isa> isas() {
   std::vector<Isa> found;
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
+  for (const Isa isa : kIsas)
     if (isa <= current_isa()) found.push_back(isa);
   return found;
 }
@@ -41,18 +43,19 @@ std::vector<Size> sizes() {
 }
 
 /// A sum that knows how far a rounded one may be from it.
+template <class T>
 struct Sum {
-  Wide value = 0;
+  Wide<T> value = 0;
   double magnitude = 0;
   int terms = 0;
-  void add(Wide term) {
+  void add(Wide<T> term) {
     value += term;
     magnitude += std::abs(static_cast<double>(term));
     ++terms;
   }
-  template <class T>
   bool holds(T actual) const {
-    return near(static_cast<double>(static_cast<Wide>(actual) - value), 0, terms * kEpsilon<T> * magnitude);
+    return near(static_cast<double>(static_cast<Wide<T>>(actual) - value), 0,
+                terms * kEpsilon<T> * magnitude);
   }
 };
 
@@ -99,9 +102,10 @@ void check_multiply(const Dense<T>& dense, Size s, bool transposed, bool accumul
   bool right = true;
   for (int r = 0; r < s.rows; ++r)
     for (int c = 0; c < s.out; ++c) {
-      Sum sum;
+      Sum<T> sum;
       if (accumulate) sum.add(before(r, c));
-      for (int k = 0; k < s.in; ++k) sum.add(Wide(x(r, k)) * Wide(transposed ? weight(c, k) : weight(k, c)));
+      for (int k = 0; k < s.in; ++k)
+        sum.add(Wide<T>(x(r, k)) * Wide<T>(transposed ? weight(c, k) : weight(k, c)));
       right &= sum.holds(y(r, c));
     }
   INFO(dense.name() << " multiply " << s.rows << " x " << s.in << " x " << s.out << " transposed "
@@ -122,14 +126,14 @@ void check_weight_gradient(const Dense<T>& dense, Size s, bool accumulate) {
                         d_bias.data(), scratch.data(), accumulate);
   bool right = true;
   for (int j = 0; j < s.out; ++j) {
-    Sum bias;
+    Sum<T> bias;
     if (accumulate) bias.add(bias0(0, j));
     for (int r = 0; r < s.rows; ++r) bias.add(d_y(r, j));
     right &= bias.holds(d_bias(0, j));
     for (int i = 0; i < s.in; ++i) {
-      Sum sum;
+      Sum<T> sum;
       if (accumulate) sum.add(weight(i, j));
-      for (int r = 0; r < s.rows; ++r) sum.add(Wide(x(r, i)) * Wide(d_y(r, j)));
+      for (int r = 0; r < s.rows; ++r) sum.add(Wide<T>(x(r, i)) * Wide<T>(d_y(r, j)));
       right &= sum.holds(d_weight(i, j));
     }
   }
@@ -197,12 +201,12 @@ TEMPLATE_TEST_CASE("heads of one output and their input gradients equal the plai
         k.outer(d_y.data(), d_y.stride(), rows, depth, weight.data(), added.data(), added.stride(), true);
         bool right = true;
         for (int r = 0; r < rows; ++r) {
-          Sum sum;
+          Sum<T> sum;
           sum.add(0.25);
           for (int i = 0; i < depth; ++i) {
-            sum.add(Wide(x(r, i)) * Wide(weight(0, i)));
-            Sum alone, both;
-            alone.add(Wide(d_y(r, 0)) * Wide(weight(0, i)));
+            sum.add(Wide<T>(x(r, i)) * Wide<T>(weight(0, i)));
+            Sum<T> alone, both;
+            alone.add(Wide<T>(d_y(r, 0)) * Wide<T>(weight(0, i)));
             both = alone;
             both.add(before(r, i));
             right &= alone.holds(written(r, i)) && both.holds(added(r, i));

@@ -19,7 +19,7 @@ const int kLengths[] = {1, 2, 3, 31, 32, 33, 255, 257, 1009};
 /// Calls check(kernels) for each instruction set that may be used.
 template <class T, class Check>
 void for_each_isa(Check check) {
-  for (const Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : kIsas) {
     if (isa > current_isa()) continue;
     INFO(isa_name(isa));
     check(vector_kernels<T>(isa));
