@@ -28,8 +28,9 @@ NOT_CLONED = re.compile(r"(^|/)[qv]_[rc]\.|\bthreshold$|\btrained_threshold$|\bl
 # Of a file's metadata what was computed or settles how the file is read.
 METADATA = ("task", "observation_dim", "action_dim", "chunk_length", "reward_scale", "cost_scale", "alpha", "threshold",
             "cost_limit", "value_limit", "data_fingerprint", "step", "steps")
-# What a score says beside numbers of the same policy.
-UNCOMPARED = ("settings", "policy", "method", "version", "format", "sampler")
+# What a score says beside numbers of the same policy: what it was, and what the environment takes.
+UNCOMPARED = ("settings", "policy", "policy_checksum", "method", "version", "format", "sampler", "action_low", "action_high",
+              "rescale_actions")
 BITS = {"F64": "Q", "F32": "I", "U32": "I"}  # an integer as wide as the type
 
 

@@ -209,3 +209,35 @@ TEST_CASE("killed at any instant, a training that scores in simulators ends in t
   }
   CHECK(kills > 0);
 }
+
+TEST_CASE("an interpreter that a stranger put above the program is not run") {
+  if (::geteuid() != 0) {
+    std::printf("skipped: only root can give a file to somebody else\n");
+    std::exit(77);
+  }
+  const Fixture f;
+  REQUIRE(run_program(f.train("")).status == 0);
+  const ScratchFolder shared;
+  const fs::path program = shared / "bin/r2pac", bin = shared / ".simulators/bin", marker = shared / "was run";
+  fs::create_directories(program.parent_path());
+  fs::create_directories(bin);
+  fs::copy_file(program_path(), program);
+  std::ofstream(bin / "python3") << "#!/bin/sh\n: >'" << marker.string() << "'\n";
+  fs::permissions(bin / "python3", fs::perms::owner_all | fs::perms::others_exec | fs::perms::others_read);
+
+  const auto runs_it = [&] {
+    fs::remove(marker);
+    const std::string command = "env -u R2PAC_SIMULATORS_PYTHON '" + program.string() + "' eval '" + f.run() +
+                                "' --env Pendulum-v1 --episodes 1 >/dev/null 2>&1";
+    CHECK(std::system(command.c_str()) != 0);
+    return fs::exists(marker);
+  };
+  CHECK(runs_it());
+  constexpr uid_t kStranger = 65534;
+  for (const fs::path& path : {bin / "python3", bin, bin.parent_path()}) {
+    INFO(path);
+    REQUIRE(::lchown(path.c_str(), kStranger, kStranger) == 0);
+    CHECK_FALSE(runs_it());
+    REQUIRE(::lchown(path.c_str(), 0, 0) == 0);
+  }
+}
