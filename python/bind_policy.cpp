@@ -150,7 +150,9 @@ std::vector<std::pair<std::string, std::string>> changes_of(const py::kwargs& ke
 
 /// The settings with Python's types, through their TOML.
 py::object settings_dictionary(const ActingPolicy& policy) {
-  return py::module_::import("r2pac.toml_reader").attr("tomllib").attr("loads")(settings_toml({policy.policy().settings(), {}}));
+  return py::module_::import("r2pac.toml_reader")
+      .attr("tomllib")
+      .attr("loads")(settings_toml({policy.policy().settings(), {}}));
 }
 
 }  // namespace
