@@ -10,7 +10,7 @@ folder=$(realpath -m "${1-build/site}")
 stage=$(mktemp -d) && trap 'rm -rf "$stage"' EXIT
 cp docs/site/mkdocs.yml "$stage"
 mkdir "$stage/pages"
-git ls-files -z -- ':!test' '*.md' 'docs/*.png' 'docs/results/*' LICENSE CITATION.cff 'python/examples/*.py' |
+git ls-files -z -- ':!test' '*.md' 'docs/*.png' 'docs/results/*' LICENSE CITATION.cff 'python/examples/*' |
   xargs -0 cp --parents -t "$stage/pages"
 python3 docs/site/reference.py "${R2PAC:-build/bin/r2pac}" . "$stage/pages/reference"
 NO_MKDOCS_2_WARNING=1 .site/bin/python3 -m mkdocs build --quiet --config-file "$stage/mkdocs.yml" --site-dir "$folder"

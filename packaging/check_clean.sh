@@ -14,18 +14,11 @@ rm -rf "$root/try"
 mkdir -p "$root/try/dist"
 cp dist/* "$root/try/dist/"
 cp -r examples/control_loop "$root/try/"
+cp packaging/learns.sh "$root/try/learns"
 python3 -m pip download -q --disable-pip-version-check --only-binary :all: --python-version 3.11 -d "$root/try/dist" 'numpy>=1.26'
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
 trap 'umount "$root/proc"' EXIT
 
-# learns PROGRAM: trains on data of its own for some steps, and is scored.
-cat >"$root/try/learns" <<'END'
-rm -rf data.hdf5 run
-"$@" data make reach-avoid -o data.hdf5 --episodes 30 --seed 3 >/dev/null
-"$@" train --data data.hdf5 --preset tiny --quiet --out run
-"$@" eval run --env reach-avoid --episodes 2 >/dev/null
-"$@" --version
-END
 inside 'cd /try; tar xzf dist/r2pac-*-linux-*.tar.gz; sh learns r2pac-*-linux-*/bin/r2pac'
 echo "check_clean: the tarball runs on a bare system"
 

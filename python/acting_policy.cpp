@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "settings/text_value.h"
 
 namespace r2pac::python {
 namespace {
@@ -29,6 +30,7 @@ void for_blocks(std::size_t rows, Visit visit) {
   for (std::size_t first = 0; first < rows; first += kBlock) visit(first, std::min(kBlock, rows - first));
 }
 
+constexpr double kGreatestLimit = 1e12;  // as of `r2pac eval --cost-limit`
 constexpr std::int64_t kLastEpisode = std::numeric_limits<std::uint32_t>::max();
 
 }  // namespace
@@ -50,9 +52,14 @@ std::uint64_t ActingPolicy::seed() const {
   return seed_;
 }
 
-void ActingPolicy::configure(const std::vector<std::pair<std::string, std::string>>& changes) {
+void ActingPolicy::configure(const std::vector<std::pair<std::string, std::string>>& changes,
+                             std::optional<double> cost_limit) {
+  if (cost_limit && !(*cost_limit >= 0 && *cost_limit <= kGreatestLimit))
+    throw Error(ExitCode::usage, "the cost limit cannot be " + format_number(*cost_limit), "cost_limit",
+                "give a number from 0 to " + format_number(kGreatestLimit));
   const std::lock_guard lock(mutex_);
   Settings settings = settings_;
+  settings.cost_limit = cost_limit.value_or(settings.cost_limit);
   for (const auto& [key, text] : changes) change_acting(settings, key, text, key, ExitCode::usage);
   sampler_ = std::make_unique<Sampler<float>>(policy_.sampler(policy_.sampler_options(settings)));
   settings_ = std::move(settings);

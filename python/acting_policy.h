@@ -30,13 +30,16 @@ class ActingPolicy {
 
   const Policy& policy() const { return policy_; }
   SamplerOptions options() const;
-  /// The policy's settings with those of the stage `acting` as they are now.
+  /// The policy's settings with those of the stage `acting` and the cost limit as they are now.
   Settings settings() const;
   std::uint64_t seed() const;
 
-  /// Changes settings of the stage `acting`, by key and text. Throws Error(usage) for another key or a value
-  /// out of range; then nothing is changed.
-  void configure(const std::vector<std::pair<std::string, std::string>>& changes);
+  /// Changes settings of the stage `acting`, by key and text, and the cost limit if one is given, as `r2pac
+  /// eval
+  /// --cost-limit` does. Throws Error(usage) for another key or a value out of range; then nothing is
+  /// changed.
+  void configure(const std::vector<std::pair<std::string, std::string>>& changes,
+                 std::optional<double> cost_limit = {});
 
   /// Step 0 of an episode: of the given one; or else of episode 0 if a seed is given; or else of the next
   /// one, which at first is episode 0. Throws InvalidArgument for a number below 0.

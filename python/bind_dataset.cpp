@@ -1,10 +1,13 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <numeric>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "data/dataset.h"
 #include "data/rounding.h"
 #include "python/bindings.h"
@@ -12,76 +15,123 @@
 namespace r2pac::python {
 namespace {
 
+/// What from_arrays() must be given, by name; in this order it is looked at.
+struct Argument {
+  const char *name, *shape, *meaning;
+};
+constexpr std::array<Argument, 7> kArguments = {{
+    {"observations", "[T, S]", "what each of T steps saw, S numbers"},
+    {"actions", "[T, A]", "what it did, A numbers in [-1, 1]"},
+    {"next_observations", "[T, S]", "what it led to"},
+    {"rewards", "[T]", "what it earned"},
+    {"costs", "[T]", "what it cost"},
+    {"terminals", "[T]", "1 where an episode ended by itself, else 0; zeros where none did"},
+    {"timeouts", "[T]", "1 where an episode was cut, for instance by a limit of time, else 0"},
+}};
+
+/// With the signature that help() shows: the function itself takes anything, and says what is wrong with it.
+constexpr char kFromArrays[] =
+    "from_arrays(*, observations: ArrayLike, actions: ArrayLike, next_observations: ArrayLike, rewards: "
+    "ArrayLike, costs: ArrayLike, terminals: ArrayLike, timeouts: ArrayLike, name: str = 'arrays') -> "
+    "Dataset\n\n"
+    "A data set from arrays of T rows: observations and next_observations [T, S], actions [T, A] in [-1, 1], "
+    "rewards, costs, terminals and timeouts [T] or [T, 1]. Flags are booleans, or the numbers 0 and 1.\n\n"
+    "An episode ends where terminals (nothing follows) or timeouts (it was cut) is true. name: tells the "
+    "task "
+    "as a file's name does, for example `BallRun`. Raises TypeError for a wrong or missing name of an array, "
+    "ValueError for a wrong shape or type, DataError for contents that training cannot use.";
+
+/// Throws TypeError for arguments without a name, of another name, or missing.
+void require_arguments(const py::args& args, const py::kwargs& given) {
+  std::vector<std::string> names;
+  for (const Argument& argument : kArguments) names.emplace_back(argument.name);
+  if (!args.empty())
+    throw py::type_error(
+        "from_arrays() takes arrays by name; write observations=..., actions=... and so on, or "
+        "**arrays for a dict of them");
+  names.emplace_back("name");
+  for (const auto& [key, value] : given)
+    if (const std::string name = py::str(key); std::ranges::find(names, name) == names.end())
+      throw py::type_error("from_arrays() has no argument `" + name + "`; " + did_you_mean(name, names));
+  std::string missing;
+  for (const Argument& argument : kArguments)
+    if (!given.contains(argument.name))
+      missing += std::string(missing.empty() ? "" : ";") + " `" + argument.name + "` " + argument.shape +
+                 ", " + argument.meaning;
+  if (!missing.empty()) throw py::type_error("from_arrays() misses" + missing);
+}
+
 /// [rows, 1] as [rows]: files may have both, and so may arrays.
-py::object as_vector(const py::object& value) {
-  const py::array any = py::array::ensure(value);
-  if (!any) PyErr_Clear();
-  return any && any.ndim() == 2 && any.shape(1) == 1 ? py::object(any.attr("reshape")(-1)) : value;
+py::array as_vector(const py::array& array) {
+  return array.ndim() == 2 && array.shape(1) == 1 ? array.attr("reshape")(-1).cast<py::array>() : array;
 }
 
 /// Adds the columns of array `index` of DsrlColumns whose variation single precision cannot hold.
-void find_lost(const py::object& value, int index, DsrlColumns& columns) {
-  const py::array any = py::array::ensure(value);
-  if (any.itemsize() < 4 || (any.dtype().kind() == 'f' && any.itemsize() == 4)) return;
-  const auto wide = py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(any);
-  std::vector<ColumnRounding> rounding(any.ndim() == 2 ? static_cast<std::size_t>(any.shape(1)) : 1);
+void find_lost(const py::array& array, int index, DsrlColumns& columns) {
+  if (array.itemsize() < 4 || (array.dtype().kind() == 'f' && array.itemsize() == 4)) return;
+  const auto wide = py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(array);
+  std::vector<ColumnRounding> rounding(array.ndim() == 2 ? static_cast<std::size_t>(array.shape(1)) : 1);
   for (py::ssize_t i = 0; i < wide.size(); ++i)
     rounding[static_cast<std::size_t>(i) % rounding.size()].add(wide.data()[i]);
   for (const std::int64_t column : lost_columns(rounding)) columns.lost.push_back({index, column});
 }
 
-std::vector<float> floats_of(const py::object& value, const char* argument,
-                             const std::vector<py::ssize_t>& shape) {
-  const Floats floats = float_array(value, argument, shape);
-  return {floats.data(), floats.data() + floats.size()};
-}
+std::vector<float> copied(const Floats& array) { return {array.data(), array.data() + array.size()}; }
 
-std::vector<std::uint8_t> flags_of(const py::object& value, const char* argument, py::ssize_t rows) {
-  const std::vector<float> numbers = floats_of(as_vector(value), argument, {rows});
-  std::vector<std::uint8_t> flags(numbers.size());
-  for (std::size_t row = 0; row < numbers.size(); ++row) {
-    if (numbers[row] != 0 && numbers[row] != 1)
-      throw py::value_error(std::string("`") + argument + "` has the value " + std::to_string(numbers[row]) +
+std::vector<std::uint8_t> flags_of(const Floats& numbers, const char* argument) {
+  std::vector<std::uint8_t> flags(static_cast<std::size_t>(numbers.size()));
+  for (std::size_t row = 0; row < flags.size(); ++row) {
+    const float number = numbers.data()[row];
+    if (number != 0 && number != 1)
+      throw py::value_error(std::string("`") + argument + "` has the value " + std::to_string(number) +
                             " in row " + std::to_string(row) + "; flags must be 0 or 1");
-    flags[row] = numbers[row] != 0;
+    flags[row] = number != 0;
   }
   return flags;
 }
 
-void refuse_whole_numbers(const py::object& actions) {
-  if (const py::array any = py::array::ensure(actions);
-      std::string("biu").find(any.dtype().kind()) != std::string::npos)
+std::shared_ptr<Dataset> from_arrays(const py::args& args, const py::kwargs& given) {
+  require_arguments(args, given);
+  const py::object name = given.contains("name") ? py::object(given["name"]) : py::str("arrays");
+  if (!py::isinstance<py::str>(name)) throw py::type_error("`name` must be a text, for example \"BallRun\"");
+  std::vector<py::array> arrays;
+  for (const Argument& argument : kArguments)
+    arrays.push_back(number_array(given[argument.name], argument.name));
+  if (std::string("biu").find(arrays[1].dtype().kind()) != std::string::npos)
     throw py::value_error(
         "`actions` is made of whole numbers: these are discrete actions; R2PAC needs continuous ones in [-1, "
         "1]");
-}
 
-std::shared_ptr<Dataset> from_arrays(const py::object& observations, const py::object& actions,
-                                     const py::object& next_observations, const py::object& rewards,
-                                     const py::object& costs, const py::object& terminals,
-                                     const py::object& timeouts, const std::string& name) {
-  const Floats first = float_array(observations, "observations", {kAny, kAny});
-  const Floats second = float_array(actions, "actions", {first.shape(0), kAny});
-  const py::ssize_t rows = first.shape(0);
-  if (rows < 1 || first.shape(1) < 1 || second.shape(1) < 1)
-    throw py::value_error("`observations` and `actions` must have rows and columns");
+  const Floats observations =
+      float_array(arrays[0], "observations", {kAny, kAny},
+                  "give [T, S]: the T steps of all episodes one behind the other, S numbers each");
+  const py::ssize_t rows = observations.shape(0), width = observations.shape(1);
+  const std::string of_rows = "each of the " + std::to_string(rows) + " rows of `observations`";
+  const Floats actions =
+      float_array(arrays[1], "actions", {rows, kAny}, "give a row of A numbers for " + of_rows);
+  if (rows < 1 || width < 1 || actions.shape(1) < 1)
+    throw py::value_error("`observations` and `actions` must have rows and columns; give at least one step");
+  const auto column = [&](std::size_t index) {
+    return float_array(as_vector(arrays[index]), kArguments[index].name, {rows},
+                       "give a number for " + of_rows);
+  };
   DsrlColumns columns;
   columns.rows = rows;
-  columns.observation_dim = static_cast<int>(first.shape(1));
-  columns.action_dim = static_cast<int>(second.shape(1));
-  columns.observations.assign(first.data(), first.data() + first.size());
-  columns.actions.assign(second.data(), second.data() + second.size());
-  columns.next_observations = floats_of(next_observations, "next_observations", {rows, first.shape(1)});
-  columns.rewards = floats_of(as_vector(rewards), "rewards", {rows});
-  columns.costs = floats_of(as_vector(costs), "costs", {rows});
-  columns.terminals = flags_of(terminals, "terminals", rows);
-  columns.timeouts = flags_of(timeouts, "timeouts", rows);
-  refuse_whole_numbers(actions);
-  int index = 0;
-  for (const py::object& array : {observations, next_observations, actions, rewards, costs})
-    find_lost(array, index++, columns);
+  columns.observation_dim = static_cast<int>(width);
+  columns.action_dim = static_cast<int>(actions.shape(1));
+  columns.observations = copied(observations);
+  columns.actions = copied(actions);
+  columns.next_observations =
+      copied(float_array(arrays[2], "next_observations", {rows, width}, "give what followed " + of_rows));
+  columns.rewards = copied(column(3));
+  columns.costs = copied(column(4));
+  columns.terminals = flags_of(column(5), "terminals");
+  columns.timeouts = flags_of(column(6), "timeouts");
+  int index = 0;  // of DsrlColumns
+  for (const std::size_t array : {0, 2, 1, 3, 4}) find_lost(arrays[array], index++, columns);
+  const auto path = name.cast<std::string>();
   const py::gil_scoped_release released;
-  return std::make_shared<Dataset>(make_dataset(columns, name));
+  return std::make_shared<Dataset>(make_dataset(columns, path));
 }
 
 const Dataset& dataset_of(const py::object& self) { return self.cast<const Dataset&>(); }
@@ -162,16 +212,6 @@ void bind_dataset(py::module_& module) {
            py::arg("path"),
            "Reads a DSRL file (HDF5). The file is decoded in child processes, so that a damaged one can "
            "harm nothing.\n\nRaises DataError that says what is wrong with the file.")
-      .def_static("from_arrays", &from_arrays, py::kw_only(), py::arg("observations"), py::arg("actions"),
-                  py::arg("next_observations"), py::arg("rewards"), py::arg("costs"), py::arg("terminals"),
-                  py::arg("timeouts"), py::arg("name") = "arrays",
-                  "A data set from arrays of T rows: observations and next_observations [T, S], actions "
-                  "[T, A] in [-1, 1], rewards, costs, terminals and timeouts [T] or [T, 1]. Flags are "
-                  "booleans, or the "
-                  "numbers 0 and 1.\n\n"
-                  "An episode ends where terminals (nothing follows) or timeouts (it was cut) is true. "
-                  "name: tells the task as a file's name does, for example `BallRun`. Raises ValueError for "
-                  "a wrong shape or type, DataError for contents that training cannot use.")
       .def_readonly("path", &Dataset::path, "The file, or the name given to from_arrays")
       .def_readonly("name", &Dataset::name, "The file's name without folder and ending")
       .def_readonly("fingerprint", &Dataset::fingerprint,
@@ -231,6 +271,9 @@ void bind_dataset(py::module_& module) {
                std::to_string(d.episodes.size()) + " episodes, " + std::to_string(d.observation_dim) + " + " +
                std::to_string(d.action_dim) + " numbers>";
       });
+  py::options options;
+  options.disable_function_signatures();
+  dataset.def_static("from_arrays", &from_arrays, kFromArrays);
 }
 
 }  // namespace r2pac::python

@@ -140,8 +140,8 @@ std::vector<std::pair<std::string, std::string>> changes_of(const py::kwargs& ke
       {"candidates", "num_candidates"}, {"guidance", "guidance_scale"}, {"threshold", "region_bound"}};
   std::vector<std::pair<std::string, std::string>> changes;
   for (const auto& [name, value] : keywords) {
-    if (value.is_none()) continue;
     const std::string key = py::str(name);
+    if (value.is_none() || key == "cost_limit") continue;
     const auto alias = aliases.find(key);
     changes.emplace_back(alias != aliases.end() ? alias->second : key, std::string(py::str(value)));
   }
@@ -150,7 +150,9 @@ std::vector<std::pair<std::string, std::string>> changes_of(const py::kwargs& ke
 
 /// The settings with Python's types, through their TOML.
 py::object settings_dictionary(const ActingPolicy& policy) {
-  return py::module_::import("tomllib").attr("loads")(settings_toml({policy.policy().settings(), {}}));
+  return py::module_::import("r2pac.toml_reader")
+      .attr("tomllib")
+      .attr("loads")(settings_toml({policy.policy().settings(), {}}));
 }
 
 }  // namespace
@@ -193,7 +195,12 @@ void bind_policy(py::module_& module) {
       .def(
           "configure",
           [](const py::object& self, const py::kwargs& settings) {
-            self.cast<ActingPolicy&>().configure(changes_of(settings));
+            std::optional<double> limit;
+            if (settings.contains("cost_limit") && !settings["cost_limit"].is_none()) {
+              limit = PyFloat_AsDouble(py::object(settings["cost_limit"]).ptr());
+              if (PyErr_Occurred()) throw py::error_already_set();
+            }
+            self.cast<ActingPolicy&>().configure(changes_of(settings), limit);
             return self;
           },
           "Changes how the policy acts, what is not given staying as it is, and returns the policy.\n\n"
@@ -205,7 +212,10 @@ void bind_policy(py::module_& module) {
           "limit as a value (Eq. 42). bound_scale: factor on it. budget: \"half\" or \"remaining\" of what "
           "the "
           "episode may still cost bounds it further, see act; or \"none\". label: \"1\" acts well, \"null\" "
-          "imitates the data. None leaves a value as it is. Raises UsageError, and SettingsError for what "
+          "imitates the data. cost_limit: kappa, as `r2pac eval --cost-limit` takes it; a policy whose "
+          "region "
+          "ends at the limit (safe-chunks, budgeted) acts for it. None leaves a value as it is. Raises "
+          "UsageError, and SettingsError for what "
           "its method cannot do.")
       .def("reset", &ActingPolicy::reset, py::arg("seed") = py::none(), py::kw_only(),
            py::arg("episode") = py::none(), py::call_guard<py::gil_scoped_release>(),
@@ -264,8 +274,8 @@ void bind_policy(py::module_& module) {
           "method", [](const ActingPolicy& p) { return p.policy().method().name; },
           "The method that it was trained with; `r2pac methods` describes them")
       .def_property_readonly(
-          "cost_limit", [](const ActingPolicy& p) { return p.policy().settings().cost_limit; },
-          "kappa, undiscounted cost of an episode that scoring allows")
+          "cost_limit", [](const ActingPolicy& p) { return p.settings().cost_limit; },
+          "kappa, undiscounted cost of an episode that scoring allows; configure changes it")
       .def_property_readonly(
           "observation_dim", [](const ActingPolicy& p) { return p.policy().dimensions().observation; }, "S")
       .def_property_readonly(

@@ -30,11 +30,13 @@ std::string setting_value(const std::string& key, const py::handle& value) {
               "give a number, a text, a bool or a list of whole numbers");
 }
 
-/// config: None, a mapping, or the path of a TOML file.
-ResolvedSettings settings_of(const py::object& config, const std::string& data_file) {
+/// config: None, a mapping, or the path of a TOML file. preset: of run_presets(), or "".
+ResolvedSettings settings_of(const py::object& config, const std::string& preset,
+                             const std::string& data_file) {
   constexpr char kOverride[] = "--set";  // what resolve_settings() calls values that come as text
   SettingsRequest request;
   request.data_file = data_file;
+  request.preset = preset;
   if (py::hasattr(config, "keys")) {
     for (const auto& [key, value] : py::dict(config)) {
       const std::string name = py::str(key);
@@ -49,8 +51,10 @@ ResolvedSettings settings_of(const py::object& config, const std::string& data_f
       if (origin == kOverride) origin = "config";
     return resolved;
   } catch (const Error& error) {
-    throw Error(error.code(), error.what(), error.where() == kOverride ? "config" : error.where(),
-                error.todo());
+    const std::string where = error.where() == kOverride    ? "config"
+                              : error.where() == "--preset" ? "preset"
+                                                            : error.where();
+    throw Error(error.code(), error.what(), where, error.todo());
   }
 }
 
@@ -127,7 +131,8 @@ fs::path result_of(const fs::path& folder, RunEnd end) {
 
 std::unique_ptr<ActingPolicy> train(const py::object& config, const py::object& dataset,
                                     const py::object& callback, const std::optional<fs::path>& out,
-                                    const fs::path& resume, const DeviceChoice& device) {
+                                    const fs::path& resume, const std::string& preset,
+                                    const DeviceChoice& device) {
   RunOptions run;
   std::shared_ptr<const Dataset> data;
   if (py::isinstance<Dataset>(dataset)) {
@@ -136,7 +141,7 @@ std::unique_ptr<ActingPolicy> train(const py::object& config, const py::object& 
   } else {
     run.data = dataset.cast<fs::path>();
   }
-  run.settings = settings_of(config, run.data.string());
+  run.settings = settings_of(config, preset, run.data.string());
   const Settings& settings = run.settings.values;
   const std::string name = settings.task.empty() ? run.data.stem().string() : settings.task;
   run.folder = out.value_or(fs::path("runs") / (name + "-seed" + std::to_string(settings.seed)));
@@ -161,12 +166,12 @@ void bind_training(py::module_& module) {
   module.def(
       "train",
       [](const py::object& config, const py::object& dataset, const py::object& callback,
-         const std::optional<fs::path>& out, const fs::path& resume, int threads, const std::string& device,
-         const std::string& precision) {
-        return train(config, dataset, callback, out, resume, {device, threads, precision});
+         const std::optional<fs::path>& out, const fs::path& resume, const std::string& preset, int threads,
+         const std::string& device, const std::string& precision) {
+        return train(config, dataset, callback, out, resume, preset, {device, threads, precision});
       },
       py::arg("config"), py::arg("dataset"), py::kw_only(), py::arg("callback") = py::none(),
-      py::arg("out") = py::none(), py::arg("resume") = "auto", py::arg("threads") = 0,
+      py::arg("out") = py::none(), py::arg("resume") = "auto", py::arg("preset") = "", py::arg("threads") = 0,
       py::arg("device") = "cpu", py::arg("precision") = "fp32",
       "Trains a policy, as `r2pac train` does, and returns it.\n\n"
       "config: a mapping of settings (keys of `r2pac config show`), the path of a TOML file, or None for the "
@@ -175,7 +180,10 @@ void bind_training(py::module_& module) {
       "losses and other figures of metrics.jsonl, steps_per_second, eta_seconds; if it returns False, the "
       "run saves and stops. out: the run folder, runs/TASK-seedN if not given. resume: `auto` continues the "
       "folder's newest checkpoint, `never` refuses a folder that holds a run, else a checkpoint or run "
-      "folder to start from. threads, device, precision: as for Policy.load, but a CPU trains in fp32.\n\n"
+      "folder to start from. preset: sizes and steps for a purpose, as `r2pac train --preset`: quick, mini, "
+      "osrl, "
+      "tiny; config overrides them. threads, device, precision: as for Policy.load, but a CPU trains in "
+      "fp32.\n\n"
       "A stopped run gives the policy of its newest checkpoint, and the same call continues it, to the same "
       "bits as if it had never stopped. Ctrl-C and an exception in the callback save and stop, too, and are "
       "then raised. Raises DataError, SettingsError, CheckpointError, DeviceError, DivergedError, DiskError. "

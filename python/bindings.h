@@ -18,10 +18,16 @@ namespace py = pybind11;
 
 using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 
+/// `value` as an array of real numbers in the type that it has. Throws ValueError naming the argument and
+/// what it is instead, also for numbers behind a mask.
+py::array number_array(const py::object& value, const char* argument);
+
 /// `value` as float32 in C order: itself if it is that already, else a copy. shape: the expected one, with
-/// kAny where every length will do. Throws ValueError naming the argument, what is expected and what it is,
-/// also for values that are not real numbers or not finite.
-Floats float_array(const py::object& value, const char* argument, const std::vector<py::ssize_t>& shape);
+/// kAny where every length will do; todo: what to do about another one. Throws ValueError naming the
+/// argument, what is expected and what it is, also for values that are not real numbers, and with the place
+/// of one that is not finite.
+Floats float_array(const py::object& value, const char* argument, const std::vector<py::ssize_t>& shape,
+                   const std::string& todo = "");
 inline constexpr py::ssize_t kAny = -1;
 
 inline std::span<const float> values_of(const Floats& array) {

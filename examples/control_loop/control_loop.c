@@ -3,7 +3,8 @@
  *   control_loop POLICY [SECONDS] [HERTZ] [DEADLINE, a share of a tick]
  *
  * It takes any policy, for its plant is none of a task: put your robot into sense() and move(). It prints how
- * long actions took, how many ticks were missed, and where actions came from. */
+ * long actions took, how many ticks were missed, and where actions came from. It exits with a status of
+ * r2pac.h. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
@@ -54,29 +55,38 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static const char kUsage[] =
+    "control_loop POLICY [SECONDS] [HERTZ] [DEADLINE, a share of a tick]\n"
+    "  Acts with POLICY, a run folder or a policy.safetensors, at each tick of a clock: 10 seconds at 50 "
+    "hertz, with\n"
+    "  deadlines of 0.8 ticks, if not given. The plant is made up. Prints how long actions took, how many "
+    "ticks were\n"
+    "  missed, and where actions came from.\n";
+
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    fprintf(stderr, "control_loop POLICY [SECONDS] [HERTZ] [DEADLINE, a share of a tick]\n");
-    return 2;
-  }
   const double length = argc > 2 ? atof(argv[2]) : 10, hertz = argc > 3 ? atof(argv[3]) : 50,
                share = argc > 4 ? atof(argv[4]) : 0.8;
+  if (argc < 2 || argc > 5 ||
+      !(length > 0 && hertz > 0 && share > 0 && length * hertz >= 1 && length * hertz < 1e8)) {
+    fputs(kUsage, stderr);
+    return R2PAC_USAGE;
+  }
   r2pac_policy *policy;
   char error[R2PAC_ERROR_SIZE];
-  if (r2pac_open(argv[1], &policy, error, sizeof error)) {
+  const int opened = r2pac_open(argv[1], &policy, error, sizeof error);
+  if (opened) {
     fprintf(stderr, "control_loop: %s\n", error);
-    return 1;
+    return opened;
   }
   r2pac_facts facts = R2PAC_FACTS;
   r2pac_info(policy, &facts);
   const size_t ticks = (size_t)(length * hertz);
-  if (!(length > 0 && hertz > 0 && share > 0) || ticks == 0 || ticks > 100000000) return 2;
   const size_t S = (size_t)facts.observation_length, A = (size_t)facts.action_length;
   plant p = {S, A, calloc(S, sizeof(float))};
   float *const observation = calloc(S, sizeof *observation), *const action = calloc(A, sizeof *action),
                *const brake = calloc(A, sizeof *brake);
   double *const took = calloc(ticks, sizeof *took);
-  if (!p.state || !observation || !action || !brake || !took) return 1;
+  if (!p.state || !observation || !action || !brake || !took) return R2PAC_MEMORY;
 
   /* What keeps a loop in time: memory that is never paged out, and a place before other processes. Both may
    * need rights that the user has not; the loop runs without. */

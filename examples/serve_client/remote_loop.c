@@ -5,7 +5,8 @@
  *
  * WHERE is a UNIX socket or 127.0.0.1:PORT. Observations are made up: put your robot's in their place. It
  * prints how long actions took, how many came after their deadline, and where they came from; with SECONDS 0
- * it asks once and prints the action. */
+ * it asks once and prints the action. It exits with a status of r2pac_client.h, of the last request that
+ * failed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
@@ -32,18 +33,27 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static const char kUsage[] =
+    "remote_loop WHERE [SECONDS] [HERTZ] [DEADLINE, a share of a tick; 0: none] [SEED]\n"
+    "  Asks the server `r2pac serve` at WHERE, a UNIX socket or 127.0.0.1:PORT, for an action at each tick "
+    "of a clock: 10\n"
+    "  seconds at 50 hertz, with deadlines of 0.8 ticks, if not given. Observations are made up. Prints how "
+    "long actions\n"
+    "  took, how many came late, and where they came from; with SECONDS 0 it asks once and prints the "
+    "action.\n";
+
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    fprintf(stderr, "remote_loop WHERE [SECONDS] [HERTZ] [DEADLINE, a share of a tick; 0: none] [SEED]\n");
-    return 2;
-  }
   const double length = argc > 2 ? atof(argv[2]) : 10, hertz = argc > 3 ? atof(argv[3]) : 50,
                share = argc > 4 ? atof(argv[4]) : 0.8;
-  if (!(length >= 0 && hertz > 0 && share >= 0 && length * hertz < 1e8)) return 2;
+  if (argc < 2 || argc > 6 || !(length >= 0 && hertz > 0 && share >= 0 && length * hertz < 1e8)) {
+    fputs(kUsage, stderr);
+    return R2PAC_CLIENT_USAGE;
+  }
   r2pac_client client;
-  if (r2pac_client_connect(&client, argv[1], 10)) {
+  int failed = r2pac_client_connect(&client, argv[1], 10);
+  if (failed) {
     fprintf(stderr, "remote_loop: %s\n", client.error);
-    return 1;
+    return failed;
   }
   const size_t S = client.facts.observation_length, A = client.facts.action_length;
   const size_t ticks = length > 0 ? (size_t)ceil(length * hertz) : 1;
@@ -61,7 +71,9 @@ int main(int argc, char **argv) {
     for (size_t j = 0; j < S; ++j) observation[j] = 0.5f * sinf((float)(1 + 3 * tick + 7 * j));
     r2pac_client_answer answer = {.source = 0};
     const double asked = now();
-    if (r2pac_client_act(&client, observation, S, &request, action, A, &answer)) {
+    const int status = r2pac_client_act(&client, observation, S, &request, action, A, &answer);
+    if (status) {
+      failed = status;
       ++failures; /* here a robot gives its own safe action */
       fprintf(stderr, "remote_loop: %s\n", client.error);
       if (client.socket < 0) break;
@@ -84,5 +96,5 @@ int main(int argc, char **argv) {
   }
   free(observation), free(action), free(brake), free(took);
   r2pac_client_close(&client);
-  return failures > 0;
+  return failed;
 }

@@ -4,8 +4,11 @@
     python -m r2pac.score own_policy:make --set pace=0.3 --env BallRun --episodes 20 -o slow.json
     r2pac report eval.json slow.json -o report
 
-Run it in this folder. The ball rolls along +x as fast as `pace` says, and brakes once it has paid.
+Run that in this folder; this file alone does nothing. The ball rolls along +x as fast as `pace` says, and brakes once it
+has paid. `make` is called with what `--set` says, as texts.
 """
+
+import sys
 
 import numpy as np
 
@@ -24,3 +27,8 @@ class Roll:
 
 def make(pace: str = "0.6") -> Roll:
     return Roll(float(pace))
+
+
+if __name__ == "__main__":
+    print(__doc__, end="", file=sys.stderr)
+    sys.exit(2)  # as `r2pac` without arguments

@@ -80,7 +80,7 @@ class Values(NamedTuple):
     q_c: _Floats | None = None
 
 class _Acting(TypedDict, total=False):
-    """Settings of the stage acting, and the names that some had before."""
+    """Settings of the stage acting, the names that some had before, and the cost limit."""
 
     guidance_scale: float | None
     flow_steps: int | None
@@ -91,6 +91,7 @@ class _Acting(TypedDict, total=False):
     bound_scale: float | None
     budget: Literal["none", "remaining", "half"] | None
     act_with: Literal["actor", "flow"] | None
+    cost_limit: float | None
     candidates: int | None
     guidance: float | None
     threshold: float | Literal["auto"] | None
@@ -174,6 +175,7 @@ def train(
     callback: Callable[[dict[str, Any]], bool | None] | None = None,
     out: _Path | None = None,
     resume: _Path = "auto",
+    preset: Literal["", "quick", "mini", "osrl", "tiny"] = "",
     threads: int = 0,
     device: str = "cpu",
     precision: Literal["fp32", "tf32", "bf16"] = "fp32",

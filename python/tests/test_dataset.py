@@ -106,3 +106,99 @@ def test_what_is_odd_about_arrays_is_a_warning(robot_arrays, robot_data):
     order = np.random.default_rng(0).permutation(len(restarted))
     with pytest.raises(r2pac.DataError, match="the rows are in no order"):
         r2pac.Dataset.from_arrays(**{name: values[order] for name, values in robot_arrays.items()})
+
+
+class Tensor:
+    """Converts itself, as tensors of other packages do."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        if isinstance(self.values, Exception):
+            raise self.values
+        return np.asarray(self.values, dtype=dtype)
+
+
+SAME = {
+    "lists": lambda a: {"observations": a["observations"].tolist(), "terminals": a["terminals"].tolist()},
+    "tensors": lambda a: {name: Tensor(values) for name, values in a.items()},
+    "columns first": lambda a: {"observations": np.asfortranarray(a["observations"])},
+    "every other column": lambda a: {"actions": np.repeat(a["actions"], 2, axis=1)[:, ::2]},
+    "every other row": lambda a: {"rewards": np.repeat(a["rewards"], 2)[::2]},
+    "backwards": lambda a: {"observations": a["observations"][::-1].copy()[::-1]},
+    "big-endian": lambda a: {name: a[name].astype(">f8") for name in ("observations", "rewards", "timeouts")},
+    "wide": lambda a: {name: a[name].astype(np.longdouble) for name in ("actions", "costs")},
+    "flags of other types": lambda a: {"timeouts": a["timeouts"].astype(float), "terminals": a["terminals"].astype(">u8")},
+    "masks that hide nothing": lambda a: {"costs": np.ma.masked_array(a["costs"])},
+}
+
+
+@pytest.mark.parametrize("other", SAME.values(), ids=SAME)
+def test_arrays_may_be_laid_out_in_any_way(robot_arrays, robot_data, other):
+    data = r2pac.Dataset.from_arrays(**{**robot_arrays, **other(robot_arrays)})
+    assert data.fingerprint == robot_data.fingerprint
+
+
+def changed(values, index, to):
+    values = values.copy()
+    values[index] = to
+    return values
+
+
+REAL = "must be an array of real numbers, but "
+GIVE = "; give numbers, as a NumPy array or as lists of equal lengths"
+REFUSED = {
+    "episodes stacked": ("observations", lambda v: v.reshape(12, 100, 7), r"not \[12, 100, 7\]; give \[T, S\]: the T steps"),
+    "columns as rows": ("actions", lambda v: v.T, r"\[1200, any\], not \[2, 1200\]; .* each of the 1200 rows of `observations`"),
+    "a column short": ("next_observations", lambda v: v[:, 1:], r"\[1200, 7\], not \[1200, 6\]; give what followed each"),
+    "a row short": ("terminals", lambda v: v[1:], r"\[1200\], not \[1199\]; give a number for each of the 1200"),
+    "one axis": ("actions", lambda v: v[:, 0], r"\[1200, any\], not \[1200\]; give a row of A numbers"),
+    "a row of numbers": ("rewards", lambda v: v[None], r"not \[1, 1200\]; give a number for each"),
+    "one number": ("costs", lambda v: 0.0, r"not \[\]; give a number for each"),
+    "rows of ends": ("timeouts", np.flatnonzero, r"not \[12\]; give a number for each"),
+    "nothing": ("observations", lambda v: [], r"\[any, any\], not \[0\]"),
+    "ragged rows": ("observations", lambda v: [list(r[: 5 + i % 2]) for i, r in enumerate(v)], "is no array: .*inhomogeneous.*" + GIVE),
+    "ragged episodes": ("observations", lambda v: [v[:100], v[100:]], "is no array: .*inhomogeneous.*" + GIVE),
+    "objects": ("observations", lambda v: v.astype(object), REAL + "has the dtype object" + GIVE),
+    "missing values": ("rewards", lambda v: [*v[1:], None], REAL + "has the dtype object" + GIVE),
+    "texts": ("rewards", lambda v: [str(x) for x in v], REAL + "has the dtype <U.*" + GIVE),
+    "complex": ("rewards", lambda v: v.astype(complex), REAL + "has the dtype complex128" + GIVE),
+    "dates": ("rewards", lambda v: np.full(len(v), np.datetime64("2020-01-01")), REAL + r"has the dtype datetime64.*" + GIVE),
+    "fields": ("rewards", lambda v: v.astype([("reward", "f4")]), REAL + "has the dtype .*" + GIVE),
+    "whole numbers beyond 64 bits": ("rewards", lambda v: [10**30] * len(v), REAL + "has the dtype object" + GIVE),
+    "none": ("timeouts", lambda v: None, REAL + "is of type NoneType" + GIVE),
+    "a dict": ("observations", lambda v: {"position": v}, REAL + "is of type dict" + GIVE),
+    "a generator": ("rewards", iter, REAL + "is of type .*iterator" + GIVE),
+    "bytes": ("timeouts", lambda v: v.tobytes(), REAL + "is of type bytes" + GIVE),
+    "a tensor that refuses": ("actions", lambda v: Tensor(RuntimeError("use detach()")), r"is no array: use detach\(\)" + GIVE),
+    "masked": ("rewards", lambda v: np.ma.masked_array(v, np.arange(len(v)) == 5), "hides numbers behind a mask; fill such gaps"),
+    "not a number": ("next_observations", lambda v: changed(v, (100, 5), np.nan), r"not finite .*: nan at \[100, 5\]; fill such gaps"),
+    "beyond single precision": ("rewards", lambda v: changed(v.astype(float), 7, -1e300), r"not finite .*: -1e\+300 at \[7\]; fill"),
+    "bytes of flags": ("timeouts", lambda v: 255 * v.astype(np.uint8), "in row 99; flags must be 0 or 1"),
+    "choices": ("actions", lambda v: v[:, 0] > 0, "discrete actions; R2PAC needs continuous ones"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # NumPy says so, too
+@pytest.mark.parametrize(("name", "wrong", "message"), REFUSED.values(), ids=REFUSED)
+def test_wrong_arrays_are_named_with_what_to_do(robot_arrays, name, wrong, message):
+    with pytest.raises(ValueError, match=f"`{name}` .*{message}"):
+        r2pac.Dataset.from_arrays(**{**robot_arrays, name: wrong(robot_arrays[name])})
+
+
+def test_wrong_names_of_arrays_are_told(robot_arrays):
+    def refused(*arrays, **named):
+        with pytest.raises(TypeError) as caught:
+            r2pac.Dataset.from_arrays(*arrays, **named)
+        return str(caught.value)
+
+    assert r"**arrays for a dict of them" in refused(robot_arrays)
+    assert "takes arrays by name" in refused(*robot_arrays.values())
+    assert "no argument `reward`; did you mean `rewards`?" in refused(**robot_arrays, reward=0)
+    assert "`name` must be a text" in refused(**robot_arrays, name=5)
+    without = {name: values for name, values in robot_arrays.items() if name not in ("terminals", "timeouts")}
+    missing = refused(**without)
+    assert missing.startswith("from_arrays() misses `terminals` [T], 1 where an episode ended by itself")
+    assert "`timeouts` [T], 1 where an episode was cut" in missing
+    assert all(name not in missing for name in without)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TINY
 
 gymnasium = pytest.importorskip("gymnasium", minversion="1.0")
 pytest.importorskip("r2pac._core", reason="the extension is not installed")
 
+import r2pac  # noqa: E402
 from r2pac import ReachAvoidEnv  # noqa: E402
 
 
@@ -70,7 +72,8 @@ def test_picture_shows_where_the_robot_is():
         ReachAvoidEnv(render_mode="human")
 
 
-def test_episodes_are_those_of_the_command(robot_run, robot_policy):
+def check_episodes(run, policy, *flags):
+    """Three episodes in Gymnasium have the scores of `r2pac eval` with the same flags."""
     command = os.environ.get("R2PAC_BINARY", "")
     if not Path(command).is_file():
         pytest.skip("R2PAC_BINARY does not name the r2pac command")
@@ -78,21 +81,43 @@ def test_episodes_are_those_of_the_command(robot_run, robot_policy):
     returns, costs = [], []
     for episode in range(3):
         observation, _ = env.reset(seed=11 if episode == 0 else None)
-        robot_policy.reset(seed=11 if episode == 0 else None)
+        policy.reset(seed=11 if episode == 0 else None)
         sums, truncated = np.zeros(2), False
         while not truncated:
-            observation, reward, _, truncated, info = env.step(robot_policy.act(observation))
+            observation, reward, _, truncated, info = env.step(policy.act(observation, spent=sums[1]))
             sums += reward, info["cost"]
         returns.append(sums[0])
         costs.append(sums[1])
     done = subprocess.run(
-        [command, "eval", robot_run, "--env", "reach-avoid", "--episodes", "3", "--seed", "11", "--json"],
+        [command, "eval", run, "--env", "reach-avoid", "--episodes", "3", "--seed", "11", "--json", *flags],
         capture_output=True,
         text=True,
         check=True,
-        cwd=robot_run,
+        cwd=run,
     )
     scores = json.loads(done.stdout)
     # The same rewards summed in the same order; the mean of three may round differently.
     assert scores["return_mean"] == pytest.approx(np.mean(returns), rel=1e-14)
     assert scores["cost_mean"] == pytest.approx(np.mean(costs), rel=1e-14)
+    return returns
+
+
+def test_episodes_are_those_of_the_command(robot_run, robot_policy):
+    check_episodes(robot_run, robot_policy)
+
+
+def test_episodes_within_another_limit_are_those_of_the_command(robot_data, tmp_path):
+    run = tmp_path / "run"
+    policy = r2pac.train(TINY | {"method": "budgeted"}, robot_data, out=run, threads=1)
+    assert policy.cost_limit == 5
+    usual = check_episodes(run, policy)
+    assert policy.configure(cost_limit=0.5).cost_limit == 0.5
+    assert check_episodes(run, policy, "--cost-limit", "0.5") != usual
+    assert policy.configure(cost_limit=None).cost_limit == 0.5
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(r2pac.UsageError, match="the cost limit cannot be") as caught:
+            policy.configure(cost_limit=wrong)
+        assert caught.value.where == "cost_limit"
+    with pytest.raises(TypeError):
+        policy.configure(cost_limit="low")
+    assert policy.cost_limit == 0.5

@@ -86,7 +86,7 @@ def test_stubs_declare_the_settings_of_acting(robot_policy):
     with pytest.raises(r2pac.UsageError) as caught:
         robot_policy.configure(hidden=1)
     known = caught.value.todo.removeprefix("change how the policy acts: ").split(", ")
-    assert declared == {*known, "candidates", "guidance", "threshold"}
+    assert declared == {*known, "candidates", "guidance", "threshold", "cost_limit"}
 
 
 def test_everything_public_is_documented():

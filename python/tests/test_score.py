@@ -72,8 +72,11 @@ number = 3
 
 
 def run(*arguments, cwd=None):
-    environment = os.environ | {"PYTHONPATH": str(Path(r2pac.__file__).parents[1]), "R2PAC_THREADS": "1"}
-    return subprocess.run([*map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True)
+    # The sources where they are used as they lie; packages that are installed are of this Python, not of the simulators'.
+    sources = Path(r2pac.__file__).resolve().parents[1]
+    path = str(sources) if sources == ROOT / "python" else ""
+    more = {"PYTHONPATH": path, "R2PAC_SIMULATORS_PYTHON": str(SIMULATORS), "R2PAC_THREADS": "1"}
+    return subprocess.run([*map(str, arguments)], cwd=cwd, env=os.environ | more, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,16 @@ def test_policy_tells_what_it_is(robot_data, robot_run, robot_policy):
     assert (robot_policy.candidates, robot_policy.flow_steps, robot_policy.device) == (3, 4, "cpu")
 
 
+def test_a_preset_gives_sizes_that_settings_override(robot_data, tmp_path):
+    policy = r2pac.train({"hidden": [16]}, robot_data, out=tmp_path / "run", preset="tiny", threads=1)
+    assert policy.settings["hidden"] == [16]
+    assert policy.settings["schedule"] == "sequential"
+    assert policy.step < 1000  # the published numbers of steps are hundreds of thousands
+    with pytest.raises(r2pac.UsageError, match="no preset `quik`") as caught:
+        r2pac.train({}, robot_data, out=tmp_path / "other", preset="quik")
+    assert (caught.value.where, caught.value.todo) == ("preset", "did you mean `quick`?")
+
+
 def test_settings_come_from_a_file_too(robot_data, robot_policy, tmp_path):
     (tmp_path / "run.toml").write_text("\n".join(f"{key} = {value}" for key, value in TINY.items()))
     policy = r2pac.train(tmp_path / "run.toml", robot_data, out=tmp_path / "run", threads=1)
