@@ -13,11 +13,12 @@
 # ./setup.sh --site makes .site/, the Python environment of docs/build.sh, from docs/site/requirements.lock, and nothing else.
 # ./setup.sh --umap makes .umap/, the Python environment of `python -m r2pac.value_map`, from python/umap.lock, and
 # nothing else.
+# ./setup.sh --render installs what moving pictures need (`r2pac eval --gif --mp4`): ffmpeg, and OSMesa for MuJoCo.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
 case "${1-}" in
-  --cuda | --fuzz | --aarch64 | --simulators | --baselines | --experiments | --site | --umap) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  --cuda | --fuzz | --aarch64 | --simulators | --baselines | --experiments | --site | --umap | --render) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
   -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
   -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
 esac
@@ -123,6 +124,9 @@ case "${1-}" in
   --aarch64)
     install_packages "${packages[@]}"
     unpack_packages build-aarch64/sysroot arm64 "${target_packages[@]}"
+    exit 0 ;;
+  --render)
+    install_packages ffmpeg libosmesa6
     exit 0 ;;
   --simulators)
     python_environment .simulators python/simulators.lock "${PYTHON:-python3}" simulators \

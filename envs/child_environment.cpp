@@ -17,6 +17,7 @@ using wire::Message;
 
 constexpr int kEndlessEpisode = 100'000;  // steps
 constexpr int kMostCopies = 65'536;
+constexpr int kStepsOfPicture = 2;
 constexpr std::size_t kLongestName = 200;  // bytes
 
 constexpr const char* kInstall =
@@ -46,6 +47,12 @@ ChildEnvironment::ChildEnvironment(ChildEnvironmentOptions options) : options_(s
   start_children();
   try {
     actions_.emplace(greet(call), options_.rescale_actions, command_);
+    if (options_.film && version_ < wire::kPictureVersion)
+      throw Error(ExitCode::usage,
+                  "the environment's program draws no pictures: it speaks version " +
+                      std::to_string(version_) + " of the protocol, and pictures came with version " +
+                      std::to_string(wire::kPictureVersion),
+                  command_, "leave --gif and --mp4 away, or let it answer `render` (docs/environments.md)");
   } catch (...) {
     end_children(Clock::now());
     throw;
@@ -88,19 +95,20 @@ void ChildEnvironment::each_child(const Action& action) {
   if (parts_.empty())
     throw Error(ExitCode::environment, "the environment's program failed before and has been ended",
                 command_);
-  try {
-    for (const Part& part : parts_) try {
-        action(part);
-      } catch (const Complaint& complaint) {
-        const std::string output = part.child->process().last_output();  // before it complains about its end
-        end_children(Clock::now());
-        if (options_.stop && options_.stop()) throw Interrupted();  // the same signal has ended it
-        throw as_error(complaint, command_, output);
-      }
-  } catch (...) {
-    end_children(Clock::now());
-    throw;
-  }
+  for (const Part& part : parts_) ask(part, action);
+}
+
+template <class Action>
+void ChildEnvironment::ask(const Part& part, const Action& action) try {
+  action(part);
+} catch (const Complaint& complaint) {
+  const std::string output = part.child->process().last_output();  // before it complains about its end
+  end_children(Clock::now());
+  if (options_.stop && options_.stop()) throw Interrupted();  // the same signal has ended it
+  throw as_error(complaint, command_, output);
+} catch (...) {
+  end_children(Clock::now());
+  throw;
 }
 
 void ChildEnvironment::start_children() try {
@@ -213,6 +221,46 @@ void ChildEnvironment::reset(std::uint64_t seed, int first_episode) {
       check_observation(i);
     }
   });
+  filming_ = options_.film && first_episode == 0;
+  film();
+}
+
+void ChildEnvironment::film() {
+  if (!filming_) return;
+  const bool over = terminals_[0] != 0 || timeouts_[0] != 0;
+  if (!over && steps_taken_ % kStepsOfPicture != 0) return;
+  filming_ = options_.film(render_first()) && !over;
+}
+
+CameraPicture ChildEnvironment::render_first() {
+  CameraPicture picture;
+  const Call call{.name = "render",
+                  .timeout = options_.step_timeout,
+                  .number = ++requests_,
+                  .if_reported = filmed_ ? ExitCode::environment : ExitCode::usage};
+  ask(parts_.front(), [&](const Part& part) {
+    wire::Writer message = request(Message::render);
+    message.put(std::uint32_t{0});
+    part.child->send(call, std::move(message));
+    constexpr std::size_t kSizes = 2 * sizeof(std::uint32_t),
+                          kMost = std::size_t{3} * kWidestPicture * kWidestPicture;
+    const std::string payload = part.child->receive(call, Message::picture, kSizes, kSizes + kMost);
+    wire::Reader reader(payload);
+    picture.width = reader.take_number();
+    picture.height = reader.take_number();
+    const auto fits = [](std::uint32_t side) { return side >= 1 && side <= kWidestPicture; };
+    if (!fits(picture.width) || !fits(picture.height) ||
+        reader.rest().size() != std::size_t{3} * picture.width * picture.height)
+      throw Complaint{"a picture of " + std::to_string(picture.width) + " x " +
+                          std::to_string(picture.height) + " pixels has " +
+                          std::to_string(reader.rest().size()) +
+                          " bytes, expected three for each of 1 x 1 to " + std::to_string(kWidestPicture) +
+                          " x " + std::to_string(kWidestPicture),
+                      kServe};
+    picture.pixels.assign(reader.rest().begin(), reader.rest().end());
+  });
+  filmed_ = true;
+  return picture;
 }
 
 void ChildEnvironment::step(std::span<const float> actions) {
@@ -254,6 +302,7 @@ void ChildEnvironment::step(std::span<const float> actions) {
   if (episode_steps_ > 0 && steps_taken_ >= episode_steps_)
     for (std::size_t i = 0; i < n; ++i)
       if (terminals_[i] == 0) timeouts_[i] = 1;
+  film();
 }
 
 void ChildEnvironment::receive_transition(const Part& part, const Call& call,

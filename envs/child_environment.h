@@ -34,7 +34,8 @@ class ChildEnvironment final : public VectorEnvironment {
  public:
   /// Starts the children and asks them what they serve; an episode starts with reset().
   /// Throws InvalidArgument when an option is out of its range or both id and command are empty, and
-  /// Error(usage) where the environment takes other actions (ActionMap).
+  /// Error(usage) where the environment takes other actions (ActionMap), or pictures are wanted of a server
+  /// that knows none.
   explicit ChildEnvironment(ChildEnvironmentOptions options);
   ~ChildEnvironment() override;
   ChildEnvironment(const ChildEnvironment&) = delete;
@@ -55,6 +56,7 @@ class ChildEnvironment final : public VectorEnvironment {
 
   /// 100000 seed + episode, modulo 2^32: what the episode's reset(seed=) gets.
   std::uint64_t episode_seed(std::uint64_t seed, std::int64_t episode) const override;
+  /// Throws Error(usage) where the environment reports that it cannot draw the first picture.
   void reset(std::uint64_t seed, int first_episode) override;
   void step(std::span<const float> actions) override;
   /// A child may take two seconds for its end.
@@ -78,9 +80,11 @@ class ChildEnvironment final : public VectorEnvironment {
   ActionBox greet(const Call& call);
   ActionBox read_description(const std::string& payload);
   void end_children(std::chrono::steady_clock::time_point deadline);
-  // One child after the other; whatever `action` throws ends all of them, then becomes an Error.
+  // One child after the other, or one; whatever `action` throws ends all of them, then becomes an Error.
   template <class Action>
   void each_child(const Action& action);
+  template <class Action>
+  void ask(const Part& part, const Action& action);
   // A message that is to be answered with the number of the newest request.
   wire::Writer request(wire::Message type) const;
   void receive_transition(const Part& part, const Call& call, std::span<const std::uint8_t> active);
@@ -88,17 +92,22 @@ class ChildEnvironment final : public VectorEnvironment {
   void require(bool holds, std::size_t copy, const std::string& what, double value,
                const char* expected) const;
 
+  void film();
+  CameraPicture render_first();
+
   ChildEnvironmentOptions options_;
   std::string command_;      // as a person would type it
   std::vector<Part> parts_;  // empty once a child has failed
   std::string name_;
   std::uint32_t version_ = 0;   // of the protocol that the children speak
-  std::uint32_t requests_ = 0;  // resets and steps so far, modulo 2^32
+  std::uint32_t requests_ = 0;  // so far, modulo 2^32
   std::optional<ActionMap> actions_;
   std::size_t observation_dim_ = 0, action_dim_ = 0;
   int episode_steps_ = -1;
   int steps_taken_ = 0;   // of every unfinished copy
   bool running_ = false;  // there was a reset
+  bool filming_ = false;  // copy 0 runs an episode of which pictures are wanted
+  bool filmed_ = false;   // there was a picture
   std::vector<float> observations_;
   std::vector<double> rewards_, costs_;
   std::vector<std::uint8_t> terminals_, timeouts_;

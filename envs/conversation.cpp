@@ -69,7 +69,7 @@ Error as_error(const Complaint& complaint, const std::string& command, const std
   if (!details.empty()) what.append(":").append(set_off(details));
   if (!output.empty())
     what.append(details.empty() ? "; its last output:" : "\n  its last output:").append(set_off(output));
-  return Error(ExitCode::environment, what, command, complaint.todo);
+  return Error(complaint.code, what, command, complaint.todo);
 }
 
 void Conversation::send(const Call& call, wire::Writer message) {
@@ -132,8 +132,11 @@ std::string Conversation::receive(const Call& call, Message expected, std::size_
     take(bytes_of(header), call);
     if (header.magic != wire::kMagic)
       throw Complaint{answer + " is not a message: it does not begin with `R2CE`", kServe};
-    if (is(header, Message::error))
-      throw reported(take_payload(header.length, 0, wire::kLargestText, call), party_);
+    if (is(header, Message::error)) {
+      Complaint complaint = reported(take_payload(header.length, 0, wire::kLargestText, call), party_);
+      complaint.code = call.if_reported;
+      throw complaint;
+    }
     const bool works = numbered_ && signs < most_signs && is(header, Message::working);
     if (!works && !is(header, expected))
       throw Complaint{answer + " is a message of type " + std::to_string(header.type) + ", expected " +

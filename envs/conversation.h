@@ -17,6 +17,7 @@ namespace r2pac {
 /// What is wrong with a child, before its command and its output are added.
 struct Complaint {
   std::string what, todo{}, details{};
+  ExitCode code = ExitCode::environment;
 };
 
 inline constexpr const char* kServe =
@@ -38,9 +39,10 @@ struct Call {
 
   const char* name;
   double timeout;            ///< seconds; as long again after each sign that a child works
-  std::uint32_t number = 0;  ///< of a reset or step
+  std::uint32_t number = 0;  ///< of a request
   const char* if_ended =
       "its last output, if there is any, tells why";       ///< what to do about a child that ends
+  ExitCode if_reported = ExitCode::environment;            ///< the class of an error that it reports
   mutable Clock::time_point deadline = from_now(timeout);  ///< moves on while children are waited for
 
   static Clock::time_point from_now(double seconds) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "envs/picture.h"
+
 namespace r2pac {
 
 /// Which environment, and how it is run.
@@ -20,6 +22,9 @@ struct ChildEnvironmentOptions {
   double step_timeout = 60;      ///< seconds without a sign of life while copies step
   bool rescale_actions = false;  ///< map [-1, 1] onto finite bounds that are others
   std::function<bool()> stop{};  ///< asked while a child is waited for, ten times a second; true: Interrupted
+  /// Called with pictures of episode 0 of each evaluation: its start, every second step and its end. False:
+  /// enough.
+  std::function<bool(const CameraPicture&)> film{};
 };
 
 /// The registered id of a task's simulator: `OfflineBallRun-v0` -> `SafetyBallRun-v0`; MetaDrive's ids and

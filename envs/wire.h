@@ -18,8 +18,9 @@ namespace r2pac::wire {
 static_assert(std::endian::native == std::endian::little,
               "the protocol is little-endian, and copied as it is");
 
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::uint32_t kOldestVersion = 1;             ///< that is still understood
+inline constexpr std::uint32_t kPictureVersion = 3;            ///< the first that knows pictures
 inline constexpr std::uint32_t kPolicyVersion = 1;             ///< of the messages to a policy
 inline constexpr std::uint32_t kMagic = 0x45433252;            ///< the bytes "R2CE"
 inline constexpr std::uint32_t kLargestPayload = 64u << 20;    ///< bytes
@@ -41,6 +42,8 @@ enum class Message : std::uint32_t {
   working = 9,
   decide = 10,   // to a policy
   actions = 11,  // of it
+  render = 12,   // to an environment
+  picture = 13,
 };
 
 struct Header {

@@ -240,7 +240,7 @@ AnimatedPolicy animated(std::string title, const EvaluationResult& result, std::
   return policy;
 }
 
-void animate_reach_avoid(const std::string& gif_path, const std::vector<AnimatedPolicy>& policies) {
+void animate_reach_avoid(const std::vector<std::string>& paths, const std::vector<AnimatedPolicy>& policies) {
   constexpr std::size_t kStepsOfFrame = 2, kTail = 12;
   constexpr int kSide = 300, kGap = 12, kTop = 34;
   if (policies.empty()) fail("there is no policy");
@@ -287,7 +287,7 @@ void animate_reach_avoid(const std::string& gif_path, const std::vector<Animated
     }
     script << "unset multiplot\n";
   }
-  draw_with_gnuplot({gif_path}, canvas, script.str(), files);
+  draw_with_gnuplot(paths, canvas, script.str(), files);
 }
 
 void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps) {

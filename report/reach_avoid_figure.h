@@ -49,10 +49,10 @@ struct AnimatedPolicy {
 /// Of a policy's first recorded episodes, at most so many.
 AnimatedPolicy animated(std::string title, const EvaluationResult& result, std::size_t most);
 
-/// Draws the paths of policies side by side, two steps to a frame, into an animated GIF that repeats: each
-/// robot with the last steps of its way, red within a hazard; above each panel the mean cost so far. Throws
-/// as draw_reach_avoid_map().
-void animate_reach_avoid(const std::string& gif_path, const std::vector<AnimatedPolicy>& policies);
+/// Draws the paths of policies side by side, two steps to a frame, into moving pictures: a .gif repeats, an
+/// .mp4 needs ffmpeg. Each robot is shown with the last steps of its way, red within a hazard; above each
+/// panel stands the mean cost so far. Throws as draw_reach_avoid_map().
+void animate_reach_avoid(const std::vector<std::string>& paths, const std::vector<AnimatedPolicy>& policies);
 
 /// The map of one policy, with its title.
 struct TitledMap {

@@ -13,10 +13,11 @@ import sys
 import time
 
 HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR, WORKING = range(1, 10)
+RENDER, PICTURE = 12, 13
 NAN, INFINITY = float("nan"), float("inf")
 modes = sys.argv[1:]
 channel = socket.socket(fileno=int(os.environ["R2PAC_ENV_FD"]))
-version = 1 if "old" in modes else 2
+version = 1 if "old" in modes else 3 if "draws" in modes else 2
 
 
 def take(count):
@@ -186,7 +187,7 @@ ANSWERS = {
 DESCRIPTIONS = {
     "old": {0: 1},
     "version-0": {0: 0},
-    "version-3": {0: 3},
+    "version-4": {0: 4},
     "no-width": {1: 0},
     "robot": {1: 7},  # as the built-in robot
     "wide": {1: 1 << 21},
@@ -204,6 +205,17 @@ DESCRIPTIONS = {
     "crossed-box": {4: [1.0, 1.0], 5: [-1.0, -1.0]},
     "empty-box": {4: [INFINITY] * 2, 5: [INFINITY] * 2},
     "short-box": {4: [], 5: []},
+}
+
+
+# What answers a request for a picture, where not one of 4 x 3 pixels, each as bright as steps were taken.
+PICTURES = {
+    "paints-nothing": lambda: message(ERROR, b"there is no paint\nbuy some\n"),
+    "paints-little": lambda: message(PICTURE, number + struct.pack("<II", 4, 3) + bytes(35)),
+    "paints-wide": lambda: message(PICTURE, number + struct.pack("<II", 2049, 1) + bytes(3 * 2049)),
+    "paints-no-pixel": lambda: message(PICTURE, number + struct.pack("<II", 0, 3)),
+    "paints-no-size": lambda: message(PICTURE, number),
+    "paints-old-number": lambda: message(PICTURE, bytes(4) + struct.pack("<II", 1, 1) + bytes(3)),
 }
 
 
@@ -266,6 +278,12 @@ while True:
             answers.append([0] * width)
         # In one piece, so that whoever reads the first finds the extra one there.
         channel.sendall(b"".join(message(OBSERVATION, number + struct.pack(f"<{width}f", *row)) for row in answers))
+        continue
+    if kind == RENDER and version == 3:
+        (copy,) = struct.unpack("<I", payload)
+        answers = [answer() for mode in modes if (answer := PICTURES.get(mode))]
+        right = message(PICTURE, number + struct.pack("<II", 4, 3) + bytes([steps[copy]]) * 36)
+        channel.sendall(answers[0] if answers and ("late" not in modes or steps[copy] > 0) else right)
         continue
     assert kind == STEP
     active, actions = payload[:count], struct.unpack(f"<{2 * count}f", payload[count:])

@@ -253,6 +253,74 @@ TEST_CASE("a child that says that it works has as long again") {
   CHECK(seconds_since(start) > 1.5);
 }
 
+TEST_CASE("pictures show the first episode, two steps to one, and change nothing of it") {
+  const Nothing remains;
+  const auto episodes = [](ChildEnvironmentOptions options) {
+    ChildEnvironment environment(std::move(options));
+    std::vector<double> seen;
+    for (const int first : {0, 2, 0}) {  // two evaluations; the wave between them is of no first episode
+      environment.reset(0, first);
+      for (int t = 0; t < 5; ++t) {
+        environment.step(std::vector<float>(4, 0.25f));
+        seen.insert(seen.end(), environment.rewards().begin(), environment.rewards().end());
+        seen.insert(seen.end(), environment.observations().begin(), environment.observations().end());
+      }
+    }
+    environment.close();
+    return seen;
+  };
+  const std::vector<double> plain = episodes(fake("draws"));
+  for (const int processes : {1, 2}) {
+    std::vector<int> brightness;
+    ChildEnvironmentOptions options = fake("draws", 2, processes);
+    options.film = [&](const CameraPicture& picture) {
+      CHECK(picture.width == 4);
+      CHECK(picture.height == 3);
+      REQUIRE(picture.pixels.size() == 36);
+      brightness.push_back(picture.pixels.back());
+      return true;
+    };
+    CHECK(episodes(options) == plain);
+    CHECK(brightness == std::vector{0, 2, 4, 5, 0, 2, 4, 5});
+
+    brightness.clear();
+    options.film = [&](const CameraPicture& picture) {
+      brightness.push_back(picture.pixels.front());
+      return brightness.size() < 2;
+    };
+    CHECK(episodes(options) == plain);
+    CHECK(brightness == std::vector{0, 2, 0});  // enough: not before the next evaluation again
+  }
+}
+
+TEST_CASE("who cannot draw is found out before the first step, and a wrong picture when it comes") {
+  const Nothing remains;
+  int pictures = 0;
+  const auto filmed = [&](const std::string& modes) {
+    ChildEnvironmentOptions options = fake(modes);
+    options.film = [&](const CameraPicture&) { return ++pictures > 0; };
+    return options;
+  };
+  for (const char* modes : {"plain", "old"})
+    CHECK_THAT(error_of([&] { ChildEnvironment unused(filmed(modes)); }, ExitCode::usage),
+               Catch::Contains("draws no pictures") && Catch::Contains("--gif"));
+  const auto at_reset = [&](const std::string& modes, ExitCode code) {
+    ChildEnvironment environment(filmed("draws " + modes));
+    return error_of([&] { environment.reset(0, 0); }, code);
+  };
+  CHECK_THAT(at_reset("paints-nothing", ExitCode::usage),
+             Catch::Contains("there is no paint") && Catch::Contains("todo: buy some"));
+  CHECK_THAT(at_reset("paints-little", ExitCode::environment), Catch::Contains("4 x 3 pixels has 35 bytes"));
+  CHECK_THAT(at_reset("paints-wide", ExitCode::environment), Catch::Contains("2049 x 1 pixels"));
+  CHECK_THAT(at_reset("paints-no-pixel", ExitCode::environment), Catch::Contains("0 x 3 pixels"));
+  CHECK_THAT(at_reset("paints-no-size", ExitCode::environment), Catch::Contains("has 4 bytes, expected 12"));
+  CHECK_THAT(at_reset("paints-old-number", ExitCode::environment), Catch::Contains("another request"));
+  CHECK(pictures == 0);
+  CHECK_THAT(error_of([&] { run_episode(filmed("draws late paints-nothing")); }),
+             Catch::Contains("there is no paint"));
+  CHECK(pictures == 1);
+}
+
 TEST_CASE("an answer too many is found out when a server of version 1 is closed, too") {
   const Nothing remains;
   CHECK_THAT(error_of([] { run_episode(fake("answers-close")); }),

@@ -78,7 +78,7 @@ TEST_CASE("a moving picture has a frame for every second step, panels side by si
   std::vector<float> through, aside;
   for (int i = 0; i <= 11; ++i) through.insert(through.end(), {-0.6f + 0.1f * static_cast<float>(i), 0.3f});
   for (int i = 0; i <= 5; ++i) aside.insert(aside.end(), {-0.9f, 0.1f * static_cast<float>(i)});
-  animate_reach_avoid(gif.string(), {{"it's one", {through, aside}}, {"two", {aside}}});
+  animate_reach_avoid({gif.string()}, {{"it's one", {through, aside}}, {"two", {aside}}});
   std::ifstream file(gif, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
   CHECK(bytes.substr(0, 6) == "GIF89a");
@@ -96,10 +96,10 @@ TEST_CASE("a moving picture has a frame for every second step, panels side by si
   CHECK(frames == 6);
   CHECK(bytes.find("NETSCAPE2.0") != std::string::npos);
 
-  CHECK_THROWS_AS(animate_reach_avoid("unused.gif", {}), InvalidArgument);
-  CHECK_THROWS_AS(animate_reach_avoid("unused.gif", {{"none", {}}}), InvalidArgument);
+  CHECK_THROWS_AS(animate_reach_avoid({"unused.gif"}, {}), InvalidArgument);
+  CHECK_THROWS_AS(animate_reach_avoid({"unused.gif"}, {{"none", {}}}), InvalidArgument);
   through.pop_back();
-  CHECK_THROWS_AS(animate_reach_avoid("unused.gif", {{"odd", {through}}}), InvalidArgument);
+  CHECK_THROWS_AS(animate_reach_avoid({"unused.gif"}, {{"odd", {through}}}), InvalidArgument);
 }
 
 TEST_CASE("a missing gnuplot is named with its package") {

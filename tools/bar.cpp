@@ -41,7 +41,7 @@ void Bar::clear() {
 void Bar::draw(std::uint64_t done, std::uint64_t total, const std::string& text) {
   if (!terminal_) return;
   const auto now = Clock::now();
-  if (now - last_draw_ < std::chrono::milliseconds(100)) return;
+  if (shown_ && now - last_draw_ < std::chrono::milliseconds(100)) return;
   last_draw_ = now;
   const double share = total == 0 ? 1.0 : static_cast<double>(done) / static_cast<double>(total);
   char percent[16];

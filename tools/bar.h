@@ -22,7 +22,7 @@ class Bar {
   Bar& operator=(const Bar&) = delete;
 
   bool on_terminal() const { return terminal_; }
-  /// Shows how much of `total` is done, and `text` behind it; at most ten times a second.
+  /// Shows how much of `total` is done, and `text` behind it; at most ten times a second, and at once after clear().
   void draw(std::uint64_t done, std::uint64_t total, const std::string& text);
   /// Leaves the cursor at the start of an empty line.
   void clear();

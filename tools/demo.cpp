@@ -171,7 +171,7 @@ int run_demo(const DemoOptions& options) {
   const std::string picture = (out / "reach-avoid.png").string();
   draw_reach_avoid_map(picture, figure);
   const std::string animation = (out / "reach-avoid.gif").string();
-  animate_reach_avoid(animation, {animated("cloning", contenders[0].scores.result, kAnimatedEpisodes),
+  animate_reach_avoid({animation}, {animated("cloning", contenders[0].scores.result, kAnimatedEpisodes),
                                   animated("R2PAC", contenders[1].scores.result, kAnimatedEpisodes),
                                   animated("safe chunks", contenders[3].scores.result, kAnimatedEpisodes)});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

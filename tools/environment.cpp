@@ -56,7 +56,8 @@ void add_environment_flags(CLI::App& verb, EnvironmentFlags& flags, const std::s
 }
 
 TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task, int episodes,
-                                 const std::function<bool()>& stop) {
+                                 const std::function<bool()>& stop,
+                                 const std::function<bool(const CameraPicture&)>& film) {
   const std::string wanted = flags.env.empty() ? policy_task : flags.env;
   if (wanted.empty())
     throw Error(ExitCode::usage, "the policy's task is unknown, so the environment has to be named", "--env",
@@ -69,6 +70,7 @@ TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::strin
   options.step_timeout = flags.step_timeout;
   options.rescale_actions = flags.rescale_actions;
   options.stop = stop;
+  options.film = film;
   TaskEnvironment opened;
   if (wanted.starts_with(kCommand)) {
     options.command = wanted.substr(kCommand.size());

@@ -9,6 +9,7 @@
 
 #include "engine/networks.h"
 #include "envs/environment.h"
+#include "envs/picture.h"
 #include "settings/tasks.h"
 
 namespace CLI {
@@ -50,9 +51,11 @@ struct TaskEnvironment {
 /// Opens at most `episodes` copies. flags.env: reach-avoid, a task's name (alias, environment id, data set),
 /// an id that the simulators register, or `cmd:PROGRAM`; empty means `policy_task`.
 /// stop  asked while a simulator is waited for, now and later; true: Interrupted
+/// film  of a child, as ChildEnvironmentOptions has it; not for the built-in robot
 /// Throws Error: usage for an unknown name and for actions of other bounds, environment where a child does
 /// not start.
 TaskEnvironment open_environment(const EnvironmentFlags& flags, const std::string& policy_task, int episodes,
-                                 const std::function<bool()>& stop);
+                                 const std::function<bool()>& stop,
+                                 const std::function<bool(const CameraPicture&)>& film = {});
 
 }  // namespace r2pac

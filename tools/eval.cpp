@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "envs/reach_avoid.h"
+#include "report/film.h"
 #include "report/frontier.h"
 #include "report/reach_avoid_figure.h"
 #include "settings/text_value.h"
@@ -42,6 +43,7 @@ struct EvalOptions {
   std::string out;      ///< "" writes eval.json, of several limits frontier.json, into a run folder
   std::string picture;  ///< "" draws none
   std::string gif;      ///< likewise
+  std::string mp4;      ///< likewise
   DeviceFlags device;
   bool json = false;
 };
@@ -139,6 +141,11 @@ class Watcher {
     text_ = text;
     bar_.draw(done, limit_ * episodes.size(), text_);
   }
+  /// Says what is done after the last step.
+  void say(const std::string& text) {
+    bar_.clear();
+    bar_.draw(1, 1, text);
+  }
   std::string text() const { return text_.empty() ? "no step" : text_; }
   void clear() { bar_.clear(); }
 
@@ -161,8 +168,9 @@ void tell(const EvalOptions& options, const fs::path& out, Links links, const Js
 }
 
 TaskEnvironment open_watched(const EvalOptions& options, const std::string& policy_task,
-                             const std::function<bool()>& stop, Watcher& watcher) {
-  TaskEnvironment opened = open_environment(options.environment, policy_task, options.episodes, stop);
+                             const std::function<bool()>& stop, Watcher& watcher,
+                             const std::function<bool(const CameraPicture&)>& film = {}) {
+  TaskEnvironment opened = open_environment(options.environment, policy_task, options.episodes, stop, film);
   watcher.set_limit(opened.environment->episode_steps());
   for (const std::string& warning : opened.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return opened;
@@ -181,14 +189,21 @@ void require_of_program(const EvalOptions& options) {
   refuse(options.cost_limits.size() > 1, "--cost-limit with several limits");
   refuse(!options.picture.empty(), "--picture");
   refuse(!options.gif.empty(), "--gif");
+  refuse(!options.mp4.empty(), "--mp4");
   if (options.environment.env.empty())
     throw Error(ExitCode::usage, "where the policy of a program acts has to be said", "--env",
                 "give a task such as BallRun, or cmd:PROGRAM");
 }
 
+/// What is said of an evaluation that is stopped.
+struct Told {
+  std::string scored;    ///< of the episodes that had ended
+  bool written = false;  ///< the scores are in their file
+};
+
 /// As score().
 int score_own_program(const EvalOptions& options, const std::string& program,
-                      const std::function<bool()>& stop, Watcher& watcher, std::string& scored) {
+                      const std::function<bool()>& stop, Watcher& watcher, Told& told) {
   require_of_program(options);
   require_output(options.out, {}, Links::follow);
   const TaskEnvironment opened = open_watched(options, "", stop, watcher);
@@ -200,7 +215,7 @@ int score_own_program(const EvalOptions& options, const std::string& program,
   const bool none = result.scores.result.episodes.empty();
   const std::string text = none ? "" : scores_text(result.scores) + "\n";
   if (!result.scores.result.complete) {
-    scored = text;
+    told.scored = text;
     throw Interrupted();
   }
   opened.environment->close();
@@ -210,11 +225,32 @@ int score_own_program(const EvalOptions& options, const std::string& program,
   return 0;
 }
 
-/// Throws Interrupted where it was stopped; `scored` is then what can be said of the episodes that had ended.
-int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher& watcher,
-          std::string& scored) {
+/// Of the film of a simulator; without one, of the paths of the built-in robot.
+void write_movies(const std::vector<std::string>& paths, Film* film,
+                  const std::vector<AnimatedPolicy>& moving, const std::function<bool()>& stop,
+                  Watcher& watcher) try {
+  if (film) film->finish();
+  for (const std::string& path : paths) {
+    watcher.say("drawing " + printable(path));
+    if (film)
+      film->write(path);
+    else
+      animate_reach_avoid({path}, moving);
+  }
+  watcher.clear();
+} catch (const Error&) {
+  if (stop()) throw Interrupted();  // the same signal has ended gnuplot or ffmpeg
+  throw;
+}
+
+/// Throws Interrupted where it was stopped; `told` then has what can be said.
+int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher& watcher, Told& told) {
   if (const std::optional<std::string> program = program_of(options.policy))
-    return score_own_program(options, *program, stop, watcher, scored);
+    return score_own_program(options, *program, stop, watcher, told);
+  std::vector<std::string> movies;
+  for (const std::string& path : {options.gif, options.mp4})
+    if (!path.empty()) movies.push_back(path);
+  if (!options.mp4.empty()) require_ffmpeg("--mp4");
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
@@ -225,11 +261,14 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   const Links links = of_folder ? Links::replace : Links::follow;
   require_output(out, {policy.path()}, links);
   require_output(options.picture, {policy.path()});
-  require_output(options.gif, {policy.path()});
-  const TaskEnvironment opened = open_watched(options, policy.settings().task, stop, watcher);
-  if (!options.gif.empty() && opened.name != ReachAvoidTask::name)
-    throw Error(ExitCode::usage, "only the built-in robot has a moving picture", "--gif",
-                "leave it away, or add --env reach-avoid");
+  for (const std::string& path : movies) require_output(path, {policy.path()});
+  Film film(stop);  // of a simulator; the built-in robot is drawn of its paths
+  const TaskEnvironment opened = open_watched(
+      options, policy.settings().task, stop, watcher,
+      movies.empty() ? std::function<bool(const CameraPicture&)>()
+                     : [&](const CameraPicture& p) { return film.add(p); });
+  const bool built_in = opened.name == ReachAvoidTask::name;
+  if (!movies.empty() && !built_in) require_ffmpeg(options.gif.empty() ? "--mp4" : "--gif");
   const std::vector<double> limits =
       options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
   const bool several = limits.size() > 1;
@@ -242,17 +281,17 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
     const SamplerOptions acting = policy.sampler_options(settings);
     const Scores scores = score_policy(
         policy, acting, *opened.environment, opened.name, opened.task, limit, options.episodes, options.seed,
-        {.record = !options.gif.empty(), .stop = stop, .watch = std::ref(watcher)});
+        {.record = !movies.empty() && built_in, .stop = stop, .watch = std::ref(watcher)});
     watcher.clear();
     if (!scores.result.complete) {
-      scored = text + (scores.result.episodes.empty() ? "" : scores_text(scores) + "\n");
+      told.scored = text + (scores.result.episodes.empty() ? "" : scores_text(scores) + "\n");
       throw Interrupted();
     }
     all.push_back(eval_json(record_of(options, policy, settings, acting), scores, *opened.environment,
                             options.environment.rescale_actions));
     const Evaluation& e = scores.summary;
     frontier.push_back({limit, e.return_mean, e.return_std, e.cost_mean, e.cost_std});
-    if (!options.gif.empty()) {
+    if (!movies.empty() && built_in) {
       const std::string title = several ? "limit " + format_number(limit) : policy.settings().method;
       moving.push_back(animated(title, scores.result, kAnimatedEpisodes));
     }
@@ -264,23 +303,25 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
     text += "the policy does not know the limit: it acts alike at each, and only the scores differ\n";
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
   tell(options, out, links, json, text);
+  told.written = true;
   if (!options.picture.empty())
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
-  if (!options.gif.empty()) animate_reach_avoid(options.gif, moving);
+  if (!movies.empty()) write_movies(movies, built_in ? nullptr : &film, moving, stop, watcher);
   return 0;
 }
 
 int run_eval(const EvalOptions& options) {
   const Interruption interruption;
   Watcher watcher;
-  std::string scored;
+  Told told;
   try {
     const auto stop = [&] { return interruption.requested(); };
-    return score(options, stop, watcher, scored);
+    return score(options, stop, watcher, told);
   } catch (const Interrupted&) {  // the simulators have been ended
     watcher.clear();
-    std::fputs(scored.c_str(), stderr);
-    interruption.end("stopped after " + watcher.text() + "; nothing was written");
+    std::fputs(told.scored.c_str(), stderr);
+    interruption.end(told.written ? "stopped while pictures were drawn; the scores are complete"
+                                  : "stopped after " + watcher.text() + "; nothing was written");
   }
 }
 
@@ -311,8 +352,12 @@ void add_eval(CLI::App& app, Action& action) {
       ->delimiter(',')
       ->check(number_in(0, 1e12));
   add_picture(*verb, options->picture, "Return and cost over several limits");
-  verb->add_option("--gif", options->gif, "Moving picture of the first episodes, of the built-in robot; .gif")
+  verb->add_option(
+          "--gif", options->gif,
+          "Moving picture of the first episode of a simulator, or the first 20 of the built-in robot; .gif")
       ->check(ends_in({".gif"}));
+  verb->add_option("--mp4", options->mp4, "The same as a film, .mp4; needs ffmpeg (./setup.sh --render)")
+      ->check(ends_in({".mp4"}));
   add_acting_flags(*verb, options->acting);
   add_output(*verb, "-o,--out", options->out,
              "File for all numbers (eval.json of a run folder if not given)");

@@ -18,7 +18,7 @@ An environment follows Gymnasium. Its step returns one of
 
 and its reset `observation, info` or the observation alone. Observations are arrays (any shape, sent flat as
 32-bit floats), actions a box (`r2pac.contract` checks both). `r2pac` keeps actions within [-1, 1], or maps them onto
-the box where it is told to.
+the box where it is told to. Moving pictures are made of what its `render` returns (`r2pac.pictures`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import numpy as np
 
 from r2pac.contract import ActionBox, Transition, action_box, as_observation, as_transition, observation_width
 from r2pac.errors import SimulatorError
+from r2pac.pictures import picture
 from r2pac.simulators import factory
 from r2pac.wire import (
     CLOSE,
@@ -43,6 +44,8 @@ from r2pac.wire import (
     HELLO,
     NUMBER,
     OBSERVATION,
+    PICTURE,
+    RENDER,
     RESET,
     STEP,
     TRANSITION,
@@ -52,7 +55,7 @@ from r2pac.wire import (
     serve_parent,
 )
 
-VERSION = 2
+VERSION = 3
 SILENCE = 0.25  # seconds after which a server that steps several copies says that one is done
 
 
@@ -87,6 +90,14 @@ class Copy:
         with self._own_streams():
             result = self._env.step(action.astype(np.float32).reshape(self._box.shape))
         return as_transition(result)
+
+    def picture(self) -> np.ndarray:
+        """What its camera sees, [height, width, 3] uint8; the random streams stay as they are."""
+        with self._own_streams():
+            streams = self._streams
+            drawn = picture(self._env)
+        self._streams = streams
+        return drawn
 
     def has(self, box: ActionBox) -> bool:
         """Whether the actions of the episode are those of a box."""
@@ -177,6 +188,10 @@ def _serve(
             actions = np.frombuffer(content, "<f4", offset=count).reshape(count, action_width)
             transition = _step(copies, active, actions, width, lambda: _say_working(connection, number))
             connection.send(TRANSITION, number + transition)
+        elif kind == RENDER and len(content) == 4 and struct.unpack("<I", content)[0] < count:
+            drawn = copies[struct.unpack("<I", content)[0]].picture()
+            height, width_drawn = drawn.shape[:2]
+            connection.send(PICTURE, number + struct.pack("<II", width_drawn, height) + drawn.tobytes())
         else:
             raise ValueError(f"a message of type {kind} with {len(payload)} bytes is not understood")
     for one in copies:

@@ -21,6 +21,7 @@ MAGIC = b"R2CE"
 LARGEST_PAYLOAD = 64 << 20  # bytes
 LARGEST_TEXT = 32 << 10  # bytes
 HELLO, DESCRIPTION, RESET, OBSERVATION, STEP, TRANSITION, CLOSE, ERROR, WORKING, DECIDE, ACTIONS = range(1, 12)
+RENDER, PICTURE = 12, 13
 NUMBER = struct.Struct("<I")  # of a request; its answers repeat it
 _HEADER = struct.Struct("<4sII")  # magic, type, bytes of payload
 

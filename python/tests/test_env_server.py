@@ -109,7 +109,7 @@ def test_ctrl_c_is_left_to_the_parent(start) -> None:
     [
         (env_server.HELLO, b"1234", "of type 1 with 4 bytes, expected a hello"),
         (env_server.STEP, b"", "of type 5 with 0 bytes, expected a hello"),
-        (env_server.HELLO, struct.pack("<II", 99, 1), "needs version 99 of the protocol or a later one, this server speaks 2"),
+        (env_server.HELLO, struct.pack("<II", 99, 1), "needs version 99 of the protocol or a later one, this server speaks 3"),
     ],
 )
 def test_a_parent_that_speaks_otherwise_is_told(start, kind: int, payload: bytes, text: str) -> None:
