@@ -4,8 +4,9 @@
 # Compiles kernels/*.cu and acting/*.cu for each architecture (75 80 86 87 89 90 100 120), every warning an error,
 # and requires what cuda/kernel_budget.txt allows: registers, no stack, no spills, no local memory, no double
 # precision, wide loads where they are meant. --in takes the sources and their kernel_budget.txt from FOLDER
-# instead. Given neither a folder nor architectures, it also requires that docs/kernels.md is up to date. --write
-# brings it up to date, and the budget's list of kernels: new ones get their registers rounded up to a multiple
+# instead. Given neither a folder nor architectures, it also requires that docs/kernels.md is up to date. That page says of
+# which sources it was written: while they are the same, one architecture is compiled again (all of them with
+# R2PAC_THOROUGH set), and its device part alone, since the whole takes minutes. --write brings it up to date, and the budget's list of kernels: new ones get their registers rounded up to a multiple
 # of eight. Exits with 77 (skipped) where there is no nvcc.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,6 +16,7 @@ page=$root/docs/kernels.md
 write=0
 architectures=()
 whole=1
+brief=0
 while [ $# -gt 0 ]; do
   case $1 in
     --write) write=1 ;;
@@ -31,12 +33,25 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ ${#architectures[@]} -gt 0 ] || architectures=(75 80 86 87 89 90 100 120)
+all=("${architectures[@]}")
 if [ $write = 1 ] && [ $whole = 0 ]; then
   echo "check_kernels: --write is for all kernels and all architectures" >&2
   exit 2
 fi
 nvcc=$(command -v nvcc || echo "${CUDA_HOME:-${CUDA_PATH:-/usr/local/cuda}}/bin/nvcc")
 [ -x "$nvcc" ] || { echo "skipped: no nvcc"; exit 77; }
+
+release=$("$nvcc" --version | sed -n 's/.*release.*, V//p')
+# digest: of all that the page depends on.
+digest() {
+  (cd "$root" && { echo "$release ${all[*]}"; cat {kernels,acting,engine,base}/*.{h,cuh,cu} cuda/*.{h,cuh,cpp,sh,txt} 2>/dev/null; } |
+    sha256sum | cut -c 1-16)
+}
+if [ $write$whole = 01 ] && [ -z "${R2PAC_THOROUGH-}" ] && grep -qs "of sources $(digest);" "$page"; then
+  echo "docs/kernels.md was written of these sources: sm_90 alone is compiled again"
+  architectures=(90)
+  whole=0 brief=1
+fi
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
@@ -47,7 +62,7 @@ mkdir "$out/kernels" "$out/tests"
 # only that they compile.
 compile=$root/cuda/check_nvcc.sh
 run_jobs() { xargs -P "$(nproc)" -I{} bash -c '{}' >/dev/null || exit 1; }
-for file in "${sources[@]}"; do
+[ $brief = 1 ] || for file in "${sources[@]}"; do
   echo "$compile sm_${architectures[0]} $file"
 done | run_jobs
 for architecture in "${architectures[@]}"; do
@@ -72,11 +87,10 @@ fi
 failed=0
 "$out/kernel_table" "$out/kernels" "$budget" >"$out/table" || failed=1
 
-release=$("$nvcc" --version | sed -n 's/.*release.*, V//p')
 {
   echo "# Kernels"
   echo
-  echo "Written by \`cuda/check_kernels.sh --write\` with nvcc $release; not to be edited."
+  echo "Written by \`cuda/check_kernels.sh --write\` with nvcc $release of sources $(digest); not to be edited."
   echo
   echo "Each cell: registers of a thread, and occupancy, the share of a multiprocessor's threads that can be"
   echo "resident at once. Shared memory of a block: static + dynamic as in \`cuda/kernel_budget.txt\`, which"
@@ -91,7 +105,7 @@ if [ $write = 1 ]; then
   echo "wrote docs/kernels.md"
 elif [ $whole = 0 ]; then
   cat "$out/table"
-elif grep -qs "with nvcc" "$page" && ! grep -q "with nvcc $release;" "$page"; then
+elif grep -qs "with nvcc" "$page" && ! grep -q "with nvcc $release of" "$page"; then
   echo "docs/kernels.md was written with another nvcc than $release: its figures are not compared"
 elif ! diff -N "$page" "$out/page"; then
   echo "check_kernels: docs/kernels.md is not up to date; run cuda/check_kernels.sh --write" >&2
