@@ -2,7 +2,7 @@
 """Writes the pages of the site that come from the program: reference.py PROGRAM SOURCE_FOLDER FOLDER
 
 The command line is that of `r2pac manual`, the settings those of `r2pac config show`, the Python interface that of the
-package's stubs, and that of C and C++ the library's headers. Fails at what it does not know, so that no part of them is lost silently.
+package's stubs and of its modules in Python, and that of C and C++ the library's headers. Fails at what it does not know, so that no part of them is lost silently.
 """
 
 import ast
@@ -51,12 +51,27 @@ def command_line(manual):
     return "\n\n".join(out) + "\n"
 
 
-def python_interface(source):
-    """Classes and functions of a stub file, each as it is declared."""
+def declared(node):
+    """A class or function of a module: its public parts and what they say, without bodies."""
+    for part in [node, *ast.walk(node)]:
+        if isinstance(part, ast.FunctionDef):
+            says = ast.get_docstring(part, clean=False)
+            part.body = ([ast.Expr(ast.Constant(says))] if says else []) + [ast.Expr(ast.Constant(...))]
+    if isinstance(node, ast.ClassDef):
+        node.body = [part for part in node.body
+                     if not getattr(part, "name", "").startswith("_") or part.name in ("__init__", "__enter__")]
+    return ast.unparse(node)
+
+
+def python_interface(package):
+    """Classes and functions that the package offers: of the stub file as they stand, of the modules without their bodies."""
     out = ["# Python", "What `import r2pac` brings; `help(r2pac.Policy)` and the like explain it."]
-    for node in ast.parse(source).body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
-            out += [f"## `{node.name}`", f"```python\n{ast.get_source_segment(source, node)}\n```"]
+    for module in ("_core.pyi", "reach_avoid.py", "serve_client.py"):
+        source = (package / module).read_text()
+        for node in ast.parse(source).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+                text = ast.get_source_segment(source, node) if module.endswith(".pyi") else declared(node)
+                out += [f"## `{node.name}`", f"```python\n{text}\n```"]
     return "\n\n".join(out) + "\n"
 
 
@@ -73,7 +88,7 @@ def main():
     program, source, folder = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "command-line.md").write_text(command_line(output_of(program, "manual")))
-    (folder / "python.md").write_text(python_interface((source / "python/r2pac/_core.pyi").read_text()))
+    (folder / "python.md").write_text(python_interface(source / "python/r2pac"))
     (folder / "c.md").write_text(library_interface(source / "library"))
     (folder / "settings.md").write_text(
         "# Settings\n\nAll settings with meaning, range and value (`r2pac config show`). "
