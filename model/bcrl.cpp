@@ -194,12 +194,11 @@ std::vector<std::pair<std::string, Tensor<T>>> inspect(Recorder<T>& r) {
   const Tensor<T> states = r.batch().observations, end = r.scalar(kRegionEnd),
                   greatest = r.scalar(kGreatestBudget);
   const auto [q_cost, v_cost] = costs_of(r, r.pairs());
-  const auto seen = [&](Tensor<T> cost, std::vector<Tensor<T>> parts) {
-    parts.insert(parts.begin() + 1, surplus_over<T>(r, end, cost, nullptr, greatest));
-    return concatenate<T>(r.tape(), parts);
+  const auto seen = [&](Tensor<T> cost, auto... actions) {
+    return concatenate<T>(r.tape(), {states, surplus_over<T>(r, end, cost, nullptr, greatest), actions...});
   };
-  const auto out = r.apply({{kReward.v, Weights::constant, seen(v_cost, {states})},
-                            {kReward.q, Weights::follower, seen(q_cost, {states, r.batch().actions})}});
+  const auto out = r.apply({{kReward.v, Weights::constant, seen(v_cost)},
+                            {kReward.q, Weights::follower, seen(q_cost, r.batch().actions)}});
   return {{"v_r", out[0]},
           {"v_c", v_cost},
           {"q_r", believed(r, kReward, out[1])},
