@@ -5,9 +5,9 @@
 # and requires what cuda/kernel_budget.txt allows: registers, no stack, no spills, no local memory, no double
 # precision, wide loads where they are meant. --in takes the sources and their kernel_budget.txt from FOLDER
 # instead. Given neither a folder nor architectures, it also requires that docs/kernels.md is up to date. That page says of
-# which sources it was written: while they are the same, one architecture is compiled again (all of them with
-# R2PAC_THOROUGH set), and its device part alone, since the whole takes minutes. --write brings it up to date, and the budget's list of kernels: new ones get their registers rounded up to a multiple
-# of eight. Exits with 77 (skipped) where there is no nvcc.
+# which sources it was written: while they are the same, only the device part for one architecture is compiled again,
+# since the whole takes minutes; with R2PAC_THOROUGH set, all. --write brings the page up to date, and the budget's list
+# of kernels: new ones get their registers rounded up to a multiple of eight. Exits with 77 (skipped) where there is no nvcc.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 sources=("$root"/{kernels,acting}/*.cu)

@@ -13,6 +13,7 @@
 #include "envs/child_environment.h"
 #include "python_or_skip.h"
 #include "report/film.h"
+#include "shell_output.h"
 #include "small_run.h"
 
 using namespace r2pac;
@@ -31,15 +32,6 @@ struct FfmpegOrSkip : Catch::TestEventListenerBase {
     std::exit(77);
   }
 };
-
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  std::string out;
-  char part[4096];
-  for (std::size_t got; (got = std::fread(part, 1, sizeof part, pipe)) > 0;) out.append(part, got);
-  REQUIRE(::pclose(pipe) == 0);
-  return out;
-}
 
 /// What ffprobe says of a film, whose pictures it counts.
 nlohmann::json probe(const std::string& film) {

@@ -15,6 +15,7 @@
 #include "envs/child_environment.h"
 #include "python_or_skip.h"
 #include "scratch_folder.h"
+#include "shell_output.h"
 
 using namespace r2pac;
 
@@ -30,15 +31,6 @@ struct SimulatorsOrSkip : Catch::TestEventListenerBase {
 
 bool python_runs(const std::string& statement) {
   return std::system((simulators_python() + " -c '" + statement + "' >/dev/null 2>&1").c_str()) == 0;
-}
-
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  std::string out;
-  char part[4096];
-  for (std::size_t got; (got = std::fread(part, 1, sizeof part, pipe)) > 0;) out.append(part, got);
-  REQUIRE(::pclose(pipe) == 0);
-  return out;
 }
 
 // As in test/plain_loop.py.

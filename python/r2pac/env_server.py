@@ -188,8 +188,8 @@ def _serve(
             actions = np.frombuffer(content, "<f4", offset=count).reshape(count, action_width)
             transition = _step(copies, active, actions, width, lambda: _say_working(connection, number))
             connection.send(TRANSITION, number + transition)
-        elif kind == RENDER and len(content) == 4 and struct.unpack("<I", content)[0] < count:
-            drawn = copies[struct.unpack("<I", content)[0]].picture()
+        elif kind == RENDER and len(content) == 4 and (copy := struct.unpack("<I", content)[0]) < count:
+            drawn = copies[copy].picture()
             height, width_drawn = drawn.shape[:2]
             connection.send(PICTURE, number + struct.pack("<II", width_drawn, height) + drawn.tobytes())
         else:
