@@ -171,7 +171,10 @@ TEST_CASE("the built-in robot has its moving picture as a film, too") {
   const SmallRun f;
   REQUIRE(run_program(f.train()).status == 0);
   const std::string mp4 = f.path("robot.mp4"), gif = f.path("robot.gif");
-  REQUIRE(run_program({"eval", f.run, "--episodes", "2", "--mp4", mp4, "--gif", gif}).status == 0);
+  const ProgramResult told = run_program({"eval", f.run, "--episodes", "2", "--mp4", mp4, "--gif", gif});
+  REQUIRE(told.status == 0);
+  for (const std::string& path : {mp4, gif})
+    CHECK(told.out.find("written to " + path + "\n") != std::string::npos);
   const nlohmann::json film = probe(mp4), picture = probe(gif);
   CHECK(film["codec_name"] == "h264");
   CHECK(film["width"] == picture["width"]);

@@ -155,6 +155,10 @@ class Watcher {
   std::uint64_t limit_ = 1;
 };
 
+void tell_written(const EvalOptions& options, const std::string& path) {
+  if (!options.json) std::printf("written to %s\n", printable(path).c_str());
+}
+
 /// Tells the scores, and writes them into the file if there is one.
 void tell(const EvalOptions& options, const fs::path& out, Links links, const Json& json,
           const std::string& text) {
@@ -163,8 +167,9 @@ void tell(const EvalOptions& options, const fs::path& out, Links links, const Js
   };
   std::fputs(options.json ? dump(-1).c_str() : text.c_str(), stdout);
   std::fflush(stdout);  // the scores are told, whatever becomes of the files
-  if (!out.empty()) write_file_atomically(out, dump(2), links);
-  if (!out.empty() && !options.json) std::printf("written to %s\n", printable(out.string()).c_str());
+  if (out.empty()) return;
+  write_file_atomically(out, dump(2), links);
+  tell_written(options, out.string());
 }
 
 TaskEnvironment open_watched(const EvalOptions& options, const std::string& policy_task,
@@ -304,9 +309,12 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   const Json json = several ? Json{{"format", "r2pac-frontier-1"}, {"scores", all}} : all[0];
   tell(options, out, links, json, text);
   told.written = true;
-  if (!options.picture.empty())
+  if (!options.picture.empty()) {
     draw_frontier({options.picture}, frontier, policy.settings().method + ", " + opened.name);
+    tell_written(options, options.picture);
+  }
   if (!movies.empty()) write_movies(movies, built_in ? nullptr : &film, moving, stop, watcher);
+  for (const std::string& path : movies) tell_written(options, path);
   return 0;
 }
 
