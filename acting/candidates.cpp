@@ -1,11 +1,8 @@
 #include "acting/candidates.h"
 
 #include <algorithm>
-#include <type_traits>
 
-#include "kernels/bf16.h"
 #include "kernels/critic.h"
-#include "kernels/dense.h"
 #include "kernels/flow.h"
 #include "kernels/vector_kernels.h"
 
@@ -24,13 +21,11 @@ int flow_width(const FlowWeights<T>& flow) {
 /// y [rows, out] = x [rows, in] * weight.
 template <class T>
 void multiply(const LayerWeights<T>& layer, const T* x, int rows, T* y) {
-  if constexpr (std::is_same_v<T, float>)
-    if (layer.bf16 != nullptr) return bf16_multiply(x, rows, layer.in, layer.bf16, layer.out, y);
   if (layer.out == 1)
     vector_kernels<T>().dot(x, size(layer.in), rows, layer.in, layer.weight, T(0), y, 1);
   else
-    dense<T>().multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out),
-                        kOverwrite);
+    layer.products->multiply(x, size(layer.in), rows, layer.in, layer.packed, layer.out, y, size(layer.out),
+                             kOverwrite);
 }
 
 /// y [n] = activation(y).

@@ -5,10 +5,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "acting/pace.h"
+#include "kernels/dense.h"
 #include "kernels/diffusion.h"
 #include "kernels/pointwise.h"
 
@@ -17,11 +17,11 @@ namespace r2pac {
 /// One layer's weights as inference wants them.
 template <class T>
 struct LayerWeights {
-  const T* packed = nullptr;            ///< from Dense::pack; unused where out == 1
-  const std::uint32_t* bf16 = nullptr;  ///< from bf16_pack, to be used instead; T = float only
-  const T* weight = nullptr;            ///< [in, out]
-  const T* bias = nullptr;              ///< [out]
-  const T* gain = nullptr;              ///< [out] of a layer normalisation beside the activation, or null
+  const Dense<T>* products = nullptr;  ///< which the layer takes, with `packed`; unused where out == 1
+  const T* packed = nullptr;           ///< from products->pack
+  const T* weight = nullptr;           ///< [in, out]
+  const T* bias = nullptr;             ///< [out]
+  const T* gain = nullptr;             ///< [out] of a layer normalisation beside the activation, or null
   const T* norm_bias = nullptr;
   T epsilon = T(kNormEpsilon);  ///< of that normalisation
   int in = 0, out = 0;

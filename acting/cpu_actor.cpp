@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <type_traits>
 #include <utility>
 
 #include "acting/denoiser.h"
 #include "engine/executor.h"
-#include "kernels/bf16.h"
 #include "kernels/isa.h"
 #include "kernels/memory.h"
 #include "kernels/surplus.h"
@@ -23,15 +21,7 @@ class CpuActor final : public Actor<T> {
  public:
   CpuActor(const ActorSpec<T>& spec, ThreadPool& pool, Precision precision)
       : spec_(spec), pool_(pool), precision_(precision) {
-    ActionWeights<T>& w = spec_.weights;
-    if constexpr (std::is_same_v<T, float>)
-      if (precision == Precision::bf16) {
-        round_between_hidden(w.flow.rest, 0);
-        for (auto* networks : {&w.means, &w.q_reward, &w.q_cost})
-          for (MlpWeights<float>& network : *networks) round_between_hidden(network, 1);
-        for (MlpWeights<float>* value : {&w.v_reward, &w.v_cost}) round_between_hidden(*value, 1);
-        CpuActor::renew_weights();
-      }
+    const ActionWeights<T>& w = spec_.weights;
     std::size_t scratch = std::max(flow_scratch(w.flow, spec_.candidates),
                                    2 * size(std::max(w.v_cost.width(), w.mean_width())));
     scratch = std::max(scratch, denoiser_scratch(w.denoiser, spec_.candidates));
@@ -69,32 +59,11 @@ class CpuActor final : public Actor<T> {
     pool_.run(choice_tasks_, scratch_pointers_);
   }
 
-  void renew_weights() override {
-    for (Rounded& layer : rounded_) bf16_pack(layer.weight, layer.in, layer.out, layer.packed.data());
-  }
-
   std::string description() const override {
     return std::string("CPU, ") + isa_name(current_isa()) + ", " + precision_name(precision_);
   }
 
  private:
-  /// The bf16 copy of one layer's weights.
-  struct Rounded {
-    const float* weight;
-    int in, out;
-    std::vector<std::uint32_t> packed;
-  };
-
-  /// Layers from `first` on but the last, which is the head, get copies in bf16, yet to be filled.
-  void round_between_hidden(MlpWeights<float>& mlp, std::size_t first) {
-    for (std::size_t i = first; i + 1 < mlp.layers.size(); ++i) {
-      LayerWeights<float>& layer = mlp.layers[i];
-      std::vector<std::uint32_t> packed(bf16_packed_size(layer.in, layer.out));
-      layer.bf16 = packed.data();  // which moving the vector leaves where it is
-      rounded_.push_back({layer.weight, layer.in, layer.out, std::move(packed)});
-    }
-  }
-
   /// V_c of one observation, and what its bound leaves beyond it.
   void find_surplus(std::size_t row, T* scratch) const {
     const std::size_t width = size(spec_.weights.flow.observation_dim);
@@ -195,7 +164,6 @@ class CpuActor final : public Actor<T> {
   ActorSpec<T> spec_;
   ThreadPool& pool_;
   Precision precision_;
-  std::vector<Rounded> rounded_;
   std::vector<Buffer<T>> scratch_;
   std::vector<std::byte*> scratch_pointers_;
   // What the tasks of one call work on; kept here so that a call allocates nothing.

@@ -9,8 +9,8 @@
 
 namespace r2pac {
 
-/// An actor on the pool's threads; the pool outlives it. With bf16 (T = float, has_bf16_products()) the
-/// products between hidden layers round their operands.
+/// An actor on the pool's threads; the pool outlives it. Its layers bring the products that they take;
+/// `precision` is what they were packed for.
 template <class T>
 std::unique_ptr<Actor<T>> cpu_actor(const ActorSpec<T>& spec, ThreadPool& pool, Precision precision);
 

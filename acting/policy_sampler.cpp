@@ -93,7 +93,7 @@ FlowWeights<T> Sampler<T>::flow_weights() {
     const int first_row = velocity.column(input);
     width = width_of(input);
     if (input == kState) width += width_of(kBudget);
-    const auto* pack = online.pack(first.weight, first_row, width, PackLayout::plain);
+    const auto* pack = online.pack(first, first_row, width, PackLayout::plain, device_->precision());
     return pack != nullptr ? pack->net(0)
                            : online.value(first.weight) + size(first_row) * size(flow.first_width);
   };
@@ -181,9 +181,10 @@ MlpWeights<T> Sampler<T>::weights(Parameters<T>& parameters, const std::string& 
     w.out = layer.out;
     w.weight = parameters.value(layer.weight, net);
     w.bias = parameters.value(layer.bias, net);
-    if (const auto* pack =
-            layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, PackLayout::plain) : nullptr)
+    if (const auto* pack = parameters.pack(layer, 0, layer.in, PackLayout::plain, device_->precision())) {
+      w.products = pack->products;
       w.packed = pack->net(net);
+    }
     if (i < mlp.norms.size()) {
       w.gain = parameters.value(mlp.norms[i].gain, net);
       w.norm_bias = parameters.value(mlp.norms[i].bias, net);

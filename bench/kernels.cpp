@@ -1,5 +1,4 @@
 #include "bench/suites.h"
-#include "kernels/bf16.h"
 #include "kernels/dense.h"
 #include "kernels/isa.h"
 #include "kernels/memory.h"
@@ -55,17 +54,6 @@ void bench_weight_gradient(const Dense<float>& dense, const char* name, int rows
                }));
 }
 
-/// y [rows, out] = x [rows, in] W, both rounded to bf16.
-void bench_bf16(int rows, int in, int out, const BenchTarget& target, const RowSink& sink) {
-  const Buffer<float> x = filled(size(rows) * size(in)), weight = filled(size(in) * size(out));
-  std::vector<std::uint32_t> packed(bf16_packed_size(in, out));
-  Buffer<float> y(size(rows) * size(out));
-  bf16_pack(weight.data(), in, out, packed.data());
-  const std::string shape = std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out);
-  sink(measure(product_row("forward, sampler bf16", shape, static_cast<double>(rows) * in * out), target,
-               [&] { bf16_multiply(x.data(), rows, in, packed.data(), out, y.data()); }));
-}
-
 BenchRow memory_row(const std::string& name, const std::string& shape, double bytes) {
   BenchRow row;
   row.name = name;
@@ -84,15 +72,17 @@ void bench_kernels([[maybe_unused]] const BenchTarget& target, const RowSink& si
   one_thread.device = bf16.device = cpu_device(1);
   one_thread.precision = Precision::fp32;
   bf16.precision = Precision::bf16;
-  for (const Dense<float>* dense : {&native_dense<float>(), &onednn_dense()}) {
-    bench_multiply(*dense, "forward", 64, 512, 512, false, one_thread, sink);
-    bench_multiply(*dense, "forward, sampler", 32, 512, 512, false, one_thread, sink);
-    bench_multiply(*dense, "forward, first layer", 64, 82, 512, false, one_thread, sink);
-    bench_multiply(*dense, "input gradient", 64, 512, 512, true, one_thread, sink);
-    bench_weight_gradient(*dense, "weight gradient", 1024, 512, 512, one_thread, sink);
-    bench_weight_gradient(*dense, "weight gradient, first layer", 1024, 82, 512, one_thread, sink);
-  }
-  if (has_bf16_products()) bench_bf16(32, 512, 512, bf16, sink);
+  const auto bench_products = [&](const Dense<float>& dense, const BenchTarget& peak) {
+    bench_multiply(dense, "forward", 64, 512, 512, false, peak, sink);
+    bench_multiply(dense, "forward, sampler", 32, 512, 512, false, peak, sink);
+    bench_multiply(dense, "forward, first layer", 64, 82, 512, false, peak, sink);
+    bench_multiply(dense, "input gradient", 64, 512, 512, true, peak, sink);
+    bench_weight_gradient(dense, "weight gradient", 1024, 512, 512, peak, sink);
+    bench_weight_gradient(dense, "weight gradient, first layer", 1024, 82, 512, peak, sink);
+  };
+  bench_products(native_dense<float>(), one_thread);
+  bench_products(onednn_dense(), one_thread);
+  if (has_bf16_products()) bench_products(bf16_dense(), bf16);
   const VectorKernels<float>& kernels = vector_kernels<float>();
   const Buffer<float> bias = filled(512);
   const Buffer<float> y = filled(1024 * 512), slope = filled(1024 * 512);

@@ -24,17 +24,12 @@ class CpuDevice final : public Device {
            (precision_ == Precision::fp32 ? "" : std::string(", ") + precision_name(precision_));
   }
   Memory& memory() override { return host_memory(); }
-  const Backend<float>& backend(float) const override { return cpu_backend<float>(); }
+  const Backend<float>& backend(float) const override { return cpu_backend<float>(precision_); }
   const Backend<double>& backend(double) const override { return cpu_backend<double>(); }
   Precision precision() const override { return precision_; }
   ThreadPool* pool() override { return &pool_; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>&) override {
     throw InvalidArgument("Device::record: the CPU replays groups of tasks");
-  }
-  void require_training() override {
-    if (precision_ != Precision::fp32)
-      throw Error(ExitCode::usage, "the CPU takes gradient steps in fp32; bf16 there is for acting",
-                  "--precision", "leave it out, or use --device cuda");
   }
   std::uint64_t check_interval() const override { return 1; }
 

@@ -66,15 +66,13 @@ class Device {
   virtual std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) = 0;
   /// Waits for all work given to the device.
   virtual void synchronize() {}
-  /// Throws Error(usage) if gradient steps cannot be taken in the device's precision.
-  virtual void require_training() {}
   /// Steps between two looks at results that the device has to be waited for.
   virtual std::uint64_t check_interval() const = 0;
 };
 
-/// The CPU with `threads` threads, in [1, 1024]. With bf16 it acts with products between hidden layers of
-/// operands rounded to bf16; it does not train. Throws InvalidArgument for the threads; Error: usage for
-/// tf32, device for bf16 without has_bf16_products().
+/// The CPU with `threads` threads, in [1, 1024]. With bf16 it rounds the operands of products between hidden
+/// layers; sums, weights, moments, losses, first and last layers are fp32. Throws InvalidArgument for the
+/// threads; Error: usage for tf32, device for bf16 without has_bf16_products().
 std::shared_ptr<Device> cpu_device(int threads, Precision precision = Precision::fp32);
 
 /// The device that --device names: auto, cpu, cuda, cuda:N or cuda-host. `threads` is for the CPU. Where auto

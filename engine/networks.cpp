@@ -29,7 +29,9 @@ Mlp add_mlp(Parameters<T>& parameters, const std::string& name, int nets, const 
     const int next = head ? kind.outputs : kind.hidden[i];
     const std::string layer = name + "." + std::to_string(i);
     mlp.layers.push_back(add_dense(parameters, layer, nets, width, next));
-    mlp.layers.back().head = head;
+    mlp.layers.back().place = head && !kind.features ? LayerPlace::head
+                              : i == 0               ? LayerPlace::input
+                                                     : LayerPlace::hidden;
     if (kind.layer_norm && !head)
       mlp.norms.push_back(
           add_norm(parameters, layer + ".norm", nets, next, kind.norm_first ? kFlaxEpsilon : kNormEpsilon));

@@ -28,6 +28,7 @@ struct Network {
   std::string name;             ///< part of the file formats: NAME.LAYER.weight
   std::vector<Columns> inputs;  ///< in the order of the first layer's rows
   int outputs = 1;
+  bool features = false;  ///< its outputs are a hidden layer, which other networks read
   int count = 1;
   std::vector<int> hidden;  ///< widths of the hidden layers
   Activation activation = Activation::gelu_erf;

@@ -26,7 +26,7 @@ DenseWeights<T> weights_of(const Parameters<T>& parameters, const DenseLayer& la
           pack != nullptr ? pack->net_size : 0,
           layer.in,
           layer.out,
-          layer.head};
+          layer.place};
 }
 
 /// What an application learns, and whether it passes a gradient on to its argument x.
@@ -88,7 +88,7 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
     const bool add = !tape.first_contribution(x);
     const int first_row = x->gradient_begin, wanted = x->gradient_end - x->gradient_begin;
     const auto* pack =
-        layer.out > 1 ? parameters.pack(layer.weight, first_row, wanted, PackLayout::transposed) : nullptr;
+        parameters.pack(layer, first_row, wanted, PackLayout::transposed, tape.device().precision());
     tape.rows("dense backward", rows, {d_sum, d_x}, {d_x}, [=, &backend, &parameters](const Slice& slice) {
       backend.dense_input_gradient(
           {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
@@ -110,10 +110,10 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
         backend.dense_weight_gradient(
             {some(x->whole()), some(d_sum->whole()), parameters.gradient(layer.weight, layer.first + first),
              parameters.entry(layer.weight).net_size(), parameters.gradient(layer.bias, layer.first + first),
-             parameters.entry(layer.bias).net_size(), layer.head, add_weights},
+             parameters.entry(layer.bias).net_size(), layer.place, add_weights},
             scratch);
       },
-      backend.weight_gradient_scratch(rows, layer.in, layer.out));
+      backend.weight_gradient_scratch(rows, layer.in, layer.out, layer.place));
 }
 
 }  // namespace
@@ -133,7 +133,7 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
   const Tensor<T> slope = wants && activation != Activation::identity
                               ? tape.value("slope", {y->gradient_nets, y->gradient_rows, layer.out})
                               : nullptr;
-  const auto* pack = layer.out > 1 ? parameters.pack(layer.weight, 0, layer.in, PackLayout::plain) : nullptr;
+  const auto* pack = parameters.pack(layer, 0, layer.in, PackLayout::plain, tape.device().precision());
   std::vector<Tensor<T>> writes = {y};
   if (slope != nullptr) writes.push_back(slope);
   const Backend<T>& backend = tape.backend();

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/philox.h"
-#include "kernels/dense.h"
 
 namespace r2pac {
 
@@ -61,21 +60,25 @@ int Parameters<T>::find(const std::string& name) const {
 }
 
 template <class T>
-auto Parameters<T>::pack(int index, int first_row, int row_count, PackLayout layout) -> const Pack* {
-  if (device_->whole_batches()) return nullptr;
+auto Parameters<T>::pack(const DenseLayer& layer, int first_row, int row_count, PackLayout layout,
+                         Precision precision) -> const Pack* {
+  if (device_->whole_batches() || layer.out == 1) return nullptr;
+  const int index = layer.weight;
+  const Dense<T>& products = dense<T>(precision, layer.place);
   const bool transposed = layout == PackLayout::transposed;
   for (const auto& pack : packs_)
-    if (pack->entry == index && pack->first_row == first_row && pack->row_count == row_count &&
-        pack->transposed == transposed)
+    if (pack->products == &products && pack->entry == index && pack->first_row == first_row &&
+        pack->row_count == row_count && pack->transposed == transposed)
       return pack.get();
   auto pack = std::make_unique<Pack>();
   const Shape shape = entry(index).shape;
+  pack->products = &products;
   pack->entry = index;
   pack->first_row = first_row;
   pack->row_count = row_count;
   pack->transposed = transposed;
   const int depth = transposed ? shape.cols : row_count, cols = transposed ? row_count : shape.cols;
-  pack->net_size = (dense<T>().packed_size(depth, cols) + 15) / 16 * 16;
+  pack->net_size = (products.packed_size(depth, cols) + 15) / 16 * 16;
   pack->memory = Buffer<T>(pack->net_size * static_cast<std::size_t>(shape.nets));
   packs_.push_back(std::move(pack));
   for (int net = 0; net < shape.nets; ++net) repack(index, net);
@@ -90,8 +93,8 @@ void Parameters<T>::repack(int index, int net) const {
     const int depth = pack->transposed ? stride : pack->row_count,
               cols = pack->transposed ? pack->row_count : stride;
     const T* weight = value(index, net) + static_cast<std::ptrdiff_t>(pack->first_row) * stride;
-    dense<T>().pack(weight, depth, cols, stride, pack->transposed,
-                    pack->memory.data() + static_cast<std::size_t>(net) * pack->net_size);
+    pack->products->pack(weight, depth, cols, stride, pack->transposed,
+                         pack->memory.data() + static_cast<std::size_t>(net) * pack->net_size);
   }
 }
 

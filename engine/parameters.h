@@ -7,6 +7,7 @@
 
 #include "engine/device.h"
 #include "engine/tensor.h"
+#include "kernels/dense.h"
 
 namespace r2pac {
 
@@ -22,6 +23,15 @@ enum class Initializer {
 /// Of a packed weight: W, or its transpose for gradients of inputs.
 enum class PackLayout { plain, transposed };
 
+/// One dense layer of an ensemble: y = x W + b with W [nets, in, out] and b [nets, 1, out], which are nets
+/// first .. first + nets of their entries.
+struct DenseLayer {
+  int weight = 0, bias = 0;  ///< entries of the parameters
+  int nets = 1, in = 0, out = 0;
+  int first = 0;
+  LayerPlace place = LayerPlace::input;
+};
+
 template <class T>
 class Parameters {
  public:
@@ -34,9 +44,10 @@ class Parameters {
     std::size_t trained_offset = 0;  ///< of net 0 among the gradients, and in each moment's arena
     std::size_t net_size() const { return shape.size() / static_cast<std::size_t>(shape.nets); }
   };
-  /// A weight matrix (or some of its rows, transposed) in the layout that products want; derived data,
+  /// A weight matrix (or some of its rows, transposed) in the layout that `products` want; derived data,
   /// renewed whenever its entry changes.
   struct Pack {
+    const Dense<T>* products = nullptr;
     int entry = 0, first_row = 0, row_count = 0;
     bool transposed = false;
     std::size_t net_size = 0;
@@ -81,9 +92,10 @@ class Parameters {
   const Buffer<T>& first_moments() const { return first_moments_; }
   const Buffer<T>& second_moments() const { return second_moments_; }
 
-  /// The pack of rows first_row .. first_row + row_count of a weight, made on first demand; null on a device
-  /// that wants none.
-  const Pack* pack(int index, int first_row, int row_count, PackLayout layout);
+  /// The pack of rows first_row .. first_row + row_count of a layer's weight, for products in that precision,
+  /// made on first demand; null on a device that wants none, and for a layer of one output.
+  const Pack* pack(const DenseLayer& layer, int first_row, int row_count, PackLayout layout,
+                   Precision precision);
   /// Renews the packs of one entry's net from its values.
   void repack(int index, int net) const;
   /// Renews all packs: after values were loaded or set.
@@ -103,15 +115,6 @@ class Parameters {
   Device* device_ = nullptr;
   mutable std::uint64_t version_ = 0;
   Buffer<T> values_, gradients_, first_moments_, second_moments_;
-};
-
-/// One dense layer of an ensemble: y = x W + b with W [nets, in, out] and b [nets, 1, out], which are nets
-/// first .. first + nets of their entries.
-struct DenseLayer {
-  int weight = 0, bias = 0;  ///< entries of the parameters
-  int nets = 1, in = 0, out = 0;
-  int first = 0;
-  bool head = false;  ///< the last layer of a network, always computed in fp32 at least
 };
 
 /// Gain and offset of a layer normalisation.

@@ -14,6 +14,8 @@ constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 template <class T>
 class CpuBackend final : public Backend<T> {
  public:
+  explicit CpuBackend(Precision precision) : precision_(precision) {}
+
   void rows(const RowOperation<T>& operation, int rows) const override { run_rows(operation, rows); }
 
   /// Heads of one output by a dot product.
@@ -31,8 +33,9 @@ class CpuBackend final : public Backend<T> {
           kernels_.bias_activation(y.net(k), 1, x.rows, 1, &zero, call.activation, slope, 1);
         continue;
       }
-      r2pac::dense<T>().multiply(x.net(k), size(x.cols), x.rows, w.in, w.packed + size(k) * w.packed_stride,
-                                 w.out, y.net(k), size(y.cols), false);
+      r2pac::dense<T>(precision_, w.place)
+          .multiply(x.net(k), size(x.cols), x.rows, w.in, w.packed + size(k) * w.packed_stride, w.out,
+                    y.net(k), size(y.cols), false);
       kernels_.bias_activation(y.net(k), size(y.cols), x.rows, w.out, bias, call.activation, slope,
                                size(y.cols));
     }
@@ -47,22 +50,23 @@ class CpuBackend final : public Backend<T> {
         kernels_.outer(from.net(k), 1, from.rows, to.cols,
                        w.weight + size(k) * w.weight_stride + call.first_row, to.net(k), size(to.cols), add);
       else
-        r2pac::dense<T>().multiply(from.net(k), size(from.cols), from.rows, w.out,
-                                   w.packed + size(k) * w.packed_stride, to.cols, to.net(k), size(to.cols),
-                                   add);
+        r2pac::dense<T>(precision_, w.place)
+            .multiply(from.net(k), size(from.cols), from.rows, w.out, w.packed + size(k) * w.packed_stride,
+                      to.cols, to.net(k), size(to.cols), add);
     }
   }
 
   void dense_weight_gradient(const DenseWeightGradient<T>& call, std::byte* scratch) const override {
     const View<T>&x = call.x, &d_y = call.d_y;
     for (int k = 0; k < d_y.nets; ++k)
-      r2pac::dense<T>().weight_gradient(x.net(k), size(x.cols), d_y.net(k), size(d_y.cols), d_y.rows, x.cols,
-                                        d_y.cols, call.d_weight + size(k) * call.weight_stride,
-                                        call.d_bias + size(k) * call.bias_stride,
-                                        reinterpret_cast<T*>(scratch), call.accumulate);
+      r2pac::dense<T>(precision_, call.place)
+          .weight_gradient(x.net(k), size(x.cols), d_y.net(k), size(d_y.cols), d_y.rows, x.cols, d_y.cols,
+                           call.d_weight + size(k) * call.weight_stride,
+                           call.d_bias + size(k) * call.bias_stride, reinterpret_cast<T*>(scratch),
+                           call.accumulate);
   }
-  std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
-    return r2pac::dense<T>().weight_gradient_scratch(rows, in, out) * sizeof(T);
+  std::size_t weight_gradient_scratch(int rows, int in, int out, LayerPlace place) const override {
+    return r2pac::dense<T>(precision_, place).weight_gradient_scratch(rows, in, out) * sizeof(T);
   }
 
   /// As rows of kZeros values, for the vector kernel wants a bias.
@@ -140,17 +144,18 @@ class CpuBackend final : public Backend<T> {
   }
 
  private:
+  const Precision precision_;
   const VectorKernels<T>& kernels_ = vector_kernels<T>();
 };
 
 }  // namespace
 
 template <class T>
-const Backend<T>& cpu_backend() {
-  static const CpuBackend<T> backend;
-  return backend;
+const Backend<T>& cpu_backend(Precision precision) {
+  static const CpuBackend<T> as_stored(Precision::fp32), rounding(Precision::bf16);
+  return precision == Precision::bf16 ? rounding : as_stored;
 }
-template const Backend<float>& cpu_backend();
-template const Backend<double>& cpu_backend();
+template const Backend<float>& cpu_backend(Precision);
+template const Backend<double>& cpu_backend(Precision);
 
 }  // namespace r2pac

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/pointwise.h"
+#include "kernels/precision.h"
 #include "kernels/row_operations.h"
 #include "kernels/update.h"
 
@@ -20,10 +21,11 @@ struct DenseWeights {
   std::size_t weight_stride = 0;
   const T* bias = nullptr;
   std::size_t bias_stride = 0;
-  const T* packed = nullptr;  ///< in the layout of Dense::pack, for devices that want packs; null for out = 1
+  const T* packed =
+      nullptr;  ///< from Dense::pack of the place's products, for devices that want packs; null for out = 1
   std::size_t packed_stride = 0;
   int in = 0, out = 0;
-  bool head = false;  ///< the last layer of a network: fp32 whatever the device's precision
+  LayerPlace place = LayerPlace::input;
 };
 
 /// y [K, B, out] = activation(x W + b), x [1 or K, B, in]. slope (data may be null): the activation's slope.
@@ -55,7 +57,7 @@ struct DenseWeightGradient {
   std::size_t weight_stride;
   T* d_bias;
   std::size_t bias_stride;
-  bool head = false;  ///< as in DenseWeights
+  LayerPlace place = LayerPlace::input;
   bool accumulate = false;
 };
 
@@ -102,7 +104,7 @@ class Backend {
   virtual void dense_input_gradient(const DenseInputGradient<T>& call) const = 0;
   /// scratch: weight_gradient_scratch bytes.
   virtual void dense_weight_gradient(const DenseWeightGradient<T>& call, std::byte* scratch) const = 0;
-  virtual std::size_t weight_gradient_scratch(int rows, int in, int out) const = 0;
+  virtual std::size_t weight_gradient_scratch(int rows, int in, int out, LayerPlace place) const = 0;
   /// y = activation(x), all of one shape. slope (data may be null; may have fewer members and rows): its
   /// slope.
   virtual void activate(const View<T>& x, Activation activation, const View<T>& y,
@@ -140,8 +142,8 @@ class Backend {
                            const std::vector<const T*>& losses) const = 0;
 };
 
-/// The CPU's.
+/// The CPU's. In bf16 (T = float, has_bf16_products()) products between hidden layers round their operands.
 template <class T>
-const Backend<T>& cpu_backend();
+const Backend<T>& cpu_backend(Precision precision = Precision::fp32);
 
 }  // namespace r2pac

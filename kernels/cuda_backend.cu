@@ -24,7 +24,7 @@ void CudaBackend::dense(const DenseForward<float>& call) const {
   constexpr bool kOverwrite = false;  // `accumulate` of the product
   if (w.out == 1) return queue_.launch(1, [&](const Stream& stream) { head(call, stream.get()); });
   multiply(queue_, operand(call.x), {w.weight, w.out, w.weight_stride}, call.y.rows, w.in, w.out, call.y.data,
-           call.y.net_stride, call.y.nets, kOverwrite, w.head);
+           call.y.net_stride, call.y.nets, kOverwrite, w.place == LayerPlace::head);
   queue_.launch(1, [&](const Stream& stream) {
     bias_activation(call.y, w.bias, w.bias_stride, call.activation, call.slope, stream.get());
   });
@@ -39,10 +39,10 @@ void CudaBackend::dense_input_gradient(const DenseInputGradient<float>& call) co
   const Matrix weight = transposed({rows, w.out, w.weight_stride});
   if (to.nets == from.nets)
     return multiply(queue_, operand(from), weight, from.rows, w.out, to.cols, to.data, to.net_stride, to.nets,
-                    call.accumulate, w.head);
+                    call.accumulate, w.place == LayerPlace::head);
   for (int k = 0; k < from.nets; ++k)  // members that share their input add up
     multiply(queue_, {from.net(k), from.cols, 0}, transposed({rows + k * w.weight_stride, w.out, 0}),
-             from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0, w.head);
+             from.rows, w.out, to.cols, to.data, 0, 1, call.accumulate || k > 0, w.place == LayerPlace::head);
 }
 
 void CudaBackend::dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte*) const {
@@ -63,7 +63,7 @@ void CudaBackend::dense_weight_gradient(const DenseWeightGradient<float>& call, 
     return queue_.add(weight);
   }
   multiply(queue_, transposed(operand(x)), operand(d_y), x.cols, d_y.rows, d_y.cols, call.d_weight,
-           call.weight_stride, d_y.nets, call.accumulate, call.head);
+           call.weight_stride, d_y.nets, call.accumulate, call.place == LayerPlace::head);
 }
 
 void CudaBackend::activate(const View<float>& x, Activation activation, const View<float>& y,

@@ -15,7 +15,7 @@ class CudaBackend final : public Backend<float> {
   void dense(const DenseForward<float>& call) const override;
   void dense_input_gradient(const DenseInputGradient<float>& call) const override;
   void dense_weight_gradient(const DenseWeightGradient<float>& call, std::byte* scratch) const override;
-  std::size_t weight_gradient_scratch(int, int, int) const override { return 0; }
+  std::size_t weight_gradient_scratch(int, int, int, LayerPlace) const override { return 0; }
   void activate(const View<float>& x, Activation activation, const View<float>& y,
                 const View<float>& slope) const override;
   void scale(const View<float>& factor, const View<float>& target) const override;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "kernels/bf16.h"
 #include "kernels/vector_kernels.h"
 
 namespace r2pac {
@@ -38,6 +39,28 @@ class NativeDense final : public Dense<T> {
   const VectorKernels<T>& kernels_ = vector_kernels<T>();
 };
 
+class Bf16Dense final : public Dense<float> {
+ public:
+  std::string name() const override { return "native-bf16"; }
+  std::size_t packed_size(int depth, int cols) const override { return bf16_packed_size(depth, cols); }
+  void pack(const float* weight, int depth, int cols, int stride, bool transposed,
+            float* packed) const override {
+    bf16_pack(weight, depth, cols, stride, transposed, packed);
+  }
+  void multiply(const float* x, std::size_t x_stride, int rows, int depth, const float* packed, int cols,
+                float* y, std::size_t y_stride, bool accumulate) const override {
+    bf16_multiply(x, x_stride, rows, depth, packed, cols, y, y_stride, accumulate);
+  }
+  void weight_gradient(const float* x, std::size_t x_stride, const float* d_y, std::size_t y_stride, int rows,
+                       int in, int out, float* d_weight, float* d_bias, float* scratch,
+                       bool accumulate) const override {
+    bf16_weight_gradient(x, x_stride, d_y, y_stride, rows, in, out, d_weight, d_bias, scratch, accumulate);
+  }
+  std::size_t weight_gradient_scratch(int rows, int in, int out) const override {
+    return bf16_weight_gradient_scratch(rows, in, out);
+  }
+};
+
 bool onednn_wanted() {
   const char* choice = std::getenv("R2PAC_GEMM");
   if (choice == nullptr || std::string(choice) == "native") return false;
@@ -54,6 +77,11 @@ const Dense<T>& native_dense() {
   return native;
 }
 
+const Dense<float>& bf16_dense() {
+  static const Bf16Dense rounded;
+  return rounded;
+}
+
 template <class T>
 const Dense<T>& dense() {
   static const bool onednn = onednn_wanted();
@@ -62,9 +90,18 @@ const Dense<T>& dense() {
   return native_dense<T>();
 }
 
+template <class T>
+const Dense<T>& dense(Precision precision, LayerPlace place) {
+  if constexpr (std::is_same_v<T, float>)
+    if (precision == Precision::bf16 && place == LayerPlace::hidden) return bf16_dense();
+  return dense<T>();
+}
+
 template const Dense<float>& native_dense();
 template const Dense<double>& native_dense();
 template const Dense<float>& dense();
 template const Dense<double>& dense();
+template const Dense<float>& dense(Precision, LayerPlace);
+template const Dense<double>& dense(Precision, LayerPlace);
 
 }  // namespace r2pac

@@ -1,4 +1,4 @@
-// The matrix products of dense layers, by our own kernels or by oneDNN.
+// The matrix products of dense layers, by our own kernels, in fp32 or bf16, or by oneDNN.
 //
 // Ours are the default: they allocate nothing, their results do not depend on how rows are grouped, and
 // they are as fast on AVX2 as on AVX-512. oneDNN is a second implementation to check and to measure
@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <string>
+
+#include "kernels/precision.h"
 
 namespace r2pac {
 
@@ -35,6 +37,14 @@ class Dense {
 /// The implementation in use. Throws Error(settings) if R2PAC_GEMM names none.
 template <class T>
 const Dense<T>& dense();
+
+/// What a layer takes that stands there, on a CPU of that precision: in bf16 the products between hidden
+/// layers are bf16_dense's, all others are those above.
+template <class T>
+const Dense<T>& dense(Precision precision, LayerPlace place);
+
+/// Products of operands that are rounded to bf16 (kernels/bf16.h); to be used only where has_bf16_products().
+const Dense<float>& bf16_dense();
 
 /// Our own kernels, whatever the environment says.
 template <class T>

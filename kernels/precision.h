@@ -1,4 +1,4 @@
-// How matrix products are computed on a device that offers a choice.
+// How matrix products are computed on a device that offers a choice, and which of them.
 #pragma once
 
 namespace r2pac {
@@ -8,6 +8,13 @@ enum class Precision {
   fp32,  ///< as stored
   tf32,  ///< rounded to 10 bits of mantissa
   bf16,  ///< rounded to 7 bits of mantissa
+};
+
+/// Where a layer stands in its network, which decides what of its products is rounded.
+enum class LayerPlace {
+  input,   ///< it reads data: fp32 on a CPU
+  hidden,  ///< it leads from one hidden layer to the next
+  head,    ///< it is the last: fp32 whatever the device's precision
 };
 
 /// "fp32", "tf32" or "bf16", as --precision spells it.

@@ -11,8 +11,15 @@ namespace {
 }  // namespace
 
 std::size_t bf16_packed_size(int, int) { refuse(); }
-void bf16_pack(const float*, int, int, std::uint32_t*) { refuse(); }
-void bf16_multiply(const float*, int, int, const std::uint32_t*, int, float*) { refuse(); }
+void bf16_pack(const float*, int, int, int, bool, float*) { refuse(); }
+void bf16_multiply(const float*, std::size_t, int, int, const float*, int, float*, std::size_t, bool) {
+  refuse();
+}
+void bf16_weight_gradient(const float*, std::size_t, const float*, std::size_t, int, int, int, float*, float*,
+                          float*, bool) {
+  refuse();
+}
+std::size_t bf16_weight_gradient_scratch(int, int, int) { refuse(); }
 float bf16_multiply_add(long) { refuse(); }
 
 }  // namespace r2pac

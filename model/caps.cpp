@@ -77,10 +77,12 @@ Method<T> caps_method(const Settings& settings, Dimensions dimensions, const Dat
   trunk.inputs = {{"observation", dimensions.observation}};
   trunk.hidden = settings.resolved_actor_hidden();
   trunk.outputs = trunk.hidden.back();
+  trunk.features = true;
   trunk.hidden.pop_back();
   trunk.activation = settings.activation;
   trunk.cosine_steps = kActorRateSteps;
   Network heads = trunk;
+  heads.features = false;
   heads.name = kActor.mean;
   heads.inputs = {{"features", trunk.outputs}};
   heads.hidden.clear();

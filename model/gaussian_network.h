@@ -35,11 +35,13 @@ inline void declare_gaussian_network(const Settings& settings, const GaussianNet
   trunk.name = names.trunk;
   trunk.inputs = inputs;
   trunk.outputs = hidden.back();
+  trunk.features = true;
   hidden.pop_back();
   trunk.hidden = hidden;
   trunk.activation = settings.activation;
   trunk.rate = rate;
   Network head = trunk;
+  head.features = false;
   head.inputs = {{"features", trunk.outputs}};
   head.outputs = outputs;
   head.hidden.clear();

@@ -36,6 +36,7 @@ MlpWeights<T> cpu_mlp(Arena<T>& arena, const Net& net, Activation activation, st
     layer.out = net.widths[l + 1];
     layer.weight = arena.keep({net.weight[l].begin(), net.weight[l].end()});
     layer.bias = arena.keep({net.bias[l].begin(), net.bias[l].end()});
+    layer.products = &native_dense<T>();
     layer.packed = arena.pack(layer.weight, layer.in, layer.out);
     mlp.layers.push_back(layer);
   }

@@ -321,7 +321,8 @@ TEST_CASE("layers, their gradients and normalisation") {
                                         d_bias.data,
                                         d_bias.net_stride};
       return [&backend, call, size] {
-        std::vector<std::byte> scratch(backend.weight_gradient_scratch(size.rows, size.in, size.out));
+        std::vector<std::byte> scratch(
+            backend.weight_gradient_scratch(size.rows, size.in, size.out, LayerPlace::input));
         backend.dense_weight_gradient(call, scratch.data());
       };
     });

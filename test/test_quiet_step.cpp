@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "acting/policy_sampler.h"
+#include "cpu_precisions.h"
 #include "on_cpu.h"
 #include "quiet.h"
 #include "small_method.h"
@@ -13,11 +14,11 @@ namespace {
 
 /// A step of a stage, wide enough for every kernel and with a short last tile.
 struct Bench : MethodStep<float> {
-  Bench(const std::string& stage, int threads, bool norm = false)
-      : MethodStep(wide(norm), stage, cpu_device(threads)) {}
+  Bench(const std::string& stage, int threads, bool norm = false, Precision precision = Precision::fp32)
+      : MethodStep(wide(norm), stage, cpu_device(threads, precision)) {}
   static Settings wide(bool norm) {
     Settings settings;
-    settings.hidden = {40, 33};
+    settings.hidden = {40, 33, 37};
     settings.batch = 200;
     settings.label_dim = 4;
     settings.layer_norm = norm;
@@ -70,14 +71,15 @@ TEST_CASE("a step allocates nothing, not even the first time it is replayed") {
   if (kSanitized) return;
   for (const char* const kind : kStages)
     for (const int threads : {1, 2})
-      for (const bool norm : {false, true}) {
-        Bench bench(kind, threads, norm);
-        INFO("stage " << kind << ", threads " << threads);
-        CHECK(allocations_of([&] {
-                for (int i = 0; i < 5; ++i) bench.step->run();
-              }) == 0);
-        CHECK(bench.progress().step == 5);
-      }
+      for (const bool norm : {false, true})
+        for (const Precision precision : cpu_precisions()) {
+          Bench bench(kind, threads, norm, precision);
+          INFO("stage " << kind << ", threads " << threads << ", " << precision_name(precision));
+          CHECK(allocations_of([&] {
+                  for (int i = 0; i < 5; ++i) bench.step->run();
+                }) == 0);
+          CHECK(bench.progress().step == 5);
+        }
 }
 
 TEST_CASE("a sampler allocates nothing after its first answer of a size") {
@@ -100,13 +102,14 @@ TEST_CASE("on one thread neither a step nor an answer makes a system call") {
     return;
   }
   REQUIRE(control == SIGSYS);  // the fence holds
-  for (const char* const kind : kStages) {
-    Bench bench(kind, 1);
-    bench.step->run();
-    CHECK(fenced([&] {
-            for (int i = 0; i < 3; ++i) bench.step->run();
-          }) == 0);
-  }
+  for (const char* const kind : kStages)
+    for (const Precision precision : cpu_precisions()) {
+      Bench bench(kind, 1, false, precision);
+      bench.step->run();
+      CHECK(fenced([&] {
+              for (int i = 0; i < 3; ++i) bench.step->run();
+            }) == 0);
+    }
   Decisions actor(3, 1);
   actor.act();
   CHECK(fenced([&] { actor.act(); }) == 0);

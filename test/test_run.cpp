@@ -9,6 +9,7 @@
 #include "allowed_settings.h"
 #include "base/error.h"
 #include "base/philox.h"
+#include "cpu_precisions.h"
 #include "data/dsrl.h"
 #include "on_cpu.h"
 #include "policy/policy.h"
@@ -123,21 +124,26 @@ std::string error_of(const RunOptions& options, ExitCode code) {
 
 TEST_CASE("a run that is stopped and resumed ends in the same bytes as one that is not") {
   const Fixture fixture;
-  for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {
-    const std::string base = schedule == Schedule::joint ? "joint" : "sequential";
-    REQUIRE(run(fixture.options(base, schedule)) == RunEnd::finished);
-    const std::uint64_t total = schedule == Schedule::joint ? 24 : 44;
-    for (const std::uint64_t first :
-         {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{8}, std::uint64_t{20}, total - 1}) {
-      RunOptions options = fixture.options(base + std::to_string(first), schedule);
-      REQUIRE(run(options, first) == RunEnd::stopped);
-      options.device = cpu_device(2);  // the rest on another number of threads, in two further parts
-      REQUIRE(run(options, first + 2) == (first + 2 < total ? RunEnd::stopped : RunEnd::finished));
-      options.device = cpu_device(4);
-      REQUIRE(run(options) == RunEnd::finished);
-      require_same_run(fixture.out(base), options.folder);
+  for (const Precision precision : cpu_precisions())
+    for (const Schedule schedule : {Schedule::joint, Schedule::sequential}) {
+      const std::string base =
+          std::string(schedule == Schedule::joint ? "joint-" : "sequential-") + precision_name(precision);
+      RunOptions whole = fixture.options(base, schedule);
+      whole.device = cpu_device(1, precision);
+      REQUIRE(run(whole) == RunEnd::finished);
+      const std::uint64_t total = schedule == Schedule::joint ? 24 : 44;
+      for (const std::uint64_t first :
+           {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{8}, std::uint64_t{20}, total - 1}) {
+        RunOptions options = fixture.options(base + std::to_string(first), schedule);
+        options.device = whole.device;
+        REQUIRE(run(options, first) == RunEnd::stopped);
+        options.device = cpu_device(2, precision);  // the rest on other threads, in two further parts
+        REQUIRE(run(options, first + 2) == (first + 2 < total ? RunEnd::stopped : RunEnd::finished));
+        options.device = cpu_device(4, precision);
+        REQUIRE(run(options) == RunEnd::finished);
+        require_same_run(whole.folder, options.folder);
+      }
     }
-  }
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include "acting/policy_sampler.h"
 #include "allowed_settings.h"
 #include "base/error.h"
+#include "cpu_precisions.h"
 #include "cuda_host/round.h"
 #include "entry_values.h"
 #include "guarded.h"
@@ -143,12 +144,6 @@ struct Plain {
   }
 };
 
-/// Those that the CPU acts in on this machine.
-std::vector<Precision> precisions() {
-  if (has_bf16_products()) return {Precision::fp32, Precision::bf16};
-  return {Precision::fp32};
-}
-
 }  // namespace
 
 TEST_CASE("an answer has the same bits alone, in company, in any slot, on any number of threads") {
@@ -166,7 +161,7 @@ TEST_CASE("an answer has the same bits alone, in company, in any slot, on any nu
       .score(observations, std::span(noise).first(n * kChunk), {}, {}, {}, v_cost);
   std::sort(v_cost.begin(), v_cost.end());
   const double median = static_cast<double>(v_cost[n / 2]);
-  for (const Precision precision : precisions())
+  for (const Precision precision : cpu_precisions())
     for (const int candidates : {1, 5, 16})
       for (const int label : {int{kLabelNull}, int{kLabelGood}})
         for (const double guidance : {1.0, 2.0}) {

@@ -2,8 +2,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "base/philox.h"
 #include "allowed_settings.h"
+#include "base/philox.h"
+#include "cpu_precisions.h"
 #include "entry_values.h"
 #include "on_cpu.h"
 #include "small_method.h"
@@ -30,8 +31,9 @@ double total(const std::vector<std::pair<std::string, double>>& losses) {
 }
 
 template <class T>
-std::vector<T> values_after(const Settings& settings, const std::string& stage, int threads, int steps) {
-  MethodStep<T> trial(settings, stage, cpu_device(threads));
+std::vector<T> values_after(const Settings& settings, const std::string& stage, int threads, int steps,
+                            Precision precision = Precision::fp32) {
+  MethodStep<T> trial(settings, stage, cpu_device(threads, precision));
   for (int i = 0; i < steps; ++i) trial.step->run();
   const Parameters<T>&online = trial.nets.online, &follower = trial.nets.follower;
   std::vector<T> values(online.size() + follower.size());
@@ -105,11 +107,53 @@ TEST_CASE("the complete loss has the gradient that finite differences find") {
 }
 
 TEST_CASE("a step has the same bits for any number of threads") {
-  for (const char* const kind : kStages) {
+  for (const Precision precision : cpu_precisions())
+    for (const char* const kind : kStages) {
+      INFO(kind << " in " << precision_name(precision));
+      Settings settings = small_settings();
+      settings.hidden = {24, 17, 19};
+      settings.batch = 200;
+      const std::vector<float> one = values_after<float>(settings, kind, 1, 5, precision);
+      CHECK(one != values_after<float>(settings, kind, 1, 4, precision));
+      for (const int threads : {2, 4})
+        CHECK(one == values_after<float>(settings, kind, threads, 5, precision));
+    }
+}
+
+TEST_CASE("in bf16 a step's losses and gradients are off by the rounding of operands") {
+  if (!has_bf16_products()) return;
+  for (const bool norm : {false, true}) {
     Settings settings = small_settings();
-    settings.batch = 200;
-    const std::vector<float> one = values_after<float>(settings, kind, 1, 5);
-    CHECK(one != values_after<float>(settings, kind, 1, 4));
-    for (const int threads : {2, 4}) CHECK(one == values_after<float>(settings, kind, threads, 5));
+    settings.hidden = {64, 64, 64, 64};
+    settings.batch = 256;
+    settings.layer_norm = norm;
+    MethodStep<double> exact(settings, "joint", on_cpu(), {.update = false});
+    MethodStep<float> rounding(settings, "joint", cpu_device(1, Precision::bf16), {.update = false});
+    exact.step->run();
+    rounding.step->run();
+    const auto expected = exact.step->losses(), actual = rounding.step->losses();
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      INFO(expected[i].first);
+      CHECK(actual[i].second == Approx(expected[i].second).epsilon(0.01));
+    }
+    std::size_t other = 0;
+    for (const auto& entry : exact.nets.online.entries()) {
+      std::vector<double> wanted(entry.shape.size());
+      std::vector<float> had(entry.shape.size());
+      exact.nets.online.gradients().copy_out(wanted.data(), wanted.size(), entry.trained_offset);
+      rounding.nets.online.gradients().copy_out(had.data(), had.size(), entry.trained_offset);
+      double error = 0, size = 0;
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const double d = static_cast<double>(had[i]) - wanted[i];
+        error += d * d;
+        size += wanted[i] * wanted[i];
+      }
+      INFO(entry.name << ": " << std::sqrt(error / size));
+      // Each of up to three products on the way rounds two operands by at most 2^-9 of them; in sums of many
+      // terms that is less. In fp32 the gradients are off by 1e-6.
+      CHECK(error < 0.02 * 0.02 * size);
+      other += error > 1e-4 * 1e-4 * size;
+    }
+    CHECK(other > exact.nets.online.entries().size() / 2);  // it was bf16 indeed
   }
 }

@@ -338,7 +338,6 @@ class Run {
 }  // namespace
 
 RunEnd run_training(const RunOptions& options, const RunCallbacks& callbacks) {
-  options.device->require_training();  // before a folder is made
   Run run(options, callbacks);
   try {
     return run.train();

@@ -14,7 +14,6 @@ template <class T>
 Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs,
               std::shared_ptr<Device> device, const StepOptions& options)
     : device_(std::move(device)) {
-  device_->require_training();
   Tape<T> tape(device_);
   Recorder<T> recorder(tape, inputs);
   std::optional<Optimizer<T>> optimizer;
