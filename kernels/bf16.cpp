@@ -16,10 +16,11 @@ typedef std::uint32_t Pair __attribute__((may_alias));
 constexpr int kLanes = 16;       ///< pairs, and sums, of a register
 constexpr int kPanel = 32;       ///< columns of a strip, in two registers of sums
 constexpr int kRows = 8;         ///< rows of a block: 16 registers of sums hide the latency of two units
-constexpr int kRowBlock = 32;    ///< rows that are rounded together: those of one observation's candidates
-constexpr int kPairBlock = 256;  ///< pairs of them: with a strip of weights they fill the first-level cache
-/// Rows of a chunk of the weight gradient, and columns of its result at a time: as in vector_gemm.h.
-constexpr int kChunk = 1024, kBlockColumns = 128;
+constexpr int kRowBlock = 64;    ///< rows that are rounded together: those of a tile
+constexpr int kPairBlock = 256;  ///< pairs of them
+/// Rows of a chunk of the weight gradient, and columns of its result at a time: both operands, packed, stay
+/// in the second-level cache.
+constexpr int kChunk = 256, kBlockColumns = 128;
 
 constexpr std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
@@ -55,11 +56,12 @@ void round_row(const float* x, int depth, Pair* pairs) {
 }
 
 /// y [R, cols <= kPanel] (stride y_stride) = x(r, k) * strip(k, :) over `pairs`, plus what y held if
-/// `accumulate`, where x(r, k) = x[r * row_step + k * pair_step].
+/// `accumulate`, where x(r, k) = x[r * row_step + k * pair_step]. On the way kPairBlock / 4 cache lines from
+/// `ahead` on are fetched, unless it is null.
 template <int R>
 [[gnu::always_inline]] inline void micro_kernel(const Pair* x, std::size_t row_step, std::size_t pair_step,
                                                 const Pair* strip, int pairs, int cols, bool accumulate,
-                                                float* y, std::size_t y_stride) {
+                                                float* y, std::size_t y_stride, const Pair* ahead) {
   const __mmask16 left = lanes(cols), right = lanes(cols - kLanes);
   __m512 sum[R][2];
 #pragma GCC unroll 8
@@ -80,6 +82,10 @@ template <int R>
     }
     x += pair_step;
     strip += kPanel;
+    if (ahead != nullptr && k % 4 == 0) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
+      ahead += kLanes;
+    }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
@@ -194,8 +200,10 @@ void bf16_multiply(const float* x, std::size_t x_stride, int rows, int depth, co
       for (int j = 0; j < cols; j += kPanel) {
         const Pair* const strip = weight + size(j / kPanel) * strip_size + size(k0 / 2) * kPanel;
         const auto rows_from = [&]<int R>(int i) {
+          // The blocks of rows share out the next strip, which they would wait for.
+          const Pair* const ahead = strip + strip_size + size(i) * size(pairs) * kPanel / kRowBlock;
           micro_kernel<R>(rounded + size(i) * size(pairs), size(pairs), 1, strip, pairs, cols - j,
-                          accumulate || k0 > 0, y + size(i0 + i) * y_stride + j, y_stride);
+                          accumulate || k0 > 0, y + size(i0 + i) * y_stride + j, y_stride, ahead);
         };
         int i = 0;
         for (; i + kRows <= block; i += kRows) rows_from.template operator()<kRows>(i);
@@ -229,7 +237,7 @@ void bf16_weight_gradient(const float* x, std::size_t x_stride, const float* d_y
           const auto rows_from = [&]<int R> {
             micro_kernel<R>(packed_x + size(strip) * size(pairs) + (i - strip), 1, kRows,
                             packed_y + size(j) * size(pairs), pairs, block - j, add,
-                            d_weight + size(i) * size(out) + j0 + j, size(out));
+                            d_weight + size(i) * size(out) + j0 + j, size(out), nullptr);
             i += R;
           };
           if (i + kRows <= in)
