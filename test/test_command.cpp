@@ -282,6 +282,18 @@ TEST_CASE("the CPU acts and trains in bf16 where it has the instructions") {
         .get<double>();
   };
   CHECK(scores(f.path("x")) != scores(f.run));
+  // Going on in another precision is said; in the same one, or in fp32 all along, nothing is.
+  const auto going_on = [&](const std::string& run, const std::string& precision) {
+    const ProgramResult result =
+        run_program(with(f.train({"--resume", run, "--out", f.path("on")}), precision));
+    REQUIRE(result.status == 0);
+    fs::remove_all(f.path("on"));
+    return result.err.find("until here the run was trained in") != std::string::npos;
+  };
+  CHECK(going_on(f.path("x"), "fp32"));
+  CHECK(going_on(f.run, "bf16"));
+  CHECK(!going_on(f.path("x"), "bf16"));
+  CHECK(!going_on(f.run, "fp32"));
 }
 
 TEST_CASE("what an actor does not read is said where it is given") {

@@ -16,10 +16,10 @@ void add_device_flags(CLI::App& verb, DeviceFlags& flags) {
           "Threads of the CPU; 0: R2PAC_THREADS, or all processors that it may use. No result depends "
           "on it")
       ->capture_default_str();
-  add_choice(
-      verb, "--precision", flags.precision, precision_name,
-      {Precision::fp32, Precision::tf32, Precision::bf16},
-      "Operands of matrix products: fp32 (if not given); on CUDA tf32 or bf16; acting on the CPU bf16");
+  add_choice(verb, "--precision", flags.precision, precision_name,
+             {Precision::fp32, Precision::tf32, Precision::bf16},
+             "Operands of matrix products: fp32 (if not given); on CUDA tf32 or bf16; on a CPU with AVX-512 "
+             "BF16 bf16");
 }
 
 std::shared_ptr<Device> open_device(const DeviceFlags& flags) {

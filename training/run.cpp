@@ -26,6 +26,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
+/// Of checkpoints that state none.
+const std::string kUsualPrecision = precision_name(Precision::fp32);
+
 class Run {
  public:
   Run(const RunOptions& options, const RunCallbacks& callbacks)
@@ -167,6 +170,11 @@ class Run {
     if (!file) return file;
     require_same(*file);
     learner_.load(*file);
+    const auto stated = file->metadata().find("precision");
+    const std::string then = stated != file->metadata().end() ? stated->second : kUsualPrecision,
+                      now = precision_name(options_.device->precision());
+    if (then != now)
+      callbacks_.warn("until here the run was trained in " + then + ", and it goes on in " + now);
     callbacks_.note("continuing at step " + std::to_string(learner_.step()) + " from " +
                     file->path().string());
     return file;
@@ -253,6 +261,9 @@ class Run {
     snapshot.writer.metadata("observation_dim", std::to_string(data_->dimensions().observation));
     snapshot.writer.metadata("action_dim", std::to_string(data_->dimensions().action));
     snapshot.writer.metadata("data_fingerprint", data_->fingerprint());
+    if (const std::string precision = precision_name(options_.device->precision());
+        precision != kUsualPrecision)
+      snapshot.writer.metadata("precision", precision);
     snapshot.writer.metadata("value_limit",
                              format_number(limit_as_value(settings_, data_->facts().longest_episode)));
     folder_.save_checkpoint(learner_.step(), snapshot.writer, settings_.keep_checkpoints);
