@@ -13,7 +13,7 @@
 # ./setup.sh --site makes .site/, the Python environment of docs/build.sh, from docs/site/requirements.lock, and nothing else.
 # ./setup.sh --umap makes .umap/, the Python environment of `python -m r2pac.value_map`, from python/umap.lock, and
 # nothing else.
-# ./setup.sh --render installs what moving pictures need (`r2pac eval --gif --mp4`): ffmpeg, and OSMesa for MuJoCo.
+# ./setup.sh --render installs what moving pictures need (`r2pac eval --gif --mp4`): gnuplot, ffmpeg, and OSMesa for MuJoCo.
 # Safe to run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -126,7 +126,7 @@ case "${1-}" in
     unpack_packages build-aarch64/sysroot arm64 "${target_packages[@]}"
     exit 0 ;;
   --render)
-    install_packages ffmpeg libosmesa6
+    install_packages gnuplot-nox ffmpeg libosmesa6
     exit 0 ;;
   --simulators)
     python_environment .simulators python/simulators.lock "${PYTHON:-python3}" simulators \

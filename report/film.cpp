@@ -29,11 +29,7 @@ std::vector<std::string> quiet(std::vector<std::string> arguments) {
 
 }  // namespace
 
-void require_ffmpeg(const std::string& flag) {
-  if (!is_installed(kFfmpeg))
-    throw Error(ExitCode::usage, "the moving picture needs the program ffmpeg, which was not found", flag,
-                kFfmpeg.todo);
-}
+void require_ffmpeg(const std::string& flag) { require_installed(kFfmpeg, flag); }
 
 void write_movie(const TemporaryFolder& folder, const std::string& name, const std::string& path,
                  const std::function<bool()>& stop) {

@@ -45,6 +45,8 @@ Terminal terminal_for(const std::string& path, const Canvas& canvas) {
 
 }  // namespace
 
+void require_gnuplot(const std::string& flag) { require_installed(kGnuplot, flag); }
+
 void draw_with_gnuplot(const std::vector<std::string>& paths, const Canvas& canvas, const std::string& script,
                        const std::map<std::string, std::string>& files) {
   const TemporaryFolder folder;

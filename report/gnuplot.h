@@ -23,6 +23,9 @@ struct Canvas {
 void draw_with_gnuplot(const std::vector<std::string>& paths, const Canvas& canvas, const std::string& script,
                        const std::map<std::string, std::string>& files);
 
+/// Throws Error(usage) with what to install where gnuplot is missing. flag  what asks for it
+void require_gnuplot(const std::string& flag);
+
 /// `text` as a string of a script, quotes included, in which nothing is evaluated. A straight quote becomes a
 /// curly one and control characters become spaces. Markup such as _ and ^ acts unless the label or key is
 /// `noenhanced`.

@@ -120,10 +120,9 @@ std::string scatter_panel(const Scatter& scatter, std::map<std::string, std::str
               ", graph 1 nohead dashtype 2 linewidth 1.8 linecolor rgb 'black' back\n";
   }
   const double range = drawing.greatest_cost - drawing.least_cost, margin = range > 0 ? 0.04 * range : 0.1;
-  script +=
-      "set xrange [" + numbers({drawing.least_cost - margin}) + ":" +
-      numbers({drawing.greatest_cost + margin}) +
-      "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode'\nplot ";
+  script += "set xrange [" + numbers({drawing.least_cost - margin}) + ":" +
+            numbers({drawing.greatest_cost + margin}) +
+            "]\nset xlabel 'cost per episode' offset 0,0.4\nset ylabel 'return per episode'\nplot ";
   for (const auto* clauses : {&drawing.points, &drawing.key})
     for (const std::string& clause : *clauses) script += clause + ",";
   script.back() = '\n';

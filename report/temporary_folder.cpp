@@ -25,6 +25,15 @@ namespace fs = std::filesystem;
 constexpr char kMessages[] = "messages.txt", kName[] = "r2pac-figure-";
 constexpr timespec kLook{.tv_sec = 0, .tv_nsec = 20'000'000};
 
+/// Whether PATH has the program.
+bool is_installed(const ExternalProgram& program) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path ? path : "/bin:/usr/bin");  // as posix_spawnp()
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (access((fs::path(folder) / program.name).c_str(), X_OK) == 0) return true;
+  return false;
+}
+
 /// Removes what killed programs left: a living one holds the lock of its folder, soon after it made it.
 void remove_dead(const fs::path& place) {
   std::error_code error;
@@ -55,12 +64,12 @@ Error cannot(const ExternalProgram& program, const char* what, int number) {
 
 }  // namespace
 
-bool is_installed(const ExternalProgram& program) {
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path ? path : "/bin:/usr/bin");  // as posix_spawnp()
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (access((fs::path(folder) / program.name).c_str(), X_OK) == 0) return true;
-  return false;
+void require_installed(const ExternalProgram& program, const std::string& flag) {
+  if (!is_installed(program))
+    throw Error(
+        ExitCode::usage,
+        std::string(program.needed_by) + " needs the program " + program.name + ", which was not found", flag,
+        program.todo);
 }
 
 TemporaryFolder::TemporaryFolder() {

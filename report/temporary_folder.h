@@ -18,8 +18,8 @@ struct ExternalProgram {
   const char *name, *needed_by, *todo;  ///< needed_by  what cannot be made without it, for a message
 };
 
-/// Whether PATH has the program.
-bool is_installed(const ExternalProgram& program);
+/// Throws Error(usage) with what to install where PATH has no such program. flag  what asks for it
+void require_installed(const ExternalProgram& program, const std::string& flag);
 
 /// A new folder that disappears with the object. What killed programs left is removed when the next one is
 /// made.

@@ -239,3 +239,23 @@ TEST_CASE("data sets are drawn without any run") {
   CHECK_THROWS_AS(draw_composition({out + ".png"}, "t", {}), InvalidArgument);
   CHECK_THROWS_AS(draw_composition({out + ".png"}, "t", {{"no episode", {}, 1}}), InvalidArgument);
 }
+
+TEST_CASE("a picture that cannot be drawn is refused before anything is scored or trained") {
+  const SmallRun fixture;
+  REQUIRE(run_program(fixture.train()).status == 0);
+  const std::string picture = fixture.path("p.png"), gif = fixture.path("p.gif"), demo = fixture.path("demo");
+  const NoPrograms none;
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", fixture.run, "--env", "reach-avoid", "--picture", picture},
+        {"eval", fixture.run, "--env", "reach-avoid", "--gif", gif},
+        {"diagnose", fixture.run, "--data", fixture.data, "--picture", picture},
+        {"demo", "--out", demo}}) {
+    INFO(command.front());
+    const ProgramResult result = run_program(command);
+    CHECK(result.status == 2);
+    CHECK(result.out.empty());
+    CHECK(has(result.err, "gnuplot-nox"));
+  }
+  for (const std::string& file : {fixture.run + "/eval.json", picture, gif, demo})
+    CHECK(!std::filesystem::exists(file));
+}

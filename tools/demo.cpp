@@ -8,6 +8,7 @@
 #include "data/dataset.h"
 #include "envs/reach_avoid.h"
 #include "report/cost_map.h"
+#include "report/gnuplot.h"
 #include "report/reach_avoid_figure.h"
 #include "storage/atomic_file.h"
 #include "storage/folder.h"
@@ -131,6 +132,7 @@ DrawnPolicy drawn(const EvaluationResult& result) {
 }  // namespace
 
 int run_demo(const DemoOptions& options) {
+  require_gnuplot("r2pac demo");  // before the minutes of training
   const auto begin = std::chrono::steady_clock::now();
   const fs::path out = options.out;
   const std::shared_ptr<Device> device = open_device(options.device);
@@ -172,8 +174,8 @@ int run_demo(const DemoOptions& options) {
   draw_reach_avoid_map(picture, figure);
   const std::string animation = (out / "reach-avoid.gif").string();
   animate_reach_avoid({animation}, {animated("cloning", contenders[0].scores.result, kAnimatedEpisodes),
-                                  animated("R2PAC", contenders[1].scores.result, kAnimatedEpisodes),
-                                  animated("safe chunks", contenders[3].scores.result, kAnimatedEpisodes)});
+                                    animated("R2PAC", contenders[1].scores.result, kAnimatedEpisodes),
+                                    animated("safe chunks", contenders[3].scores.result, kAnimatedEpisodes)});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf("\npictures: %s, %s\npolicies: %s, %s, %s\nall in %s on %s\n", picture.c_str(),
               animation.c_str(), (out / "r2pac").c_str(), (out / "cloning").c_str(),

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "report/diagnosis.h"
+#include "report/gnuplot.h"
 #include "storage/atomic_file.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
@@ -18,6 +19,7 @@ struct DiagnoseOptions {
 };
 
 int run_diagnose(const DiagnoseOptions& options) {
+  if (!options.picture.empty()) require_gnuplot("--picture");
   const Policy policy = Policy::load(options.policy, open_device(options.device));
   for (const std::string& out : {options.out, options.picture})
     require_output(out, {options.data, policy.path()});

@@ -9,6 +9,7 @@
 #include "envs/reach_avoid.h"
 #include "report/film.h"
 #include "report/frontier.h"
+#include "report/gnuplot.h"
 #include "report/reach_avoid_figure.h"
 #include "settings/text_value.h"
 #include "storage/atomic_file.h"
@@ -256,6 +257,7 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
   for (const std::string& path : {options.gif, options.mp4})
     if (!path.empty()) movies.push_back(path);
   if (!options.mp4.empty()) require_ffmpeg("--mp4");
+  if (!options.picture.empty()) require_gnuplot("--picture");
   const Policy policy =
       Policy::load(policy_file(options.policy, options.checkpoint), open_device(options.device));
   Settings settings = acting_settings(policy, options.acting);
@@ -273,7 +275,10 @@ int score(const EvalOptions& options, const std::function<bool()>& stop, Watcher
       movies.empty() ? std::function<bool(const CameraPicture&)>()
                      : [&](const CameraPicture& p) { return film.add(p); });
   const bool built_in = opened.name == ReachAvoidTask::name;
-  if (!movies.empty() && !built_in) require_ffmpeg(options.gif.empty() ? "--mp4" : "--gif");
+  if (!movies.empty()) {
+    const std::string flag = options.gif.empty() ? "--mp4" : "--gif";
+    built_in ? require_gnuplot(flag) : require_ffmpeg(flag);
+  }
   const std::vector<double> limits =
       options.cost_limits.empty() ? std::vector{settings.cost_limit} : options.cost_limits;
   const bool several = limits.size() > 1;
