@@ -125,7 +125,7 @@ class Check {
   }
 
   void after_ends() {
-    const EndFindings found = find_end_states(view_);
+    const EndFindings found = find_end_states(view_, episodes_);
     if (const Finding& starts = found.next_start; starts.rows > 0) {
       const bool most = 2 * starts.rows > found.ends || 2 * found.cuts_at_start.rows > found.cuts;
       add(most ? Severity::error : Severity::warning, "next_observations", starts.first_row,
@@ -134,6 +134,13 @@ class Check {
           "save the state that the episode ended in, as `final_observation` gives it where environments "
           "restart "
           "themselves; training would take the next start for it");
+    }
+    if (const Finding& starts = found.other_start; starts.rows > 0) {
+      const bool most = 2 * starts.rows > found.all_ends || 2 * found.cuts_at_other.rows > found.all_cuts;
+      add(most ? Severity::error : Severity::warning, "next_observations", starts.first_row,
+          "at the end of an episode it is what this or another episode began with, in " + rows_text(starts) +
+              " of " + std::to_string(found.all_ends),
+          "save the state that the episode ended in; training would take that start for what follows");
     }
     if (const Finding& repeated = found.repeated_cuts; repeated.rows > 0) {
       const bool most = 2 * repeated.rows > found.all_cuts;
@@ -200,9 +207,16 @@ class Check {
                             ": these look like choices"
                       : "they take only the values " + few_values_text(few) + ": these look like choices",
           "R2PAC needs continuous actions in [-1, 1]");
-    if (costs_look_summed(view_, episodes_))
-      add(Severity::warning, "costs", -1, "they never fall inside an episode: these look like running sums",
-          "save what each step costs, not the sum so far");
+    const auto suspect_sums = [&](const char* array, std::span<const float> column) {
+      const Sums sums = find_sums(column, episodes_);
+      if (sums == Sums::none) return;
+      add(Severity::warning, array, -1,
+          sums == Sums::running ? "they never fall inside an episode: these look like running sums"
+                                : "they are the same in all rows of an episode: these look like its sums",
+          "save what each step brings, not a sum of several");
+    };
+    suspect_sums("rewards", view_.rewards);
+    suspect_sums("costs", view_.costs);
   }
 
   void constants() {

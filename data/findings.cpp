@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <limits>
 #include <set>
+#include <string_view>
+#include <unordered_set>
 
 namespace r2pac {
 namespace {
@@ -25,14 +27,17 @@ bool unchanged(const DsrlView& view, std::int64_t row) {
                             row_of(view.next_observations, row, view.shape.observation_dim));
 }
 
-/// Greatest |difference| / (1 + |x|) of a row's next observation and the next row's observation.
+/// Greatest |difference| / (1 + |x|) of a row's next observation and the next row's observation; NaN where
+/// one of them is none.
 double distance_to_next(const DsrlView& view, std::int64_t row) {
   const auto next = row_of(view.next_observations, row, view.shape.observation_dim),
              observed = row_of(view.observations, row + 1, view.shape.observation_dim);
   double largest = 0;
-  for (std::size_t i = 0; i < next.size(); ++i)
-    largest =
-        std::max(largest, static_cast<double>(std::abs(next[i] - observed[i]) / (1 + std::abs(observed[i]))));
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    const auto distance = static_cast<double>(std::abs(next[i] - observed[i]) / (1 + std::abs(observed[i])));
+    if (!(distance <= largest)) largest = distance;
+    if (std::isnan(largest)) return largest;
+  }
   return largest;
 }
 
@@ -122,8 +127,9 @@ RowOrder find_order(const DsrlView& view) {
     if (is_end(view, row)) continue;
     ++order.inside;
     if (next_row_follows(view, row)) continue;
-    order.off.add(row);
     const double distance = distance_to_next(view, row);
+    if (std::isnan(distance)) continue;  // which is a fault of its own
+    order.off.add(row);
     order.far += !(distance <= kHalfPrecision);
     order.largest = std::max(order.largest, distance);
   }
@@ -154,24 +160,37 @@ std::string RowOrder::todo() const {
          "row's";
 }
 
-EndFindings find_end_states(const DsrlView& view) {
+EndFindings find_end_states(const DsrlView& view, const std::vector<Episode>& episodes) {
   EndFindings found;
+  const auto bytes_of = [](std::span<const float> row) {
+    return std::string_view(reinterpret_cast<const char*>(row.data()), row.size_bytes());
+  };
+  std::unordered_set<std::string_view> starts;
+  for (const Episode& episode : episodes)
+    if (episode.length > 1)
+      starts.insert(bytes_of(row_of(view.observations, episode.first, view.shape.observation_dim)));
   std::span<const float> first_cut;
   bool same = true;
   for (std::int64_t row = 0; row < view.shape.rows; ++row) {
     if (!is_end(view, row)) continue;
     const bool genuine = view.terminals[static_cast<std::size_t>(row)];
+    const auto next = row_of(view.next_observations, row, view.shape.observation_dim);
+    ++found.all_ends;
     found.all_cuts += !genuine;
     if (!genuine) {
-      const auto next = row_of(view.next_observations, row, view.shape.observation_dim);
       if (first_cut.empty()) first_cut = next;
       same = same && std::ranges::equal(first_cut, next);
     }
     if (unchanged(view, row)) (genuine ? found.repeated_genuine : found.repeated_cuts).add(row);
+    const bool at_next = row + 1 < view.shape.rows && next_row_follows(view, row);
+    if (!at_next && !unchanged(view, row) && starts.contains(bytes_of(next))) {
+      found.other_start.add(row);
+      if (!genuine) found.cuts_at_other.add(row);
+    }
     if (row + 1 == view.shape.rows) continue;
     ++found.ends;
     found.cuts += !genuine;
-    if (!next_row_follows(view, row)) continue;
+    if (!at_next) continue;
     found.next_start.add(row);
     if (!genuine) found.cuts_at_start.add(row);
   }
@@ -213,19 +232,23 @@ ActionValues find_few_values(const DsrlView& view) {
   return found;
 }
 
-bool costs_look_summed(const DsrlView& view, const std::vector<Episode>& episodes) {
+Sums find_sums(std::span<const float> column, const std::vector<Episode>& episodes) {
   std::set<float> values;
-  bool lasting = false;  // a rise that is not the last row's: one that is may be the price of an end
+  bool lasting = false;      // a rise that is not the last row's: one that is may be the price of an end
+  std::size_t constant = 0;  // episodes of several rows
   for (const Episode& episode : episodes) {
-    const auto costs =
-        view.costs.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
-    for (std::size_t t = 0; t < costs.size(); ++t) {
-      if (values.size() < 3) values.insert(costs[t]);
-      if (t > 0 && costs[t] < costs[t - 1]) return false;
-      lasting = lasting || (t > 0 && t + 1 < costs.size() && costs[t] > costs[t - 1]);
+    const auto of_episode =
+        column.subspan(static_cast<std::size_t>(episode.first), static_cast<std::size_t>(episode.length));
+    for (std::size_t t = 0; t < of_episode.size(); ++t) {
+      if (values.size() < 3) values.insert(of_episode[t]);
+      if (t > 0 && of_episode[t] < of_episode[t - 1]) return Sums::none;
+      lasting = lasting || (t > 0 && t + 1 < of_episode.size() && of_episode[t] > of_episode[t - 1]);
     }
+    constant += of_episode.size() > 1 && of_episode.front() == of_episode.back();
   }
-  return lasting && values.size() >= 3;
+  if (values.size() < 3) return Sums::none;
+  if (lasting) return Sums::running;
+  return constant >= 3 && constant == episodes.size() ? Sums::whole : Sums::none;
 }
 
 }  // namespace r2pac

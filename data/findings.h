@@ -3,6 +3,7 @@
 // folder.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,13 +31,15 @@ RowOrder find_order(const DsrlView& view);
 
 /// What the next observations of ends hold.
 struct EndFindings {
-  std::int64_t ends = 0, cuts = 0;          ///< that another row follows; cuts: not genuine
-  Finding next_start, cuts_at_start;        ///< the next row's observation: at any end, at cuts
+  std::int64_t ends = 0, cuts = 0;    ///< that another row follows; cuts: not genuine
+  Finding next_start, cuts_at_start;  ///< the next row's observation: at any end, at cuts
+  std::int64_t all_ends = 0;
+  Finding other_start, cuts_at_other;       ///< what another episode, or the same one, began with: likewise
   Finding repeated_cuts, repeated_genuine;  ///< their own observation, in any row
   std::int64_t all_cuts = 0;
   bool one_filler = false;  ///< the same numbers at all cuts, of which there are several
 };
-EndFindings find_end_states(const DsrlView& view);
+EndFindings find_end_states(const DsrlView& view, const std::vector<Episode>& episodes);
 
 /// Rows inside episodes whose next observation is their observation, bit for bit.
 Finding find_unchanged(const DsrlView& view);
@@ -52,8 +55,13 @@ struct ActionValues {
 };
 ActionValues find_few_values(const DsrlView& view);
 
-/// Whether the costs take three or more values, never fall inside an episode, and rise before episodes end.
-bool costs_look_summed(const DsrlView& view, const std::vector<Episode>& episodes);
+/// What a column [rows] that should say something of each step seems to say instead.
+enum class Sums {
+  none,
+  running,  ///< three or more values that never fall inside an episode, and rise before episodes end
+  whole,    ///< the same in all rows of an episode, and three or more values in all
+};
+Sums find_sums(std::span<const float> column, const std::vector<Episode>& episodes);
 
 /// Every fault of contents that have rows, as check_columns finds them, but for windows.
 std::vector<Fault> find_faults(const DsrlView& view);

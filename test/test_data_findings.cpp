@@ -1,6 +1,7 @@
 // What data sets show when something went wrong before they were saved, and what whole ones do not show.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "data/check.h"
 #include "data/dataset.h"
@@ -72,6 +73,25 @@ TEST_CASE("an environment that restarts itself: the next episode's start stands 
     CHECK(fault_with(c, "next_observations", "next episode's first observation").severity == kWarning);
   }
   CHECK_FALSE(make_dataset(c, "x").warnings.empty());
+}
+
+TEST_CASE("an end at which an episode's start stands that is not the next row's") {
+  DsrlColumns c = many_episodes();
+  const bool own =
+      GENERATE(true, false);  // the same episode's, or one of later on, as after shuffling episodes
+  const auto start_for = [&](std::size_t end) {
+    return own ? end - 11 : (end + 1 + 5 * 12) % c.terminals.size();
+  };
+  SECTION("at every end") {
+    for_ends(c, [&](std::size_t end) { set_next(c, end, start_for(end)); });
+    const Fault fault = fault_with(c, "next_observations", "what this or another episode began with");
+    CHECK(fault.severity == kError);
+    CHECK_THAT(fault.what, Catch::Contains("20 rows") && Catch::Contains("of 20"));
+  }
+  SECTION("at one end, by chance") {
+    set_next(c, 35, start_for(35));
+    CHECK(fault_with(c, "next_observations", "what this or another episode began with").severity == kWarning);
+  }
 }
 
 TEST_CASE("an end that repeats its observation") {
@@ -192,6 +212,14 @@ TEST_CASE("rows in no order are refused by whatever trains, and named by what ch
   CHECK_THROWS_WITH(make_dataset(shuffled, "x"), Catch::Contains("219 of 219 rows inside episodes"));
 }
 
+TEST_CASE("a number that is none is one fault, not also a row that does not follow") {
+  DsrlColumns c = many_episodes();
+  c.observations[4 * 17 + 2] = std::numeric_limits<float>::quiet_NaN();
+  const auto faults = check_columns(c);
+  REQUIRE(faults.size() == 1);
+  CHECK_THAT(faults[0].what, Catch::Contains("NaN or infinity in 1 row"));
+}
+
 TEST_CASE("next observations of another precision are told from wrong ones by the greatest difference") {
   DsrlColumns c = many_episodes();
   for (float& x : c.next_observations) x = std::round(x * 1024) / 1024;
@@ -240,17 +268,28 @@ TEST_CASE("actions a rounding error beyond 1 are inside, and larger ones are pri
   CHECK_THAT(fault_with(c, "actions", "outside").what, Catch::Contains("1.00001"));
 }
 
-TEST_CASE("costs that are running sums") {
+TEST_CASE("rewards and costs that are sums over steps") {
   DsrlColumns c = many_episodes();
-  float sum = 0;
-  SECTION("they start anew in each episode") {
-    for (std::size_t row = 0; row < c.costs.size(); ++row)
-      c.costs[row] = sum = (row % 12 == 0 ? 0 : sum) + c.costs[row];
-    CHECK(fault_with(c, "costs", "running sums").severity == kWarning);
+  const std::string array = GENERATE("rewards", "costs");
+  std::vector<float>& column = array == "rewards" ? c.rewards : c.costs;
+  SECTION("from the start of each episode") {
+    float sum = 0;
+    for (std::size_t row = 0; row < column.size(); ++row)
+      column[row] = sum = (row % 12 == 0 ? 0 : sum) + std::abs(column[row]);
+    CHECK(fault_with(c, array, "running sums").severity == kWarning);
+  }
+  SECTION("over the whole episode, in each of its rows") {
+    for (std::size_t row = 0; row < column.size(); ++row) column[row] = static_cast<float>(row / 12 % 5);
+    CHECK(fault_with(c, array, "the same in all rows of an episode").severity == kWarning);
   }
   SECTION("a price of the last step alone is no sum") {
-    for (std::size_t row = 0; row < c.costs.size(); ++row)
-      c.costs[row] = row % 12 == 11 ? static_cast<float>(row % 7) : 0.0f;
+    for (std::size_t row = 0; row < column.size(); ++row)
+      column[row] = row % 12 == 11 ? static_cast<float>(row % 7) : 0.0f;
+    CHECK(check_columns(c).empty());
+  }
+  SECTION("one episode in which every step costs is none, either") {
+    for (std::size_t row = 0; row < column.size(); ++row)
+      column[row] = row / 12 == 3 ? 1.0f : static_cast<float>(row % 3);
     CHECK(check_columns(c).empty());
   }
 }
