@@ -79,7 +79,9 @@ python_environment() {
   echo "setup: installing the $what into ${folder##*/}/ (a minute)"
   rm -rf "$folder"
   "$python" -m venv "${venv[@]}" "$folder"
-  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: "${pip[@]}" \
+  # Python compiles what is imported; compiling all of it here would take longer than to install it.
+  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
+    "${pip[@]}" \
     -r "$lock"
   [ -z "$sources" ] ||
     echo "$sources" >"$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/r2pac.pth"
