@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstdio>
 #include <vector>
 
 #include "cuda_host/memory.h"
@@ -16,6 +17,8 @@
 struct cublasContext {
   cudaStream_t stream = nullptr;
   cublasMath_t math = CUBLAS_DEFAULT_MATH;
+  void* workspace = nullptr;  // the caller's; null: cuBLAS's own, one for each stream
+  std::size_t workspace_bytes = 0;
 };
 
 namespace r2pac::cuda_host {
@@ -48,11 +51,23 @@ struct Gemm {
   Matrix a, b, c;
   int batch;
   Rounding rounding;
+  void* workspace;
+  std::size_t workspace_bytes;
 };
 
 float rounded(float value, Rounding rounding) {
   if (rounding == Rounding::tf32) return round_tf32(value);
   return rounding == Rounding::bf16 ? round_bf16(value) : value;
+}
+
+/// Tells the race check of all elements of one matrix.
+void note_access(const Matrix& matrix, int index, void (*note)(const void*, std::size_t)) {
+  if (!shadow::kChecks) return;
+  for (int column = 0; column < matrix.columns; ++column) {
+    const std::size_t first = static_cast<std::size_t>(column) * matrix.leading * matrix.element_bytes();
+    note(static_cast<const char*>(matrix.item(index)) + first,
+         static_cast<std::size_t>(matrix.rows) * matrix.element_bytes());
+  }
 }
 
 /// The elements of one matrix as single precision, with the same leading dimension.
@@ -73,11 +88,17 @@ const float* operand(const Matrix& matrix, int index, Rounding rounding, std::ve
 
 void run(const Gemm& gemm) {
   if (gemm.m == 0 || gemm.n == 0) return;
+  if (gemm.workspace) {
+    require_device_memory(gemm.workspace, gemm.workspace_bytes, "workspace of a cuBLAS GEMM");
+    shadow::written(gemm.workspace, gemm.workspace_bytes);
+  }
   std::vector<float> rounded_a, rounded_b, whole;
   for (int i = 0; i < gemm.batch; ++i) {
     require_device_memory(gemm.a.item(i), gemm.a.elements() * gemm.a.element_bytes(), "A of a cuBLAS GEMM");
     require_device_memory(gemm.b.item(i), gemm.b.elements() * gemm.b.element_bytes(), "B of a cuBLAS GEMM");
     require_device_memory(gemm.c.item(i), gemm.c.elements() * gemm.c.element_bytes(), "C of a cuBLAS GEMM");
+    note_access(gemm.a, i, shadow::read);
+    note_access(gemm.b, i, shadow::read);
     const float* const a = operand(gemm.a, i, gemm.rounding, rounded_a);
     const float* const b = operand(gemm.b, i, gemm.rounding, rounded_b);
     auto* c = static_cast<float*>(const_cast<void*>(gemm.c.item(i)));
@@ -92,15 +113,14 @@ void run(const Gemm& gemm) {
     // Column-major C = A B is row-major C' = B' A'.
     dnnl_sgemm(gemm.op_b == CUBLAS_OP_N ? 'N' : 'T', gemm.op_a == CUBLAS_OP_N ? 'N' : 'T', gemm.n, gemm.m,
                gemm.k, gemm.alpha, b, gemm.b.leading, a, gemm.a.leading, gemm.beta, c, gemm.c.leading);
-    for (int column = 0; column < gemm.n; ++column) {
+    for (int column = 0; half_out && column < gemm.n; ++column) {
       const std::size_t first = static_cast<std::size_t>(column) * gemm.c.leading;
-      for (std::size_t row = 0; half_out && row < static_cast<std::size_t>(gemm.m); ++row) {
+      for (std::size_t row = 0; row < static_cast<std::size_t>(gemm.m); ++row) {
         halves[first + row] =
             static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(round_bf16(c[first + row])) >> 16);
       }
-      shadow::written(static_cast<const char*>(gemm.c.item(i)) + first * gemm.c.element_bytes(),
-                      static_cast<std::size_t>(gemm.m) * gemm.c.element_bytes());
     }
+    note_access(gemm.c, i, shadow::written);
   }
 }
 
@@ -114,7 +134,11 @@ cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   if (!known_type(a.type) || a.type != b.type || !known_type(c.type)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  const cudaError_t status = submit(handle->stream, cudaGraphNodeTypeKernel, nullptr, [gemm] { run(gemm); });
+  char what[96];
+  std::snprintf(what, sizeof what, "cuBLAS GEMM of m = %d, n = %d, k = %d, batch %d", gemm.m, gemm.n, gemm.k,
+                gemm.batch);
+  const cudaError_t status =
+      submit(handle->stream, {cudaGraphNodeTypeKernel, nullptr, what, [gemm] { run(gemm); }});
   return status == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
@@ -141,14 +165,17 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
 }
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   handle->stream = stream;
+  handle->workspace = nullptr;  // as cuBLAS does
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t math) {
   handle->math = math;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void* workspace, std::size_t bytes) {
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, std::size_t bytes) {
   if (workspace) require_device_memory(workspace, bytes, "workspace of cuBLAS");
+  handle->workspace = workspace;
+  handle->workspace_bytes = bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -177,9 +204,10 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
       return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   return submit_gemm(
-      handle, {op_a, op_b, m, n, k, *static_cast<const float*>(alpha), *static_cast<const float*>(beta),
-               stored(a, a_type, op_a, m, k, lda, stride_a), stored(b, b_type, op_b, k, n, ldb, stride_b),
-               Matrix{c, c_type, m, n, ldc, stride_c}, batch, rounding});
+      handle,
+      {op_a, op_b, m, n, k, *static_cast<const float*>(alpha), *static_cast<const float*>(beta),
+       stored(a, a_type, op_a, m, k, lda, stride_a), stored(b, b_type, op_b, k, n, ldb, stride_b),
+       Matrix{c, c_type, m, n, ldc, stride_c}, batch, rounding, handle->workspace, handle->workspace_bytes});
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,

@@ -217,6 +217,9 @@ std::string describe_address(const void* address) {
         return say("use after free: %p is byte %zu of a freed device allocation of %zu bytes", offset,
                    below->second.bytes);
       }
+      if (offset < below->second.bytes) {
+        return say("%p is byte %zu of a device allocation of %zu bytes", offset, below->second.bytes);
+      }
       const std::uintptr_t past = offset - below->second.bytes;
       if (above == allocations.end() || past <= above->first - number(address)) {
         return say("%p is out of bounds: %zu bytes past the end of a device allocation of %zu bytes", past,

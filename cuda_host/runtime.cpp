@@ -31,8 +31,9 @@ void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
                            (kind == cudaMemcpyDefault && in_device_memory(from));
   if (to_device) require_device_memory(to, bytes, "destination of cudaMemcpy");
   if (from_device) require_device_memory(from, bytes, "source of cudaMemcpy");
+  shadow::read(from, bytes);
   std::memmove(to, from, bytes);
-  if (to_device) shadow::written(to, bytes);
+  shadow::written(to, bytes);
 }
 
 void set(void* to, int value, std::size_t bytes) {
@@ -44,7 +45,7 @@ void set(void* to, int value, std::size_t bytes) {
 }  // namespace
 
 cudaError_t submit_grid(const dim3& grid, const dim3& block, std::size_t shared_bytes, cudaStream_t stream,
-                        const void* kernel, std::function<void()> work) {
+                        const void* kernel, Site site, std::function<void()> work) {
   const std::size_t threads = static_cast<std::size_t>(block.x) * block.y * block.z;
   if (threads == 0 || threads > kMaxBlockThreads || block.z > 64 || grid.x == 0 || grid.x > 0x7fffffff ||
       grid.y == 0 || grid.y > 0xffff || grid.z == 0 || grid.z > 0xffff) {
@@ -58,7 +59,8 @@ cudaError_t submit_grid(const dim3& grid, const dim3& block, std::size_t shared_
     }
   }
   if (shared_bytes > allowed) return record_error(cudaErrorInvalidValue);
-  return submit(stream, cudaGraphNodeTypeKernel, kernel, std::move(work));
+  return submit(stream, {cudaGraphNodeTypeKernel, kernel, site.file + (":" + std::to_string(site.line)),
+                         std::move(work)});
 }
 
 }  // namespace r2pac::cuda_host
@@ -74,7 +76,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  return submit(stream, cudaGraphNodeTypeMemcpy, nullptr, [=] { copy(to, from, bytes, kind); });
+  return submit(stream, {cudaGraphNodeTypeMemcpy, nullptr, "copy of " + std::to_string(bytes) + " bytes",
+                         [=] { copy(to, from, bytes, kind); }});
 }
 cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   if (const cudaError_t status = forbidden_in_capture()) return status;
@@ -82,7 +85,8 @@ cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
-  return submit(stream, cudaGraphNodeTypeMemset, nullptr, [=] { set(to, value, bytes); });
+  return submit(stream, {cudaGraphNodeTypeMemset, nullptr, "memset of " + std::to_string(bytes) + " bytes",
+                         [=] { set(to, value, bytes); }});
 }
 cudaError_t cudaMemcpyToSymbol(const void* symbol, const void* from, std::size_t bytes, std::size_t offset,
                                cudaMemcpyKind) {

@@ -7,23 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda_host/block.h"
-#include "cuda_host/fault.h"
-
-struct CUgraphNode_st {
-  cudaGraphNodeType type;
-  const void* kernel;
-  std::function<void()> work;
-  std::vector<std::size_t> after;  // positions in the graph, all smaller than its own
-};
-
-struct CUgraph_st {
-  std::vector<std::shared_ptr<CUgraphNode_st>> nodes;
-};
-
-struct CUgraphExec_st {
-  CUgraph_st graph;
-};
+#include "cuda_host/graph.h"
 
 namespace {
 
@@ -84,42 +68,6 @@ void join(Nodes& reached, const Nodes& others) {
   }
 }
 
-/// Whether every node of the graph comes before one of `last`, or is one of them.
-bool all_lead_to(const CUgraph_st& graph, const Nodes& last) {
-  std::vector<bool> before(graph.nodes.size(), false);
-  for (const std::size_t node : last) before[node] = true;
-  for (std::size_t node = graph.nodes.size(); node-- > 0;) {
-    if (!before[node]) return false;
-    for (const std::size_t earlier : graph.nodes[node]->after) before[earlier] = true;
-  }
-  return true;
-}
-
-/// Runs the nodes in an order that the dependencies allow: the recorded one, or with a seed any.
-void run(const CUgraph_st& graph) {
-  const std::size_t count = graph.nodes.size();
-  std::vector<std::size_t> waits_for(count);
-  std::vector<Nodes> before(count);
-  Nodes free;
-  for (std::size_t node = 0; node < count; ++node) {
-    waits_for[node] = graph.nodes[node]->after.size();
-    if (waits_for[node] == 0) free.push_back(node);
-    for (const std::size_t earlier : graph.nodes[node]->after) before[earlier].push_back(node);
-  }
-  for (std::size_t done = 0; done < count; ++done) {
-    std::size_t at = shuffled_below(static_cast<std::uint32_t>(free.size()));
-    if (seed() == 0) {
-      for (std::size_t i = 1; i < free.size(); ++i) at = free[i] < free[at] ? i : at;
-    }
-    const std::size_t node = free[at];
-    free.erase(free.begin() + static_cast<std::ptrdiff_t>(at));
-    graph.nodes[node]->work();
-    for (const std::size_t next : before[node]) {
-      if (--waits_for[next] == 0) free.push_back(next);
-    }
-  }
-}
-
 cudaError_t spoil(cudaError_t status) {
   active->spoiled = true;
   return record_error(status);
@@ -139,20 +87,18 @@ cudaError_t forbidden_in_capture() {
   return active ? spoil(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t submit(cudaStream_t handle, cudaGraphNodeType type, const void* kernel,
-                   std::function<void()> work) {
+cudaError_t submit(cudaStream_t handle, Work work) {
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
   if (active && &stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
-  if (type == cudaGraphNodeTypeKernel && of_another_device(stream))
+  if (work.type == cudaGraphNodeTypeKernel && of_another_device(stream))
     return record_error(cudaErrorInvalidResourceHandle);
   if (!stream.capture) {
-    work();
+    work.run();
     return cudaSuccess;
   }
   auto& nodes = active->graph->nodes;
-  nodes.push_back(
-      std::make_shared<CUgraphNode_st>(CUgraphNode_st{type, kernel, std::move(work), stream.reached}));
+  nodes.push_back(std::make_shared<CUgraphNode_st>(CUgraphNode_st{std::move(work), stream.reached}));
   stream.reached = {nodes.size() - 1};
   return cudaSuccess;
 }
@@ -281,47 +227,12 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
   return cudaSuccess;
 }
 
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
-  if (!graph) return record_error(cudaErrorInvalidValue);
-  *exec = new CUgraphExec_st{*graph};
-  return cudaSuccess;
-}
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (stream_of(stream).capture) return record_error(cudaErrorStreamCaptureUnsupported);
   if (of_another_device(stream_of(stream))) return record_error(cudaErrorInvalidResourceHandle);
   if (const cudaError_t status = forbidden_in_capture()) return status;
   const std::lock_guard lock(stream_mutex);
-  run(exec->graph);
+  replay(*exec);
   return cudaSuccess;
 }
-cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  delete graph;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
-  delete exec;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count) {
-  const std::size_t there = graph->nodes.size();
-  if (!nodes) {
-    *count = there;
-    return cudaSuccess;
-  }
-  for (std::size_t i = 0; i < *count; ++i) nodes[i] = i < there ? graph->nodes[i].get() : nullptr;
-  if (*count > there) *count = there;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
-  *type = node->type;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodeParams* parameters) {
-  if (node->type != cudaGraphNodeTypeKernel) return record_error(cudaErrorInvalidValue);
-  *parameters = {};
-  parameters->func = const_cast<void*>(node->kernel);
-  return cudaSuccess;
-}
-
 }  // extern "C"

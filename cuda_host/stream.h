@@ -5,13 +5,21 @@
 #include <cuda_runtime_api.h>
 
 #include <functional>
+#include <string>
 
 namespace r2pac::cuda_host {
 
-/// Runs the work now, or records it if the stream is being captured. `kernel` names a kernel node, or is
-/// null. Returns what the CUDA call in question returns.
-cudaError_t submit(cudaStream_t stream, cudaGraphNodeType type, const void* kernel,
-                   std::function<void()> work);
+/// Work for a stream.
+struct Work {
+  cudaGraphNodeType type;
+  const void* kernel;  ///< the function of ours, or null
+  std::string what;  ///< for reports: of a kernel the place of its launch, of other work all there is to say
+  std::function<void()> run;
+};
+
+/// Runs the work now, or records it if the stream is being captured. Returns what the CUDA call in question
+/// returns.
+cudaError_t submit(cudaStream_t stream, Work work);
 
 /// An error status if a stream is being captured, so that allocating and waiting are forbidden; it also
 /// spoils that capture. cudaSuccess otherwise.

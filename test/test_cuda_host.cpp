@@ -1,12 +1,7 @@
 // The host execution layer: correct kernels give right results in any thread order, and every fault that the
 // layer claims to find is found in the builds that claim it (the table of cuda_host/README.md).
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <map>
@@ -17,10 +12,11 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "cuda_host/block.h"
-#include "cuda_host/crash.h"
-#include "test/fault_kernels.h"
+#include "cuda_host/branches.h"
 #include "cuda_host/memory.h"
 #include "cuda_host/round.h"
+#include "test/fault_kernels.h"
+#include "test/report_of.h"
 #include "test/test_kernels.h"
 
 using namespace r2pac;
@@ -42,37 +38,8 @@ double sum_bound(double count, double magnitude) {
   return count * static_cast<double>(std::numeric_limits<float>::epsilon()) * magnitude;
 }
 
-/// Runs a fault in a child process; returns what it wrote to stderr, or "" if it ended well.
-std::string report_of(const std::string& name) {
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) std::signal(signal, SIG_DFL);
-#ifndef R2PAC_CUDA_HOST_ASAN
-    cuda_host::report_crashes();
-#endif
-    dup2(ends[1], STDERR_FILENO);
-    close(ends[0]);
-    try {
-      kernels::run_fault(name);
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "exception: %s\n", error.what());
-      _exit(1);
-    }
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string report;
-  char buffer[4096];
-  for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
-    report.append(buffer, static_cast<std::size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? std::string() : report + " ";
+std::string report_of_fault(const std::string& name) {
+  return report_of([&] { kernels::run_fault(name); });
 }
 
 /// The text that a fault's report must contain in each build; empty: the build does not claim to find it.
@@ -131,6 +98,20 @@ const std::map<std::string, Claim> claims = {
     {"copy of too many bytes", everywhere("destination of cudaMemcpy: 128 bytes")},
     {"freed twice", everywhere("freed a second time")},
     {"GEMM out of bounds", everywhere("A of a cuBLAS GEMM")},
+    {"branches: write and read", only_check("write_values, launched at")},
+    {"branches: read and later write", only_check("256 bytes: ")},
+    {"branches: two writes of one word", only_check("writes 4 bytes: ")},
+    {"branches: atomic operation and read", only_check("count_up, launched at")},
+    {"branches: copy and kernel",
+     only_check("(copy of 256 bytes) writes and node 2 (r2pac::cuda::test::read_values")},
+    {"branches: kernel and copy", only_check("(copy of 256 bytes) reads 256 bytes")},
+    {"branches: memset and kernel",
+     only_check("(memset of 4 bytes) writes and node 2 (r2pac::cuda::test::read_values")},
+    {"branches: operand of a product", only_check("m = 8, n = 8, k = 8, batch 1) reads and node 2")},
+    {"branches: result of a product", only_check("m = 8, n = 8, k = 8, batch 1) writes and node 2")},
+    {"branches: two products, one workspace", only_check("byte 0 of a device allocation of 256 bytes")},
+    {"fork before what it should follow", only_check("1 pairs of nodes touch")},
+    {"join after what should follow it", only_check("1 pairs of nodes touch")},
 };
 
 std::string claimed(const Claim& claim) {
@@ -358,14 +339,48 @@ TEST_CASE("every fault that this build claims to find is found") {
     for (const std::uint64_t seed : {0u, 3u}) {
       cuda_host::set_seed(seed);
       CAPTURE(name, seed);
-      CHECK_THAT(report_of(name), Catch::Contains(text));
+      CHECK_THAT(report_of_fault(name), Catch::Contains(text));
     }
   }
   cuda_host::set_seed(0);
 }
 
+TEST_CASE("branches that meet in order, in reads, in parts of an array or in atomic operations do not race") {
+  any_order();
+  CHECK(kernels::sound_branches() == std::vector<float>{16, 129, 2, 16});
+}
+
+TEST_CASE("a race is a byte that two unordered nodes touch, one of them writing") {
+  using cuda_host::Footprint;
+  const auto races = [](const cuda_host::Dependencies& after, const std::vector<Footprint>& footprints) {
+    const cuda_host::BranchCheck found = check_branches(after, footprints);
+    std::string text = std::to_string(found.edges) + " edges, " + std::to_string(found.unordered) + " pairs";
+    for (const cuda_host::Race& race : found.races) {
+      text += "; " + std::to_string(race.first) + (race.first_writes ? " writes, " : " reads, ") +
+              std::to_string(race.second) + (race.second_writes ? " writes " : " reads ") +
+              std::to_string(race.bytes.begin) + " to " + std::to_string(race.bytes.end);
+    }
+    return text;
+  };
+  const Footprint nothing, writes{{}, {{100, 104}, {200, 208}}, {}}, reads{{{90, 100}, {204, 300}}, {}, {}},
+      beside{{}, {{96, 100}, {104, 200}}, {}}, counts{{}, {}, {{203, 204}}};
+  const cuda_host::Dependencies chain = {{}, {0}, {1}}, fork = {{}, {0}, {0}},
+                                diamond = {{}, {0}, {0}, {1, 2}};
+  CHECK(races(chain, {writes, writes, reads}) == "2 edges, 0 pairs");  // 2 follows 0 by way of 1
+  CHECK(races(fork, {writes, writes, beside}) == "2 edges, 1 pairs");
+  CHECK(races(fork, {nothing, reads, reads}) == "2 edges, 1 pairs");
+  CHECK(races(fork, {nothing, counts, counts}) == "2 edges, 1 pairs");
+  CHECK(races(fork, {nothing, writes, reads}) == "2 edges, 1 pairs; 1 writes, 2 reads 204 to 208");
+  CHECK(races(fork, {nothing, reads, writes}) == "2 edges, 1 pairs; 1 reads, 2 writes 204 to 208");
+  CHECK(races(fork, {nothing, counts, writes}) == "2 edges, 1 pairs; 1 writes, 2 writes 203 to 204");
+  CHECK(races(fork, {writes, writes, writes}) == "2 edges, 1 pairs; 1 writes, 2 writes 100 to 104");
+  CHECK(races(diamond, {writes, writes, nothing, writes}) == "4 edges, 1 pairs");
+  CHECK(races({{}, {}, {0}, {1}}, {writes, nothing, nothing, reads}) ==
+        "2 edges, 4 pairs; 0 writes, 3 reads 204 to 208");
+}
+
 TEST_CASE("a report names kernel, block, thread and launch") {
-  const std::string report = report_of("divergent barrier");
+  const std::string report = report_of_fault("divergent barrier");
   CHECK_THAT(report, Catch::Contains("in kernel") && Catch::Contains("divergent_barrier"));
   CHECK_THAT(report, Catch::Contains("block (0, 0, 0), thread (") && Catch::Contains("launched at "));
   CHECK_THAT(report, Catch::Contains("fault_kernels.cu:"));
