@@ -82,9 +82,8 @@ bool all_lead_to(const CUgraph_st& graph, const std::vector<std::size_t>& last) 
   return true;
 }
 
-void replay(CUgraphExec_st& executable) {
-  const CUgraph_st& graph = executable.graph;
-  const bool looks = shadow::kChecks && !std::exchange(executable.checked, true);
+void replay(CUgraph_st& graph) {
+  const bool looks = shadow::kChecks && !std::exchange(graph.checked, true);
   std::vector<Footprint> footprints(looks ? graph.nodes.size() : 0);
   run_in_order(graph, [&](std::size_t node) {
     if (looks) shadow::footprint_begins();
@@ -105,7 +104,7 @@ extern "C" {
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   if (!graph) return record_error(cudaErrorInvalidValue);
-  *exec = new CUgraphExec_st{*graph};
+  *exec = new CUgraphExec_st{std::make_shared<CUgraph_st>(*graph)};
   return cudaSuccess;
 }
 cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return cudaSuccess; }

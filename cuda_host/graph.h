@@ -16,11 +16,11 @@ struct CUgraphNode_st {
 
 struct CUgraph_st {
   std::vector<std::shared_ptr<CUgraphNode_st>> nodes;
+  bool checked = false;  // its branches, for races
 };
 
 struct CUgraphExec_st {
-  CUgraph_st graph;
-  bool checked = false;  // its branches, for races
+  std::shared_ptr<CUgraph_st> graph;  // a replay that has not begun yet has it, too
 };
 
 namespace r2pac::cuda_host {
@@ -30,6 +30,6 @@ bool all_lead_to(const CUgraph_st& graph, const std::vector<std::size_t>& last);
 
 /// Runs the nodes in an order that the dependencies allow: the recorded one, or with a seed any. In the check
 /// build, the first replay ends the program with a report if branches of the graph race.
-void replay(CUgraphExec_st& executable);
+void replay(CUgraph_st& graph);
 
 }  // namespace r2pac::cuda_host

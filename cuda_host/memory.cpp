@@ -147,6 +147,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes, bool device) {
 cudaError_t release(void* pointer, bool device) {
   if (!pointer) return cudaSuccess;
   if (const cudaError_t status = forbidden_in_capture()) return record_error(status);
+  finish_streams();
   const std::lock_guard lock(table().mutex);
   const auto found = table().allocations.find(number(pointer));
   if (found == table().allocations.end() || found->second.device != device) {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "cuda_host/backlog.h"
+#include "cuda_host/block.h"
 #include "cuda_host/graph.h"
 
 namespace {
@@ -26,16 +28,18 @@ struct Capture {
 
 struct CUstream_st {
   int device = 0;
+  bool blocking = true;  // its work follows the null stream's, and the null stream's follows it
   Capture* capture = nullptr;
-  Nodes reached;  // the nodes that its next one follows
+  Nodes reached;                               // the nodes that its next one follows
+  r2pac::cuda_host::Backlog::Number last = 0;  // of its work outside captures
 };
 
 struct CUevent_st {
   int device = 0;
   std::uint64_t capture = 0;  // the number of the capture that it was recorded in; 0 for none
   Nodes reached;
-  bool recorded = false;
-  std::chrono::steady_clock::time_point time;
+  r2pac::cuda_host::Backlog::Number after = 0;  // outside a capture, the work that it stands for
+  std::shared_ptr<std::chrono::steady_clock::time_point> time;
 };
 
 namespace r2pac::cuda_host {
@@ -45,6 +49,9 @@ std::recursive_mutex stream_mutex;
 std::unique_ptr<Capture> active;  // at most one capture at a time
 std::uint64_t captures = 0;
 CUstream_st default_stream;
+// Never destroyed: static objects may still free device memory.
+Backlog& backlog = *new Backlog;
+auto& blocking_work = *new std::vector<Backlog::Number>;  // of other streams, since the null stream's last
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local int chosen_device = 0;
 
@@ -68,6 +75,48 @@ void join(Nodes& reached, const Nodes& others) {
   }
 }
 
+/// Gives work outside a capture to a stream, to begin after another piece, too. Without a seed it runs now.
+Backlog::Number give(CUstream_st& stream, std::function<void()> work, Backlog::Number also_after = 0) {
+  if (seed() == 0) {
+    backlog.finish_all();
+    work();
+    return 0;
+  }
+  std::vector<Backlog::Number> after = {stream.last, also_after};
+  const bool null_stream = &stream == &default_stream;
+  if (null_stream) {
+    after.insert(after.end(), blocking_work.begin(), blocking_work.end());
+    blocking_work.clear();
+  } else if (stream.blocking) {
+    after.push_back(default_stream.last);
+  }
+  stream.last = backlog.add(
+      [work = std::move(work), device = chosen_device] {
+        const int waiting = std::exchange(chosen_device, device);  // of the thread that waits
+        work();
+        chosen_device = waiting;
+      },
+      std::move(after));
+  if (!null_stream && stream.blocking) blocking_work.push_back(stream.last);
+  return stream.last;
+}
+
+void nothing() {}
+
+/// An error status in a capture; else finishes all work up to this piece.
+cudaError_t wait_for(const std::function<Backlog::Number()>& piece) {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  const std::lock_guard lock(stream_mutex);
+  backlog.finish(piece());
+  return cudaSuccess;
+}
+cudaError_t wait_for(cudaEvent_t event) {
+  return wait_for([event] { return event->after; });
+}
+cudaError_t wait_for(cudaStream_t handle) {
+  return wait_for([handle] { return give(stream_of(handle), nothing); });
+}
+
 cudaError_t spoil(cudaError_t status) {
   active->spoiled = true;
   return record_error(status);
@@ -87,14 +136,20 @@ cudaError_t forbidden_in_capture() {
   return active ? spoil(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t submit(cudaStream_t handle, Work work) {
+void finish_streams() {
+  const std::lock_guard lock(stream_mutex);
+  backlog.finish_all();
+}
+
+cudaError_t submit(cudaStream_t handle, Work work, Host host) {
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
   if (active && &stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
   if (work.type == cudaGraphNodeTypeKernel && of_another_device(stream))
     return record_error(cudaErrorInvalidResourceHandle);
   if (!stream.capture) {
-    work.run();
+    const Backlog::Number number = give(stream, std::move(work.run));
+    if (host == Host::waits) backlog.finish(number);
     return cudaSuccess;
   }
   auto& nodes = active->graph->nodes;
@@ -126,9 +181,10 @@ cudaError_t cudaSetDevice(int device) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   *stream = new CUstream_st;
   (*stream)->device = current_device();
+  (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
@@ -140,18 +196,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return forbidden_in_capture(); }
-cudaError_t cudaStreamQuery(cudaStream_t) { return forbidden_in_capture(); }
-cudaError_t cudaDeviceSynchronize() { return forbidden_in_capture(); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return wait_for(stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return wait_for(stream); }
+cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  finish_streams();
+  return cudaSuccess;
+}
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned) {
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
-  if (event->capture != (active ? active->number : 0)) {
+  if (!active || event->capture != active->number) {
     // Recorded before this capture, or in one that has ended: nothing in the graph could wait for it.
-    return stream.capture ? spoil(cudaErrorStreamCaptureIsolation) : cudaSuccess;
+    if (stream.capture) return spoil(cudaErrorStreamCaptureIsolation);
+    if (event->capture == 0) give(stream, nothing, event->after);
+    return cudaSuccess;
   }
-  if (!active) return cudaSuccess;
   if (&stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
   if (!stream.capture) {
     stream.capture = active.get();
@@ -180,15 +241,18 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
     return record_error(cudaErrorInvalidResourceHandle);
   event->capture = stream.capture ? stream.capture->number : 0;
   event->reached = stream.reached;
-  event->recorded = true;
-  event->time = std::chrono::steady_clock::now();
+  if (stream.capture) return cudaSuccess;
+  event->time = std::make_shared<std::chrono::steady_clock::time_point>();
+  event->after = give(stream, [time = event->time] { *time = std::chrono::steady_clock::now(); });
   return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return forbidden_in_capture(); }
-cudaError_t cudaEventQuery(cudaEvent_t) { return forbidden_in_capture(); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for(event); }
+cudaError_t cudaEventQuery(cudaEvent_t event) { return wait_for(event); }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  if (!start->recorded || !end->recorded) return record_error(cudaErrorInvalidResourceHandle);
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+  const std::lock_guard lock(stream_mutex);
+  if (!start->time || !end->time) return record_error(cudaErrorInvalidResourceHandle);
+  if (backlog.waits(start->after) || backlog.waits(end->after)) return cudaErrorNotReady;
+  *milliseconds = std::chrono::duration<float, std::milli>(*end->time - *start->time).count();
   return cudaSuccess;
 }
 
@@ -232,7 +296,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (of_another_device(stream_of(stream))) return record_error(cudaErrorInvalidResourceHandle);
   if (const cudaError_t status = forbidden_in_capture()) return status;
   const std::lock_guard lock(stream_mutex);
-  replay(*exec);
+  give(stream_of(stream), [graph = exec->graph] { replay(*graph); });
   return cudaSuccess;
 }
 }  // extern "C"

@@ -331,6 +331,7 @@ void replay_after_free() {
   }
   R2_CUDA(cudaGraphInstantiate(&exec, graph, 0));
   R2_CUDA(cudaGraphLaunch(exec, stream));
+  R2_CUDA(cudaStreamSynchronize(stream));
 }
 
 __global__ void write_values(float* out) { out[threadIdx.x] = 2.0f; }

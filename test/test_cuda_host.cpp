@@ -17,6 +17,7 @@
 #include "cuda_host/round.h"
 #include "test/fault_kernels.h"
 #include "test/report_of.h"
+#include "test/stream_cases.h"
 #include "test/test_kernels.h"
 
 using namespace r2pac;
@@ -341,6 +342,28 @@ TEST_CASE("every fault that this build claims to find is found") {
       CAPTURE(name, seed);
       CHECK_THAT(report_of_fault(name), Catch::Contains(text));
     }
+  }
+  cuda_host::set_seed(0);
+}
+
+TEST_CASE("what nobody waits for shows as a wrong result in some order") {
+  constexpr std::uint64_t kSeeds = 20;
+  for (const std::string& name : kernels::stream_case_names()) {
+    CAPTURE(name);
+    cuda_host::set_seed(0);  // work runs at once
+    CHECK(kernels::run_stream_case(name, true) == 2);
+    CHECK(kernels::run_stream_case(name, false) == 2);
+    std::uint64_t wrong = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      cuda_host::set_seed(seed);
+      CHECK(kernels::run_stream_case(name, true) == 2);
+      const float first = kernels::run_stream_case(name, false);
+      wrong += first != 2;
+      cuda_host::set_seed(seed);
+      kernels::run_stream_case(name, true);
+      CHECK(kernels::run_stream_case(name, false) == first);  // the same seed, the same order
+    }
+    CHECK(wrong > 0);
   }
   cuda_host::set_seed(0);
 }
