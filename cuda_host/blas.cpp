@@ -1,14 +1,19 @@
 // The part of cuBLAS that the project uses, on the CPU. Operands are rounded first where a tensor core would
 // see them in TF32 or bfloat16; products and sums are single precision.
+#include "cuda_host/blas.h"
+
 #include <cublas_v2.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
+#include "cuda_host/fault.h"
 #include "cuda_host/memory.h"
 #include "cuda_host/round.h"
 #include "cuda_host/shadow.h"
@@ -38,6 +43,12 @@ struct Matrix {
   std::size_t element_bytes() const { return type == CUDA_R_32F ? 4 : 2; }
   std::size_t elements() const {
     return rows == 0 || columns == 0 ? 0 : static_cast<std::size_t>(leading) * (columns - 1) + rows;
+  }
+  /// Whether each column of each matrix of a batch begins at a multiple of so many bytes.
+  bool is_aligned(std::size_t bytes, int batch) const {
+    return reinterpret_cast<std::uintptr_t>(data) % bytes == 0 &&
+           (columns <= 1 || leading * element_bytes() % bytes == 0) &&
+           (batch <= 1 || static_cast<std::size_t>(stride) * element_bytes() % bytes == 0);
   }
   const void* item(int index) const {
     return static_cast<const char*>(data) + index * stride * static_cast<long long>(element_bytes());
@@ -124,6 +135,23 @@ void run(const Gemm& gemm) {
   }
 }
 
+std::atomic<std::size_t> products, aligned_products;
+
+void require_aligned(const Matrix& matrix, const char* name) {
+  if (reinterpret_cast<std::uintptr_t>(matrix.data) % matrix.element_bytes() == 0) return;
+  fault("%s of a cuBLAS GEMM: %p is no multiple of %zu bytes, the size of an element", name, matrix.data,
+        matrix.element_bytes());
+}
+
+/// The results of a batch lie one after the other, or beside each other in columns that all of them share.
+void require_apart(const Matrix& c, int batch) {
+  const auto stride = static_cast<std::size_t>(std::abs(c.stride));
+  const std::size_t rows = static_cast<std::size_t>(c.rows), leading = static_cast<std::size_t>(c.leading);
+  if (batch <= 1 || c.elements() == 0 || stride >= c.elements()) return;
+  if (stride >= rows && stride * (static_cast<std::size_t>(batch) - 1) + rows <= leading) return;
+  fault("C of a cuBLAS GEMM: the %d results are %zu elements apart and lie over each other", batch, stride);
+}
+
 bool known_type(cudaDataType type) { return type == CUDA_R_32F || type == CUDA_R_16BF; }
 
 cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
@@ -134,6 +162,13 @@ cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   if (!known_type(a.type) || a.type != b.type || !known_type(c.type)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  require_aligned(a, "A");
+  require_aligned(b, "B");
+  require_aligned(c, "C");
+  require_apart(c, gemm.batch);
+  ++products;
+  aligned_products +=
+      a.is_aligned(16, gemm.batch) && b.is_aligned(16, gemm.batch) && c.is_aligned(16, gemm.batch);
   char what[96];
   std::snprintf(what, sizeof what, "cuBLAS GEMM of m = %d, n = %d, k = %d, batch %d", gemm.m, gemm.n, gemm.k,
                 gemm.batch);
@@ -149,6 +184,9 @@ Matrix stored(const void* data, cudaDataType type, cublasOperation_t op, int row
 }
 
 }  // namespace
+
+ProductCounts product_counts() { return {products, aligned_products}; }
+
 }  // namespace r2pac::cuda_host
 
 using namespace r2pac::cuda_host;

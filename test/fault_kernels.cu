@@ -318,6 +318,29 @@ void gemm_out_of_bounds() {
                                       a.data(), 8, 0, &zero, out.data(), 8, 64, 2));
 }
 
+/// C [rows, 2], twice `stride` apart = A B, in bf16 if `halves`.
+void gemm_with(const void* a, int lda, int stride, bool halves = false) {
+  const DeviceArray<float> b(std::vector<float>(64, 1.0f)), c(64);
+  const cudaDataType type = halves ? CUDA_R_16BF : CUDA_R_32F;
+  const float one = 1, zero = 0;
+  cublasHandle_t handle = nullptr;
+  R2_CUBLAS(cublasCreate(&handle));
+  R2_CUBLAS(cublasGemmStridedBatchedEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 2, 4, &one, a, type, lda, 0,
+                                       b.data(), type, 4, 0, &zero, c.data(), CUDA_R_32F, 16, stride, 2,
+                                       CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+  R2_CUBLAS(cublasDestroy(handle));
+}
+
+void misaligned_gemm(std::size_t bytes, bool halves) {
+  const DeviceArray<float> a(std::vector<float>(64, 1.0f));
+  gemm_with(reinterpret_cast<const char*>(a.data()) + bytes, 4, 32, halves);
+}
+
+void gemm_of_results(int stride) {
+  const DeviceArray<float> a(std::vector<float>(64, 1.0f));
+  gemm_with(a.data(), 4, stride);
+}
+
 void replay_after_free() {
   cudaStream_t stream = nullptr;
   cudaGraph_t graph = nullptr;
@@ -469,6 +492,10 @@ const std::map<std::string, std::function<void()>>& faults() {
       {"copy of too many bytes", copy_too_much},
       {"freed twice", free_twice},
       {"GEMM out of bounds", gemm_out_of_bounds},
+      {"GEMM of misaligned floats", [] { misaligned_gemm(2, false); }},
+      {"GEMM of misaligned halves", [] { misaligned_gemm(1, true); }},
+      {"GEMM whose results overlap", [] { gemm_of_results(17); }},
+      {"GEMM whose results overlap in the columns", [] { gemm_of_results(3); }},
       {"branches: write and read", forked([](Branches& graph) {
          graph.write(graph.main(), graph.mid());
          graph.read(graph.side(), graph.mid(), graph.to());

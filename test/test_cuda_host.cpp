@@ -11,6 +11,7 @@
 #include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
+#include "cuda_host/blas.h"
 #include "cuda_host/block.h"
 #include "cuda_host/branches.h"
 #include "cuda_host/memory.h"
@@ -99,6 +100,10 @@ const std::map<std::string, Claim> claims = {
     {"copy of too many bytes", everywhere("destination of cudaMemcpy: 128 bytes")},
     {"freed twice", everywhere("freed a second time")},
     {"GEMM out of bounds", everywhere("A of a cuBLAS GEMM")},
+    {"GEMM of misaligned floats", everywhere("is no multiple of 4 bytes")},
+    {"GEMM of misaligned halves", everywhere("is no multiple of 2 bytes")},
+    {"GEMM whose results overlap", everywhere("the 2 results are 17 elements apart")},
+    {"GEMM whose results overlap in the columns", everywhere("the 2 results are 3 elements apart")},
     {"branches: write and read", only_check("write_values, launched at")},
     {"branches: read and later write", only_check("256 bytes: ")},
     {"branches: two writes of one word", only_check("writes 4 bytes: ")},
@@ -278,6 +283,39 @@ TEST_CASE("batched products round their operands as the precision says") {
     }
     REQUIRE(std::abs(got[static_cast<std::size_t>(i)] - exact) <= sum_bound(inner, magnitude));
   }
+}
+
+TEST_CASE("a product is refused if a leading dimension is less than the rows that are stored") {
+  using Shape = kernels::ProductShape;
+  const std::string refused = "CUBLAS_STATUS_INVALID_VALUE", right = "CUBLAS_STATUS_SUCCESS";
+  CHECK(kernels::status_of(Shape{5, 3, 2, 5, 2, 5}) == right);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 8, 4, 8}) == right);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 4, 2, 5}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 5, 1, 5}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 5, 2, 4}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 2, 3, 5, true}) == right);  // A [2, 5] and B [3, 2] as stored
+  CHECK(kernels::status_of(Shape{5, 3, 2, 1, 3, 5, true}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 2, 2, 5, true}) == refused);
+  CHECK(kernels::status_of(Shape{-1, 3, 2, 5, 2, 5}) == refused);
+}
+
+TEST_CASE("products whose columns begin at multiples of 16 bytes are counted") {
+  using Shape = kernels::ProductShape;
+  const auto aligned = [](const Shape& shape) {
+    const cuda_host::ProductCounts before = cuda_host::product_counts();
+    REQUIRE(kernels::status_of(shape) == "CUBLAS_STATUS_SUCCESS");
+    const cuda_host::ProductCounts after = cuda_host::product_counts();
+    CHECK(after.all == before.all + 1);
+    return after.aligned == before.aligned + 1;
+  };
+  CHECK(aligned({8, 4, 4, 8, 4, 8}));
+  CHECK(aligned({5, 3, 2, 8, 4, 8}));  // the size does not matter, the distance of columns does
+  CHECK(aligned({5, 1, 2, 8, 2, 5}));  // nor does that of a single column
+  CHECK(!aligned({8, 4, 4, 9, 4, 8}));
+  CHECK(!aligned({8, 4, 4, 8, 6, 8}));
+  CHECK(!aligned({8, 4, 4, 8, 4, 10}));
+  CHECK(!aligned({8, 4, 4, 8, 4, 8, false, 1}));
+  CHECK(aligned({8, 4, 4, 8, 4, 8, false, 4}));
 }
 
 TEST_CASE("rounding goes to the nearest, ties to even") {

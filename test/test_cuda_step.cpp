@@ -10,6 +10,9 @@
 #include "on_cpu.h"
 #include "on_cuda.h"
 #include "small_method.h"
+#ifdef R2PAC_CUDA_HOST
+#include "cuda_host/blas.h"
+#endif
 #ifdef R2PAC_CUDA_HOST_CHECK
 #include "report_of.h"
 #endif
@@ -233,6 +236,27 @@ TEST_CASE("a full-depth step launches at most 80 kernels and products") {
   CHECK(flow > 20);
   CHECK(critics > 40);
 }
+
+#ifdef R2PAC_CUDA_HOST
+TEST_CASE(
+    "products between hidden layers of whole vectors have aligned columns, those of odd rows have not") {
+  const auto counted = [](std::vector<int> hidden) {
+    Settings settings = small_settings();
+    settings.hidden = std::move(hidden);
+    const std::shared_ptr<Device> device = on_cuda();
+    const cuda_host::ProductCounts before = cuda_host::product_counts();
+    const Trial<float> trial(settings, "joint", device);
+    const cuda_host::ProductCounts after = cuda_host::product_counts();
+    return cuda_host::ProductCounts{after.all - before.all, after.aligned - before.aligned};
+  };
+  const auto two = counted({32, 16}), three = counted({32, 16, 16}), odd = counted({31, 17, 15});
+  CHECK(two.aligned > 0);
+  CHECK(three.all > two.all);
+  CHECK(three.aligned - two.aligned == three.all - two.all);  // of the layer that is more
+  CHECK(odd.all == three.all);
+  CHECK(odd.aligned == 0);
+}
+#endif
 
 #ifdef R2PAC_CUDA_HOST_CHECK
 TEST_CASE("a call whose reads are forgotten races with another branch, and the report names both nodes") {

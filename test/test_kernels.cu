@@ -333,6 +333,19 @@ std::vector<float> gemm(Precision precision, const std::vector<float>& a, const 
   return out.host();
 }
 
+std::string status_of(const ProductShape& shape) {
+  const DeviceArray<float> ones(std::vector<float>(200, 1.0f)), out(200);
+  const float one = 1, zero = 0;
+  const cublasOperation_t op = shape.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  cublasHandle_t handle = nullptr;
+  R2_CUBLAS(cublasCreate(&handle));
+  const cublasStatus_t status = cublasSgemmStridedBatched(
+      handle, op, op, shape.m, shape.n, shape.k, &one, ones.data() + shape.offset, shape.lda, 0, ones.data(),
+      shape.ldb, 0, &zero, out.data(), shape.ldc, 0, 1);
+  R2_CUBLAS(cublasDestroy(handle));
+  return cublasGetStatusString(status);
+}
+
 void allocate(std::size_t bytes) { const DeviceArray<char> memory(bytes); }
 
 void launch_too_large() {

@@ -1,0 +1,17 @@
+// What the stand-in for cuBLAS has been asked for.
+#pragma once
+
+#include <cstddef>
+
+namespace r2pac::cuda_host {
+
+/// Calls of products so far, recorded or run. Those of a batch are one.
+struct ProductCounts {
+  std::size_t all = 0;
+  /// Those in which each column of A, B and C begins at a multiple of 16 bytes. Others are right, too, but a
+  /// GPU loads their operands in smaller pieces.
+  std::size_t aligned = 0;
+};
+ProductCounts product_counts();
+
+}  // namespace r2pac::cuda_host
