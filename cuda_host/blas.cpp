@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <vector>
 
 #include "cuda_host/fault.h"
@@ -24,6 +25,7 @@ struct cublasContext {
   cublasMath_t math = CUBLAS_DEFAULT_MATH;
   void* workspace = nullptr;  // the caller's; null: cuBLAS's own, one for each stream
   std::size_t workspace_bytes = 0;
+  std::set<cublasComputeType_t> used;  // in products
 };
 
 namespace r2pac::cuda_host {
@@ -135,7 +137,18 @@ void run(const Gemm& gemm) {
   }
 }
 
-std::atomic<std::size_t> products, aligned_products;
+std::atomic<std::size_t> products, aligned_products, first_products_in_capture;
+
+/// Counts a product that the library may accept.
+void count(cublasHandle_t handle, const Gemm& gemm, cublasComputeType_t compute) {
+  constexpr std::size_t kBytes = 16;
+  ++products;
+  aligned_products += gemm.a.is_aligned(kBytes, gemm.batch) && gemm.b.is_aligned(kBytes, gemm.batch) &&
+                      gemm.c.is_aligned(kBytes, gemm.batch);
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  cudaStreamIsCapturing(handle->stream, &capture);
+  first_products_in_capture += handle->used.insert(compute).second && capture != cudaStreamCaptureStatusNone;
+}
 
 void require_aligned(const Matrix& matrix, const char* name) {
   if (reinterpret_cast<std::uintptr_t>(matrix.data) % matrix.element_bytes() == 0) return;
@@ -154,7 +167,7 @@ void require_apart(const Matrix& c, int batch) {
 
 bool known_type(cudaDataType type) { return type == CUDA_R_32F || type == CUDA_R_16BF; }
 
-cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
+cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm, cublasComputeType_t compute) {
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
   const Matrix &a = gemm.a, &b = gemm.b, &c = gemm.c;
   if (gemm.m < 0 || gemm.n < 0 || gemm.k < 0 || gemm.batch < 0 || a.leading < std::max(1, a.rows) ||
@@ -166,9 +179,7 @@ cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
   require_aligned(b, "B");
   require_aligned(c, "C");
   require_apart(c, gemm.batch);
-  ++products;
-  aligned_products +=
-      a.is_aligned(16, gemm.batch) && b.is_aligned(16, gemm.batch) && c.is_aligned(16, gemm.batch);
+  count(handle, gemm, compute);
   char what[96];
   std::snprintf(what, sizeof what, "cuBLAS GEMM of m = %d, n = %d, k = %d, batch %d", gemm.m, gemm.n, gemm.k,
                 gemm.batch);
@@ -185,7 +196,7 @@ Matrix stored(const void* data, cudaDataType type, cublasOperation_t op, int row
 
 }  // namespace
 
-ProductCounts product_counts() { return {products, aligned_products}; }
+ProductCounts product_counts() { return {products, aligned_products, first_products_in_capture}; }
 
 }  // namespace r2pac::cuda_host
 
@@ -245,7 +256,8 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
       handle,
       {op_a, op_b, m, n, k, *static_cast<const float*>(alpha), *static_cast<const float*>(beta),
        stored(a, a_type, op_a, m, k, lda, stride_a), stored(b, b_type, op_b, k, n, ldb, stride_b),
-       Matrix{c, c_type, m, n, ldc, stride_c}, batch, rounding, handle->workspace, handle->workspace_bytes});
+       Matrix{c, c_type, m, n, ldc, stride_c}, batch, rounding, handle->workspace, handle->workspace_bytes},
+      compute);
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,

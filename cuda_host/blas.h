@@ -11,6 +11,8 @@ struct ProductCounts {
   /// Those in which each column of A, B and C begins at a multiple of 16 bytes. Others are right, too, but a
   /// GPU loads their operands in smaller pieces.
   std::size_t aligned = 0;
+  /// Those in a capture that were the first of their compute type and handle. A library may allocate then.
+  std::size_t first_in_capture = 0;
 };
 ProductCounts product_counts();
 

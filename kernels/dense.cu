@@ -163,6 +163,18 @@ cublasComputeType_t compute_type(Precision precision) {
   }
 }
 
+/// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
+void product(const Stream& stream, Precision precision, const Matrix& a, const Matrix& b, int rows, int depth,
+             int cols, float* c, std::size_t c_batch_stride, int batch, bool accumulate) {
+  const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
+  const auto stride = [](std::size_t count) { return static_cast<long long>(count); };
+  R2_CUBLAS(cublasGemmStridedBatchedEx(
+      stream.blas(), b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, cols,
+      rows, depth, &one, b.data, CUDA_R_32F, b.stride, stride(b.batch_stride), a.data, CUDA_R_32F, a.stride,
+      stride(a.batch_stride), &beta, c, CUDA_R_32F, cols, stride(c_batch_stride), batch,
+      compute_type(precision), CUBLAS_GEMM_DEFAULT));
+}
+
 std::size_t values(const View<float>& view) {
   return static_cast<std::size_t>(view.rows) * static_cast<std::size_t>(view.cols);
 }
@@ -181,17 +193,22 @@ void launch_bias_activation(const View<float>& x, const View<float>& y, const fl
 
 }  // namespace
 
-/// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
+void warm_up(const Stream& stream, Precision precision) {
+  constexpr int n = 16;
+  constexpr bool kOverwrite = false;
+  const DeviceArray<float> square(n * n), result(n * n);
+  const Matrix operand{square.data(), n, 0};
+  R2_CUDA(cudaMemsetAsync(square.data(), 0, n * n * sizeof(float), stream.get()));
+  for (const Precision each : {Precision::fp32, precision})
+    product(stream, each, operand, operand, n, n, n, result.data(), 0, 1, kOverwrite);
+  R2_CUDA(cudaStreamSynchronize(stream.get()));
+}
+
 void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,
               std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32) {
   queue.launch(1, [&](const Stream& stream) {
-    const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
-    const auto stride = [](std::size_t count) { return static_cast<long long>(count); };
-    R2_CUBLAS(cublasGemmStridedBatchedEx(
-        stream.blas(), b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-        cols, rows, depth, &one, b.data, CUDA_R_32F, b.stride, stride(b.batch_stride), a.data, CUDA_R_32F,
-        a.stride, stride(a.batch_stride), &beta, c, CUDA_R_32F, cols, stride(c_batch_stride), batch,
-        compute_type(in_fp32 ? Precision::fp32 : queue.precision()), CUBLAS_GEMM_DEFAULT));
+    product(stream, in_fp32 ? Precision::fp32 : queue.precision(), a, b, rows, depth, cols, c, c_batch_stride,
+            batch, accumulate);
   });
 }
 

@@ -318,6 +318,16 @@ TEST_CASE("products whose columns begin at multiples of 16 bytes are counted") {
   CHECK(aligned({8, 4, 4, 8, 4, 8, false, 4}));
 }
 
+TEST_CASE("products that are the first of their handle in a capture are counted") {
+  const auto counted = [](bool warm) {
+    const std::size_t before = cuda_host::product_counts().first_in_capture;
+    kernels::capture_product(warm);
+    return cuda_host::product_counts().first_in_capture - before;
+  };
+  CHECK(counted(false) == 1);
+  CHECK(counted(true) == 0);
+}
+
 TEST_CASE("rounding goes to the nearest, ties to even") {
   const auto step = [](int bits) { return std::ldexp(1.0f, -bits); };
   CHECK(cuda_host::round_bf16(1 + step(8)) == 1.0f);                    // a tie; 1 is even

@@ -258,6 +258,18 @@ TEST_CASE(
 }
 #endif
 
+#ifdef R2PAC_CUDA_HOST
+TEST_CASE("no handle of the library takes its first product of a kind in a capture") {
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    const cuda_host::ProductCounts before = cuda_host::product_counts();
+    const Trial<float> trial(small_settings(), "joint", on_cuda(precision));
+    const cuda_host::ProductCounts after = cuda_host::product_counts();
+    CHECK(after.all > before.all);
+    CHECK(after.first_in_capture == before.first_in_capture);
+  }
+}
+#endif
+
 #ifdef R2PAC_CUDA_HOST_CHECK
 TEST_CASE("a call whose reads are forgotten races with another branch, and the report names both nodes") {
   const auto forgetting = [](std::size_t call) {

@@ -63,6 +63,9 @@ struct ProductShape {
 /// What cublasSgemmStridedBatched says to it.
 std::string status_of(const ProductShape& shape);
 
+/// Captures an 8 x 8 product with a new handle, after one outside the capture if `warm`.
+void capture_product(bool warm);
+
 /// Allocates and frees device memory.
 void allocate(std::size_t bytes);
 
