@@ -56,6 +56,18 @@ __device__ inline void store_vector(T* address, Vector value) {
   *reinterpret_cast<Vector*>(address) = value;
 }
 
+/// store_vector of four values to global memory, in one instruction: nvcc may make four of store_vector.
+__device__ inline void store_four(float* address, float4 value) {
+  require_aligned<float4>(address);
+#ifdef __CUDA_ARCH__
+  asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(address)),
+               "f"(value.x), "f"(value.y), "f"(value.z), "f"(value.w)
+               : "memory");
+#else
+  *reinterpret_cast<float4*>(address) = value;
+#endif
+}
+
 /// Throws Error(device) with the call's text, the status's name and message, and the place, unless it
 /// succeeded.
 inline void check(cudaError_t status, const std::string& call, const char* file, int line) {

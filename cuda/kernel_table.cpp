@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 struct Figures {
   int registers = 0, stack = 0, spill_stores = 0, spill_loads = 0, shared = 0;
   int threads = 0;  ///< of a block: __launch_bounds__
-  bool local = false, f64 = false, wide_loads = false;
+  bool local = false, f64 = false, wide_loads = false, wide_stores = false, narrow_stores = false;
 };
 struct Name {
   std::string file, kernel;
@@ -37,7 +37,7 @@ using Kernels = std::map<Name, std::map<int, Figures>>;  // by architecture: 75,
 
 struct Limits {
   int registers = 0, dynamic_shared = 0;
-  bool wide_loads = false;
+  bool wide_loads = false, wide_stores = false;
 };
 
 int problems = 0;
@@ -93,7 +93,7 @@ void read_ptx(const fs::path& path, const std::string& file, int architecture, K
   static const std::regex entry(R"(\.entry (\w+)\()"),
       threads(R"(\.(?:maxntid|reqntid) (\d+)(?:, (\d+))?(?:, (\d+))?)");
   static const std::regex local(R"(\b(?:ld|st)\.local\b)"), f64(R"(\.f64\b)");
-  static const std::regex wide(R"(\bld\.global(?:\.\w+)*\.v4\.)");
+  static const std::regex wide(R"(\bld\.global(?:\.\w+)*\.v4\.)"), store(R"(\bst\.global((?:\.\w+)*))");
   std::ifstream in(path);
   Figures outside, *now = &outside;
   std::smatch match;
@@ -107,6 +107,10 @@ void read_ptx(const fs::path& path, const std::string& file, int architecture, K
     now->local |= std::regex_search(line, local);
     now->f64 |= std::regex_search(line, f64);
     now->wide_loads |= std::regex_search(line, wide);
+    if (std::regex_search(line, match, store)) {
+      const bool by_four = match[1].str().find(".v4.") != std::string::npos;
+      (by_four ? now->wide_stores : now->narrow_stores) = true;
+    }
   }
   const std::string where = file + ".cu, sm_" + std::to_string(architecture) + ", outside kernels: ";
   if (outside.local) problem(where + "local memory");
@@ -125,7 +129,7 @@ Kernels read_reports(const fs::path& folder) {
   return kernels;
 }
 
-/// Lines of FILE KERNEL REGISTERS DYNAMIC_SHARED FLAGS; # begins a comment. FLAGS: v4, or - for none.
+/// Lines of FILE KERNEL REGISTERS DYNAMIC_SHARED FLAGS; # begins a comment. FLAGS: v4, v4s, or - for none.
 std::map<Name, Limits> read_budget(const fs::path& path) {
   std::ifstream in(path);
   if (!in) throw std::runtime_error("cannot read " + path.string());
@@ -137,10 +141,12 @@ std::map<Name, Limits> read_budget(const fs::path& path) {
     std::string flags, rest;
     if (!(words >> name.file)) continue;
     if (!(words >> name.kernel >> limits.registers >> limits.dynamic_shared >> flags) || words >> rest ||
-        (flags != "v4" && flags != "-")) {
-      throw std::runtime_error("budget: expected FILE KERNEL REGISTERS DYNAMIC_SHARED v4|-, not: " + line);
+        (flags != "v4" && flags != "v4s" && flags != "-")) {
+      throw std::runtime_error("budget: expected FILE KERNEL REGISTERS DYNAMIC_SHARED v4|v4s|-, not: " +
+                               line);
     }
-    limits.wide_loads = flags == "v4";
+    limits.wide_stores = flags == "v4s";
+    limits.wide_loads = limits.wide_stores || flags == "v4";
     if (!budget.emplace(name, limits).second)
       problem("budget: two lines for " + name.file + " " + name.kernel);
   }
@@ -161,19 +167,24 @@ void check_kernel(const Name& name, const Figures& is, int architecture, const L
   if (is.local) problem(where + "the PTX uses local memory");
   if (is.f64) problem(where + "the PTX uses double precision");
   if (limits.wide_loads && !is.wide_loads) problem(where + "the PTX has no ld.global.v4");
+  if (limits.wide_stores && (is.narrow_stores || !is.wide_stores))
+    problem(where + "the PTX has st.global other than st.global.v4");
   if (is.threads == 0) problem(where + "no __launch_bounds__, so the block size is not known");
 }
 
 /// The line to add for a kernel that the budget lacks: its registers, up to the next multiple of eight.
 std::string budget_line(const Name& name, const std::map<int, Figures>& by_architecture) {
   int registers = 0;
-  bool wide = true;
+  bool wide = true, wide_stores = true;
   for (const auto& [architecture, is] : by_architecture) {
     registers = std::max(registers, is.registers);
     wide &= is.wide_loads;
+    wide_stores &= is.wide_stores && !is.narrow_stores;
   }
   return name.file + " " + name.kernel + " " + std::to_string((registers + 7) / 8 * 8) + " 0 " +
-         (wide ? "v4" : "-");
+         (!wide         ? "-"
+          : wide_stores ? "v4s"
+                        : "v4");
 }
 
 void check_budget(const Kernels& kernels, const std::map<Name, Limits>& budget) {
@@ -181,7 +192,7 @@ void check_budget(const Kernels& kernels, const std::map<Name, Limits>& budget) 
     const auto limits = budget.find(name);
     if (limits == budget.end())
       problem("the budget lacks a line such as: " + budget_line(name, by_architecture));
-    const Limits unlimited{255, 0, false};
+    const Limits unlimited{255, 0};
     for (const auto& [architecture, is] : by_architecture) {
       check_kernel(name, is, architecture, limits == budget.end() ? unlimited : limits->second);
     }

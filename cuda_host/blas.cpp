@@ -1,13 +1,20 @@
 // The part of cuBLAS that the project uses, on the CPU. Operands are rounded first where a tensor core would
 // see them in TF32 or bfloat16; products and sums are single precision.
+#include "cuda_host/blas.h"
+
 #include <cublas_v2.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <set>
 #include <vector>
 
+#include "cuda_host/fault.h"
 #include "cuda_host/memory.h"
 #include "cuda_host/round.h"
 #include "cuda_host/shadow.h"
@@ -16,6 +23,9 @@
 struct cublasContext {
   cudaStream_t stream = nullptr;
   cublasMath_t math = CUBLAS_DEFAULT_MATH;
+  void* workspace = nullptr;  // the caller's; null: cuBLAS's own, one for each stream
+  std::size_t workspace_bytes = 0;
+  std::set<cublasComputeType_t> used;  // in products
 };
 
 namespace r2pac::cuda_host {
@@ -36,6 +46,12 @@ struct Matrix {
   std::size_t elements() const {
     return rows == 0 || columns == 0 ? 0 : static_cast<std::size_t>(leading) * (columns - 1) + rows;
   }
+  /// Whether each column of each matrix of a batch begins at a multiple of so many bytes.
+  bool is_aligned(std::size_t bytes, int batch) const {
+    return reinterpret_cast<std::uintptr_t>(data) % bytes == 0 &&
+           (columns <= 1 || leading * element_bytes() % bytes == 0) &&
+           (batch <= 1 || static_cast<std::size_t>(stride) * element_bytes() % bytes == 0);
+  }
   const void* item(int index) const {
     return static_cast<const char*>(data) + index * stride * static_cast<long long>(element_bytes());
   }
@@ -48,11 +64,23 @@ struct Gemm {
   Matrix a, b, c;
   int batch;
   Rounding rounding;
+  void* workspace;
+  std::size_t workspace_bytes;
 };
 
 float rounded(float value, Rounding rounding) {
   if (rounding == Rounding::tf32) return round_tf32(value);
   return rounding == Rounding::bf16 ? round_bf16(value) : value;
+}
+
+/// Tells the race check of all elements of one matrix.
+void note_access(const Matrix& matrix, int index, void (*note)(const void*, std::size_t)) {
+  if (!shadow::kChecks) return;
+  for (int column = 0; column < matrix.columns; ++column) {
+    const std::size_t first = static_cast<std::size_t>(column) * matrix.leading * matrix.element_bytes();
+    note(static_cast<const char*>(matrix.item(index)) + first,
+         static_cast<std::size_t>(matrix.rows) * matrix.element_bytes());
+  }
 }
 
 /// The elements of one matrix as single precision, with the same leading dimension.
@@ -73,11 +101,17 @@ const float* operand(const Matrix& matrix, int index, Rounding rounding, std::ve
 
 void run(const Gemm& gemm) {
   if (gemm.m == 0 || gemm.n == 0) return;
+  if (gemm.workspace) {
+    require_device_memory(gemm.workspace, gemm.workspace_bytes, "workspace of a cuBLAS GEMM");
+    shadow::written(gemm.workspace, gemm.workspace_bytes);
+  }
   std::vector<float> rounded_a, rounded_b, whole;
   for (int i = 0; i < gemm.batch; ++i) {
     require_device_memory(gemm.a.item(i), gemm.a.elements() * gemm.a.element_bytes(), "A of a cuBLAS GEMM");
     require_device_memory(gemm.b.item(i), gemm.b.elements() * gemm.b.element_bytes(), "B of a cuBLAS GEMM");
     require_device_memory(gemm.c.item(i), gemm.c.elements() * gemm.c.element_bytes(), "C of a cuBLAS GEMM");
+    note_access(gemm.a, i, shadow::read);
+    note_access(gemm.b, i, shadow::read);
     const float* const a = operand(gemm.a, i, gemm.rounding, rounded_a);
     const float* const b = operand(gemm.b, i, gemm.rounding, rounded_b);
     auto* c = static_cast<float*>(const_cast<void*>(gemm.c.item(i)));
@@ -92,21 +126,48 @@ void run(const Gemm& gemm) {
     // Column-major C = A B is row-major C' = B' A'.
     dnnl_sgemm(gemm.op_b == CUBLAS_OP_N ? 'N' : 'T', gemm.op_a == CUBLAS_OP_N ? 'N' : 'T', gemm.n, gemm.m,
                gemm.k, gemm.alpha, b, gemm.b.leading, a, gemm.a.leading, gemm.beta, c, gemm.c.leading);
-    for (int column = 0; column < gemm.n; ++column) {
+    for (int column = 0; half_out && column < gemm.n; ++column) {
       const std::size_t first = static_cast<std::size_t>(column) * gemm.c.leading;
-      for (std::size_t row = 0; half_out && row < static_cast<std::size_t>(gemm.m); ++row) {
+      for (std::size_t row = 0; row < static_cast<std::size_t>(gemm.m); ++row) {
         halves[first + row] =
             static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(round_bf16(c[first + row])) >> 16);
       }
-      shadow::written(static_cast<const char*>(gemm.c.item(i)) + first * gemm.c.element_bytes(),
-                      static_cast<std::size_t>(gemm.m) * gemm.c.element_bytes());
     }
+    note_access(gemm.c, i, shadow::written);
   }
+}
+
+std::atomic<std::size_t> products, aligned_products, first_products_in_capture;
+
+/// Counts a product that the library may accept.
+void count(cublasHandle_t handle, const Gemm& gemm, cublasComputeType_t compute) {
+  constexpr std::size_t kBytes = 16;
+  ++products;
+  aligned_products += gemm.a.is_aligned(kBytes, gemm.batch) && gemm.b.is_aligned(kBytes, gemm.batch) &&
+                      gemm.c.is_aligned(kBytes, gemm.batch);
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  cudaStreamIsCapturing(handle->stream, &capture);
+  first_products_in_capture += handle->used.insert(compute).second && capture != cudaStreamCaptureStatusNone;
+}
+
+void require_aligned(const Matrix& matrix, const char* name) {
+  if (reinterpret_cast<std::uintptr_t>(matrix.data) % matrix.element_bytes() == 0) return;
+  fault("%s of a cuBLAS GEMM: %p is no multiple of %zu bytes, the size of an element", name, matrix.data,
+        matrix.element_bytes());
+}
+
+/// The results of a batch lie one after the other, or beside each other in columns that all of them share.
+void require_apart(const Matrix& c, int batch) {
+  const auto stride = static_cast<std::size_t>(std::abs(c.stride));
+  const std::size_t rows = static_cast<std::size_t>(c.rows), leading = static_cast<std::size_t>(c.leading);
+  if (batch <= 1 || c.elements() == 0 || stride >= c.elements()) return;
+  if (stride >= rows && stride * (static_cast<std::size_t>(batch) - 1) + rows <= leading) return;
+  fault("C of a cuBLAS GEMM: the %d results are %zu elements apart and lie over each other", batch, stride);
 }
 
 bool known_type(cudaDataType type) { return type == CUDA_R_32F || type == CUDA_R_16BF; }
 
-cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
+cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm, cublasComputeType_t compute) {
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
   const Matrix &a = gemm.a, &b = gemm.b, &c = gemm.c;
   if (gemm.m < 0 || gemm.n < 0 || gemm.k < 0 || gemm.batch < 0 || a.leading < std::max(1, a.rows) ||
@@ -114,7 +175,16 @@ cublasStatus_t submit_gemm(cublasHandle_t handle, const Gemm& gemm) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   if (!known_type(a.type) || a.type != b.type || !known_type(c.type)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  const cudaError_t status = submit(handle->stream, cudaGraphNodeTypeKernel, nullptr, [gemm] { run(gemm); });
+  require_aligned(a, "A");
+  require_aligned(b, "B");
+  require_aligned(c, "C");
+  require_apart(c, gemm.batch);
+  count(handle, gemm, compute);
+  char what[96];
+  std::snprintf(what, sizeof what, "cuBLAS GEMM of m = %d, n = %d, k = %d, batch %d", gemm.m, gemm.n, gemm.k,
+                gemm.batch);
+  const cudaError_t status =
+      submit(handle->stream, {cudaGraphNodeTypeKernel, nullptr, what, [gemm] { run(gemm); }});
   return status == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
@@ -125,6 +195,9 @@ Matrix stored(const void* data, cudaDataType type, cublasOperation_t op, int row
 }
 
 }  // namespace
+
+ProductCounts product_counts() { return {products, aligned_products, first_products_in_capture}; }
+
 }  // namespace r2pac::cuda_host
 
 using namespace r2pac::cuda_host;
@@ -141,14 +214,17 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
 }
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   handle->stream = stream;
+  handle->workspace = nullptr;  // as cuBLAS does
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t math) {
   handle->math = math;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void* workspace, std::size_t bytes) {
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, std::size_t bytes) {
   if (workspace) require_device_memory(workspace, bytes, "workspace of cuBLAS");
+  handle->workspace = workspace;
+  handle->workspace_bytes = bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -177,9 +253,11 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
       return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   return submit_gemm(
-      handle, {op_a, op_b, m, n, k, *static_cast<const float*>(alpha), *static_cast<const float*>(beta),
-               stored(a, a_type, op_a, m, k, lda, stride_a), stored(b, b_type, op_b, k, n, ldb, stride_b),
-               Matrix{c, c_type, m, n, ldc, stride_c}, batch, rounding});
+      handle,
+      {op_a, op_b, m, n, k, *static_cast<const float*>(alpha), *static_cast<const float*>(beta),
+       stored(a, a_type, op_a, m, k, lda, stride_a), stored(b, b_type, op_b, k, n, ldb, stride_b),
+       Matrix{c, c_type, m, n, ldc, stride_c}, batch, rounding, handle->workspace, handle->workspace_bytes},
+      compute);
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,

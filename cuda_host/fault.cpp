@@ -25,8 +25,12 @@ std::string without_parameters(std::string name) {
     name.erase(at, unnamed.size());
   }
   if (name.starts_with("void ")) name.erase(0, 5);
-  const auto parameters = name.find('(');
-  return parameters == std::string::npos ? name : name.substr(0, parameters);
+  int depth = 0;  // of template arguments, which may hold casts
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    depth += (name[i] == '<') - (name[i] == '>');
+    if (name[i] == '(' && depth == 0) return name.substr(0, i);
+  }
+  return name;
 }
 
 [[noreturn]] void report(const void* code, const char* format, std::va_list arguments) {

@@ -15,7 +15,7 @@ namespace r2pac::cuda_host {
 
 /// Runs or records the work of a grid after checking the launch as the CUDA runtime does.
 cudaError_t submit_grid(const dim3& grid, const dim3& block, std::size_t shared_bytes, cudaStream_t stream,
-                        const void* kernel, std::function<void()> work);
+                        const void* kernel, Site site, std::function<void()> work);
 
 /// A kernel and its arguments by value.
 template <class... Parameters>
@@ -45,7 +45,7 @@ cudaError_t launch_grid(void (*kernel)(Parameters...), std::tuple<Parameters...>
                         dim3 block, std::size_t shared_bytes, cudaStream_t stream, Site site) {
   const auto* const function = reinterpret_cast<const void*>(kernel);
   const Call<Parameters...> call{kernel, std::move(arguments)};
-  return submit_grid(grid, block, shared_bytes, stream, function, [=] {
+  return submit_grid(grid, block, shared_bytes, stream, function, site, [=] {
     call.check_pointers();
     run_grid({function, &Call<Parameters...>::run, &call, sizeof call, grid, block, shared_bytes, site});
   });

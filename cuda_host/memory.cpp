@@ -147,6 +147,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes, bool device) {
 cudaError_t release(void* pointer, bool device) {
   if (!pointer) return cudaSuccess;
   if (const cudaError_t status = forbidden_in_capture()) return record_error(status);
+  finish_streams();
   const std::lock_guard lock(table().mutex);
   const auto found = table().allocations.find(number(pointer));
   if (found == table().allocations.end() || found->second.device != device) {
@@ -216,6 +217,9 @@ std::string describe_address(const void* address) {
       if (offset < below->second.bytes && below->second.freed) {
         return say("use after free: %p is byte %zu of a freed device allocation of %zu bytes", offset,
                    below->second.bytes);
+      }
+      if (offset < below->second.bytes) {
+        return say("%p is byte %zu of a device allocation of %zu bytes", offset, below->second.bytes);
       }
       const std::uintptr_t past = offset - below->second.bytes;
       if (above == allocations.end() || past <= above->first - number(address)) {

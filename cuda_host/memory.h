@@ -19,11 +19,11 @@ void require_device_memory(const void* address, std::size_t bytes, const char* w
 /// Whether the address lies in a live allocation.
 bool in_device_memory(const void* address);
 
-/// Faults unless a pointer given to a kernel is null or points into, or to the end of, a live allocation of the
-/// thread's device. `position` counts the kernel's arguments from 1.
+/// Faults unless a pointer given to a kernel is null or points into, or to the end of, a live allocation of
+/// the thread's device. `position` counts the kernel's arguments from 1.
 void check_kernel_pointer(const void* pointer, std::size_t position);
 
-/// What an address outside all live allocations is, for reports: freed, beside an allocation, or of the host.
+/// What an address is, for reports: in an allocation, freed, beside an allocation, or of the host.
 std::string describe_address(const void* address);
 
 }  // namespace r2pac::cuda_host

@@ -1,10 +1,12 @@
 // The rest of the stand-in for the CUDA runtime: copies, the device and its limits, names of errors.
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "cuda_host/launch.h"
 #include "cuda_host/memory.h"
@@ -31,8 +33,9 @@ void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
                            (kind == cudaMemcpyDefault && in_device_memory(from));
   if (to_device) require_device_memory(to, bytes, "destination of cudaMemcpy");
   if (from_device) require_device_memory(from, bytes, "source of cudaMemcpy");
+  shadow::read(from, bytes);
   std::memmove(to, from, bytes);
-  if (to_device) shadow::written(to, bytes);
+  shadow::written(to, bytes);
 }
 
 void set(void* to, int value, std::size_t bytes) {
@@ -44,7 +47,7 @@ void set(void* to, int value, std::size_t bytes) {
 }  // namespace
 
 cudaError_t submit_grid(const dim3& grid, const dim3& block, std::size_t shared_bytes, cudaStream_t stream,
-                        const void* kernel, std::function<void()> work) {
+                        const void* kernel, Site site, std::function<void()> work) {
   const std::size_t threads = static_cast<std::size_t>(block.x) * block.y * block.z;
   if (threads == 0 || threads > kMaxBlockThreads || block.z > 64 || grid.x == 0 || grid.x > 0x7fffffff ||
       grid.y == 0 || grid.y > 0xffff || grid.z == 0 || grid.z > 0xffff) {
@@ -58,7 +61,8 @@ cudaError_t submit_grid(const dim3& grid, const dim3& block, std::size_t shared_
     }
   }
   if (shared_bytes > allowed) return record_error(cudaErrorInvalidValue);
-  return submit(stream, cudaGraphNodeTypeKernel, kernel, std::move(work));
+  return submit(stream, {cudaGraphNodeTypeKernel, kernel, site.file + (":" + std::to_string(site.line)),
+                         std::move(work)});
 }
 
 }  // namespace r2pac::cuda_host
@@ -67,26 +71,39 @@ using namespace r2pac::cuda_host;
 
 extern "C" {
 
+/// From pageable memory to the device, CUDA promises no more than that the source has been read; between
+/// places on the device, nothing.
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   if (const cudaError_t status = forbidden_in_capture()) return status;
-  copy(to, from, bytes, kind);
-  return cudaSuccess;
+  Work work{cudaGraphNodeTypeMemcpy, nullptr, "copy", [=] { copy(to, from, bytes, kind); }};
+  if (kind == cudaMemcpyDeviceToDevice) return submit(nullptr, std::move(work));
+  if (kind != cudaMemcpyHostToDevice || in_device_memory(from))
+    return submit(nullptr, std::move(work), Host::waits);
+  const auto* const first = static_cast<const std::byte*>(from);
+  work.run = [=, staged = std::vector<std::byte>(first, first + bytes)] {
+    copy(to, staged.data(), bytes, kind);
+  };
+  return submit(nullptr, std::move(work));
 }
+/// To pageable memory CUDA waits; from there it may have read the source, or not.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
-  return submit(stream, cudaGraphNodeTypeMemcpy, nullptr, [=] { copy(to, from, bytes, kind); });
+  return submit(stream,
+                {cudaGraphNodeTypeMemcpy, nullptr, "copy of " + std::to_string(bytes) + " bytes",
+                 [=] { copy(to, from, bytes, kind); }},
+                kind != cudaMemcpyHostToDevice && !in_device_memory(to) ? Host::waits : Host::goes_on);
 }
 cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   if (const cudaError_t status = forbidden_in_capture()) return status;
-  set(to, value, bytes);
-  return cudaSuccess;
+  return cudaMemsetAsync(to, value, bytes, nullptr);
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
-  return submit(stream, cudaGraphNodeTypeMemset, nullptr, [=] { set(to, value, bytes); });
+  return submit(stream, {cudaGraphNodeTypeMemset, nullptr, "memset of " + std::to_string(bytes) + " bytes",
+                         [=] { set(to, value, bytes); }});
 }
 cudaError_t cudaMemcpyToSymbol(const void* symbol, const void* from, std::size_t bytes, std::size_t offset,
                                cudaMemcpyKind) {
-  if (const cudaError_t status = forbidden_in_capture()) return status;
+  if (const cudaError_t status = cudaStreamSynchronize(nullptr)) return status;
   std::memcpy(static_cast<char*>(const_cast<void*>(symbol)) + offset, from, bytes);
   return cudaSuccess;
 }
@@ -182,6 +199,7 @@ const char* cudaGetErrorName(cudaError_t status) {
     R2PAC_NAME(cudaErrorInvalidDevice)
     R2PAC_NAME(cudaErrorInvalidResourceHandle)
     R2PAC_NAME(cudaErrorIllegalState)
+    R2PAC_NAME(cudaErrorNotReady)
     R2PAC_NAME(cudaErrorStreamCaptureUnsupported)
     R2PAC_NAME(cudaErrorStreamCaptureInvalidated)
     R2PAC_NAME(cudaErrorStreamCaptureUnmatched)
@@ -207,6 +225,8 @@ const char* cudaGetErrorString(cudaError_t status) {
       return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle:
       return "invalid resource handle";
+    case cudaErrorNotReady:
+      return "device not ready";
     case cudaErrorIllegalState:
       return "the operation cannot be performed in the present state";
     case cudaErrorStreamCaptureUnsupported:

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cuda_host/fiber.h"
@@ -48,6 +49,7 @@ struct Cell {
   Access read{};
   std::uint8_t initialized = 0;  // bytes of the word that have been written, one bit each
   bool forbidden = false;        // a zone around a shared variable
+  std::uint16_t footprint = 0;   // bytes of the word, a bit each, four for each AccessKind
 };
 
 enum class Kind { global, shared };
@@ -57,15 +59,25 @@ struct Region {
   Address end = 0;
   Kind kind = Kind::global;
   std::vector<Cell> cells;
-  std::size_t touched_begin = 0, touched_end = 0;  // cells to be forgotten before the next block
+  // Cells to be forgotten before the next block; of global memory, those of the footprint.
+  std::size_t touched_begin = 0, touched_end = 0;
 
   bool contains(Address address) const { return address >= begin && address < end; }
+  void touch(std::size_t index) {
+    touched_begin = std::min(touched_begin, index);
+    touched_end = std::max(touched_end, index + 1);
+  }
+  void nothing_touched() {
+    touched_begin = cells.size();
+    touched_end = 0;
+  }
 };
 
 // A word of time per launch, block, barrier and __syncwarp. Accesses carry the time at which they were made.
 std::uint64_t now = 1, launch_time = 1, block_time = 1, barrier_time = 1;
 std::array<std::uint64_t, kMaxBlockThreads> synced;  // each thread's last __syncwarp
 bool paused = false;
+bool footprint_wanted = false;
 Address arguments_begin = 0, arguments_end = 0;
 std::map<Address, std::unique_ptr<Region>> global_regions;
 Region static_shared, dynamic_shared;
@@ -79,8 +91,7 @@ void resize(Region& region, const void* begin, std::size_t bytes, Kind kind) {
   region.end = region.begin + bytes;
   region.kind = kind;
   region.cells.assign((bytes + kWordBytes - 1) / kWordBytes, Cell{});
-  region.touched_begin = region.cells.size();
-  region.touched_end = 0;
+  region.nothing_touched();
 }
 
 /// Finds the zones between the static shared variables.
@@ -109,8 +120,7 @@ void forget(Region& region) {
     const Address word = region.begin + i * kWordBytes;
     std::memset(reinterpret_cast<void*>(word), 0xff, std::min<std::size_t>(kWordBytes, region.end - word));
   }
-  region.touched_begin = region.cells.size();
-  region.touched_end = 0;
+  region.nothing_touched();
 }
 
 Region* region_of(Address address) {
@@ -185,6 +195,12 @@ std::string who(const Access& earlier) {
            blocks ? "launch" : "__syncthreads (or __syncwarp inside one warp)");
 }
 
+void mark(Cell& cell, unsigned bytes, AccessKind kind) {
+  if (!footprint_wanted) return;
+  cell.footprint =
+      static_cast<std::uint16_t>(cell.footprint | bytes << static_cast<unsigned>(kind) * kWordBytes);
+}
+
 void check_word(Region& region, std::size_t index, unsigned bytes, unsigned thread, AccessKind kind,
                 const void* code) {
   Cell& cell = region.cells[index];
@@ -211,8 +227,53 @@ void check_word(Region& region, std::size_t index, unsigned bytes, unsigned thre
   } else {
     record(cell.read, thread, bytes, false);
   }
-  region.touched_begin = std::min(region.touched_begin, index);
-  region.touched_end = std::max(region.touched_end, index + 1);
+  region.touch(index);
+  mark(cell, bytes, kind);
+}
+
+/// Calls visit(index of the word, its bytes) for each word of [begin, end), which lies in the region.
+template <class Visit>
+void each_word(const Region& region, Address begin, Address end, const Visit& visit) {
+  const std::size_t last = (end - 1 - region.begin) / kWordBytes;
+  for (std::size_t index = (begin - region.begin) / kWordBytes; index <= last; ++index) {
+    const Address word = region.begin + index * kWordBytes;
+    unsigned bytes = kAllBytes;
+    if (begin > word) bytes &= kAllBytes << (begin - word);
+    if (end < word + kWordBytes) bytes &= kAllBytes >> (word + kWordBytes - end);
+    visit(index, bytes & kAllBytes);
+  }
+}
+
+/// Moves what the region's cells know of the footprint into it.
+void take_footprint(Region& region, Footprint& footprint) {
+  Ranges* const of_kind[] = {&footprint.read, &footprint.written, &footprint.atomic};
+  for (std::size_t index = region.touched_begin; index < region.touched_end; ++index) {
+    const unsigned marks = std::exchange(region.cells[index].footprint, 0);
+    for (unsigned bit = 0; marks >> bit; ++bit) {
+      if (!(marks >> bit & 1)) continue;
+      const Address byte = region.begin + index * kWordBytes + bit % kWordBytes;
+      Ranges& ranges = *of_kind[bit / kWordBytes];
+      if (!ranges.empty() && ranges.back().end == byte) {
+        ++ranges.back().end;
+      } else {
+        ranges.push_back({byte, byte + 1});
+      }
+    }
+  }
+  region.nothing_touched();
+}
+
+/// An access that is no kernel's.
+void access_from_outside(const void* pointer, std::size_t bytes, AccessKind kind) {
+  Region* const region = bytes == 0 ? nullptr : region_of(number(pointer));
+  if (!region) return;
+  each_word(*region, number(pointer), number(pointer) + bytes, [&](std::size_t index, unsigned of_word) {
+    Cell& cell = region->cells[index];
+    // A word written in part counts as written; the host's own accesses are not held to more than that.
+    if (kind == AccessKind::write) cell.initialized = kAllBytes;
+    region->touch(index);
+    mark(cell, of_word, kind);
+  });
 }
 
 /// Memory that a kernel may read though it is no device memory: its arguments, constants, the program's own.
@@ -250,15 +311,9 @@ void check_access(const void* pointer, std::size_t bytes, AccessKind kind, const
     fault_at(code, "%s of %zu bytes at %p is out of bounds: it runs over the end of its memory", does, bytes,
              pointer);
   }
-  const std::size_t first = (begin - region->begin) / kWordBytes,
-                    last = (end - 1 - region->begin) / kWordBytes;
-  for (std::size_t index = first; index <= last; ++index) {
-    const Address word = region->begin + index * kWordBytes;
-    unsigned mask = kAllBytes;
-    if (begin > word) mask &= kAllBytes << (begin - word);
-    if (end < word + kWordBytes) mask &= kAllBytes >> (word + kWordBytes - end);
-    check_word(*region, index, mask & kAllBytes, thread.linear, kind, code);
-  }
+  each_word(*region, begin, end, [&](std::size_t index, unsigned of_word) {
+    check_word(*region, index, of_word, thread.linear, kind, code);
+  });
 }
 
 void launch_begins(const Launch& launch) {
@@ -303,14 +358,19 @@ void freed(const void* begin) {
   recent.fill(nullptr);
 }
 
-void written(const void* begin, std::size_t bytes) {
-  if (bytes == 0) return;
-  Region* const region = region_of(number(begin));
-  if (!region) return;
-  const std::size_t first = (number(begin) - region->begin) / kWordBytes;
-  const std::size_t last = (number(begin) + bytes - 1 - region->begin) / kWordBytes;
-  // A word written in part counts as written; the host's own accesses are not held to more than that.
-  for (std::size_t index = first; index <= last; ++index) region->cells[index].initialized = kAllBytes;
+void written(const void* begin, std::size_t bytes) { access_from_outside(begin, bytes, AccessKind::write); }
+void read(const void* begin, std::size_t bytes) { access_from_outside(begin, bytes, AccessKind::read); }
+
+void footprint_begins() {
+  for (auto& [begin, region] : global_regions) region->nothing_touched();
+  footprint_wanted = true;
+}
+
+Footprint footprint_ends() {
+  footprint_wanted = false;
+  Footprint footprint;
+  for (auto& [begin, region] : global_regions) take_footprint(*region, footprint);
+  return footprint;
 }
 
 void atomic_access(const void* address, std::size_t bytes, const void* code) {

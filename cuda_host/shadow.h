@@ -8,10 +8,12 @@
 #include <cstddef>
 
 #include "cuda_host/block.h"
+#include "cuda_host/branches.h"
 
 namespace r2pac::cuda_host::shadow {
 
 #ifdef R2PAC_CUDA_HOST_CHECK
+inline constexpr bool kChecks = true;
 void launch_begins(const Launch& launch);
 void launch_ends();
 void block_begins(const void* shared, std::size_t shared_bytes);
@@ -23,11 +25,17 @@ void pause(bool paused);
 
 void allocated(const void* begin, std::size_t bytes);
 void freed(const void* begin);
-/// The host, a copy or a library has written to device memory.
+/// The host, a copy or a library has written to device memory, or read it.
 void written(const void* begin, std::size_t bytes);
+void read(const void* begin, std::size_t bytes);
 /// A kernel's atomic access.
 void atomic_access(const void* address, std::size_t bytes, const void* code);
+
+/// What device memory is touched from the first call to the second.
+void footprint_begins();
+Footprint footprint_ends();
 #else
+inline constexpr bool kChecks = false;
 inline void launch_begins(const Launch&) {}
 inline void launch_ends() {}
 inline void block_begins(const void*, std::size_t) {}
@@ -37,6 +45,9 @@ inline void pause(bool) {}
 inline void allocated(const void*, std::size_t) {}
 inline void freed(const void*) {}
 inline void written(const void*, std::size_t) {}
+inline void read(const void*, std::size_t) {}
+inline void footprint_begins() {}
+inline Footprint footprint_ends() { return {}; }
 #endif
 
 }  // namespace r2pac::cuda_host::shadow

@@ -7,23 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "cuda_host/backlog.h"
 #include "cuda_host/block.h"
-#include "cuda_host/fault.h"
-
-struct CUgraphNode_st {
-  cudaGraphNodeType type;
-  const void* kernel;
-  std::function<void()> work;
-  std::vector<std::size_t> after;  // positions in the graph, all smaller than its own
-};
-
-struct CUgraph_st {
-  std::vector<std::shared_ptr<CUgraphNode_st>> nodes;
-};
-
-struct CUgraphExec_st {
-  CUgraph_st graph;
-};
+#include "cuda_host/graph.h"
 
 namespace {
 
@@ -42,16 +28,18 @@ struct Capture {
 
 struct CUstream_st {
   int device = 0;
+  bool blocking = true;  // its work follows the null stream's, and the null stream's follows it
   Capture* capture = nullptr;
-  Nodes reached;  // the nodes that its next one follows
+  Nodes reached;                               // the nodes that its next one follows
+  r2pac::cuda_host::Backlog::Number last = 0;  // of its work outside captures
 };
 
 struct CUevent_st {
   int device = 0;
   std::uint64_t capture = 0;  // the number of the capture that it was recorded in; 0 for none
   Nodes reached;
-  bool recorded = false;
-  std::chrono::steady_clock::time_point time;
+  r2pac::cuda_host::Backlog::Number after = 0;  // outside a capture, the work that it stands for
+  std::shared_ptr<std::chrono::steady_clock::time_point> time;
 };
 
 namespace r2pac::cuda_host {
@@ -61,6 +49,9 @@ std::recursive_mutex stream_mutex;
 std::unique_ptr<Capture> active;  // at most one capture at a time
 std::uint64_t captures = 0;
 CUstream_st default_stream;
+// Never destroyed: static objects may still free device memory.
+Backlog& backlog = *new Backlog;
+auto& blocking_work = *new std::vector<Backlog::Number>;  // of other streams, since the null stream's last
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local int chosen_device = 0;
 
@@ -84,40 +75,46 @@ void join(Nodes& reached, const Nodes& others) {
   }
 }
 
-/// Whether every node of the graph comes before one of `last`, or is one of them.
-bool all_lead_to(const CUgraph_st& graph, const Nodes& last) {
-  std::vector<bool> before(graph.nodes.size(), false);
-  for (const std::size_t node : last) before[node] = true;
-  for (std::size_t node = graph.nodes.size(); node-- > 0;) {
-    if (!before[node]) return false;
-    for (const std::size_t earlier : graph.nodes[node]->after) before[earlier] = true;
+/// Gives work outside a capture to a stream, to begin after another piece, too. Without a seed it runs now.
+Backlog::Number give(CUstream_st& stream, std::function<void()> work, Backlog::Number also_after = 0) {
+  if (seed() == 0) {
+    backlog.finish_all();
+    work();
+    return 0;
   }
-  return true;
+  std::vector<Backlog::Number> after = {stream.last, also_after};
+  const bool null_stream = &stream == &default_stream;
+  if (null_stream) {
+    after.insert(after.end(), blocking_work.begin(), blocking_work.end());
+    blocking_work.clear();
+  } else if (stream.blocking) {
+    after.push_back(default_stream.last);
+  }
+  stream.last = backlog.add(
+      [work = std::move(work), device = chosen_device] {
+        const int waiting = std::exchange(chosen_device, device);  // of the thread that waits
+        work();
+        chosen_device = waiting;
+      },
+      std::move(after));
+  if (!null_stream && stream.blocking) blocking_work.push_back(stream.last);
+  return stream.last;
 }
 
-/// Runs the nodes in an order that the dependencies allow: the recorded one, or with a seed any.
-void run(const CUgraph_st& graph) {
-  const std::size_t count = graph.nodes.size();
-  std::vector<std::size_t> waits_for(count);
-  std::vector<Nodes> before(count);
-  Nodes free;
-  for (std::size_t node = 0; node < count; ++node) {
-    waits_for[node] = graph.nodes[node]->after.size();
-    if (waits_for[node] == 0) free.push_back(node);
-    for (const std::size_t earlier : graph.nodes[node]->after) before[earlier].push_back(node);
-  }
-  for (std::size_t done = 0; done < count; ++done) {
-    std::size_t at = shuffled_below(static_cast<std::uint32_t>(free.size()));
-    if (seed() == 0) {
-      for (std::size_t i = 1; i < free.size(); ++i) at = free[i] < free[at] ? i : at;
-    }
-    const std::size_t node = free[at];
-    free.erase(free.begin() + static_cast<std::ptrdiff_t>(at));
-    graph.nodes[node]->work();
-    for (const std::size_t next : before[node]) {
-      if (--waits_for[next] == 0) free.push_back(next);
-    }
-  }
+void nothing() {}
+
+/// An error status in a capture; else finishes all work up to this piece.
+cudaError_t wait_for(const std::function<Backlog::Number()>& piece) {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  const std::lock_guard lock(stream_mutex);
+  backlog.finish(piece());
+  return cudaSuccess;
+}
+cudaError_t wait_for(cudaEvent_t event) {
+  return wait_for([event] { return event->after; });
+}
+cudaError_t wait_for(cudaStream_t handle) {
+  return wait_for([handle] { return give(stream_of(handle), nothing); });
 }
 
 cudaError_t spoil(cudaError_t status) {
@@ -139,20 +136,24 @@ cudaError_t forbidden_in_capture() {
   return active ? spoil(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t submit(cudaStream_t handle, cudaGraphNodeType type, const void* kernel,
-                   std::function<void()> work) {
+void finish_streams() {
+  const std::lock_guard lock(stream_mutex);
+  backlog.finish_all();
+}
+
+cudaError_t submit(cudaStream_t handle, Work work, Host host) {
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
   if (active && &stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
-  if (type == cudaGraphNodeTypeKernel && of_another_device(stream))
+  if (work.type == cudaGraphNodeTypeKernel && of_another_device(stream))
     return record_error(cudaErrorInvalidResourceHandle);
   if (!stream.capture) {
-    work();
+    const Backlog::Number number = give(stream, std::move(work.run));
+    if (host == Host::waits) backlog.finish(number);
     return cudaSuccess;
   }
   auto& nodes = active->graph->nodes;
-  nodes.push_back(
-      std::make_shared<CUgraphNode_st>(CUgraphNode_st{type, kernel, std::move(work), stream.reached}));
+  nodes.push_back(std::make_shared<CUgraphNode_st>(CUgraphNode_st{std::move(work), stream.reached}));
   stream.reached = {nodes.size() - 1};
   return cudaSuccess;
 }
@@ -180,9 +181,10 @@ cudaError_t cudaSetDevice(int device) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   *stream = new CUstream_st;
   (*stream)->device = current_device();
+  (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, 0); }
@@ -194,18 +196,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return forbidden_in_capture(); }
-cudaError_t cudaStreamQuery(cudaStream_t) { return forbidden_in_capture(); }
-cudaError_t cudaDeviceSynchronize() { return forbidden_in_capture(); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return wait_for(stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return wait_for(stream); }
+cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t status = forbidden_in_capture()) return status;
+  finish_streams();
+  return cudaSuccess;
+}
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned) {
   const std::lock_guard lock(stream_mutex);
   CUstream_st& stream = stream_of(handle);
-  if (event->capture != (active ? active->number : 0)) {
+  if (!active || event->capture != active->number) {
     // Recorded before this capture, or in one that has ended: nothing in the graph could wait for it.
-    return stream.capture ? spoil(cudaErrorStreamCaptureIsolation) : cudaSuccess;
+    if (stream.capture) return spoil(cudaErrorStreamCaptureIsolation);
+    if (event->capture == 0) give(stream, nothing, event->after);
+    return cudaSuccess;
   }
-  if (!active) return cudaSuccess;
   if (&stream == &default_stream) return spoil(cudaErrorStreamCaptureImplicit);
   if (!stream.capture) {
     stream.capture = active.get();
@@ -234,15 +241,18 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
     return record_error(cudaErrorInvalidResourceHandle);
   event->capture = stream.capture ? stream.capture->number : 0;
   event->reached = stream.reached;
-  event->recorded = true;
-  event->time = std::chrono::steady_clock::now();
+  if (stream.capture) return cudaSuccess;
+  event->time = std::make_shared<std::chrono::steady_clock::time_point>();
+  event->after = give(stream, [time = event->time] { *time = std::chrono::steady_clock::now(); });
   return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return forbidden_in_capture(); }
-cudaError_t cudaEventQuery(cudaEvent_t) { return forbidden_in_capture(); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for(event); }
+cudaError_t cudaEventQuery(cudaEvent_t event) { return wait_for(event); }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  if (!start->recorded || !end->recorded) return record_error(cudaErrorInvalidResourceHandle);
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+  const std::lock_guard lock(stream_mutex);
+  if (!start->time || !end->time) return record_error(cudaErrorInvalidResourceHandle);
+  if (backlog.waits(start->after) || backlog.waits(end->after)) return cudaErrorNotReady;
+  *milliseconds = std::chrono::duration<float, std::milli>(*end->time - *start->time).count();
   return cudaSuccess;
 }
 
@@ -281,47 +291,12 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
   return cudaSuccess;
 }
 
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
-  if (!graph) return record_error(cudaErrorInvalidValue);
-  *exec = new CUgraphExec_st{*graph};
-  return cudaSuccess;
-}
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   if (stream_of(stream).capture) return record_error(cudaErrorStreamCaptureUnsupported);
   if (of_another_device(stream_of(stream))) return record_error(cudaErrorInvalidResourceHandle);
   if (const cudaError_t status = forbidden_in_capture()) return status;
   const std::lock_guard lock(stream_mutex);
-  run(exec->graph);
+  give(stream_of(stream), [graph = exec->graph] { replay(*graph); });
   return cudaSuccess;
 }
-cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  delete graph;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
-  delete exec;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count) {
-  const std::size_t there = graph->nodes.size();
-  if (!nodes) {
-    *count = there;
-    return cudaSuccess;
-  }
-  for (std::size_t i = 0; i < *count; ++i) nodes[i] = i < there ? graph->nodes[i].get() : nullptr;
-  if (*count > there) *count = there;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
-  *type = node->type;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodeParams* parameters) {
-  if (node->type != cudaGraphNodeTypeKernel) return record_error(cudaErrorInvalidValue);
-  *parameters = {};
-  parameters->func = const_cast<void*>(node->kernel);
-  return cudaSuccess;
-}
-
 }  // extern "C"

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "cuda/cuda.cuh"
@@ -28,30 +29,45 @@ dim3 blocks(std::size_t items, int nets) {
 
 __device__ inline std::size_t item() { return static_cast<std::size_t>(blockIdx.x) * kThreads + threadIdx.x; }
 
-/// Width values a thread, 4 or 1.
+/// Width values a thread at a time, 4 or 1. A thread keeps its columns and goes down the rows (row_grid).
 template <Activation kActivation, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     bias_activation_kernel(View<float> from, View<float> y, const float* bias, std::size_t stride,
                            View<float> slope) {
-  const int net = static_cast<int>(blockIdx.y);
-  const std::size_t at = item() * kWidth, size = static_cast<std::size_t>(y.rows) * y.cols;
-  if (at >= size) return;
-  const int column = static_cast<int>(at % y.cols);
-  const bool learns =
-      slope.data != nullptr && net < slope.nets && at < static_cast<std::size_t>(slope.rows) * y.cols;
-  float* const out = y.net(net) + at;
-  const float* const in = from.net(net) + at;
-  const float* const b = bias != nullptr ? bias + net * stride + column : nullptr;
-  if constexpr (kWidth == 4) {
-    const float4 x = load4(in), c = b != nullptr ? load4(b) : make_float4(0, 0, 0, 0);
-    const auto r0 = formula::activate<kActivation>(x.x + c.x), r1 = formula::activate<kActivation>(x.y + c.y),
-               r2 = formula::activate<kActivation>(x.z + c.z), r3 = formula::activate<kActivation>(x.w + c.w);
-    store_vector(out, make_float4(r0.value, r1.value, r2.value, r3.value));
-    if (learns) store_vector(slope.net(net) + at, make_float4(r0.slope, r1.slope, r2.slope, r3.slope));
-  } else {
-    const auto result = formula::activate<kActivation>(b != nullptr ? *in + *b : *in);
-    *out = result.value;
-    if (learns) slope.net(net)[at] = result.slope;
+  const int net = static_cast<int>(blockIdx.y), step = static_cast<int>(gridDim.x * blockDim.y),
+            learning_rows = slope.data != nullptr && net < slope.nets ? slope.rows : 0;
+  const float* const in = from.net(net);
+  const float* const b = bias + net * stride;
+  float* const out = y.net(net);
+  float* const slopes = slope.net(net);
+  R2_ROLLED
+  for (int column = static_cast<int>(threadIdx.x) * kWidth; column < y.cols;
+       column += static_cast<int>(blockDim.x) * kWidth) {
+    float4 c = make_float4(0, 0, 0, 0);
+    if (bias != nullptr) {
+      if constexpr (kWidth == 4)
+        c = load4(b + column);
+      else
+        c.x = b[column];
+    }
+    R2_ROLLED
+    for (int row = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y); row < y.rows; row += step) {
+      const std::size_t at = static_cast<std::size_t>(row) * y.cols + column;
+      const bool learns = row < learning_rows;
+      if constexpr (kWidth == 4) {
+        const float4 x = load4(in + at);
+        const auto r0 = formula::activate<kActivation>(x.x + c.x),
+                   r1 = formula::activate<kActivation>(x.y + c.y),
+                   r2 = formula::activate<kActivation>(x.z + c.z),
+                   r3 = formula::activate<kActivation>(x.w + c.w);
+        store_four(out + at, make_float4(r0.value, r1.value, r2.value, r3.value));
+        if (learns) store_four(slopes + at, make_float4(r0.slope, r1.slope, r2.slope, r3.slope));
+      } else {
+        const auto result = formula::activate<kActivation>(in[at] + c.x);
+        out[at] = result.value;
+        if (learns) slopes[at] = result.slope;
+      }
+    }
   }
 }
 
@@ -163,35 +179,67 @@ cublasComputeType_t compute_type(Precision precision) {
   }
 }
 
+/// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
+void product(const Stream& stream, Precision precision, const Matrix& a, const Matrix& b, int rows, int depth,
+             int cols, float* c, std::size_t c_batch_stride, int batch, bool accumulate) {
+  const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
+  const auto stride = [](std::size_t count) { return static_cast<long long>(count); };
+  R2_CUBLAS(cublasGemmStridedBatchedEx(
+      stream.blas(), b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, cols,
+      rows, depth, &one, b.data, CUDA_R_32F, b.stride, stride(b.batch_stride), a.data, CUDA_R_32F, a.stride,
+      stride(a.batch_stride), &beta, c, CUDA_R_32F, cols, stride(c_batch_stride), batch,
+      compute_type(precision), CUBLAS_GEMM_DEFAULT));
+}
+
 std::size_t values(const View<float>& view) {
   return static_cast<std::size_t>(view.rows) * static_cast<std::size_t>(view.cols);
+}
+
+/// Blocks of threads along rows of `pieces` pieces, and of so many rows as fit; where rows are many, a thread
+/// takes several.
+struct RowGrid {
+  dim3 blocks, threads;
+};
+RowGrid row_grid(int pieces, int rows, int nets) {
+#ifdef R2PAC_CUDA_HOST
+  constexpr int kBlocks = 8;  // so that tests have threads of several rows
+#else
+  constexpr int kBlocks = 1024;  // of all members; unmeasured
+#endif
+  const int along = std::min(kThreads, static_cast<int>(std::bit_ceil(static_cast<unsigned>(pieces)))),
+            down = kThreads / along, blocks = std::min((rows + down - 1) / down, std::max(1, kBlocks / nets));
+  return {dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(nets)),
+          dim3(static_cast<unsigned>(along), static_cast<unsigned>(down))};
 }
 
 template <Activation kActivation>
 void launch_bias_activation(const View<float>& x, const View<float>& y, const float* bias, std::size_t stride,
                             const View<float>& slope, cudaStream_t stream) {
-  if (by_four(y.cols, {x.data, y.data, bias, slope.data},
-              {x.net_stride, y.net_stride, stride, slope.net_stride}))
-    launch(bias_activation_kernel<kActivation, 4>, blocks(values(y) / 4, y.nets), kThreads, 0, stream, x, y,
-           bias, stride, slope);
-  else
-    launch(bias_activation_kernel<kActivation, 1>, blocks(values(y), y.nets), kThreads, 0, stream, x, y, bias,
-           stride, slope);
+  const bool fours = by_four(y.cols, {x.data, y.data, bias, slope.data},
+                             {x.net_stride, y.net_stride, stride, slope.net_stride});
+  const RowGrid grid = row_grid(fours ? y.cols / 4 : y.cols, y.rows, y.nets);
+  launch(fours ? bias_activation_kernel<kActivation, 4> : bias_activation_kernel<kActivation, 1>, grid.blocks,
+         grid.threads, 0, stream, x, y, bias, stride, slope);
 }
 
 }  // namespace
 
-/// In cuBLAS's column-major order the matrices are their transposes, so that c' = b' a'.
+void warm_up(const Stream& stream, Precision precision) {
+  constexpr int n = 16;
+  constexpr bool kOverwrite = false;
+  const DeviceArray<float> square(n * n), result(n * n);
+  const Matrix operand{square.data(), n, 0};
+  R2_CUDA(cudaMemsetAsync(square.data(), 0, n * n * sizeof(float), stream.get()));
+  for (const Precision each : {Precision::fp32, precision})
+    product(stream, each, operand, operand, n, n, n, result.data(), 0, 1, kOverwrite);
+  R2_CUDA(cudaStreamSynchronize(stream.get()));
+}
+
 void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,
               std::size_t c_batch_stride, int batch, bool accumulate, bool in_fp32) {
   queue.launch(1, [&](const Stream& stream) {
-    const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
-    const auto stride = [](std::size_t count) { return static_cast<long long>(count); };
-    R2_CUBLAS(cublasGemmStridedBatchedEx(
-        stream.blas(), b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
-        cols, rows, depth, &one, b.data, CUDA_R_32F, b.stride, stride(b.batch_stride), a.data, CUDA_R_32F,
-        a.stride, stride(a.batch_stride), &beta, c, CUDA_R_32F, cols, stride(c_batch_stride), batch,
-        compute_type(in_fp32 ? Precision::fp32 : queue.precision()), CUBLAS_GEMM_DEFAULT));
+    product(stream, in_fp32 ? Precision::fp32 : queue.precision(), a, b, rows, depth, cols, c, c_batch_stride,
+            batch, accumulate);
   });
 }
 

@@ -16,6 +16,10 @@ struct Matrix {
   bool transposed = false;
 };
 
+/// Takes a small product in fp32 and one in this precision, and waits for them. The library sets up a handle
+/// and loads its kernels with the first product of a kind, which must not happen in a capture.
+void warm_up(const Stream& stream, Precision precision);
+
 /// c [rows, cols] = a [rows, depth] b [depth, cols], plus c if `accumulate`, for `batch` matrices, as a
 /// launch of the queue; in the queue's precision, or in fp32.
 void multiply(Queue& queue, const Matrix& a, const Matrix& b, int rows, int depth, int cols, float* c,

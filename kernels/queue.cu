@@ -1,9 +1,14 @@
 #include <cstdlib>
 #include <utility>
 
+#include "kernels/dense.cuh"
 #include "kernels/queue.cuh"
 
 namespace r2pac::cuda {
+
+Queue::Queue(Precision precision) : precision_(precision) {
+  for (const Stream& stream : streams_.all()) warm_up(stream, precision);
+}
 
 Graph Queue::capture(const std::function<void()>& calls) {
   return streams_.capture([this, calls] {

@@ -15,7 +15,7 @@ namespace r2pac::cuda {
 
 class Queue {
  public:
-  explicit Queue(Precision precision) : precision_(precision) {}
+  explicit Queue(Precision precision);
 
   /// Of matrix products.
   Precision precision() const { return precision_; }

@@ -92,6 +92,7 @@ class Streams {
 
   /// The stream that everything else joins.
   const Stream& first() const { return streams_.front(); }
+  const std::vector<Stream>& all() const { return streams_; }
 
   bool eager() const { return eager_; }
   /// Captures what `calls` submits, or keeps `calls` if eager. Throws what `calls` throws, or Error(device).

@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(256) copy_kernel(const float4* from, float4* t
 }  // namespace
 void use_sound() { copy_kernel<<<1, 256>>>(nullptr, nullptr); }
 END
-echo "sound copy_kernel 16 0 v4" >"$folder/kernel_budget.txt"
+echo "sound copy_kernel 16 0 v4s" >"$folder/kernel_budget.txt"
 check 0
 expect "| sound | \`copy_kernel\` | 256 | 0 |"
 
@@ -51,6 +51,10 @@ __global__ void __launch_bounds__(32) double_kernel(float* to) {
   to[threadIdx.x] = static_cast<float>(to[threadIdx.x] * 1.1);
 }
 __global__ void __launch_bounds__(32) narrow_kernel(const float* from, float* to) { *to = *from; }
+__global__ void __launch_bounds__(32) split_kernel(const float4* from, float4* to, float* last) {
+  to[threadIdx.x] = from[threadIdx.x];
+  last[threadIdx.x] = from[threadIdx.x].w;
+}
 __global__ void unbounded_kernel(float* to) { *to = 0.0f; }
 __global__ void __launch_bounds__(32) unlisted_kernel(float* to) { *to = 1.0f; }
 }  // namespace
@@ -59,6 +63,7 @@ void use_faulty() {
   local_kernel<<<1, 32>>>(nullptr, nullptr);
   double_kernel<<<1, 32>>>(nullptr);
   narrow_kernel<<<1, 32>>>(nullptr, nullptr);
+  split_kernel<<<1, 32>>>(nullptr, nullptr, nullptr);
   unbounded_kernel<<<1, 32>>>(nullptr);
   unlisted_kernel<<<1, 32>>>(nullptr);
 }
@@ -70,6 +75,7 @@ faulty spill_kernel 255 0 -
 faulty local_kernel 255 0 -
 faulty double_kernel 255 0 -
 faulty narrow_kernel 255 0 v4
+faulty split_kernel 255 0 v4s
 faulty unbounded_kernel 255 0 -
 END
 check 1
@@ -81,6 +87,7 @@ expect "registers, allowed are 4" \
   "local_kernel, sm_90: the PTX uses local memory" \
   "double_kernel, sm_90: the PTX uses double precision" \
   "narrow_kernel, sm_90: the PTX has no ld.global.v4" \
+  "split_kernel, sm_90: the PTX has st.global other than st.global.v4" \
   "unbounded_kernel, sm_90: no __launch_bounds__" \
   "the budget lacks a line such as: faulty unlisted_kernel 8 0 -"
 

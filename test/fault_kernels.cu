@@ -318,6 +318,29 @@ void gemm_out_of_bounds() {
                                       a.data(), 8, 0, &zero, out.data(), 8, 64, 2));
 }
 
+/// C [rows, 2], twice `stride` apart = A B, in bf16 if `halves`.
+void gemm_with(const void* a, int lda, int stride, bool halves = false) {
+  const DeviceArray<float> b(std::vector<float>(64, 1.0f)), c(64);
+  const cudaDataType type = halves ? CUDA_R_16BF : CUDA_R_32F;
+  const float one = 1, zero = 0;
+  cublasHandle_t handle = nullptr;
+  R2_CUBLAS(cublasCreate(&handle));
+  R2_CUBLAS(cublasGemmStridedBatchedEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 2, 4, &one, a, type, lda, 0,
+                                       b.data(), type, 4, 0, &zero, c.data(), CUDA_R_32F, 16, stride, 2,
+                                       CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+  R2_CUBLAS(cublasDestroy(handle));
+}
+
+void misaligned_gemm(std::size_t bytes, bool halves) {
+  const DeviceArray<float> a(std::vector<float>(64, 1.0f));
+  gemm_with(reinterpret_cast<const char*>(a.data()) + bytes, 4, 32, halves);
+}
+
+void gemm_of_results(int stride) {
+  const DeviceArray<float> a(std::vector<float>(64, 1.0f));
+  gemm_with(a.data(), 4, stride);
+}
+
 void replay_after_free() {
   cudaStream_t stream = nullptr;
   cudaGraph_t graph = nullptr;
@@ -331,6 +354,93 @@ void replay_after_free() {
   }
   R2_CUDA(cudaGraphInstantiate(&exec, graph, 0));
   R2_CUDA(cudaGraphLaunch(exec, stream));
+  R2_CUDA(cudaStreamSynchronize(stream));
+}
+
+__global__ void write_values(float* out) { out[threadIdx.x] = 2.0f; }
+__global__ void read_values(const float* in, float* out) { out[threadIdx.x] = in[threadIdx.x]; }
+__global__ void count_up(float* count) { atomicAdd(count, 1.0f); }
+
+/// Two streams and a graph of them, and memory for its nodes: `mid` is written by one branch, say, and read
+/// by the other.
+class Branches {
+ public:
+  Branches() {
+    for (cudaStream_t* stream : {&main_, &side_})
+      R2_CUDA(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
+    R2_CUDA(cudaEventCreateWithFlags(&forked_, cudaEventDisableTiming));
+    R2_CUDA(cudaEventCreateWithFlags(&joined_, cudaEventDisableTiming));
+    R2_CUDA(cudaStreamBeginCapture(main_, cudaStreamCaptureModeGlobal));
+  }
+  ~Branches() {
+    for (const cudaEvent_t event : {forked_, joined_}) cudaEventDestroy(event);
+    for (const cudaStream_t stream : {main_, side_}) cudaStreamDestroy(stream);
+  }
+  Branches(const Branches&) = delete;
+
+  float* from() const { return from_.data(); }
+  float* mid() const { return mid_.data(); }
+  float* to() const { return to_.data(); }
+  cudaStream_t main() const { return main_; }
+  cudaStream_t side() const { return side_; }
+
+  void fork() {
+    R2_CUDA(cudaEventRecord(forked_, main_));
+    R2_CUDA(cudaStreamWaitEvent(side_, forked_, 0));
+  }
+  void join() {
+    R2_CUDA(cudaEventRecord(joined_, side_));
+    R2_CUDA(cudaStreamWaitEvent(main_, joined_, 0));
+  }
+  void write(cudaStream_t stream, float* where) { launch(write_values, 1, kThreads, 0, stream, where); }
+  void read(cudaStream_t stream, const float* what, float* out) {
+    launch(read_values, 1, kThreads, 0, stream, what, out);
+  }
+  void copy(cudaStream_t stream, float* out, const float* in) {
+    R2_CUDA(cudaMemcpyAsync(out, in, kThreads * sizeof(float), cudaMemcpyDeviceToDevice, stream));
+  }
+  /// An 8 x 8 product of the first 64 values of `a` and of `from`. Every product has the same workspace.
+  void multiply(cudaStream_t stream, const float* a, float* out) {
+    const float one = 1, zero = 0;
+    cublasHandle_t handle = nullptr;
+    R2_CUBLAS(cublasCreate(&handle));
+    R2_CUBLAS(cublasSetStream(handle, stream));
+    if (shared_workspace) R2_CUBLAS(cublasSetWorkspace(handle, workspace_.data(), workspace_.size()));
+    R2_CUBLAS(cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, 8, 8, 8, &one, a, 8, 64, from(), 8,
+                                        64, &zero, out, 8, 64, 1));
+    R2_CUBLAS(cublasDestroy(handle));
+  }
+  bool shared_workspace = false;
+
+  void replay() {
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t exec = nullptr;
+    R2_CUDA(cudaStreamEndCapture(main_, &graph));
+    R2_CUDA(cudaGraphInstantiate(&exec, graph, 0));
+    R2_CUDA(cudaGraphLaunch(exec, main_));
+    R2_CUDA(cudaStreamSynchronize(main_));
+    R2_CUDA(cudaGraphExecDestroy(exec));
+    R2_CUDA(cudaGraphDestroy(graph));
+  }
+
+ private:
+  static DeviceArray<float> ones() { return DeviceArray<float>(std::vector<float>(2 * kThreads, 1.0f)); }
+  DeviceArray<float> from_ = ones(), mid_ = ones(), to_ = ones();
+  DeviceArray<unsigned char> workspace_{256};
+  cudaStream_t main_ = nullptr, side_ = nullptr;
+  cudaEvent_t forked_ = nullptr, joined_ = nullptr;
+};
+
+/// A graph of two branches that follow one node and are joined.
+std::function<void()> forked(const std::function<void(Branches&)>& branches) {
+  return [=] {
+    Branches graph;
+    graph.read(graph.main(), graph.from(), graph.to() + kThreads);
+    graph.fork();
+    branches(graph);
+    graph.join();
+    graph.replay();
+  };
 }
 
 const std::map<std::string, std::function<void()>>& faults() {
@@ -382,6 +492,72 @@ const std::map<std::string, std::function<void()>>& faults() {
       {"copy of too many bytes", copy_too_much},
       {"freed twice", free_twice},
       {"GEMM out of bounds", gemm_out_of_bounds},
+      {"GEMM of misaligned floats", [] { misaligned_gemm(2, false); }},
+      {"GEMM of misaligned halves", [] { misaligned_gemm(1, true); }},
+      {"GEMM whose results overlap", [] { gemm_of_results(17); }},
+      {"GEMM whose results overlap in the columns", [] { gemm_of_results(3); }},
+      {"branches: write and read", forked([](Branches& graph) {
+         graph.write(graph.main(), graph.mid());
+         graph.read(graph.side(), graph.mid(), graph.to());
+       })},
+      {"branches: read and later write", forked([](Branches& graph) {
+         graph.read(graph.main(), graph.mid(), graph.to());
+         graph.write(graph.side(), graph.mid());
+       })},
+      {"branches: two writes of one word", forked([](Branches& graph) {
+         graph.write(graph.main(), graph.mid());
+         graph.write(graph.side(), graph.mid() + kThreads - 1);
+       })},
+      {"branches: atomic operation and read", forked([](Branches& graph) {
+         launch(count_up, 1, kThreads, 0, graph.main(), graph.mid());
+         graph.read(graph.side(), graph.mid(), graph.to());
+       })},
+      {"branches: copy and kernel", forked([](Branches& graph) {
+         graph.copy(graph.main(), graph.mid(), graph.from());
+         graph.read(graph.side(), graph.mid(), graph.to());
+       })},
+      {"branches: kernel and copy", forked([](Branches& graph) {
+         graph.write(graph.main(), graph.mid());
+         graph.copy(graph.side(), graph.to(), graph.mid());
+       })},
+      {"branches: memset and kernel", forked([](Branches& graph) {
+         R2_CUDA(cudaMemsetAsync(graph.mid(), 0, sizeof(float), graph.main()));
+         graph.read(graph.side(), graph.mid(), graph.to());
+       })},
+      {"branches: operand of a product", forked([](Branches& graph) {
+         graph.multiply(graph.main(), graph.mid(), graph.to());
+         graph.write(graph.side(), graph.mid());
+       })},
+      {"branches: result of a product", forked([](Branches& graph) {
+         graph.multiply(graph.main(), graph.from(), graph.mid());
+         graph.read(graph.side(), graph.mid(), graph.to());
+       })},
+      {"branches: two products, one workspace", forked([](Branches& graph) {
+         graph.shared_workspace = true;
+         graph.multiply(graph.main(), graph.from(), graph.mid());
+         graph.multiply(graph.side(), graph.from(), graph.to());
+       })},
+      {"fork before what it should follow",
+       [] {
+         Branches graph;
+         graph.read(graph.main(), graph.from(), graph.to() + kThreads);
+         graph.fork();
+         graph.write(graph.main(), graph.mid());
+         graph.write(graph.main(), graph.to() + kThreads);  // of its own stream, so in order
+         graph.read(graph.side(), graph.mid(), graph.to());
+         graph.join();
+         graph.replay();
+       }},
+      {"join after what should follow it",
+       [] {
+         Branches graph;
+         graph.read(graph.main(), graph.from(), graph.to() + kThreads);
+         graph.fork();
+         graph.write(graph.side(), graph.mid());
+         graph.read(graph.main(), graph.mid(), graph.to());
+         graph.join();
+         graph.replay();
+       }},
   };
   return all;
 }
@@ -395,5 +571,24 @@ std::vector<std::string> fault_names() {
 }
 
 void run_fault(const std::string& name) { faults().at(name)(); }
+
+std::vector<float> sound_branches() {
+  Branches graph;
+  graph.write(graph.main(), graph.mid());
+  graph.fork();
+  // Both branches read `mid` and `from`, write different halves of `to`, and count in one word of `mid`.
+  graph.read(graph.main(), graph.mid(), graph.to());
+  graph.multiply(graph.side(), graph.mid(), graph.to() + kThreads);
+  launch(count_up, 1, kThreads, 0, graph.main(), graph.mid() + kThreads);
+  launch(count_up, 1, kThreads, 0, graph.side(), graph.mid() + kThreads);
+  graph.join();
+  graph.read(graph.main(), graph.to() + kThreads, graph.mid());
+  graph.replay();
+  const DeviceArray<float> first_of_each(4);
+  const float* const places[] = {graph.mid(), graph.mid() + kThreads, graph.to(), graph.to() + kThreads};
+  for (std::size_t i = 0; i < 4; ++i)
+    R2_CUDA(cudaMemcpy(first_of_each.data() + i, places[i], sizeof(float), cudaMemcpyDeviceToDevice));
+  return first_of_each.host();
+}
 
 }  // namespace r2pac::cuda::test

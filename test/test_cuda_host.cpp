@@ -1,12 +1,7 @@
 // The host execution layer: correct kernels give right results in any thread order, and every fault that the
 // layer claims to find is found in the builds that claim it (the table of cuda_host/README.md).
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <map>
@@ -16,11 +11,14 @@
 #include "any_order.h"
 #include "base/error.h"
 #include "base/philox.h"
+#include "cuda_host/blas.h"
 #include "cuda_host/block.h"
-#include "cuda_host/crash.h"
-#include "test/fault_kernels.h"
+#include "cuda_host/branches.h"
 #include "cuda_host/memory.h"
 #include "cuda_host/round.h"
+#include "test/fault_kernels.h"
+#include "test/report_of.h"
+#include "test/stream_cases.h"
 #include "test/test_kernels.h"
 
 using namespace r2pac;
@@ -42,37 +40,8 @@ double sum_bound(double count, double magnitude) {
   return count * static_cast<double>(std::numeric_limits<float>::epsilon()) * magnitude;
 }
 
-/// Runs a fault in a child process; returns what it wrote to stderr, or "" if it ended well.
-std::string report_of(const std::string& name) {
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) std::signal(signal, SIG_DFL);
-#ifndef R2PAC_CUDA_HOST_ASAN
-    cuda_host::report_crashes();
-#endif
-    dup2(ends[1], STDERR_FILENO);
-    close(ends[0]);
-    try {
-      kernels::run_fault(name);
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "exception: %s\n", error.what());
-      _exit(1);
-    }
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string report;
-  char buffer[4096];
-  for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
-    report.append(buffer, static_cast<std::size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? std::string() : report + " ";
+std::string report_of_fault(const std::string& name) {
+  return report_of([&] { kernels::run_fault(name); });
 }
 
 /// The text that a fault's report must contain in each build; empty: the build does not claim to find it.
@@ -131,6 +100,24 @@ const std::map<std::string, Claim> claims = {
     {"copy of too many bytes", everywhere("destination of cudaMemcpy: 128 bytes")},
     {"freed twice", everywhere("freed a second time")},
     {"GEMM out of bounds", everywhere("A of a cuBLAS GEMM")},
+    {"GEMM of misaligned floats", everywhere("is no multiple of 4 bytes")},
+    {"GEMM of misaligned halves", everywhere("is no multiple of 2 bytes")},
+    {"GEMM whose results overlap", everywhere("the 2 results are 17 elements apart")},
+    {"GEMM whose results overlap in the columns", everywhere("the 2 results are 3 elements apart")},
+    {"branches: write and read", only_check("write_values, launched at")},
+    {"branches: read and later write", only_check("256 bytes: ")},
+    {"branches: two writes of one word", only_check("writes 4 bytes: ")},
+    {"branches: atomic operation and read", only_check("count_up, launched at")},
+    {"branches: copy and kernel",
+     only_check("(copy of 256 bytes) writes and node 2 (r2pac::cuda::test::read_values")},
+    {"branches: kernel and copy", only_check("(copy of 256 bytes) reads 256 bytes")},
+    {"branches: memset and kernel",
+     only_check("(memset of 4 bytes) writes and node 2 (r2pac::cuda::test::read_values")},
+    {"branches: operand of a product", only_check("m = 8, n = 8, k = 8, batch 1) reads and node 2")},
+    {"branches: result of a product", only_check("m = 8, n = 8, k = 8, batch 1) writes and node 2")},
+    {"branches: two products, one workspace", only_check("byte 0 of a device allocation of 256 bytes")},
+    {"fork before what it should follow", only_check("1 pairs of nodes touch")},
+    {"join after what should follow it", only_check("1 pairs of nodes touch")},
 };
 
 std::string claimed(const Claim& claim) {
@@ -298,6 +285,49 @@ TEST_CASE("batched products round their operands as the precision says") {
   }
 }
 
+TEST_CASE("a product is refused if a leading dimension is less than the rows that are stored") {
+  using Shape = kernels::ProductShape;
+  const std::string refused = "CUBLAS_STATUS_INVALID_VALUE", right = "CUBLAS_STATUS_SUCCESS";
+  CHECK(kernels::status_of(Shape{5, 3, 2, 5, 2, 5}) == right);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 8, 4, 8}) == right);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 4, 2, 5}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 5, 1, 5}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 5, 2, 4}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 2, 3, 5, true}) == right);  // A [2, 5] and B [3, 2] as stored
+  CHECK(kernels::status_of(Shape{5, 3, 2, 1, 3, 5, true}) == refused);
+  CHECK(kernels::status_of(Shape{5, 3, 2, 2, 2, 5, true}) == refused);
+  CHECK(kernels::status_of(Shape{-1, 3, 2, 5, 2, 5}) == refused);
+}
+
+TEST_CASE("products whose columns begin at multiples of 16 bytes are counted") {
+  using Shape = kernels::ProductShape;
+  const auto aligned = [](const Shape& shape) {
+    const cuda_host::ProductCounts before = cuda_host::product_counts();
+    REQUIRE(kernels::status_of(shape) == "CUBLAS_STATUS_SUCCESS");
+    const cuda_host::ProductCounts after = cuda_host::product_counts();
+    CHECK(after.all == before.all + 1);
+    return after.aligned == before.aligned + 1;
+  };
+  CHECK(aligned({8, 4, 4, 8, 4, 8}));
+  CHECK(aligned({5, 3, 2, 8, 4, 8}));  // the size does not matter, the distance of columns does
+  CHECK(aligned({5, 1, 2, 8, 2, 5}));  // nor does that of a single column
+  CHECK(!aligned({8, 4, 4, 9, 4, 8}));
+  CHECK(!aligned({8, 4, 4, 8, 6, 8}));
+  CHECK(!aligned({8, 4, 4, 8, 4, 10}));
+  CHECK(!aligned({8, 4, 4, 8, 4, 8, false, 1}));
+  CHECK(aligned({8, 4, 4, 8, 4, 8, false, 4}));
+}
+
+TEST_CASE("products that are the first of their handle in a capture are counted") {
+  const auto counted = [](bool warm) {
+    const std::size_t before = cuda_host::product_counts().first_in_capture;
+    kernels::capture_product(warm);
+    return cuda_host::product_counts().first_in_capture - before;
+  };
+  CHECK(counted(false) == 1);
+  CHECK(counted(true) == 0);
+}
+
 TEST_CASE("rounding goes to the nearest, ties to even") {
   const auto step = [](int bits) { return std::ldexp(1.0f, -bits); };
   CHECK(cuda_host::round_bf16(1 + step(8)) == 1.0f);                    // a tie; 1 is even
@@ -358,14 +388,70 @@ TEST_CASE("every fault that this build claims to find is found") {
     for (const std::uint64_t seed : {0u, 3u}) {
       cuda_host::set_seed(seed);
       CAPTURE(name, seed);
-      CHECK_THAT(report_of(name), Catch::Contains(text));
+      CHECK_THAT(report_of_fault(name), Catch::Contains(text));
     }
   }
   cuda_host::set_seed(0);
 }
 
+TEST_CASE("what nobody waits for shows as a wrong result in some order") {
+  constexpr std::uint64_t kSeeds = 20;
+  for (const std::string& name : kernels::stream_case_names()) {
+    CAPTURE(name);
+    cuda_host::set_seed(0);  // work runs at once
+    CHECK(kernels::run_stream_case(name, true) == 2);
+    CHECK(kernels::run_stream_case(name, false) == 2);
+    std::uint64_t wrong = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      cuda_host::set_seed(seed);
+      CHECK(kernels::run_stream_case(name, true) == 2);
+      const float first = kernels::run_stream_case(name, false);
+      wrong += first != 2;
+      cuda_host::set_seed(seed);
+      kernels::run_stream_case(name, true);
+      CHECK(kernels::run_stream_case(name, false) == first);  // the same seed, the same order
+    }
+    CHECK(wrong > 0);
+  }
+  cuda_host::set_seed(0);
+}
+
+TEST_CASE("branches that meet in order, in reads, in parts of an array or in atomic operations do not race") {
+  any_order();
+  CHECK(kernels::sound_branches() == std::vector<float>{16, 129, 2, 16});
+}
+
+TEST_CASE("a race is a byte that two unordered nodes touch, one of them writing") {
+  using cuda_host::Footprint;
+  const auto races = [](const cuda_host::Dependencies& after, const std::vector<Footprint>& footprints) {
+    const cuda_host::BranchCheck found = check_branches(after, footprints);
+    std::string text = std::to_string(found.edges) + " edges, " + std::to_string(found.unordered) + " pairs";
+    for (const cuda_host::Race& race : found.races) {
+      text += "; " + std::to_string(race.first) + (race.first_writes ? " writes, " : " reads, ") +
+              std::to_string(race.second) + (race.second_writes ? " writes " : " reads ") +
+              std::to_string(race.bytes.begin) + " to " + std::to_string(race.bytes.end);
+    }
+    return text;
+  };
+  const Footprint nothing, writes{{}, {{100, 104}, {200, 208}}, {}}, reads{{{90, 100}, {204, 300}}, {}, {}},
+      beside{{}, {{96, 100}, {104, 200}}, {}}, counts{{}, {}, {{203, 204}}};
+  const cuda_host::Dependencies chain = {{}, {0}, {1}}, fork = {{}, {0}, {0}},
+                                diamond = {{}, {0}, {0}, {1, 2}};
+  CHECK(races(chain, {writes, writes, reads}) == "2 edges, 0 pairs");  // 2 follows 0 by way of 1
+  CHECK(races(fork, {writes, writes, beside}) == "2 edges, 1 pairs");
+  CHECK(races(fork, {nothing, reads, reads}) == "2 edges, 1 pairs");
+  CHECK(races(fork, {nothing, counts, counts}) == "2 edges, 1 pairs");
+  CHECK(races(fork, {nothing, writes, reads}) == "2 edges, 1 pairs; 1 writes, 2 reads 204 to 208");
+  CHECK(races(fork, {nothing, reads, writes}) == "2 edges, 1 pairs; 1 reads, 2 writes 204 to 208");
+  CHECK(races(fork, {nothing, counts, writes}) == "2 edges, 1 pairs; 1 writes, 2 writes 203 to 204");
+  CHECK(races(fork, {writes, writes, writes}) == "2 edges, 1 pairs; 1 writes, 2 writes 100 to 104");
+  CHECK(races(diamond, {writes, writes, nothing, writes}) == "4 edges, 1 pairs");
+  CHECK(races({{}, {}, {0}, {1}}, {writes, nothing, nothing, reads}) ==
+        "2 edges, 4 pairs; 0 writes, 3 reads 204 to 208");
+}
+
 TEST_CASE("a report names kernel, block, thread and launch") {
-  const std::string report = report_of("divergent barrier");
+  const std::string report = report_of_fault("divergent barrier");
   CHECK_THAT(report, Catch::Contains("in kernel") && Catch::Contains("divergent_barrier"));
   CHECK_THAT(report, Catch::Contains("block (0, 0, 0), thread (") && Catch::Contains("launched at "));
   CHECK_THAT(report, Catch::Contains("fault_kernels.cu:"));

@@ -1,4 +1,6 @@
-// The products of small tiles by a warp against plain loops, and the rounding of their operands.
+// The products of small tiles by a warp against plain loops, the places of their operands in registers
+// against the PTX instruction set, and the rounding of operands. The loops alone could not find a wrong
+// place: on the host layer the product and the kernel that loads its operands take places from one table.
 #include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -11,6 +13,65 @@
 #include "mma_tiles.h"
 
 using namespace r2pac;
+
+/// Which element of a tile a lane holds as element i of its fragment, as the PTX instruction set says it
+/// under "Matrix Fragments for mma.m16n8k8" (.tf32) and "... mma.m16n8k16" (.bf16). In bf16 elements 2w and
+/// 2w + 1 are the lower and the upper half of word w.
+namespace ptx {
+struct Element {
+  int row, column;
+  bool operator==(const Element&) const = default;
+};
+constexpr int group_id(int lane) { return lane >> 2; }
+constexpr int id_in_group(int lane) { return lane % 4; }
+
+constexpr Element a_tf32(int lane, int i) {
+  return {i == 0 || i == 2 ? group_id(lane) : group_id(lane) + 8,
+          i == 0 || i == 1 ? id_in_group(lane) : id_in_group(lane) + 4};
+}
+constexpr Element b_tf32(int lane, int i) {
+  return {i == 0 ? id_in_group(lane) : id_in_group(lane) + 4, group_id(lane)};
+}
+constexpr Element a_bf16(int lane, int i) {
+  return {(0 <= i && i < 2) || (4 <= i && i < 6) ? group_id(lane) : group_id(lane) + 8,
+          id_in_group(lane) * 2 + (i & 1) + (i >= 4 ? 8 : 0)};
+}
+constexpr Element b_bf16(int lane, int i) {
+  return {id_in_group(lane) * 2 + (i & 1) + (i >= 2 ? 8 : 0), group_id(lane)};
+}
+/// Of C and D in both.
+constexpr Element d(int lane, int i) {
+  return {i < 2 ? group_id(lane) : group_id(lane) + 8, id_in_group(lane) * 2 + (i & 1)};
+}
+}  // namespace ptx
+
+/// Whether holds(lane, i) for each of a fragment's elements in all lanes.
+template <class Holds>
+constexpr bool in_every_lane(int elements, Holds holds) {
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < elements; ++i)
+      if (!holds(lane, i)) return false;
+  return true;
+}
+
+namespace layout = cuda::layout;
+static_assert(in_every_lane(4, [](int lane, int i) {
+  return ptx::Element{layout::a_row(lane, i), layout::a_depth(lane, i)} == ptx::a_tf32(lane, i);
+}));
+static_assert(in_every_lane(2, [](int lane, int i) {
+  return ptx::Element{layout::b_depth(lane, i), layout::b_column(lane)} == ptx::b_tf32(lane, i);
+}));
+static_assert(in_every_lane(8, [](int lane, int i) {
+  return ptx::Element{layout::a_row(lane, i / 2), layout::a_depth(lane, i / 2) * 2 + i % 2} ==
+         ptx::a_bf16(lane, i);
+}));
+static_assert(in_every_lane(4, [](int lane, int i) {
+  return ptx::Element{layout::b_depth(lane, i / 2) * 2 + i % 2, layout::b_column(lane)} ==
+         ptx::b_bf16(lane, i);
+}));
+static_assert(in_every_lane(4, [](int lane, int i) {
+  return ptx::Element{layout::d_row(lane, i), layout::d_column(lane, i)} == ptx::d(lane, i);
+}));
 
 namespace {
 

@@ -10,6 +10,12 @@
 #include "on_cpu.h"
 #include "on_cuda.h"
 #include "small_method.h"
+#ifdef R2PAC_CUDA_HOST
+#include "cuda_host/blas.h"
+#endif
+#ifdef R2PAC_CUDA_HOST_CHECK
+#include "report_of.h"
+#endif
 
 using namespace r2pac;
 
@@ -64,6 +70,36 @@ Settings variant(int number) {
   if (number == 5) choose_allowed_method(settings, "budgeted");
   return settings;
 }
+
+#ifdef R2PAC_CUDA_HOST_CHECK
+/// A device that forgets, while it records, what one of the calls reads.
+class Forgetful : public Device {
+ public:
+  explicit Forgetful(std::size_t call) : call_(call) {}
+
+  std::unique_ptr<Recording> record(const std::vector<WholeCall>& given) override {
+    std::vector<WholeCall> changed = given;
+    for (const WholeCall& call : given) calls.push_back(call.name);
+    if (call_ < changed.size()) changed[call_].reads.clear();
+    return device_->record(changed);
+  }
+  std::vector<std::string> calls;  ///< recorded
+
+  std::string name() const override { return device_->name(); }
+  std::string description() const override { return device_->description(); }
+  Memory& memory() override { return device_->memory(); }
+  const Backend<float>& backend(float) const override { return device_->backend<float>(); }
+  const Backend<double>& backend(double) const override { return device_->backend<double>(); }
+  Precision precision() const override { return device_->precision(); }
+  ThreadPool* pool() override { return device_->pool(); }
+  void synchronize() override { device_->synchronize(); }
+  std::uint64_t check_interval() const override { return device_->check_interval(); }
+
+ private:
+  std::shared_ptr<Device> device_ = on_cuda();
+  std::size_t call_;
+};
+#endif
 
 }  // namespace
 
@@ -200,3 +236,65 @@ TEST_CASE("a full-depth step launches at most 80 kernels and products") {
   CHECK(flow > 20);
   CHECK(critics > 40);
 }
+
+#ifdef R2PAC_CUDA_HOST
+TEST_CASE(
+    "products between hidden layers of whole vectors have aligned columns, those of odd rows have not") {
+  const auto counted = [](std::vector<int> hidden) {
+    Settings settings = small_settings();
+    settings.hidden = std::move(hidden);
+    const std::shared_ptr<Device> device = on_cuda();
+    const cuda_host::ProductCounts before = cuda_host::product_counts();
+    const Trial<float> trial(settings, "joint", device);
+    const cuda_host::ProductCounts after = cuda_host::product_counts();
+    return cuda_host::ProductCounts{after.all - before.all, after.aligned - before.aligned};
+  };
+  const auto two = counted({32, 16}), three = counted({32, 16, 16}), odd = counted({31, 17, 15});
+  CHECK(two.aligned > 0);
+  CHECK(three.all > two.all);
+  CHECK(three.aligned - two.aligned == three.all - two.all);  // of the layer that is more
+  CHECK(odd.all == three.all);
+  CHECK(odd.aligned == 0);
+}
+#endif
+
+#ifdef R2PAC_CUDA_HOST
+TEST_CASE("no handle of the library takes its first product of a kind in a capture") {
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    const cuda_host::ProductCounts before = cuda_host::product_counts();
+    const Trial<float> trial(small_settings(), "joint", on_cuda(precision));
+    const cuda_host::ProductCounts after = cuda_host::product_counts();
+    CHECK(after.all > before.all);
+    CHECK(after.first_in_capture == before.first_in_capture);
+  }
+}
+#endif
+
+#ifdef R2PAC_CUDA_HOST_CHECK
+TEST_CASE("a call whose reads are forgotten races with another branch, and the report names both nodes") {
+  const auto forgetting = [](std::size_t call) {
+    auto device = std::make_shared<Forgetful>(call);
+    Trial<float>(small_settings(), "joint", device, false).step->run();
+    return device->calls;
+  };
+  constexpr std::size_t kNone = ~std::size_t{0};
+  const std::vector<std::string> calls = forgetting(kNone);
+  CHECK(report_of([&] { forgetting(kNone); }).empty());
+  std::size_t found = 0, hidden_layers = 0;
+  for (std::size_t call = 0; call < calls.size(); ++call) {
+    const std::string report = report_of([&] { forgetting(call); });
+    if (report.empty()) continue;
+    INFO(calls[call] << ", " << report);
+    CHECK(report.find("cuda_host: race between branches of a graph") != std::string::npos);
+    ++found;
+    // A hidden layer's product reads what the layer before wrote by its pass of bias and activation.
+    hidden_layers += report.find("bias_activation_kernel") < report.find(" writes and node ") &&
+                     report.find("(cuBLAS GEMM of m = ") != std::string::npos;
+  }
+  INFO(found << " of " << calls.size());
+  // The others are ordered all the same: they share a launch with a call that reads the same, or their
+  // stream.
+  CHECK(found > calls.size() / 3);
+  CHECK(hidden_layers >= 3);
+}
+#endif

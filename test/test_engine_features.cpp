@@ -1,4 +1,5 @@
 // What the engine offers any method: gradients on the CPU in double against central differences.
+#include "approximate.h"
 #include "dual.h"
 #include "engine_cases.h"
 #include "failure.h"
@@ -151,6 +152,18 @@ TEST_CASE("each activation's slope is its derivative, and floats keep their boun
       "softplus", [](auto x) { return formula::softplus(x); }, 1e-6, 1e-6, true);
   check(
       "mish", [](auto x) { return formula::mish(x); }, 1e-6, 1e-6, false);
+  const auto check_on_gpu = [&]<class E>(E) {
+    check(
+        "tanh, GPU", [](auto x) { return formula::tanh<decltype(x), E>(x); }, 5e-7, 1e-6, true);
+    check(
+        "softplus, GPU", [](auto x) { return formula::softplus<decltype(x), E>(x); }, 1e-6, 1e-6, true);
+    check(
+        "mish, GPU", [](auto x) { return formula::mish<decltype(x), E>(x); }, 1e-6, 1e-6, false);
+  };
+  check_on_gpu(Approximate<1, 1>());
+  check_on_gpu(Approximate<1, -1>());
+  check_on_gpu(Approximate<-1, 1>());
+  check_on_gpu(Approximate<-1, -1>());
 }
 
 TEST_CASE("a normalisation's argument may have other readers, its epsilon is the layer's") {

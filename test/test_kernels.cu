@@ -333,6 +333,41 @@ std::vector<float> gemm(Precision precision, const std::vector<float>& a, const 
   return out.host();
 }
 
+std::string status_of(const ProductShape& shape) {
+  const DeviceArray<float> ones(std::vector<float>(200, 1.0f)), out(200);
+  const float one = 1, zero = 0;
+  const cublasOperation_t op = shape.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  cublasHandle_t handle = nullptr;
+  R2_CUBLAS(cublasCreate(&handle));
+  const cublasStatus_t status = cublasSgemmStridedBatched(
+      handle, op, op, shape.m, shape.n, shape.k, &one, ones.data() + shape.offset, shape.lda, 0, ones.data(),
+      shape.ldb, 0, &zero, out.data(), shape.ldc, 0, 1);
+  R2_CUBLAS(cublasDestroy(handle));
+  return cublasGetStatusString(status);
+}
+
+void capture_product(bool warm) {
+  const DeviceArray<float> ones(std::vector<float>(64, 1.0f)), out(64);
+  const float one = 1, zero = 0;
+  cublasHandle_t handle = nullptr;
+  cudaStream_t stream = nullptr;
+  R2_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  R2_CUBLAS(cublasCreate(&handle));
+  R2_CUBLAS(cublasSetStream(handle, stream));
+  const auto multiply = [&](cublasComputeType_t compute) {
+    R2_CUBLAS(cublasGemmStridedBatchedEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 8, 8, 8, &one, ones.data(),
+                                         CUDA_R_32F, 8, 0, ones.data(), CUDA_R_32F, 8, 0, &zero, out.data(),
+                                         CUDA_R_32F, 8, 0, 1, compute, CUBLAS_GEMM_DEFAULT));
+  };
+  if (warm) multiply(CUBLAS_COMPUTE_32F_FAST_TF32);
+  R2_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  multiply(CUBLAS_COMPUTE_32F_FAST_TF32);
+  multiply(CUBLAS_COMPUTE_32F_FAST_TF32);
+  ended_as(stream);
+  R2_CUBLAS(cublasDestroy(handle));
+  R2_CUDA(cudaStreamDestroy(stream));
+}
+
 void allocate(std::size_t bytes) { const DeviceArray<char> memory(bytes); }
 
 void launch_too_large() {

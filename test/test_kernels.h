@@ -53,6 +53,19 @@ enum class Precision { fp32, tf32, bf16 };
 std::vector<float> gemm(Precision precision, const std::vector<float>& a, const std::vector<float>& b,
                         int batch, int rows, int inner, int columns);
 
+/// C [m, n] = A [m, k] B [k, n], column-major, with operands stored transposed if so; A begins `offset`
+/// floats after the start of an allocation.
+struct ProductShape {
+  int m, n, k, lda, ldb, ldc;
+  bool transposed = false;
+  int offset = 0;
+};
+/// What cublasSgemmStridedBatched says to it.
+std::string status_of(const ProductShape& shape);
+
+/// Captures an 8 x 8 product with a new handle, after one outside the capture if `warm`.
+void capture_product(bool warm);
+
 /// Allocates and frees device memory.
 void allocate(std::size_t bytes);
 
