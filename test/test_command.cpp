@@ -337,6 +337,13 @@ TEST_CASE("bench measures the rows that are wanted, and writes them in the form 
   // Up to four times as many as asked, where they take less than half a second.
   CHECK(json["rows"][0]["trials"] <= 4);
   CHECK(bench({"kernels", "--filter", "no such row"}).status == 2);
+  const ProgramResult peak = bench({"peak", "--filter", "fp32: registers", "--trials", "1", "--json"});
+  REQUIRE(peak.status == 0);
+  const Json peaks = Json::parse(peak.out)["rows"];
+  REQUIRE(peaks.size() == 1);  // the text may reach from the name into the shape
+  CHECK(peaks[0]["name"] == "multiply-adds, fp32");
+  CHECK(peaks[0]["peak"] > 0);
+  CHECK(bench({"peak", "--precision", "bf16"}).status == 2);
   CHECK(bench({"kernels", "--batch", "3"}).status == 2);
   CHECK(bench({"step", "--flow-steps", "3"}).status == 2);
   CHECK(bench({"step", "-o", scratch / "rows.txt"}).status == 2);

@@ -13,7 +13,7 @@ namespace r2pac {
 namespace {
 
 struct BenchOptions {
-  std::string suite = "step";      ///< step, action, kernels, or compare
+  std::string suite = "step";      ///< step, action, kernels, peak, or compare
   std::vector<std::string> files;  ///< of compare: before, after
   std::string policy;              ///< of `action`: a policy instead of networks of the full size
   ActingFlags acting;              ///< how it acts
@@ -43,10 +43,15 @@ void require_consistent(const BenchOptions& options) {
     throw refused("sizes are chosen for step, and for action without a policy", "sizes", "leave them out");
   if (options.acting.given() && options.suite != "action")
     throw refused("how a policy acts is chosen for action alone", options.suite, "leave it out");
+  if (options.suite == "peak" &&
+      (options.device.device != "cpu" || options.device.precision != Precision::fp32))
+    throw refused(options.suite + " measures the CPU in each precision", "--device, --precision",
+                  "leave them out");
 }
 
 void run_suite(const BenchOptions& options, const BenchTarget& target, const RowSink& sink) {
   if (options.suite == "kernels") return bench_kernels(target, sink);
+  if (options.suite == "peak") return bench_peaks(target, sink);
   if (!options.policy.empty()) {
     const Policy policy = Policy::load(options.policy, target.device);
     return bench_policy(policy, acting_settings(policy, options.acting), target, sink);
@@ -92,7 +97,7 @@ int run_bench(const BenchOptions& options) {
     table += line;
   });
   if (rows.empty())
-    throw refused("no row of the suite has this in its name or shape", "--filter " + options.filter,
+    throw refused("no row of the suite has this in its NAME: SHAPE", "--filter " + options.filter,
                   "leave --filter out to see all");
   if (options.json) std::fputs(bench_json(facts, rows).c_str(), stdout);
   if (options.out.ends_with(".json")) write_file_atomically(options.out, bench_json(facts, rows));
@@ -129,12 +134,12 @@ void add_bench(CLI::App& app, Action& action) {
       add_verb(app, action, run_bench, "bench", "Measure speed as a share of this machine's peak",
                "r2pac bench step --threads 1 -o before.json");
   verb->add_option("suite", options->suite,
-                   "step, action or kernels; or compare, with two files that -o wrote: exit status 1 if a "
-                   "row is slower")
+                   "step, action, kernels or peak; "
+                   "or compare, with two files that -o wrote: exit status 1 if a row is slower")
       ->required()
-      ->check(CLI::IsMember({"step", "action", "kernels", "compare"}));
+      ->check(CLI::IsMember({"step", "action", "kernels", "peak", "compare"}));
   verb->add_option("files", options->files, "Of compare: the file before and the one after");
-  verb->add_option("--filter", options->filter, "Only rows with this text in name or shape");
+  verb->add_option("--filter", options->filter, "Only rows with this text in NAME: SHAPE");
   verb->add_option("--trials", options->trials, "Undisturbed trials that a row should have")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

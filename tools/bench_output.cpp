@@ -81,7 +81,7 @@ std::vector<Column> columns_of(const BenchFacts& facts) {
     column("TFLOP/s", -9, [](const BenchRow& row) { return positive("%.2f", row.gflops / 1e3); });
   else
     column("GFLOP/s", -9, [](const BenchRow& row) { return positive("%.1f", row.gflops); });
-  if (facts.suite == "kernels")
+  if (facts.suite == "kernels" || facts.suite == "peak")
     column("GB/s", -9, [](const BenchRow& row) { return positive("%.1f", row.gigabytes_per_second); });
   if (on_cuda) {
     column("of products' peak", -17,
