@@ -164,7 +164,7 @@ def compiled(function, args):
     import torch._inductor.config
 
     torch._inductor.config.freezing = True  # where nothing is learned, weights are packed once
-    return torch.compile(function)
+    return torch.compile(function, dynamic=False)  # each work has sizes of its own
 
 
 def milliseconds(work, args):
@@ -226,7 +226,7 @@ def main():
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high" if args.precision == "tf32" else "highest")
     if args.serve:
-        return reference.serve(f"PyTorch {torch.__version__}, {args.mode}", lambda work: make(work, args))
+        return reference.serve(f"PyTorch {torch.__version__.partition('+')[0]}, {args.mode}", lambda work: make(work, args))
     rows = [("joint step", milliseconds(Step(args), args))]
     for observations in args.observations:
         rows.append((f"action, {observations} obs", milliseconds(Action(args, observations), args)))

@@ -95,7 +95,7 @@ TEST_CASE("missing and bad words of the command line get a message and exit stat
                 "error: --episodes: Value ten not in range"},
            Case{{"eval", "x", "--env", "reach-avoid", "--label", "2"},
                 "error: `label` cannot be `2`\n  where: --label\n  to do: allowed: 1, null\n"},
-           Case{{"bench", "stp"}, "error: suite: stp not in {step,action,kernels,peak,compare}\n"},
+           Case{{"bench", "stp"}, "error: suite: stp not in {step,action,kernels,peak,rivals,compare}\n"},
            Case{{"inspect", "a", "b"}, "error: The following argument was not expected: b\n"},
        }) {
     INFO(beginning);
