@@ -8,6 +8,8 @@
 # from python/simulators.lock, and nothing else. PYTHON names its interpreter, python3 by default.
 # ./setup.sh --baselines makes .baselines/, the Python environment with the published code that the methods bc, cpq
 # and coptidice are checked against and that runs cdt, from python/baselines.lock and Debian's PyTorch, and nothing else.
+# ./setup.sh --rivals makes .rivals/, the Python environment with the PyTorch and the JAX of `r2pac bench rivals`, from
+# python/rivals.lock, and nothing else: 0.9 GB to load, 2.4 GB on disk.
 # ./setup.sh --experiments makes .experiments/, the Python environment with the Snakemake of `r2pac experiment run`,
 # from workflow/experiments.lock, and nothing else.
 # ./setup.sh --site makes .site/, the Python environment of docs/build.sh, from docs/site/requirements.lock, and nothing else.
@@ -18,7 +20,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 case "${1-}" in
-  --cuda | --fuzz | --aarch64 | --simulators | --baselines | --experiments | --site | --umap | --render) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
+  --cuda | --fuzz | --aarch64 | --simulators | --baselines | --rivals | --experiments | --site | --umap | --render) [ $# -eq 1 ] || { echo "setup: $1 stands alone; see ./setup.sh --help" >&2; exit 2; } ;;
   -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' setup.sh; exit 0 ;;
   -*) echo "setup: unknown option $1; see ./setup.sh --help" >&2; exit 2 ;;
 esac
@@ -52,17 +54,18 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# python_environment FOLDER LOCK PYTHON WHAT CHECK [-s SOURCES] [-v VENV_OPTION] [-b PACKAGE]: makes FOLDER, unless it is
-# there, with the packages of LOCK (PACKAGE may be built) and what is in the folder SOURCES, if the Python program CHECK
-# then runs in it.
+# python_environment FOLDER LOCK PYTHON WHAT CHECK [-s SOURCES] [-v VENV_OPTION] [-b PACKAGE] [-p COMMAND]: makes FOLDER,
+# unless it is there, with the packages of LOCK (PACKAGE may be built) and what is in the folder SOURCES, if COMMAND, given
+# the folder of the packages, and then the Python program CHECK succeed.
 python_environment() {
-  local folder=$PWD/$1 lock=$PWD/$2 python=$3 what=$4 check=$5 wanted sources= venv=() pip=() option
+  local folder=$PWD/$1 lock=$PWD/$2 python=$3 what=$4 check=$5 wanted sources= venv=() pip=() prepare=: packages option
   shift 5
-  while getopts s:v:b: option; do
+  while getopts s:v:b:p: option; do
     case $option in
       s) sources=$PWD/$OPTARG ;;
       v) venv+=("$OPTARG") ;;
       b) pip+=(--no-binary "$OPTARG") ;;
+      p) prepare=$OPTARG ;;
       *) exit 2 ;;
     esac
   done
@@ -83,10 +86,32 @@ python_environment() {
   "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
     "${pip[@]}" \
     -r "$lock"
-  [ -z "$sources" ] ||
-    echo "$sources" >"$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/r2pac.pth"
+  packages=$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  [ -z "$sources" ] || echo "$sources" >"$packages/r2pac.pth"
+  "$prepare" "$packages"
   "$folder/bin/python3" -c "$check"
   echo "$wanted" >"$folder/made-from"
+}
+
+# cuda_stand_ins PACKAGES: libraries beside PyTorch's own, with the names and versions of those of NVIDIA that it is linked
+# with and that are not in its lock. Whoever calls one of their functions ends by SIGILL: on a CPU nobody does.
+cuda_stand_ins() {
+  local lib=$1/torch/lib scratch library
+  [ -e "$lib/libtorch_cuda.so" ] || return 0  # as on Arm
+  scratch=$(mktemp -d)
+  {
+    readelf --dyn-syms -W "$lib"/libtorch*.so | sed -n '/@libcudart\|@libcupti/d; s/.* UND \(\(cu\|nccl\)[A-Za-z0-9_]*\).*/\1/p' |
+      sort -u | sed 's/.*/.globl &\n.type &, @function\n&:/'
+    echo 'ud2'
+    echo '.section .note.GNU-stack, "", @progbits'
+  } >"$scratch/functions.s"
+  for library in libcublas.so.12 libcublasLt.so.12 libcudnn.so.9 libcufft.so.11 libcurand.so.10 libcusparse.so.12 \
+    libcusparseLt.so.0 libnccl.so.2; do
+    echo "$library { *; };" >"$scratch/version"
+    g++ -shared -nostdlib -Wl,-soname,"$library" -Wl,--version-script="$scratch/version" -o "$lib/$library" \
+      "$scratch/functions.s"
+  done
+  rm -r "$scratch"
 }
 
 # unpack_packages FOLDER ARCHITECTURE PACKAGE...: unpacks them, and what they need, of the same release as this system's;
@@ -140,6 +165,14 @@ case "${1-}" in
     install_packages python3-torch libopenblas0-pthread
     python_environment .baselines python/baselines.lock "${PYTHON:-/usr/bin/python3}" baselines \
       'from osrl.algorithms import BC, CPQ, COptiDICE, CDT' -s python/stand_ins -v --system-site-packages
+    exit 0 ;;
+  --rivals)
+    # PyTorch compiles by g++ and Python's headers.
+    install_packages g++
+    "${PYTHON:-python3}" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
+      install_packages python3-dev
+    python_environment .rivals python/rivals.lock "${PYTHON:-python3}" "rivals to measure" 'import jax, torch' \
+      -p cuda_stand_ins
     exit 0 ;;
   --experiments)
     python_environment .experiments workflow/experiments.lock "${PYTHON:-python3}" "parts of Snakemake" \

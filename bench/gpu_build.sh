@@ -38,7 +38,7 @@ make_bundle() (
   printf 'file(RPATH_REMOVE FILE "%s")\n' "$1/$name"/bin/* >"$1/$name/remove.cmake"
   cmake -P "$1/$name/remove.cmake" >/dev/null
   rm "$1/$name/remove.cmake"
-  cp bench/gpu_report.sh bench/torch_reference.py "$1/$name/bench"
+  cp bench/gpu_report.sh bench/torch_reference.py bench/reference.py "$1/$name/bench"
   describe_build "$2" >"$1/$name/built.md"
   tar -C "$1" --owner=0 --group=0 -czf "$1/$name.tar.gz" "$name"
   say "packed $1/$name.tar.gz, $(du -h "$1/$name.tar.gz" | cut -f 1). On the machine with the GPU:" \

@@ -31,46 +31,49 @@ long preemptions() {
   return usage.ru_nivcsw;
 }
 
-double cpu_gflops(int threads, Precision precision) {
+double cpu_gflops(ThreadPool& pool, Precision precision) {
+  // Of the process, since a disturbed probe must not make a row look good.
+  static std::map<std::pair<int, bool>, double> most;
+  double& best = most[{pool.threads(), precision == Precision::bf16}];
+  for (int trial = 0; trial < 5; ++trial) {
+    double gflop = 0;
+    const double seconds = seconds_of([&] { gflop = multiply_add_registers(pool, precision); });
+    best = std::max(best, gflop / seconds);
+  }
+  return best;
+}
+
+double cpu_bandwidth() {
+  LargeArrays arrays;
+  double best = 0;
+  for (int trial = 0; trial < 5; ++trial)
+    best = std::max(best, LargeArrays::kGigabytes / seconds_of([&] { arrays.scale_and_add(); }));
+  return best;
+}
+
+}  // namespace
+
+double multiply_add_registers(ThreadPool& pool, Precision precision) {
   constexpr long kRounds = 2'000'000;
   const VectorKernels<float>& kernels = vector_kernels<float>();
   const bool bf16 = precision == Precision::bf16;
-  const int lanes = bf16 ? kBf16Lanes : kernels.lanes;
-  ThreadPool pool(threads);
+  const int lanes = bf16 ? kBf16Lanes : kernels.lanes, threads = pool.threads();
   volatile float sink = 0;
   TaskGroup group;
   group.tasks = threads;
   group.run = [&](int, std::byte*) {
     sink = bf16 ? bf16_multiply_add(kRounds) : kernels.multiply_add(kRounds);
   };
-  const std::vector<std::byte*> memory(static_cast<std::size_t>(threads), nullptr);
-  // Of the process, since a disturbed probe must not make a row look good.
-  static std::map<std::pair<int, bool>, double> most;
-  double& best = most[{threads, bf16}];
-  for (int trial = 0; trial < 5; ++trial) {
-    const double seconds = seconds_of([&] { pool.run(group, memory); });
-    best = std::max(best, 2.0 * lanes * kPeakChains * kRounds * threads / seconds / 1e9);
-  }
-  return best;
+  pool.run(group, std::vector<std::byte*>(static_cast<std::size_t>(threads), nullptr));
+  return 2.0 * lanes * kPeakChains * kRounds * threads / 1e9;
 }
 
-double cpu_bandwidth() {
-  const std::size_t n = std::size_t{1} << 25;
-  std::vector<float> a(n, 1.0f), b(n, 2.0f);
-  double best = 0;
-  for (int trial = 0; trial < 5; ++trial) {
-    const double seconds = seconds_of([&] {
-      for (std::size_t i = 0; i < n; ++i) a[i] = a[i] * 0.5f + b[i];
-    });
-    best = std::max(best, 3.0 * sizeof(float) * static_cast<double>(n) / seconds / 1e9);
-  }
-  return best;
+void LargeArrays::scale_and_add() {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = a[i] * 0.5f + b[i];
 }
-
-}  // namespace
 
 bool BenchTarget::wants(const BenchRow& row) const {
-  return row.name.find(filter) != std::string::npos || row.shape.find(filter) != std::string::npos;
+  return (row.name + ": " + row.shape).find(filter) != std::string::npos;
 }
 
 const char* bound_of(const BenchRow& row) {
@@ -84,7 +87,7 @@ double measure_peak_gflops(const BenchTarget& target) {
 #ifdef R2PAC_WITH_CUDA
   if (target.on_cuda()) return cuda::product_gflops(target.precision);
 #endif
-  return cpu_gflops(target.device->pool()->threads(), target.precision);
+  return cpu_gflops(*target.device->pool(), target.precision);
 }
 
 double measure_bandwidth([[maybe_unused]] const BenchTarget& target) {

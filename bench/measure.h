@@ -11,12 +11,13 @@
 namespace r2pac {
 
 struct BenchRow;
+class ThreadPool;
 
 /// Where a suite runs, which of its rows, and for how long.
 struct BenchTarget {
   std::shared_ptr<Device> device;
   Precision precision = Precision::fp32;  ///< of the device's products
-  std::string filter = {};                ///< part of the name or shape of the rows that are wanted; "": all
+  std::string filter = {};                ///< part of "NAME: SHAPE" of the rows that are wanted; "": all
   int trials = 31;                        ///< undisturbed ones that a row should have
   double limit_seconds = 60;              ///< after which a row takes no further trial
 
@@ -51,13 +52,24 @@ struct BenchRow {
 /// "arithmetic" or "memory", whichever share of its peak is greater; "latency" if neither is above a quarter.
 const char* bound_of(const BenchRow& row);
 
-/// GFLOP/s, the most that was seen in this process. On the CPU independent multiply-adds on the
-/// registers of the instruction set in use, of single precision or of pairs of bf16, on all threads of the
+/// Independent multiply-adds on the CPU's registers of the instruction set in use, of single precision or,
+/// with bf16, of pairs of bf16, on all threads of the pool. Returns how many GFLOP they are.
+double multiply_add_registers(ThreadPool& pool, Precision precision);
+
+/// Arrays of 128 MiB, which no cache holds.
+struct LargeArrays {
+  static constexpr std::size_t kSize = std::size_t{1} << 25;
+  static constexpr double kGigabytes = 3.0 * sizeof(float) * kSize / 1e9;  ///< moved by scale_and_add()
+  std::vector<float> a = std::vector<float>(kSize, 1.0f), b = std::vector<float>(kSize, 2.0f);
+  void scale_and_add();  ///< a[i] = a[i] * s + b[i], on one thread
+};
+
+/// GFLOP/s, the most that was seen in this process. On the CPU multiply_add_registers on all threads of the
 /// device; on a CUDA device a square product of 4096 in the precision in use.
 double measure_peak_gflops(const BenchTarget& target);
 
-/// GB/s. On the CPU a[i] = a[i] * s + b[i] over arrays that no cache holds, on one thread; on a CUDA device a
-/// copy of 256 MiB inside its memory, reads and writes counted, the most that was seen in this process.
+/// GB/s. On the CPU LargeArrays::scale_and_add; on a CUDA device a copy of 256 MiB inside its memory, reads
+/// and writes counted, the most that was seen in this process.
 double measure_bandwidth(const BenchTarget& target);
 
 /// The row with quartiles of `times` (seconds of one run, in any order, not empty) and its rates.

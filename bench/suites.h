@@ -33,6 +33,10 @@ void bench_action_of(const Settings& settings, Dimensions dimensions, const Benc
 void bench_policy(const Policy& policy, const Settings& settings, const BenchTarget& target,
                   const RowSink& sink);
 
+/// What the other suites are shares of, on the CPU: multiply-adds on registers in single precision and, where
+/// the processor has it, in bf16, on all threads of the device; and the memory's bandwidth on one thread.
+void bench_peaks(const BenchTarget& target, const RowSink& sink);
+
 /// On one thread of the CPU: matrix products of the full size by our kernels and by oneDNN, activations,
 /// optimiser, quantile. On a CUDA device: its kernels and the library's products.
 void bench_kernels(const BenchTarget& target, const RowSink& sink);

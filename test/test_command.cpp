@@ -334,7 +334,7 @@ TEST_CASE("bench reports rows with the peak's share") {
     CHECK(names.insert(row["name"].get<std::string>()).second);
     CHECK((row["gflop"] == 0) == row.contains("gigabytes_per_second"));
   }
-  require_keys(json, {"version", "commit", "processor", "utc", "instruction_set"});
+  require_keys(json, {"version", "commit", "processor", "utc", "instruction_set", "precision"});
 }
 
 TEST_CASE("bench measures the rows that are wanted, and writes them in the form of the file's ending") {
@@ -359,6 +359,13 @@ TEST_CASE("bench measures the rows that are wanted, and writes them in the form 
   // Up to four times as many as asked, where they take less than half a second.
   CHECK(json["rows"][0]["trials"] <= 4);
   CHECK(bench({"kernels", "--filter", "no such row"}).status == 2);
+  const ProgramResult peak = bench({"peak", "--filter", "fp32: registers", "--trials", "1", "--json"});
+  REQUIRE(peak.status == 0);
+  const Json peaks = Json::parse(peak.out)["rows"];
+  REQUIRE(peaks.size() == 1);  // the text may reach from the name into the shape
+  CHECK(peaks[0]["name"] == "multiply-adds, fp32");
+  CHECK(peaks[0]["peak"] > 0);
+  CHECK(bench({"peak", "--precision", "bf16"}).status == 2);
   CHECK(bench({"kernels", "--batch", "3"}).status == 2);
   CHECK(bench({"step", "--flow-steps", "3"}).status == 2);
   CHECK(bench({"step", "-o", scratch / "rows.txt"}).status == 2);
@@ -387,10 +394,13 @@ TEST_CASE("bench measures a step and an action of sizes that are named") {
 
 TEST_CASE("bench compare ends with 1 where a row is slower beyond its quartiles") {
   const ScratchFolder scratch;
-  const auto write = [&](const std::string& name, double lower, double median, double upper) {
+  const auto write = [&](const std::string& name, double lower, double median, double upper,
+                         const std::string& precision = "") {
     const Json row = {{"name", "forward"}, {"shape", "8 x 8"},  {"threads", 1},         {"median_ms", median},
                       {"lower_ms", lower}, {"upper_ms", upper}, {"peak_fraction", 0.5}, {"noisy", false}};
-    std::ofstream(scratch / name) << Json{{"processor", "one"}, {"rows", {row}}};
+    Json file = {{"processor", "one"}, {"rows", {row}}};
+    if (!precision.empty()) file["precision"] = precision;
+    std::ofstream(scratch / name) << file;
     return scratch / name;
   };
   const auto compare = [&](const std::string& a, const std::string& b, const std::string& percent = "5") {
@@ -405,6 +415,10 @@ TEST_CASE("bench compare ends with 1 where a row is slower beyond its quartiles"
   CHECK(compare(before, wide).status == 0);
   CHECK(compare(before, faster).status == 0);
   CHECK(compare(before, faster).out.find("| faster |") != std::string::npos);
+  const std::string fp32 = write("fp32.json", 0.9, 1.0, 1.1, "fp32"),
+                    bf16 = write("bf16.json", 0.9, 1.0, 1.1, "bf16");
+  CHECK(compare(fp32, bf16).out.find("the precisions differ") != std::string::npos);
+  CHECK(compare(before, bf16).out.find("differ") == std::string::npos);
   CHECK(run_program({"bench", "compare", before}).status == 2);
   for (const char* text :
        {"", "{", "[]", R"({"rows": 3})", R"({"rows": [3]})", R"({"rows": []})",

@@ -98,6 +98,34 @@ TEST_CASE("SIGTERM and SIGINT save within two seconds, exit with 75, and leave n
   }
 }
 
+TEST_CASE("several seeds are the runs of each, also when they are stopped") {
+  const Fixture fixture;
+  const auto train = [&](const std::string& name, const std::string& flag, const std::string& value) {
+    auto arguments = fixture.train(name, "joint", kSteady);
+    arguments.insert(arguments.end(), {flag, value});
+    return arguments;
+  };
+  const std::vector<std::string> both = train("both", "--seeds", "3,0");
+  {
+    Process program(both);
+    REQUIRE(program.prints("joint 50/"));
+    program.signal(SIGINT);
+    CHECK(program.wait().status == 75);
+    CHECK(!fs::exists(fixture.out("both") / "seed0"));  // the first is seed 3
+  }
+  {
+    Process program(both);
+    REQUIRE(program.prints("finished in"));
+    program.signal(SIGTERM);
+    CHECK(program.wait().status == 75);
+  }
+  REQUIRE(run_program(both).status == 0);
+  for (const std::string seed : {"3", "0"}) {
+    REQUIRE(run_program(train(seed, "--seed", seed)).status == 0);
+    require_same_run(fixture.out(seed), fixture.out("both") / ("seed" + seed));
+  }
+}
+
 TEST_CASE("SIGKILL at any instant loses nothing but time") {
   const Fixture fixture;
   std::uint32_t draws = 1000;

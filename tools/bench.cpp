@@ -1,10 +1,12 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/processors.h"
 #include "bench/suites.h"
 #include "storage/atomic_file.h"
 #include "tools/acting.h"
 #include "tools/bench_output.h"
+#include "tools/bench_rivals.h"
 #include "tools/command_line.h"
 #include "tools/device.h"
 #include "tools/verbs.h"
@@ -13,7 +15,7 @@ namespace r2pac {
 namespace {
 
 struct BenchOptions {
-  std::string suite = "step";      ///< step, action, kernels, or compare
+  std::string suite = "step";      ///< step, action, kernels, peak, rivals, or compare
   std::vector<std::string> files;  ///< of compare: before, after
   std::string policy;              ///< of `action`: a policy instead of networks of the full size
   ActingFlags acting;              ///< how it acts
@@ -43,10 +45,15 @@ void require_consistent(const BenchOptions& options) {
     throw refused("sizes are chosen for step, and for action without a policy", "sizes", "leave them out");
   if (options.acting.given() && options.suite != "action")
     throw refused("how a policy acts is chosen for action alone", options.suite, "leave it out");
+  if ((options.suite == "peak" || options.suite == "rivals") &&
+      (options.device.device != "cpu" || options.device.precision != Precision::fp32))
+    throw refused(options.suite + " measures the CPU in each precision", "--device, --precision",
+                  "leave them out");
 }
 
 void run_suite(const BenchOptions& options, const BenchTarget& target, const RowSink& sink) {
   if (options.suite == "kernels") return bench_kernels(target, sink);
+  if (options.suite == "peak") return bench_peaks(target, sink);
   if (!options.policy.empty()) {
     const Policy policy = Policy::load(options.policy, target.device);
     return bench_policy(policy, acting_settings(policy, options.acting), target, sink);
@@ -71,6 +78,9 @@ int run_bench(const BenchOptions& options) {
     return static_cast<int>(slower ? ExitCode::slower : ExitCode::ok);
   }
   require_output(options.out);
+  if (options.suite == "rivals")
+    run_rivals({thread_count(options.device.threads, "--threads"), options.trials, options.seconds,
+                options.filter, options.out, options.json});
   BenchTarget target{open_device(options.device), options.device.precision};
   target.filter = options.filter;
   target.trials = options.trials;
@@ -92,7 +102,7 @@ int run_bench(const BenchOptions& options) {
     table += line;
   });
   if (rows.empty())
-    throw refused("no row of the suite has this in its name or shape", "--filter " + options.filter,
+    throw refused("no row of the suite has this in its NAME: SHAPE", "--filter " + options.filter,
                   "leave --filter out to see all");
   if (options.json) std::fputs(bench_json(facts, rows).c_str(), stdout);
   if (options.out.ends_with(".json")) write_file_atomically(options.out, bench_json(facts, rows));
@@ -128,13 +138,14 @@ void add_bench(CLI::App& app, Action& action) {
   const auto [verb, options] =
       add_verb(app, action, run_bench, "bench", "Measure speed as a share of this machine's peak",
                "r2pac bench step --threads 1 -o before.json");
-  verb->add_option("suite", options->suite,
-                   "step, action or kernels; or compare, with two files that -o wrote: exit status 1 if a "
-                   "row is slower")
+  verb->add_option(
+          "suite", options->suite,
+          "step, action, kernels or peak; rivals: the same work by PyTorch and JAX beside this program; "
+          "or compare, with two files that -o wrote: exit status 1 if a row is slower")
       ->required()
-      ->check(CLI::IsMember({"step", "action", "kernels", "compare"}));
+      ->check(CLI::IsMember({"step", "action", "kernels", "peak", "rivals", "compare"}));
   verb->add_option("files", options->files, "Of compare: the file before and the one after");
-  verb->add_option("--filter", options->filter, "Only rows with this text in name or shape");
+  verb->add_option("--filter", options->filter, "Only rows with this text in NAME: SHAPE");
   verb->add_option("--trials", options->trials, "Undisturbed trials that a row should have")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

@@ -18,7 +18,8 @@ struct Row {
 };
 
 struct File {
-  std::string machine;  // what must be the same for times to be comparable
+  std::string machine;    // what must be the same for times to be comparable
+  std::string precision;  // the same; files of the CPU did not always say it
   std::vector<Row> rows;
 };
 
@@ -39,8 +40,9 @@ File read(const std::string& path) {
     return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
   };
   File file;
-  for (const char* key : {"processor", "instruction_set", "device", "precision"})
+  for (const char* key : {"processor", "instruction_set", "device"})
     if (!word(key).empty()) file.machine += (file.machine.empty() ? "" : ", ") + printable(word(key));
+  file.precision = printable(word("precision"));
   for (const nlohmann::json& row : json["rows"]) {
     const auto positive = [&](const char* key) {
       if (!row.is_object() || !row.contains(key) || !row[key].is_number() || !(row[key].get<double>() > 0) ||
@@ -68,9 +70,12 @@ File read(const std::string& path) {
 
 bool compare_benches(const std::string& before_path, const std::string& after_path, double percent) {
   const File before = read(before_path), after = read(after_path);
-  std::printf("before: %s\nafter:  %s\n", before.machine.c_str(), after.machine.c_str());
+  std::printf("before: %s %s\nafter:  %s %s\n", before.machine.c_str(), before.precision.c_str(),
+              after.machine.c_str(), after.precision.c_str());
   if (before.machine != after.machine)
     std::printf("the machines differ, so times say little: compare the shares\n");
+  if (before.precision != after.precision && !before.precision.empty() && !after.precision.empty())
+    std::printf("the precisions differ, so shares are those of different peaks\n");
   std::printf(
       "\n| row | before, ms | after, ms | after / before | of peak before | after | |\n"
       "|---|---:|---:|---:|---:|---:|---|\n");

@@ -81,7 +81,7 @@ std::vector<Column> columns_of(const BenchFacts& facts) {
     column("TFLOP/s", -9, [](const BenchRow& row) { return positive("%.2f", row.gflops / 1e3); });
   else
     column("GFLOP/s", -9, [](const BenchRow& row) { return positive("%.1f", row.gflops); });
-  if (facts.suite == "kernels")
+  if (facts.suite == "kernels" || facts.suite == "peak")
     column("GB/s", -9, [](const BenchRow& row) { return positive("%.1f", row.gigabytes_per_second); });
   if (on_cuda) {
     column("of products' peak", -17,
@@ -94,6 +94,7 @@ std::vector<Column> columns_of(const BenchFacts& facts) {
     }
     if (facts.suite == "action") column("how", 46, [](const BenchRow& row) { return row.method; });
   } else {
+    column("peak", -7, [](const BenchRow& row) { return number("%.1f", row.peak); });
     column("of peak", -7, [](const BenchRow& row) { return percent(row.peak_fraction); });
   }
   column("noise", 5, [](const BenchRow& row) { return std::string(row.noisy ? "noisy" : ""); });
@@ -121,9 +122,9 @@ BenchFacts bench_facts(const std::string& suite, const BenchTarget& target) {
   facts.utc = utc_now();
   facts.on_cuda = target.on_cuda();
   facts.timed = target.timed();
+  if (suite != "peak") facts.precision = precision_name(target.precision);
   if (facts.on_cuda) {
     facts.device = target.device->description();
-    facts.precision = precision_name(target.precision);
     facts.product_gflops = measure_peak_gflops(target);
     facts.copy_gigabytes_per_second = measure_bandwidth(target);
   } else {
@@ -138,6 +139,7 @@ std::string bench_head(const BenchFacts& facts) {
       std::string("r2pac ") + kVersion + " (" + kCommit + "), " + facts.processor + ", " + facts.utc + "\n";
   if (!facts.on_cuda)
     out += "instruction set " + facts.instruction_set + ", dense layers " + facts.dense_layers +
+           (facts.precision.empty() ? "" : ", " + facts.precision) +
            "; % of the peak measured around each row (arithmetic, or\n"
            "bandwidth where no GFLOP is given); median [quartiles]; noisy: fewer than a third of the trials "
            "were\n"
@@ -168,9 +170,9 @@ std::string bench_json(const BenchFacts& facts, const std::vector<BenchRow>& row
               {"suite", facts.suite},
               {"processor", facts.processor},
               {"utc", facts.utc}};
+  if (!facts.precision.empty()) all["precision"] = facts.precision;
   if (facts.on_cuda) {
     all["device"] = facts.device;
-    all["precision"] = facts.precision;
     all["timed"] = facts.timed;
     all["peak_gflops"] = facts.product_gflops;
     all["copy_gigabytes_per_second"] = facts.copy_gigabytes_per_second;
@@ -184,11 +186,11 @@ std::string bench_json(const BenchFacts& facts, const std::vector<BenchRow>& row
 }
 
 std::string bench_csv(const BenchFacts& facts, const std::vector<BenchRow>& rows) {
-  std::string out = csv_line({"suite",     "name",          "shape",    "threads",
-                              "median_ms", "lower_ms",      "upper_ms", "trials",
-                              "noisy",     "gflop",         "gflops",   "gigabytes_per_second",
-                              "peak",      "peak_fraction", "launches", "version",
-                              "commit",    "processor",     "device",   "utc"});
+  std::string out =
+      csv_line({"suite",    "name",          "shape",    "threads", "median_ms", "lower_ms",
+                "upper_ms", "trials",        "noisy",    "gflop",   "gflops",    "gigabytes_per_second",
+                "peak",     "peak_fraction", "launches", "version", "commit",    "processor",
+                "device",   "precision",     "utc"});
   const auto exact = [](double value) { return number("%.9g", value); };
   for (const BenchRow& row : rows)
     out += csv_line({facts.suite,
@@ -209,7 +211,8 @@ std::string bench_csv(const BenchFacts& facts, const std::vector<BenchRow>& rows
                      kVersion,
                      kCommit,
                      facts.processor,
-                     facts.on_cuda ? facts.device + ", " + facts.precision : "cpu, " + facts.instruction_set,
+                     facts.on_cuda ? facts.device : "cpu, " + facts.instruction_set,
+                     facts.precision,
                      facts.utc});
   return out;
 }

@@ -12,8 +12,9 @@ namespace r2pac {
 /// What is true of all rows: program, machine, device.
 struct BenchFacts {
   std::string suite, processor, utc;
+  std::string precision;                      ///< of the products; empty for the suite `peak`, which has each
   std::string instruction_set, dense_layers;  ///< of the CPU
-  std::string device, precision;              ///< of a CUDA device
+  std::string device;                         ///< of CUDA
   bool on_cuda = false, timed = true;
   double product_gflops = 0, copy_gigabytes_per_second = 0;  ///< peaks of a CUDA device
 };

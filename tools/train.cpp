@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "report/input.h"
@@ -13,6 +14,7 @@
 #include "tools/device.h"
 #include "tools/environment.h"
 #include "tools/scoring.h"
+#include "tools/seeds.h"
 #include "tools/training.h"
 #include "tools/verbs.h"
 #include "training/run.h"
@@ -70,7 +72,8 @@ void install_signals() {
 
 struct TrainOptions {
   SettingsRequest training;
-  std::string out;  ///< "" chooses runs/<task>-seed<seed>
+  std::string out;                   ///< "" chooses runs/<task>-seed<seed>
+  std::optional<std::string> seeds;  ///< of several runs, each in out/seed<seed>
   std::string resume = "auto";
   std::string critics;           ///< run or policy whose finished critics are taken over; "" trains them
   EnvironmentFlags environment;  ///< `env` empty: no scores on the way
@@ -110,7 +113,7 @@ TrainOptions with_those_of_the_run(TrainOptions options) {
   return options;
 }
 
-int run_train(const TrainOptions& given) {
+int train_one(const TrainOptions& given) {
   const TrainOptions options = with_those_of_the_run(given);
   RunOptions run;
   SettingsRequest training = options.training;
@@ -190,6 +193,24 @@ int run_train(const TrainOptions& given) {
   return static_cast<int>(ExitCode::ok);
 }
 
+/// One run after another. Those that are finished say so at once, so that the same command goes on where it
+/// stopped.
+int run_train(const TrainOptions& options) {
+  if (!options.seeds) return train_one(options);
+  if (options.resume != "auto" && options.resume != "never")
+    throw Error(ExitCode::usage, "several seeds are not continued from one run", "--resume " + options.resume,
+                "leave --resume out: each run goes on by itself");
+  for (const std::int64_t seed : parse_seeds(*options.seeds)) {
+    if (stop_requested.load()) return static_cast<int>(ExitCode::resumable);
+    TrainOptions one = options;
+    one.training.flags.emplace_back("seed", std::to_string(seed));
+    if (!options.out.empty())
+      one.out = (std::filesystem::path(options.out) / ("seed" + std::to_string(seed))).string();
+    if (const int status = train_one(one); status != 0) return status;
+  }
+  return static_cast<int>(ExitCode::ok);
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, Action& action) {
@@ -198,6 +219,11 @@ void add_train(CLI::App& app, Action& action) {
                "r2pac train --data SafetyBallRun-v0-80-940.hdf5 --out runs/ball --seed 1");
   options->command_line = action.command_line;
   add_training_flags(*verb, options->training, true, false);
+  verb->add_option(
+          "--seeds", options->seeds,
+          "Seeds of several runs, one after another, as 0-4 or 1,7,20-22; --out holds a folder seedN of "
+          "each")
+      ->excludes(verb->get_option("--seed"));
   add_output(*verb, "--out", options->out, "Run folder (runs/TASK-seedN if not given)");
   verb->add_option(
       "--critics", options->critics,
