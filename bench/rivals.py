@@ -122,7 +122,10 @@ class Own:
         self.command = [program, "bench", "--json", "--threads", str(threads)]
 
     def bench(self, suite, *arguments):
-        done = subprocess.run([*self.command, suite, *arguments], capture_output=True, text=True)
+        try:
+            done = subprocess.run([*self.command, suite, *arguments], capture_output=True, text=True)
+        except OSError as reason:  # as while it is being built
+            raise Refused(f"{self.command[0]}: {reason.strerror}") from None
         if done.returncode != 0:
             raise Refused(done.stderr.partition("\n")[0].removeprefix("error: ") or f"status {done.returncode}")
         return json.loads(done.stdout)

@@ -35,10 +35,10 @@ def make_nets(nets, inputs, outputs, args):
 
 def forward(layers, x):
     """x [rows, in] -> [nets, rows, out]."""
-    nets = layers[0].shape[0]
     if x.device.type == "cpu":  # where a batched product is no faster, and much slower if compiled
-        return torch.stack([forward_one([layer[net] for layer in layers], x) for net in range(nets)])
-    x = x.expand(nets, -1, -1)
+        # Not layer[net], by which each net's gradient would be one of all nets.
+        return torch.stack([forward_one(net, x) for net in zip(*(layer.unbind() for layer in layers))])
+    x = x.expand(layers[0].shape[0], -1, -1)
     for i in range(0, len(layers), 2):
         x = torch.baddbmm(layers[i + 1].to(x.dtype), x, layers[i].to(x.dtype))
         if i + 2 < len(layers):

@@ -254,6 +254,9 @@ class TestWholeRun(Scratch):
             status, out, errors = self.run_driver()
         self.assertEqual((status, out), (9, ""))
         self.assertIn("error: broken", errors)
+        status, out, errors = self.run_driver("--program", str(self.folder / "nowhere"))
+        self.assertEqual((status, out), (9, ""))
+        self.assertIn("nowhere: No such file", errors)
 
 
 class TestTrials(unittest.TestCase):
