@@ -222,7 +222,7 @@ void LayeredAction::forward(const std::vector<const MlpWeights<float>*>& nets, c
     weights.bias_stride = stride(a.bias, b.bias) / between;
     weights.in = a.in;
     weights.out = a.out;
-    weights.head = last;
+    weights.place = last ? LayerPlace::head : LayerPlace::hidden;
     queue_.begin_call(Work::after_everything("layer"));
     backend_.dense({in,
                     weights,
