@@ -291,11 +291,11 @@ def run(options, rivals, cache):
     def wanted(work, contestant):
         return options.filter in f"{work}: {contestant.name}, {contestant.precision}"
 
+    peaks, machine = own.peaks()  # before anybody else starts
     started = [Rival(name, precision, [sys.executable, str(FOLDER / script), *arguments, "--serve", "--precision",
                                        precision, "--threads", str(options.threads)], environment)
                for name, precision, (script, *arguments) in rivals]
     try:
-        peaks, machine = own.peaks()
         for rival in started:
             rival.introduce()
         names = list(dict.fromkeys(rival.name for rival in started))
