@@ -37,7 +37,7 @@ inline std::vector<Size> sizes() {
 
 /// A sum that knows how far a rounded one may be from it.
 template <class T>
-struct Sum {
+struct CheckedSum {
   Wide<T> value = 0;
   double magnitude = 0;
   int terms = 0;
@@ -65,7 +65,7 @@ void check_multiply(const Dense<T>& dense, Operand operand, Size s, bool transpo
   bool right = true;
   for (int r = 0; r < s.rows; ++r)
     for (int c = 0; c < s.out; ++c) {
-      Sum<T> sum;
+      CheckedSum<T> sum;
       if (accumulate) sum.add(before(r, c));
       for (int k = 0; k < s.in; ++k)
         sum.add(Wide<T>(operand(x(r, k))) * Wide<T>(operand(transposed ? weight(c, k) : weight(k, c))));
@@ -89,12 +89,12 @@ void check_weight_gradient(const Dense<T>& dense, Operand operand, Size s, bool 
                         d_bias.data(), scratch.data(), accumulate);
   bool right = true;
   for (int j = 0; j < s.out; ++j) {
-    Sum<T> bias;
+    CheckedSum<T> bias;
     if (accumulate) bias.add(bias0(0, j));
     for (int r = 0; r < s.rows; ++r) bias.add(d_y(r, j));
     right &= bias.holds(d_bias(0, j));
     for (int i = 0; i < s.in; ++i) {
-      Sum<T> sum;
+      CheckedSum<T> sum;
       if (accumulate) sum.add(weight(i, j));
       for (int r = 0; r < s.rows; ++r) sum.add(Wide<T>(operand(x(r, i))) * Wide<T>(operand(d_y(r, j))));
       right &= sum.holds(d_weight(i, j));

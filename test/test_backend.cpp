@@ -98,11 +98,11 @@ TEMPLATE_TEST_CASE("heads of one output and their input gradients equal the plai
         k.outer(d_y.data(), d_y.stride(), rows, depth, weight.data(), added.data(), added.stride(), true);
         bool right = true;
         for (int r = 0; r < rows; ++r) {
-          Sum<T> sum;
+          CheckedSum<T> sum;
           sum.add(0.25);
           for (int i = 0; i < depth; ++i) {
             sum.add(Wide<T>(x(r, i)) * Wide<T>(weight(0, i)));
-            Sum<T> alone, both;
+            CheckedSum<T> alone, both;
             alone.add(Wide<T>(d_y(r, 0)) * Wide<T>(weight(0, i)));
             both = alone;
             both.add(before(r, i));
