@@ -126,30 +126,26 @@ class Check {
 
   void after_ends() {
     const EndFindings found = find_end_states(view_, episodes_);
-    if (const Finding& starts = found.next_start; starts.rows > 0) {
-      const bool most = 2 * starts.rows > found.ends || 2 * found.cuts_at_start.rows > found.cuts;
-      add(most ? Severity::error : Severity::warning, "next_observations", starts.first_row,
-          "at the end of an episode it is the next episode's first observation, in " + rows_text(starts) +
-              " of " + std::to_string(found.ends),
-          "save the state that the episode ended in, as `final_observation` gives it where environments "
-          "restart "
-          "themselves; training would take the next start for it");
-    }
-    if (const Finding& starts = found.other_start; starts.rows > 0) {
-      const bool most = 2 * starts.rows > found.all_ends || 2 * found.cuts_at_other.rows > found.all_cuts;
-      add(most ? Severity::error : Severity::warning, "next_observations", starts.first_row,
-          "at the end of an episode it is what this or another episode began with, in " + rows_text(starts) +
-              " of " + std::to_string(found.all_ends),
-          "save the state that the episode ended in; training would take that start for what follows");
-    }
-    if (const Finding& repeated = found.repeated_cuts; repeated.rows > 0) {
-      const bool most = 2 * repeated.rows > found.all_cuts;
-      add(most ? Severity::error : Severity::warning, "next_observations", repeated.first_row,
-          "where an episode was cut it repeats the observation, in " + rows_text(repeated) + " of " +
-              std::to_string(found.all_cuts),
-          "save the state that the episode was cut in, or drop the last row of each: training bootstraps "
-          "from it");
-    }
+    // An error where it is so at most ends, or at most of those that harm.
+    const auto report = [&](const Finding& rows, bool most, const std::string& what, std::int64_t of,
+                            const std::string& todo) {
+      if (rows.rows > 0)
+        add(most ? Severity::error : Severity::warning, "next_observations", rows.first_row,
+            what + ", in " + rows_text(rows) + " of " + std::to_string(of), todo);
+    };
+    report(found.next_start,
+           2 * found.next_start.rows > found.ends || 2 * found.cuts_at_start.rows > found.cuts,
+           "at the end of an episode it is the next episode's first observation", found.ends,
+           "save the state that the episode ended in, as `final_observation` gives it where environments "
+           "restart themselves; training would take the next start for it");
+    report(found.other_start,
+           2 * found.other_start.rows > found.all_ends || 2 * found.cuts_at_other.rows > found.all_cuts,
+           "at the end of an episode it is what this or another episode began with", found.all_ends,
+           "save the state that the episode ended in; training would take that start for what follows");
+    report(found.repeated_cuts, 2 * found.repeated_cuts.rows > found.all_cuts,
+           "where an episode was cut it repeats the observation", found.all_cuts,
+           "save the state that the episode was cut in, or drop the last row of each: training bootstraps "
+           "from it");
     if (found.one_filler)
       add(Severity::warning, "next_observations", -1,
           "the same numbers stand at all " + std::to_string(found.all_cuts) +

@@ -35,8 +35,8 @@ double distance_to_next(const DsrlView& view, std::int64_t row) {
   double largest = 0;
   for (std::size_t i = 0; i < next.size(); ++i) {
     const auto distance = static_cast<double>(std::abs(next[i] - observed[i]) / (1 + std::abs(observed[i])));
-    if (!(distance <= largest)) largest = distance;
-    if (std::isnan(largest)) return largest;
+    if (std::isnan(distance)) return distance;
+    largest = std::max(largest, distance);
   }
   return largest;
 }

@@ -1,4 +1,4 @@
-// The seeds of several runs of one command.
+// The seeds of several runs of one command, as `train` and `sweep` take them.
 #pragma once
 
 #include <cstdint>

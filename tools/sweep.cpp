@@ -11,6 +11,7 @@
 #include "storage/folder.h"
 #include "tools/command_line.h"
 #include "tools/experiment.h"
+#include "tools/seeds.h"
 #include "tools/verbs.h"
 
 namespace r2pac {
@@ -25,8 +26,6 @@ struct SweepOptions {
   int episodes = 20;
 };
 
-constexpr std::int64_t kMostSeeds = 1000;
-
 /// A text in TOML: JSON's escapes are among those of TOML.
 std::string toml_string(const std::string& text) try {
   return nlohmann::json(text).dump();
@@ -37,22 +36,7 @@ std::string toml_string(const std::string& text) try {
 /// "0-2,5" as 0, 1, 2, 5.
 std::string seed_list(const std::string& text) {
   std::string list;
-  std::int64_t count = 0;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string item = text.substr(begin, end - begin);
-    begin = end + 1;
-    const std::size_t dash = item.find('-');
-    const auto first = parse_number<std::int64_t>(item.substr(0, dash));
-    const auto last = dash == std::string::npos ? first : parse_number<std::int64_t>(item.substr(dash + 1));
-    if (!first || !last || *first < 0 || *last < *first || *last - *first >= kMostSeeds)
-      throw Error(ExitCode::usage, "`" + text + "` names no seeds", "--seeds",
-                  "give for example 0-2 or 0,1,5");
-    for (std::int64_t seed = *first; seed <= *last; ++seed) {
-      if (++count > kMostSeeds) throw Error(ExitCode::usage, "more than 1000 seeds", "--seeds", "give fewer");
-      list += (list.empty() ? "" : ", ") + std::to_string(seed);
-    }
-  }
+  for (const std::int64_t seed : parse_seeds(text)) list += (list.empty() ? "" : ", ") + std::to_string(seed);
   return list;
 }
 
