@@ -84,8 +84,7 @@ python_environment() {
   "$python" -m venv "${venv[@]}" "$folder"
   # Python compiles what is imported; compiling all of it here would take longer than to install it.
   "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
-    "${pip[@]}" \
-    -r "$lock"
+    "${pip[@]}" -r "$lock"
   packages=$("$folder/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   [ -z "$sources" ] || echo "$sources" >"$packages/r2pac.pth"
   "$prepare" "$packages"

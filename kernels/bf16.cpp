@@ -56,7 +56,7 @@ void round_row(const float* x, int depth, Pair* pairs) {
 }
 
 /// y [R, cols <= kPanel] (stride y_stride) = x(r, k) * strip(k, :) over `pairs`, plus what y held if
-/// `accumulate`, where x(r, k) = x[r * row_step + k * pair_step]. On the way kPairBlock / 4 cache lines from
+/// `accumulate`, where x(r, k) = x[r * row_step + k * pair_step]. On the way pairs / 4 cache lines from
 /// `ahead` on are fetched, unless it is null.
 template <int R>
 [[gnu::always_inline]] inline void micro_kernel(const Pair* x, std::size_t row_step, std::size_t pair_step,

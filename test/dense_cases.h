@@ -35,9 +35,10 @@ inline std::vector<Size> sizes() {
   return all;
 }
 
-/// A sum that knows how far a rounded one may be from it.
+/// A sum that knows how far a rounded one may be from it: `unit` of its magnitude for each term.
 template <class T>
 struct CheckedSum {
+  double unit = kEpsilon<T>;
   Wide<T> value = 0;
   double magnitude = 0;
   int terms = 0;
@@ -47,13 +48,13 @@ struct CheckedSum {
     ++terms;
   }
   bool holds(T actual) const {
-    return near(static_cast<double>(static_cast<Wide<T>>(actual) - value), 0,
-                terms * kEpsilon<T> * magnitude);
+    return near(static_cast<double>(static_cast<Wide<T>>(actual) - value), 0, terms * unit * magnitude);
   }
 };
 
 template <class T, class Operand>
-void check_multiply(const Dense<T>& dense, Operand operand, Size s, bool transposed, bool accumulate) {
+void check_multiply(const Dense<T>& dense, Operand operand, double unit, Size s, bool transposed,
+                    bool accumulate) {
   const auto x = Guarded<T>::normal(s.rows, s.in, 3, 1);
   const auto weight =
       transposed ? Guarded<T>::normal(s.out, s.in, 2, 2) : Guarded<T>::normal(s.in, s.out, 2, 2);
@@ -65,7 +66,7 @@ void check_multiply(const Dense<T>& dense, Operand operand, Size s, bool transpo
   bool right = true;
   for (int r = 0; r < s.rows; ++r)
     for (int c = 0; c < s.out; ++c) {
-      CheckedSum<T> sum;
+      CheckedSum<T> sum{unit};
       if (accumulate) sum.add(before(r, c));
       for (int k = 0; k < s.in; ++k)
         sum.add(Wide<T>(operand(x(r, k))) * Wide<T>(operand(transposed ? weight(c, k) : weight(k, c))));
@@ -79,7 +80,7 @@ void check_multiply(const Dense<T>& dense, Operand operand, Size s, bool transpo
 }
 
 template <class T, class Operand>
-void check_weight_gradient(const Dense<T>& dense, Operand operand, Size s, bool accumulate) {
+void check_weight_gradient(const Dense<T>& dense, Operand operand, double unit, Size s, bool accumulate) {
   const auto x = Guarded<T>::normal(s.rows, s.in, 3, 4), d_y = Guarded<T>::normal(s.rows, s.out, 1, 5);
   const auto weight = Guarded<T>::normal(s.in, s.out, 0, 6), bias0 = Guarded<T>::normal(1, s.out, 0, 7);
   Guarded<T> d_weight = accumulate ? weight : Guarded<T>(s.in, s.out),
@@ -89,12 +90,12 @@ void check_weight_gradient(const Dense<T>& dense, Operand operand, Size s, bool 
                         d_bias.data(), scratch.data(), accumulate);
   bool right = true;
   for (int j = 0; j < s.out; ++j) {
-    CheckedSum<T> bias;
+    CheckedSum<T> bias{unit};
     if (accumulate) bias.add(bias0(0, j));
     for (int r = 0; r < s.rows; ++r) bias.add(d_y(r, j));
     right &= bias.holds(d_bias(0, j));
     for (int i = 0; i < s.in; ++i) {
-      CheckedSum<T> sum;
+      CheckedSum<T> sum{unit};
       if (accumulate) sum.add(weight(i, j));
       for (int r = 0; r < s.rows; ++r) sum.add(Wide<T>(operand(x(r, i))) * Wide<T>(operand(d_y(r, j))));
       right &= sum.holds(d_weight(i, j));
@@ -106,18 +107,20 @@ void check_weight_gradient(const Dense<T>& dense, Operand operand, Size s, bool 
   CHECK((d_weight.intact() && d_bias.intact() && scratch.intact()));
 }
 
-/// operand(x): what the products make of an operand.
+/// operand(x): what the products make of an operand; unit: as of CheckedSum.
 template <class T, class Operand>
-void check_dense(const Dense<T>& dense, Operand operand) {
+void check_dense(const Dense<T>& dense, Operand operand, double unit) {
   for (const Size s : sizes()) {
     for (const bool transposed : {false, true})
-      for (const bool accumulate : {false, true}) check_multiply(dense, operand, s, transposed, accumulate);
-    for (const bool accumulate : {false, true}) check_weight_gradient(dense, operand, s, accumulate);
+      for (const bool accumulate : {false, true})
+        check_multiply(dense, operand, unit, s, transposed, accumulate);
+    for (const bool accumulate : {false, true}) check_weight_gradient(dense, operand, unit, s, accumulate);
   }
 }
 template <class T>
 void check_dense(const Dense<T>& dense) {
-  check_dense(dense, [](T x) { return x; });
+  check_dense(
+      dense, [](T x) { return x; }, kEpsilon<T>);
 }
 
 }  // namespace r2pac
