@@ -151,7 +151,7 @@ std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs, const 
   return pictures;
 }
 
-std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds,
+std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, TaskData>& data,
                                     const VariantLooks& looks) {
   std::vector<Picture> pictures;
   FileNames file_names;
@@ -162,10 +162,10 @@ std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std
     std::vector<std::size_t> numbers;
     for (const TableRow* row : rows) numbers.push_back(looks.of(row->settings).number);
     pictures.push_back({file_names.make("scores", task),
-                        [rows, numbers, &clouds, &task](const auto& files) {
-                          const auto cloud = clouds.find(task);
+                        [rows, numbers, &data, &task](const auto& files) {
+                          const auto known = data.find(task);
                           draw_scatter(files, rows, numbers,
-                                       cloud == clouds.end() ? DataCloud() : cloud->second);
+                                       known == data.end() ? DataCloud() : known->second.cloud);
                         },
                         task + ": return against cost"});
   }
@@ -173,7 +173,9 @@ std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std
 }
 
 std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
+                                  const std::map<std::string, TaskData>& data,
                                   const std::shared_ptr<Device>& device) {
+  const auto known = data.find(task_alias(std::string(ReachAvoidTask::name)));
   std::vector<TitledMap> maps;
   for (const TrainingRun& run : runs) {
     std::error_code fault;
@@ -182,7 +184,8 @@ std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
       continue;
     const Policy policy = Policy::load(run.folder, device);
     if (policy.dimensions().observation != reach_avoid::kObservationDim || !policy.has_critics()) continue;
-    maps.push_back({fs::weakly_canonical(run.folder).filename().string(), cost_map(policy)});
+    maps.push_back({fs::weakly_canonical(run.folder).filename().string(),
+                    cost_map(policy, known == data.end() ? std::vector<float>() : known->second.coverage)});
   }
   if (maps.empty()) return {};
   return {{"cost-map", [maps](const auto& files) { draw_cost_maps(files, maps); }, "V_c over the arena"}};

@@ -15,6 +15,12 @@
 
 namespace r2pac {
 
+/// What pictures show of a task's data.
+struct TaskData {
+  DataCloud cloud;
+  std::vector<float> coverage = {};  ///< arena_coverage(), of the reach-avoid task
+};
+
 /// A picture of a report before it is drawn, which takes a second or so.
 struct Picture {
   std::string name;  ///< of its files, without ending
@@ -31,14 +37,15 @@ struct Picture {
 std::vector<Picture> curve_pictures(const std::vector<TrainingRun>& runs, const VariantLooks& looks);
 
 /// Per task of the table: scores-TASK, return against cost of each row (mean and standard deviation over
-/// seeds, and the seeds) with the cost limit, over the data's episodes where `clouds` has the task.
-std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, DataCloud>& clouds,
+/// seeds, and the seeds) with the cost limit, over the data's episodes where `data` has the task.
+std::vector<Picture> score_pictures(const ReportTable& table, const std::map<std::string, TaskData>& data,
                                     const VariantLooks& looks);
 
-/// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold. The
-/// device evaluates the policies.
+/// cost-map: the map of V_c of each run of the reach-avoid task that has a policy, with its threshold, as far
+/// as the data support it where `data` has the task. The device evaluates the policies.
 /// Throws Error(checkpoint) for a damaged policy, too.
 std::vector<Picture> map_pictures(const std::vector<TrainingRun>& runs,
+                                  const std::map<std::string, TaskData>& data,
                                   const std::shared_ptr<Device>& device);
 
 }  // namespace r2pac

@@ -1,7 +1,10 @@
 #include "report/reach_avoid_figure.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdio>
+#include <map>
 #include <sstream>
 #include <utility>
 
@@ -14,35 +17,43 @@ namespace r2pac {
 
 namespace {
 
-/// Which line_color() each has.
-constexpr std::size_t kR2pacLook = 0, kCloningLook = 1, kGoalLook = 2;
+/// Which line_color() the goal has, and each policy of the figure: cloning, cloning of safe episodes, R2PAC,
+/// safe chunks.
+constexpr std::size_t kGoalLook = 2;
+constexpr std::array<std::size_t, 4> kPolicyLooks = {1, 3, 0, 5};
 
 std::string style() {
-  return "set multiplot\nset border linecolor rgb '#606060'\nset tics nomirror out scale 0.6\nCLONING = '" +
-         line_color(kCloningLook) + "'\nR2PAC = '" + line_color(kR2pacLook) + "'\nGOAL = '" +
+  return "set multiplot\nset border linecolor rgb '#606060'\nset tics nomirror out scale 0.6\nGOAL = '" +
          line_color(kGoalLook) + "'\n";
 }
 
-constexpr char kScatterFrame[] = R"gp(
-set lmargin at screen 0.045; set rmargin at screen 0.315
-set bmargin at screen 0.125; set tmargin at screen 0.895
-set title 'Episodes of the data, and both policies' offset 0,-0.3
-set key bottom right box linecolor rgb '#c0c0c0' opaque font ',12'
-set key samplen 1.4 spacing 1.15 width 0.5 height 0.4
+constexpr char kScatterStyle[] = R"gp(
+set title 'All episodes of the data, and the mean of each policy' offset 0,-0.3
+set key left top vertical maxrows 3 Left reverse samplen 1 spacing 1.2 font ',12'
 set grid linecolor rgb '#e8e8e8' linetype 1
 )gp";
 
-constexpr char kMapStyle[] = R"gp(
-unset arrow; unset grid; unset key
-set xrange [-1:1]; set yrange [-1:1]
+// The arena, with a rim: what drives along its edge is seen in full.
+constexpr char kArenaStyle[] = R"gp(
+unset arrow; unset grid; unset key; unset colorbox
+set xrange [-1.06:1.06]; set yrange [-1.06:1.06]
 set xtics -1,0.5,1; set ytics -1,0.5,1
-set xlabel 'x' offset 0,0.4
-unset ylabel
+set xlabel 'x' offset 0,0.4; set ylabel 'y' offset 1.5,0
+set object 1 rectangle from -1,-1 to 1,1 fillstyle empty border linecolor rgb '#b0b0b0'
 set label 1 'goal' at 0.80,-0.27 center front textcolor rgb GOAL
 set label 2 'hazards' at 0,-0.72 center front textcolor rgb '#202020'
+)gp";
+
+constexpr char kScene[] =
+    R"gp('hazards' with circles fillstyle transparent solid 0.10 border linecolor rgb '#202020' \
+       linewidth 1.4 fillcolor rgb '#404040' notitle, \
+     'goal' with circles fillstyle transparent solid 0.45 border linecolor rgb GOAL \
+       linewidth 1.4 fillcolor rgb GOAL notitle)gp";
+
+constexpr char kMapStyle[] = R"gp(
 set cbrange [0:MAP_MAX]
-set palette defined (0 '#ffffff', 0.35 '#e4dcef', 0.7 '#b7a3d3', 1 '#8a6fb8')
-set key bottom right box samplen 1.6 width 0 font ',12'
+set palette defined (0 '#fffbe8', 0.35 '#e4d5ef', 0.7 '#b79bd3', 1 '#7d5fb3')
+set key default; set key bottom left box linecolor rgb '#c0c0c0' opaque samplen 1.6 width 0 Left reverse font ',12'
 )gp";
 
 // The line at the threshold, as a table of points; left out where the map never meets it.
@@ -54,23 +65,19 @@ unset table
 unset contour; set surface
 )gp";
 
-// One map: its file and that of its line, below what a policy did, if anything.
+// Grey where no data support the map; it fades in with them.
 constexpr char kMapPanel[] = R"gp(
 plot MAP binary matrix using 1:2:3 with image notitle, \
-     'hazards' with circles fillstyle transparent solid 0.10 border linecolor rgb '#202020' \
-       linewidth 1.4 fillcolor rgb '#404040' notitle, \
-     'goal' with circles fillstyle transparent solid 0.45 border linecolor rgb GOAL \
-       linewidth 1.4 fillcolor rgb GOAL notitle, \
-     CONTOUR using 1:2 with lines linewidth 2.4 dashtype 3 linecolor rgb 'black' title 'V_c = l')gp";
-
-// The policy's paths (files) and colour, on a map.
-constexpr char kPathsClause[] = R"gp(, \
-     PATHS using 1:2 with lines linewidth 1.3 linecolor rgb COLOR notitle, \
-     STARTS using 1:2 with points pointtype 7 pointsize 0.55 linecolor rgb COLOR notitle
+     CONTOUR using 1:2 with lines linewidth 2.4 dashtype 3 linecolor rgb 'black' \
+       title sprintf('V_c = %.2g, where the safe region ends', THRESHOLD), \
+     FADE using 1:2:(225):(225):(225):3 with rgbalpha notitle, \
+     'hazards' with circles fillstyle empty border linecolor rgb '#202020' linewidth 1.4 notitle, \
+     'goal' with circles fillstyle empty border linecolor rgb GOAL linewidth 1.4 notitle, \
+     NaN with points pointtype 5 pointsize 1.6 linecolor rgb '#e1e1e1' title FADE_TITLE
 )gp";
 
-ScatterMark mark(const std::string& name, std::size_t look, const DrawnPolicy& policy) {
-  return {name, look, look, {mean(policy.costs), {}}, {mean(policy.returns), {}}};
+ScatterMark mark(const DrawnPolicy& policy, std::size_t look) {
+  return {policy.name, look, look, {mean(policy.costs), {}}, {mean(policy.returns), {}}};
 }
 
 std::string paths(const DrawnPolicy& policy) {
@@ -117,11 +124,27 @@ std::string binary_matrix(const CostMap& map) {
   return bytes;
 }
 
+/// Of each point of a map: x, y, and how opaque the grey of missing data is there, up to 255.
+std::string fade(const CostMap& map) {
+  std::ostringstream out;
+  const auto place = [&](int i) { return -1.0 + 2.0 * i / (map.size - 1); };
+  for (int i = 0; i < map.size; ++i)
+    for (int j = 0; j < map.size; ++j) {
+      const std::size_t point =
+          static_cast<std::size_t>(i) * static_cast<std::size_t>(map.size) + static_cast<std::size_t>(j);
+      const float known = map.coverage.empty() ? 1 : map.coverage[point];
+      out << place(j) << ' ' << place(i) << ' ' << std::lround(255 * (1 - known)) << '\n';
+    }
+  return out.str();
+}
+
 [[noreturn]] void fail(const std::string& what) { throw InvalidArgument("a picture's data: " + what); }
 
 void check(const CostMap& map) {
   const auto size = static_cast<std::size_t>(std::max(map.size, 0));
   if (size < 2 || map.values.size() != size * size) fail("a map must be [size, size], at least 2 x 2");
+  if (!map.coverage.empty() && map.coverage.size() != size * size)
+    fail("a map's coverage must be of its size");
 }
 
 void check_path(const std::vector<float>& path) {
@@ -132,65 +155,92 @@ void check(const ReachAvoidFigure& figure) {
   check(figure.map);
   if (figure.data.returns.empty() || figure.data.returns.size() != figure.data.costs.size())
     fail("the data must have a return and a cost per episode");
-  for (const DrawnPolicy* policy : {&figure.cloning, &figure.r2pac}) {
-    if (policy->returns.empty() || policy->returns.size() != policy->costs.size())
+  for (const DrawnPolicy& policy : figure.policies) {
+    if (policy.returns.empty() || policy.returns.size() != policy.costs.size())
       fail("a policy needs a return and a cost per episode");
-    std::ranges::for_each(policy->paths, check_path);
+    std::ranges::for_each(policy.paths, check_path);
   }
 }
 
-/// The colour scale ends at the map's 99th percentile: a few extreme corners shall not bleach the rest.
+/// The colour scale ends at the 99th percentile of what is drawn: a few extreme corners shall not bleach the
+/// rest.
 float top_of_scale(const CostMap& map) {
-  std::vector<float> sorted = map.values;
+  std::vector<float> sorted;
+  for (std::size_t i = 0; i < map.values.size(); ++i)
+    if (map.coverage.empty() || map.coverage[i] > 0.5f) sorted.push_back(map.values[i]);
+  if (sorted.empty()) return 0.1f;
   std::ranges::sort(sorted);
   return std::max(sorted[sorted.size() * 99 / 100], 0.1f);
 }
 
-/// The commands that work out the line of a map in the files map<number> and contour<number>.
-std::string contour(const CostMap& map, std::size_t number) {
+/// A panel with a map, its line and where data support it; adds its files, named with the number. title  any
+/// text
+std::string map_panel(const std::string& place, const std::string& title, const CostMap& map,
+                      std::size_t number, std::map<std::string, std::string>& files) {
+  const std::string n = std::to_string(number);
+  files["map" + n] = binary_matrix(map);
+  files["fade" + n] = fade(map);
   std::ostringstream out;
-  out << "MAP = 'map" << number << "'; CONTOUR = 'contour" << number << "'; THRESHOLD = " << map.threshold
-      << kContour;
+  out << "MAP = 'map" << n << "'; CONTOUR = 'contour" << n << "'; FADE = 'fade" << n << "'; FADE_TITLE = '"
+      << (map.coverage.empty() ? "" : "no data") << "'; THRESHOLD = " << map.threshold << kContour << place
+      << "set title " << gnuplot_string(title) << " noenhanced offset 0,-0.3\n"
+      << kMapPanel;
   return out.str();
 }
 
-std::string map_panel(const char* place, const char* title, const DrawnPolicy& policy, const char* stem,
-                      const char* color) {
+/// The colours of a map in numbers, right of its panel.
+std::string color_scale(const Canvas& canvas, int left, int top, int height) {
+  const auto x = [&](int pixel) { return static_cast<double>(pixel) / canvas.width; };
+  const auto y = [&](int pixel) { return static_cast<double>(pixel) / canvas.height; };
   std::ostringstream out;
-  out.precision(1);
-  out << std::fixed << place << "set title '" << title << ": return " << mean(policy.returns) << ", cost "
-      << mean(policy.costs) << "' offset 0,-0.3\nCOLOR = " << color << "\nPATHS = 'paths_" << stem
-      << "'\nSTARTS = 'starts_" << stem << "'" << kMapPanel << kPathsClause;
+  out << "set colorbox user origin screen " << x(left) << ", screen " << 1 - y(top + height)
+      << " size screen " << x(14) << ", screen " << y(height)
+      << "\nset cblabel 'V_c, in discounted cost' offset 0.3,0\n";
+  return out.str();
+}
+
+/// A panel with what a policy did; adds its files, named with the number.
+std::string paths_panel(const std::string& place, const DrawnPolicy& policy, std::size_t number,
+                        std::map<std::string, std::string>& files) {
+  const std::string n = std::to_string(number),
+                    color = "linecolor rgb '" + line_color(kPolicyLooks[number]) + "'";
+  files["paths" + n] = paths(policy);
+  files["starts" + n] = starts(policy);
+  char scores[64];
+  std::snprintf(scores, sizeof scores, ": return %.1f, cost %.1f", mean(policy.returns), mean(policy.costs));
+  std::ostringstream out;
+  out << place << "set title " << gnuplot_string(policy.name + scores) << " noenhanced offset 0,-0.3\nplot "
+      << kScene << ", 'paths" << n << "' using 1:2 with lines linewidth 1.3 " << color << " notitle, 'starts"
+      << n << "' using 1:2 with points pointtype 7 pointsize 0.55 " << color << " notitle\n";
   return out.str();
 }
 
 }  // namespace
 
-void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure) {
+void draw_reach_avoid_figure(const std::string& png_path, const ReachAvoidFigure& figure) {
+  constexpr int kSide = 470, kTop = 46, kBelow = 64, kKey = 78;
+  constexpr std::array kLefts = {75, 725, 1270};
   check(figure);
-  std::map<std::string, std::string> files = {{"paths_cloning", paths(figure.cloning)},
-                                              {"paths_r2pac", paths(figure.r2pac)},
-                                              {"starts_cloning", starts(figure.cloning)},
-                                              {"starts_r2pac", starts(figure.r2pac)},
-                                              {"hazards", hazards()},
-                                              {"goal", circle(reach_avoid::kGoal)},
-                                              {"map0", binary_matrix(figure.map)}};
-  const Scatter scatter{
-      figure.data,
-      {mark("cloning, mean", kCloningLook, figure.cloning), mark("R2PAC, mean", kR2pacLook, figure.r2pac)},
-      {figure.cost_limit}};
+  const Canvas canvas{kLefts.back() + kSide + 20, 2 * (kTop + kSide + kBelow)};
+  const auto place = [&](std::size_t column, int row, int shorter = 0) {
+    return panel_place(canvas, kLefts[column], row * (kTop + kSide + kBelow) + kTop, kSide, kSide - shorter);
+  };
+  std::map<std::string, std::string> files = {{"hazards", hazards()}, {"goal", circle(reach_avoid::kGoal)}};
+  Scatter scatter{figure.data, {}, {figure.cost_limit}};
+  for (std::size_t i = 0; i < figure.policies.size(); ++i)
+    scatter.marks.push_back(mark(figure.policies[i], kPolicyLooks[i]));
   std::ostringstream script;
-  script << style() << kScatterFrame << scatter_panel(scatter, files)
-         << "MAP_MAX = " << top_of_scale(figure.map) << kMapStyle << contour(figure.map, 0)
-         << map_panel("set lmargin at screen 0.360; set rmargin at screen 0.635; unset colorbox\n", "Cloning",
-                      figure.cloning, "cloning", "CLONING")
-         << map_panel(
-                "set lmargin at screen 0.660; set rmargin at screen 0.935\nset format y ''\n"
-                "set colorbox user origin screen 0.945, screen 0.125 size screen 0.010, screen 0.77\n"
-                "set cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n",
-                "R2PAC", figure.r2pac, "r2pac", "R2PAC")
+  script << style() << kScatterStyle << "set key at screen " << 60.0 / canvas.width << ", screen "
+         << 1 - static_cast<double>(kTop + kSide - 15) / canvas.height << '\n'
+         << place(0, 0, kKey) << scatter_panel(scatter, files) << kArenaStyle;
+  for (std::size_t i = 0; i < figure.policies.size(); ++i)
+    script << paths_panel(place(1 + i % 2, static_cast<int>(i / 2)), figure.policies[i], i, files);
+  script << "MAP_MAX = " << top_of_scale(figure.map) << kMapStyle
+         << color_scale(canvas, kLefts[0] + kSide + 15, 2 * kTop + kSide + kBelow, kSide)
+         << map_panel(place(0, 1), "Cost ahead of a robot driving right, estimated by " + figure.estimator,
+                      figure.map, 0, files)
          << "unset multiplot\n";
-  draw_with_gnuplot({png_path}, {1720, 612}, script.str(), files);
+  draw_with_gnuplot({png_path}, canvas, script.str(), files);
 }
 
 namespace {
@@ -305,24 +355,14 @@ void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<Tit
                       rows * (kTop + kSide + kBottom)};
   std::map<std::string, std::string> files = {{"hazards", hazards()}, {"goal", circle(reach_avoid::kGoal)}};
   std::ostringstream script;
-  script << style() << "MAP_MAX = " << top << kMapStyle << "set ylabel 'y' offset 1.5,0\n";
+  script << style() << kArenaStyle << "MAP_MAX = " << top << kMapStyle;
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const int left = kLeft + static_cast<int>(i % kColumns) * (kSide + kGap);
     const int above = static_cast<int>(i / kColumns) * (kTop + kSide + kBottom) + kTop;
-    const auto x = [&](int pixel) { return static_cast<double>(pixel) / canvas.width; };
-    const auto y = [&](int pixel) { return 1 - static_cast<double>(pixel) / canvas.height; };
-    files["map" + std::to_string(i)] = binary_matrix(maps[i].map);
-    script << contour(maps[i].map, i) << "set lmargin at screen " << x(left) << "; set rmargin at screen "
-           << x(left + kSide) << "; set tmargin at screen " << y(above) << "; set bmargin at screen "
-           << y(above + kSide) << "\nset title " << gnuplot_string(maps[i].title)
-           << " noenhanced offset 0,-0.3\n";
-    if (i + 1 == static_cast<std::size_t>(columns))
-      script << "set colorbox user origin screen " << x(left + kSide + 15) << ", screen " << y(above + kSide)
-             << " size screen " << x(16) << ", screen " << 1 - y(kSide)
-             << "\nset cblabel 'V_c: least discounted cost ahead' offset 0.3,0\n";
-    else
-      script << "unset colorbox\n";
-    script << kMapPanel << '\n';
+    script << (i + 1 == static_cast<std::size_t>(columns)
+                   ? color_scale(canvas, left + kSide + 15, above, kSide)
+                   : "unset colorbox\n")
+           << map_panel(panel_place(canvas, left, above, kSide, kSide), maps[i].title, maps[i].map, i, files);
   }
   script << "unset multiplot\n";
   draw_with_gnuplot(paths, canvas, script.str(), files);

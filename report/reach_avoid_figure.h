@@ -1,6 +1,7 @@
 // Pictures of the reach-avoid task: what policies did in the arena, and where they estimate it to be safe.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@ namespace r2pac {
 
 /// What a policy did in a number of episodes.
 struct DrawnPolicy {
+  std::string name;                       ///< in titles and in the key, any text
   std::vector<double> returns, costs;     ///< [episodes]
   std::vector<std::vector<float>> paths;  ///< per episode: x, y of each step, flattened
 };
@@ -21,21 +23,25 @@ struct CostMap {
   int size = 0;               ///< points along each side
   std::vector<float> values;  ///< [size, size]: row i at y = -1 + 2 i / (size - 1), column j at x likewise
   float threshold = 0;        ///< l: the line between safe and unsafe
+  /// [size, size], in [0, 1]: how far recorded states support the value; nothing is drawn where it is 0.
+  /// Empty: it is not known, and all is drawn.
+  std::vector<float> coverage = {};
 };
 
 /// Everything in the figure of the reach-avoid task.
 struct ReachAvoidFigure {
   DataCloud data;
-  double cost_limit = 0;  ///< cost per episode
-  DrawnPolicy cloning, r2pac;
-  CostMap map;  ///< of R2PAC
+  double cost_limit = 0;                ///< cost per episode
+  std::array<DrawnPolicy, 4> policies;  ///< row by row
+  std::string estimator;                ///< whose map it is, any text
+  CostMap map;
 };
 
-/// Draws three panels into a PNG file: the data's episodes by cost and return with the means of both
-/// policies; then the paths of cloning and of R2PAC over the geometry and the map of V_c, with its line at
-/// the threshold. Throws InvalidArgument when a size does not fit, and Error(ExitCode::disk) when gnuplot is
+/// Draws two rows of three panels into a PNG file. On the left the data's episodes by cost and return with
+/// the mean of each policy, and below it the map of V_c; on the right the paths of each policy over the
+/// geometry. Throws InvalidArgument when a size does not fit, and Error(ExitCode::disk) when gnuplot is
 /// missing or fails or the file cannot be written.
-void draw_reach_avoid_map(const std::string& png_path, const ReachAvoidFigure& figure);
+void draw_reach_avoid_figure(const std::string& png_path, const ReachAvoidFigure& figure);
 
 /// Where the robot was in recorded episodes: per episode x, y of each step, flattened.
 std::vector<std::vector<float>> paths_of(const EvaluationResult& result);
@@ -51,7 +57,7 @@ AnimatedPolicy animated(std::string title, const EvaluationResult& result, std::
 
 /// Draws the paths of policies side by side, two steps to a frame, into moving pictures: a .gif repeats, an
 /// .mp4 needs ffmpeg. Each robot is shown with the last steps of its way, red within a hazard; above each
-/// panel stands the mean cost so far. Throws as draw_reach_avoid_map().
+/// panel stands the mean cost so far. Throws as draw_reach_avoid_figure().
 void animate_reach_avoid(const std::vector<std::string>& paths, const std::vector<AnimatedPolicy>& policies);
 
 /// The map of one policy, with its title.
@@ -61,7 +67,7 @@ struct TitledMap {
 };
 
 /// Draws a map of V_c per policy with its line at the threshold and the arena's geometry, three in a row, all
-/// on one colour scale. paths  .png or .pdf. Throws as draw_reach_avoid_map().
+/// on one colour scale. paths  .png or .pdf. Throws as draw_reach_avoid_figure().
 void draw_cost_maps(const std::vector<std::string>& paths, const std::vector<TitledMap>& maps);
 
 }  // namespace r2pac

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "data/dataset.h"
+#include "envs/reach_avoid.h"
+#include "report/cost_map.h"
 #include "report/input.h"
 #include "report/names.h"
 #include "report/page.h"
@@ -57,20 +59,28 @@ std::vector<std::string> tasks_of(const std::vector<ScoredPolicy>& scores, const
   return tasks;
 }
 
+TaskData task_data(const Dataset& dataset, const std::string& task) {
+  TaskData data{data_cloud(dataset)};
+  if (task == task_alias(std::string(ReachAvoidTask::name)) &&
+      dataset.observation_dim == reach_avoid::kObservationDim)
+    data.coverage = arena_coverage(dataset);
+  return data;
+}
+
 /// The data of each task: the files given, then those that the manifests name, as far as they are there.
-std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const ReportInput& input) {
-  std::map<std::string, DataCloud> clouds;
+std::map<std::string, TaskData> load_data(const ReportOptions& options, const ReportInput& input) {
+  std::map<std::string, TaskData> data;
   for (const std::string& path : options.data) {
     const Dataset dataset = load_noting(path);
     const std::vector<std::string> tasks = tasks_of(input.scores, dataset.fingerprint);
     if (tasks.empty())
       throw Error(ExitCode::usage, "none of the scored policies was trained on these data", path,
                   "give the file that they were trained on, or leave out --data");
-    for (const std::string& task : tasks) clouds.insert({task, data_cloud(dataset)});
+    for (const std::string& task : tasks) data.insert({task, task_data(dataset, task)});
   }
   for (const DataSource& source : input.data) {
     const std::vector<std::string> tasks = tasks_of(input.scores, source.fingerprint);
-    if (std::ranges::all_of(tasks, [&](const std::string& task) { return clouds.contains(task); })) continue;
+    if (std::ranges::all_of(tasks, [&](const std::string& task) { return data.contains(task); })) continue;
     std::error_code fault;
     if (!fs::exists(source.path, fault)) {
       note("the data " + source.path +
@@ -83,9 +93,9 @@ std::map<std::string, DataCloud> load_clouds(const ReportOptions& options, const
       note("the data " + source.path + " have changed since the training, so their episodes are not drawn");
       continue;
     }
-    for (const std::string& task : tasks) clouds.insert({task, data_cloud(*dataset)});
+    for (const std::string& task : tasks) data.insert({task, task_data(*dataset, task)});
   }
-  return clouds;
+  return data;
 }
 
 void write_tables(const fs::path& folder, const ReportTable& table, const std::vector<ScoredPolicy>& scores) {
@@ -104,9 +114,9 @@ void write_tables(const fs::path& folder, const ReportTable& table, const std::v
 /// Draws the pictures into files, and adds them to a page if there is one.
 void draw_pictures(const ReportOptions& options, const ReportInput& input, const ReportTable& table,
                    const VariantLooks& looks, const std::shared_ptr<Device>& device, Page* page) {
-  const std::map<std::string, DataCloud> clouds = load_clouds(options, input);
+  const std::map<std::string, TaskData> data = load_data(options, input);
   std::vector<Picture> pictures = curve_pictures(input.runs, looks);
-  for (const auto& more : {score_pictures(table, clouds, looks), map_pictures(input.runs, device)})
+  for (const auto& more : {score_pictures(table, data, looks), map_pictures(input.runs, data, device)})
     pictures.insert(pictures.end(), more.begin(), more.end());
   std::string names;
   for (std::size_t i = 0; i < pictures.size(); ++i) {

@@ -120,8 +120,9 @@ void write_results(const fs::path& path, const std::vector<Contender>& contender
   write_file_atomically(path, all.dump(2) + "\n");
 }
 
-DrawnPolicy drawn(const EvaluationResult& result) {
-  DrawnPolicy policy{{}, {}, paths_of(result)};
+DrawnPolicy drawn(const Contender& contender) {
+  const EvaluationResult& result = contender.scores.result;
+  DrawnPolicy policy{contender.name, {}, {}, paths_of(result)};
   for (const EpisodeResult& episode : result.episodes) {
     policy.returns.push_back(episode.episode_return);
     policy.costs.push_back(episode.episode_cost);
@@ -147,39 +148,49 @@ int run_demo(const DemoOptions& options) {
   std::printf("\n3. behaviour cloning: the same flow with every label dropped, no critics\n");
   train(data, out / "cloning", demo_settings({"method=cloning", kMild[0], kMild[1]}), device);
 
-  std::printf("\n4. safe chunks: no penalty, reward is learned from chunks that stay within the limit\n");
+  std::printf("\n4. the same from the episodes within the limit alone\n");
+  train(data, out / "cloning-safe",
+        demo_settings({"method=cloning", "episodes=within-limit", kMild[0], kMild[1]}), device);
+
+  std::printf("\n5. safe chunks: no penalty, reward is learned from chunks that stay within the limit\n");
   train(data, out / "safe-chunks", demo_settings({"method=safe-chunks"}), device);
 
-  std::printf("\n5. evaluation\n");
-  const Policy r2pac = Policy::load(out / "r2pac", device), cloned = Policy::load(out / "cloning", device),
-               safe_chunks = Policy::load(out / "safe-chunks", device);
+  std::printf("\n6. evaluation\n");
+  const Policy r2pac = Policy::load(out / "r2pac", device);
+  const auto as_trained = [&](const char* name, const char* folder) {
+    const Policy policy = Policy::load(out / folder, device);
+    return Contender{name, judge(policy, policy.sampler_options())};
+  };
   SamplerOptions paper_options = r2pac.sampler_options();
   paper_options.num_candidates = 16;
   paper_options.flow.guidance_scale = 2;
-  const std::vector<Contender> contenders = {
-      {"behaviour cloning", judge(cloned, cloned.sampler_options())},
-      {"R2PAC", judge(r2pac, r2pac.sampler_options())},
-      {"R2PAC, least cost of 16", judge(r2pac, paper_options)},
-      {"safe chunks", judge(safe_chunks, safe_chunks.sampler_options())}};
+  const Contender cloning = as_trained("cloning", "cloning"),
+                  cloning_safe = as_trained("cloning of safe episodes", "cloning-safe"),
+                  region = {"R2PAC", judge(r2pac, r2pac.sampler_options())},
+                  least_cost = {"R2PAC, least cost of 16", judge(r2pac, paper_options)},
+                  safe_chunks = as_trained("safe chunks", "safe-chunks");
+  const std::vector<Contender> contenders = {cloning, cloning_safe, region, least_cost, safe_chunks};
   print_table(contenders);
   write_results(out / "results.json", contenders);
 
-  ReachAvoidFigure figure;
-  figure.data = data_cloud(load_dataset(data));
-  figure.cost_limit = ReachAvoidTask::cost_limit;
-  figure.cloning = drawn(contenders[0].scores.result);
-  figure.r2pac = drawn(contenders[1].scores.result);
-  figure.map = cost_map(r2pac);
+  const Dataset recorded = load_dataset(data);
   const std::string picture = (out / "reach-avoid.png").string();
-  draw_reach_avoid_map(picture, figure);
+  draw_reach_avoid_figure(
+      picture, {.data = data_cloud(recorded),
+                .cost_limit = ReachAvoidTask::cost_limit,
+                .policies = {drawn(cloning), drawn(cloning_safe), drawn(region), drawn(safe_chunks)},
+                .estimator = region.name,
+                .map = cost_map(r2pac, arena_coverage(recorded))});
   const std::string animation = (out / "reach-avoid.gif").string();
-  animate_reach_avoid({animation}, {animated("cloning", contenders[0].scores.result, kAnimatedEpisodes),
-                                    animated("R2PAC", contenders[1].scores.result, kAnimatedEpisodes),
-                                    animated("safe chunks", contenders[3].scores.result, kAnimatedEpisodes)});
+  std::vector<AnimatedPolicy> moving;
+  for (const Contender* contender : {&cloning, &region, &safe_chunks})
+    moving.push_back(animated(contender->name, contender->scores.result, kAnimatedEpisodes));
+  animate_reach_avoid({animation}, moving);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("\npictures: %s, %s\npolicies: %s, %s, %s\nall in %s on %s\n", picture.c_str(),
-              animation.c_str(), (out / "r2pac").c_str(), (out / "cloning").c_str(),
-              (out / "safe-chunks").c_str(), duration_text(seconds).c_str(), device->description().c_str());
+  std::printf(
+      "\npictures: %s, %s\npolicies in %s: r2pac, cloning, cloning-safe, safe-chunks\nall in %s on %s\n",
+      picture.c_str(), animation.c_str(), out.c_str(), duration_text(seconds).c_str(),
+      device->description().c_str());
   return 0;
 }
 
