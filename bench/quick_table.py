@@ -14,16 +14,17 @@ import sys
 def rows(folder):
     best, found = {}, {}
     for path in sorted(folder.glob("quick-*.diagnosis.json")):
-        best[path.name.removesuffix(".diagnosis.json")] = json.loads(path.read_text())["safe_return_best"]
+        task = path.name.split("-")[2]  # the best episode of its data is the same for each run
+        best[task] = json.loads(path.read_text())["safe_return_best"]
     for path in sorted(folder.glob("quick-*.json")):
         match = re.fullmatch(r"(quick-(\w+)-(\w+)-(\d+))--?(.*)", path.stem)
         if path.name.endswith(".diagnosis.json") or not match:
             continue
-        run, name, task, _, acting = match.groups()
+        _, name, task, _, acting = match.groups()
         e = json.loads(path.read_text())
         width = e["return_std"] / e["normalized_return_std"]  # of the task's bounds
         least = e["return_mean"] - e["normalized_return"] * width
-        share = e["normalized_return"] / ((best[run] - least) / width)
+        share = e["normalized_return"] / ((best[task] - least) / width)
         within = sum(row["cost"] <= e["cost_limit"] for row in e["rows"])
         found.setdefault((task, name, acting), []).append(
             (e["normalized_return"], share, e["normalized_cost"], within, len(e["rows"])))

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Trains and scores what docs/results.md shows: bench/results.sh DATA_FOLDER OUT_FOLDER [quick|short|long]
-#   quick  --preset quick of safe chunks, budgeted chunks, R2PAC as printed and R2PAC with better settings; 3 seeds,
-#          one thread; METHODS chooses among safe, budgeted, r2pac, r2pacbetter;
-#          bench/quick_table.py OUT_FOLDER prints the table
+#   quick  --preset quick, 3 seeds, one thread; METHODS chooses among safe (safe chunks), budgeted, r2pac (as printed),
+#          r2pacbetter (R2PAC with better settings), clonesafe (cloning of the episodes within the limit), and safe chunks
+#          of which one part is taken away: nomask, penalty (in place of the mask), nonorm (layer norm), nonormal
+#          (normalised observations), noregion (the limit as the region), each as safe chunks act; long is safe chunks of
+#          ten times the steps; bench/quick_table.py OUT_FOLDER prints the table
 #   short  12,000 joint steps of 3 x 256, batch 256: R2PAC and cloning of safe episodes, 3 seeds a file
 #   long   200,000 joint steps of 3 x 128, batch 128, three readings of the penalty, and the flows of the
 #          sequential schedule on the same critics; one seed
@@ -24,6 +26,9 @@ score() {  # run, candidates, selection, guidance, then other arguments of eval
   [ -e "$file" ] || "$r2pac" eval "$out/$1" --candidates "$2" --select "$3" --guidance "$4" --episodes 20 \
     --threads "$threads" -o "$file" "${@:5}"
 }
+# R2PAC with all that safe chunks have but the mask.
+chunks=$(printf ' --set %s' threshold=limit label_rule=allowed layer_norm=true normalize_observations=true rate_decay=cosine \
+  cost_ceiling=4 cost_expectile=0.95 num_candidates=64 flow_steps=8 guidance_scale=1.5 selection=region bound_scale=0.25 budget=half)
 stated() {  # run, number that its policy states
   "$r2pac" inspect "$out/$1" --json | sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p"
 }
@@ -46,7 +51,7 @@ for file in "$data"/Safety*.hdf5; do
       for seed in ${SEEDS:-0 1 2}; do
         run=quick-$name-$task-$seed
         train "$run" --data "$file" --seed "$seed" --preset quick $settings
-        [ -e "$out/scores/$run.diagnosis.json" ] ||
+        [ "$name" = clonesafe ] || [ -e "$out/scores/$run.diagnosis.json" ] ||  # a clone has no critics
           "$r2pac" diagnose "$out/$run" --data "$file" -o "$out/scores/$run.diagnosis.json" >/dev/null
         for acting in $actings; do
           score_as="$out/scores/$run-${acting//[^a-z0-9]/-}.json"
@@ -54,11 +59,18 @@ for file in "$data"/Safety*.hdf5; do
             ${acting//,/ --set } >/dev/null
         done
       done
-    done <<'RUNS'
-safe|--method safe-chunks|,budget=half ,budget=remaining ,budget=none
+    done <<RUNS
+safe|--method safe-chunks|,budget=half ,budget=remaining ,budget=none ,budget=none,bound_scale=1
 budgeted|--method budgeted|,budget=remaining
 r2pac||,selection=least-cost ,selection=region
 r2pacbetter|--set layer_norm=true --set normalize_observations=true --set penalty_reading=direct|,selection=region
+clonesafe|--method cloning --set episodes=within-limit|,num_candidates=1
+nomask|$chunks --set penalty_reading=none|,budget=half
+penalty|$chunks --set penalty_reading=direct|,budget=half
+nonorm|--method safe-chunks --set layer_norm=false|,budget=half
+nonormal|--method safe-chunks --set normalize_observations=false|,budget=half
+noregion|--method safe-chunks --set threshold=quantile|,budget=half
+long|--method safe-chunks --set critic_steps=280000 --set steps=200000|,budget=half
 RUNS
   elif [ "$what" = short ]; then
     settings=(--steps "${STEPS:-12000}" --hidden 256,256,256 --batch 256)

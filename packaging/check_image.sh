@@ -28,6 +28,7 @@ if [ -n "$cache" ]; then
   [ -x "$root/usr/bin/ccache" ] || chroot "$root" apt-get install -y -qq --no-install-recommends ccache >/dev/null 2>&1
   compiling=(CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_DIR=/ccache CCACHE_BASEDIR=/r2pac
              CCACHE_NOHASHDIR=1 "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime")
+  for name in LANG LC_ALL LC_CTYPE LC_MESSAGES; do [ -z "${!name-}" ] || compiling+=("$name=${!name}"); done  # parts of the key
 fi
 store=$(mktemp -d)
 images() { buildah --storage-driver vfs --root "$store/images" --runroot "$store/run" "$@"; }
@@ -41,9 +42,12 @@ build_by_buildah() {
   local base options=()
   base=$(images from scratch)
   images copy -q "$base" "$root" / >/dev/null
+  if [ -n "$cache" ]; then
+    options=(--volume "$cache:/ccache")
+    images config "${compiling[@]/#/--env=}" "$base"
+  fi
   images commit -q "$base" docker.io/library/debian:bookworm-slim >/dev/null
   images rm "$base" >/dev/null
-  if [ -n "$cache" ]; then options=(--volume "$cache:/ccache" "${compiling[@]/#/--env=}"); fi
   images bud --isolation chroot --pull-never -q "${options[@]}" -t r2pac . >/dev/null
   made=$(images from --pull-never r2pac)
   inside() { images run --isolation chroot "$made" -- "$@"; }
@@ -65,7 +69,7 @@ build_by_chroot() {
         if [[ "$rest" == --from=* ]]; then cp -a "$store/$source${target% *}/." "$stage${target##* }"
         else git ls-files -z --cached --others --exclude-standard | tar --null -T - -c | tar -x -C "$stage$target"; fi ;;
       WORKDIR) work=$rest ;;
-      RUN) chroot "$stage" /usr/bin/env "${compiling[@]}" sh -euc "cd $work; $rest" ;;
+      RUN) chroot "$stage" /usr/bin/env "${compiling[@]}" sh -euc "cd $work; $rest" >/dev/null ;;
     esac
   done < <(sed -e ':join' -e '/\\$/{N;s/\\\n//;bjoin' -e '}' -e '/^#/d' Dockerfile)
   inside() { chroot "$store/image" "$@"; }
