@@ -45,7 +45,7 @@ function net_products(forward_nets, forward_rows, trained_nets, rows, inputs, ou
 
 function count_step(name, precision) {
   sms = processors[name]; rate = peak[name, precision]; dram = memory_share * memory_rate[name]
-  operand = precision == "bf16" ? 2 : 4
+  operand = 4  # activations, slopes and gradients are stored in fp32 in each precision
   flop = product_bytes = pass_bytes = serial = 0
   net_products(8, batch, 4, batch, observation + chunk, 1, 0)  # Q online and target
   net_products(2, 2 * batch, 2, batch, observation, 1, 0)      # V at s and s'
@@ -104,7 +104,7 @@ BEGIN {
   memory_share = 0.9                  # of the memory's rate that a copy reaches
   good_share = 0.8; poor_share = 0.6  # of the peak in a busy processor
   good_gap = 1e-6; poor_gap = 2e-6    # between kernels of a graph that depend on each other
-  path = 37; launches = 77            # of a joint step, as `r2pac bench step` counts them: in a row, and in all
+  path = 25.3; launches = 80          # of a joint step, as `r2pac bench step` counts them: in a row, and in all
   block_share = 0.6                   # of the peak of one processor in the fused kernel
   block_gap = 0.5e-6                  # a barrier and the start of the next layer there
   gelu_instructions = 30

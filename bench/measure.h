@@ -32,10 +32,10 @@ struct BenchTarget {
 /// One line of a benchmark's table.
 struct BenchRow {
   std::string name, shape;
-  std::string method;     ///< how the device does it, where it has a choice
-  int threads = 1;        ///< of the CPU; 0 on another device
-  int launches = 0;       ///< kernels and matrix products of one run on a CUDA device
-  int critical_path = 0;  ///< those of a gradient step that must follow each other
+  std::string method;        ///< how the device does it, where it has a choice
+  int threads = 1;           ///< of the CPU; 0 on another device
+  int launches = 0;          ///< kernels and matrix products of one run on a CUDA device
+  double critical_path = 0;  ///< those of a gradient step that must follow each other where steps overlap
   double median_ms = 0, lower_ms = 0, upper_ms = 0;  ///< quartiles of the undisturbed trials
   int trials = 0;                                    ///< 0 of a row that was not wanted
   bool noisy = false;    ///< too few trials were undisturbed, or their quartiles lie 20 % of the median apart

@@ -74,7 +74,7 @@ BenchRow step_row(const std::string& name, const Settings& settings, const std::
   row.critical_path = step.statistics().critical_path;
   row.gflop = step_gflop(settings, method, stages);
   const auto work = [&] {
-    for (int run = 0; run < runs; ++run) step.run();
+    step.run(runs);
     device->synchronize();
   };
   return measure(row, target, work, runs);

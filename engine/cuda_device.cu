@@ -20,6 +20,10 @@ constexpr bool kOnHost = true;
 constexpr bool kOnHost = false;
 #endif
 
+// Unmeasured. Steps at once divide the interval, so that few steps are taken one by one.
+constexpr int kStepsAtOnce = 10;
+constexpr std::uint64_t kCheckInterval = 100;
+
 std::string mebibytes(std::size_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
@@ -129,6 +133,7 @@ class QueuedDevice final : public CudaDevice {
   cuda::Queue& queue() override { return queue_; }
   std::size_t shared_limit() const override { return properties_.sharedMemPerBlockOptin; }
   ThreadPool* pool() override { return nullptr; }
+  int replays_at_once() const override { return kStepsAtOnce; }
   std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) override {
     return std::make_unique<CudaRecording>(queue_.capture([this, calls] {
       for (const WholeCall& call : calls) {
@@ -141,7 +146,7 @@ class QueuedDevice final : public CudaDevice {
     queue_.make_current();
     R2_CUDA(cudaStreamSynchronize(queue_.stream()));
   }
-  std::uint64_t check_interval() const override { return 100; }
+  std::uint64_t check_interval() const override { return kCheckInterval; }
 
  private:
   /// A kernel of ours and a product in a graph, so that a device that cannot run them is found at once.

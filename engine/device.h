@@ -62,6 +62,9 @@ class Device {
   /// each call once, with all rows, wants networks of one input stacked, and no packed weights.
   virtual ThreadPool* pool() = 0;
   bool whole_batches() { return pool() == nullptr; }
+  /// How many replays of a recording a device of whole batches takes as one, where later calls need not wait
+  /// for earlier ones of another replay.
+  virtual int replays_at_once() const { return 1; }
   /// Only on a device of whole batches.
   virtual std::unique_ptr<Recording> record(const std::vector<WholeCall>& calls) = 0;
   /// Waits for all work given to the device.

@@ -8,7 +8,7 @@ template <class T>
 Tensor<T> draw_times(Tape<T>& tape, int rows, const DiffusionSchedule& schedule, std::uint64_t seed,
                      const StepState* state, int which) {
   const Tensor<T> time = tape.value("diffusion time", {1, rows, 1});
-  tape.row_operation("draw times", rows, {}, {time}, [=](const Slice& slice) {
+  tape.row_operation("draw times", rows, {tape.place(state)}, {time}, [=](const Slice& slice) {
     return DrawTimes<T>{seed, state, slice.first, which, schedule.steps, time->view(slice)};
   });
   return time;

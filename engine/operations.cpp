@@ -89,10 +89,12 @@ void record_dense_backward(Tape<T>& tape, Parameters<T>& parameters, const Dense
     const int first_row = x->gradient_begin, wanted = x->gradient_end - x->gradient_begin;
     const auto* pack =
         parameters.pack(layer, first_row, wanted, PackLayout::transposed, tape.device().precision());
-    tape.rows("dense backward", rows, {d_sum, d_x}, {d_x}, [=, &backend, &parameters](const Slice& slice) {
-      backend.dense_input_gradient(
-          {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
-    });
+    const Tensor<T> weight = tape.place(parameters.entry(layer.weight).place);
+    tape.rows(
+        "dense backward", rows, {d_sum, weight, d_x}, {d_x}, [=, &backend, &parameters](const Slice& slice) {
+          backend.dense_input_gradient(
+              {d_sum->view(slice), weights_of(parameters, layer, pack), first_row, d_x->view(slice), add});
+        });
   }
   if (!wants.parameters) return;
   const Tensor<T> d_weight =
@@ -137,7 +139,8 @@ Tensor<T> dense_layer(Tape<T>& tape, Parameters<T>& parameters, const DenseLayer
   std::vector<Tensor<T>> writes = {y};
   if (slope != nullptr) writes.push_back(slope);
   const Backend<T>& backend = tape.backend();
-  tape.rows("dense", rows, {x}, writes, [=, &backend, &parameters](const Slice& slice) {
+  const Tensor<T> weight = tape.place(parameters.entry(layer.weight).place);
+  tape.rows("dense", rows, {x, weight}, writes, [=, &backend, &parameters](const Slice& slice) {
     View<T> slopes;
     if (slope != nullptr)
       slopes = leading(slope->view(slice), y->gradient_nets, std::min(slice.count, y->gradient_rows));
@@ -200,7 +203,7 @@ Tensor<T> dropout_factors(Tape<T>& tape, const Shape& shape, double dropped, std
   if (shape.nets * ((shape.cols + 3) / 4) > 1 << 18)
     throw InvalidArgument("dropout: `x` has too many columns: " + to_string(shape));
   const Tensor<T> factor = tape.value("dropout", shape);
-  tape.row_operation("draw dropout", shape.rows, {}, {factor}, [=](const Slice& slice) {
+  tape.row_operation("draw dropout", shape.rows, {tape.place(state)}, {factor}, [=](const Slice& slice) {
     return DrawDropout<T>{seed, state, slice.first, which, static_cast<float>(dropped), factor->view(slice)};
   });
   return factor;
@@ -239,7 +242,8 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
   if (learns) writes.insert(writes.end(), {unit, inverse});
   const std::size_t stride = parameters.entry(layer.gain).net_size();
   const Backend<T>& backend = tape.backend();
-  tape.rows("layer_norm", shape.rows, {x}, writes, [=, &backend, &parameters](const Slice& slice) {
+  const Tensor<T> gain = tape.place(parameters.entry(layer.gain).place);
+  tape.rows("layer_norm", shape.rows, {x, gain}, writes, [=, &backend, &parameters](const Slice& slice) {
     backend.layer_norm({x->view(slice), parameters.value(layer.gain, layer.first),
                         parameters.value(layer.bias, layer.first), stride, y->view(slice),
                         learns ? unit->view(slice) : View<T>{}, learns ? inverse->view(slice) : View<T>{},
@@ -267,7 +271,7 @@ Tensor<T> layer_norm(Tape<T>& tape, Parameters<T>& parameters, const NormLayer& 
     const bool add = !tape.first_contribution(x);
     const Tensor<T> d_x = tape.gradient(x);
     tape.rows(
-        "layer_norm backward", shape.rows, {d_y, unit, inverse, d_x}, {d_x},
+        "layer_norm backward", shape.rows, {d_y, gain, unit, inverse, d_x}, {d_x},
         [=, &backend, &parameters](const Slice& slice) {
           backend.layer_norm_gradient({d_y->view(slice), parameters.value(layer.gain, layer.first), stride,
                                        unit->view(slice), inverse->view(slice), d_x->view(slice), add});
@@ -327,9 +331,10 @@ Tensor<T> embedding(Tape<T>& tape, Parameters<T>& parameters, int table, Tensor<
   require_shape("embedding", "label", {1, label->shape.rows, 1}, label->shape);
   const bool learns = Wanted<T>(tape, parameters, *label, gradient).parameters;
   const Tensor<T> rows = tape.value(parameters.entry(table).name, {1, label->shape.rows, entry.cols}, learns);
-  tape.row_operation("embedding", label->shape.rows, {label}, {rows}, [=, &parameters](const Slice& slice) {
-    return Embed<T>{parameters.value(table), label->view(slice), rows->view(slice)};
-  });
+  tape.row_operation("embedding", label->shape.rows, {label, tape.place(parameters.entry(table).place)},
+                     {rows}, [=, &parameters](const Slice& slice) {
+                       return Embed<T>{parameters.value(table), label->view(slice), rows->view(slice)};
+                     });
   if (learns)
     tape.on_backward(rows, [=, &tape, &parameters] {
       const Tensor<T> d_rows = tape.gradient(rows);
@@ -351,9 +356,10 @@ Tensor<T> free_vector(Tape<T>& tape, Parameters<T>& parameters, int entry, int r
   require_shape("free_vector", parameters.entry(entry).name.c_str(), {1, 1, shape.cols}, shape);
   const bool learns = tape.gradient_enabled() && gradient == Gradient::learn && parameters.trainable();
   const Tensor<T> vector = tape.value(parameters.entry(entry).name, {1, rows, shape.cols}, learns);
-  tape.row_operation("free vector", rows, {}, {vector}, [=, &parameters](const Slice& slice) {
-    return Broadcast<T>{parameters.value(entry), vector->view(slice)};
-  });
+  tape.row_operation("free vector", rows, {tape.place(parameters.entry(entry).place)}, {vector},
+                     [=, &parameters](const Slice& slice) {
+                       return Broadcast<T>{parameters.value(entry), vector->view(slice)};
+                     });
   if (learns)
     tape.on_backward(vector, [=, &tape, &parameters] {
       const Tensor<T> d = tape.gradient(vector);

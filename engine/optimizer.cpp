@@ -63,8 +63,16 @@ void Optimizer<T>::update(std::size_t index) {
     return squares->whole().data + first;
   };
   const Backend<T>& backend = tape_.backend();
+  std::vector<Tensor<T>> reads = {tape_.place(&step->state->completed)}, writes = {squares_};
+  for (const Piece& piece : group.pieces) {
+    const T* gradient = parameters_.gradient(piece.entry, piece.net);
+    const auto& entry = parameters_.entry(piece.entry);
+    for (const Tensor<T> d : tape_.parameter_gradients(gradient, gradient + entry.net_size()))
+      reads.push_back(d);
+    if (piece.net == 0) writes.push_back(tape_.place(entry.place));
+  }
   const auto record = [&](const char* name, int tasks, typename Tape<T>::TaskFunction run) {
-    tape_.tasks_after_all(name, tasks, {}, {squares_}, std::move(run));
+    tape_.tasks(name, tasks, reads, writes, std::move(run));
   };
   if (step->gradient_scale != nullptr) {
     record("squared gradients", count, [squares_of, &backend, step](int begin, int n, std::byte*) {
@@ -94,12 +102,14 @@ void Optimizer<T>::finish(const std::vector<Tensor<T>>& losses) {
       throw InvalidArgument("Optimizer: a group was not updated");
     steps.push_back(group.step);
   }
-  std::vector<Tensor<T>> reads = losses;
-  reads.push_back(squares_);
-  tape_.tasks_after_all(
-      "finish step", 1, reads, {},
-      [=, squares = squares_, working = working_, &backend = tape_.backend(),
-       scalars = std::vector<const T*>(losses.size()),
+  StepState* const state = groups_.front().step->state;
+  const Backend<T>& backend = tape_.backend();
+  if (tape_.device().whole_batches())
+    tape_.tasks("begin next step", 1, {}, {tape_.place(state)},
+                [=, &backend](int, int, std::byte*) { backend.begin_next_step(state); });
+  tape_.tasks(
+      "finish step", 1, losses, {squares_, tape_.place(&state->completed)},
+      [=, squares = squares_, working = working_, &backend, scalars = std::vector<const T*>(losses.size()),
        groups = std::vector<const OptimizerStep<T>*>(steps.size())](int, int, std::byte*) mutable {
         for (std::size_t i = 0; i < losses.size(); ++i) scalars[i] = losses[i]->whole().data;
         for (std::size_t i = 0; i < steps.size(); ++i) groups[i] = steps[i].get();

@@ -27,9 +27,9 @@ struct OptimizerGroup {
 template <class T>
 class Optimizer {
  public:
-  /// The optimiser's step count is state->step - first_step + 1, times a group's updates in a step. squares:
-  /// a kept tensor [1, pieces, 1] that receives the sum of squared gradients, before clipping, of each net of
-  /// each entry of each group, in order, by its last update.
+  /// The optimiser's step count is state->completed - first_step + 1, times a group's updates in a step.
+  /// squares: a kept tensor [1, pieces, 1] that receives the sum of squared gradients, before clipping, of
+  /// each net of each entry of each group, in order, by its last update.
   Optimizer(Tape<T>& tape, Parameters<T>& parameters, const std::vector<OptimizerGroup<T>>& groups,
             StepState* state, unsigned long long first_step, Tensor<T> squares);
 

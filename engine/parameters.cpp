@@ -42,9 +42,12 @@ void Parameters<T>::allocate(bool trainable, Device& device, Parameters* followe
     throw InvalidArgument("Parameters::allocate: the follower has entries that nobody leads");
   device_ = &device;
   values_ = Buffer<T>(size, device.memory());
+  for (Entry& entry : entries_) entry.place = values_.data() + entry.offset;
   if (follower != nullptr) {
     follower->device_ = &device;
     follower->values_ = values_;
+    for (Entry& entry : follower->entries_)
+      entry.place = entries_[static_cast<std::size_t>(find(entry.name))].place;
   }
   if (!trainable) return;
   gradients_ = Buffer<T>(trained, device.memory());

@@ -42,6 +42,7 @@ class Parameters {
     int key = 0;                     ///< its number among the random initial weights
     std::size_t offset = 0;          ///< of net 0 among the values
     std::size_t trained_offset = 0;  ///< of net 0 among the gradients, and in each moment's arena
+    const void* place = nullptr;  ///< stands for the entry in Tape::place(); a follower's is its namesake's
     std::size_t net_size() const { return shape.size() / static_cast<std::size_t>(shape.nets); }
   };
   /// A weight matrix (or some of its rows, transposed) in the layout that `products` want; derived data,

@@ -20,7 +20,7 @@ Tensor<T> normal_noise(Tape<T>& tape, int rows, int cols, std::uint64_t seed, co
   if (cols > kMost || which < 0 || which >= kMost)
     throw InvalidArgument("normal_noise: at most 2^16 columns, and `which` in [0, 2^16)");
   const Tensor<T> noise = tape.value("normal noise", {1, rows, cols});
-  tape.row_operation("normal noise", rows, {}, {noise}, [=](const Slice& slice) {
+  tape.row_operation("normal noise", rows, {tape.place(state)}, {noise}, [=](const Slice& slice) {
     return DrawNormal<T>{seed, state, slice.first, which, noise->view(slice)};
   });
   return noise;
@@ -172,7 +172,7 @@ Tensor<T> batch_quantile(Tape<T>& tape, const std::string& name, Tensor<T> x, do
   const int values = x->shape.rows * x->shape.cols;
   const Tensor<T> quantile = tape.value(name, {1, 1, 1});
   tape.tasks(
-      name, 1, {x}, {quantile},
+      name, 1, {x, tape.place(state)}, {quantile},
       [=, &backend = tape.backend()](int, int, std::byte* scratch) {
         const View<T> column{x->whole().data, 0, 1, values, 1};  // all values below each other
         backend.update_threshold(column, alpha, kKeepNothing, state, 0, quantile->whole().data,

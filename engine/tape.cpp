@@ -22,9 +22,13 @@ std::string to_string(const Shape& shape) {
   return text.append(std::to_string(shape.cols)).append("]");
 }
 
-void Program::run() {
-  if (recording_ != nullptr) return recording_->run();
-  for (const TaskGroup& group : groups_) device_->pool()->run(group, worker_pointers_);
+void Program::run(int times) {
+  const int at_once = many_ != nullptr ? device_->replays_at_once() : 1;
+  for (; at_once > 1 && times >= at_once; times -= at_once) many_->run();
+  for (; times > 0; --times) {
+    if (recording_ != nullptr) recording_->run();
+    for (const TaskGroup& group : groups_) device_->pool()->run(group, worker_pointers_);
+  }
 }
 
 template <class T>
@@ -66,6 +70,14 @@ Tensor<T> Tape<T>::external(std::string name, Shape shape, T* data) {
 }
 
 template <class T>
+Tensor<T> Tape<T>::place(const void* address) {
+  const auto [found, is_new] = places_.try_emplace(address, nullptr);
+  // Nobody looks at its values.
+  if (is_new) found->second = external("a place", {1, 1, 1}, static_cast<T*>(const_cast<void*>(address)));
+  return found->second;
+}
+
+template <class T>
 void Tape<T>::rows(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
                    RowFunction run) {
   Call& call = calls_.emplace_back();
@@ -87,13 +99,6 @@ void Tape<T>::tasks(std::string name, int count, std::vector<Tensor<T>> reads, s
   call.writes = std::move(writes);
   call.run_tasks = std::move(run);
   call.scratch_bytes = scratch_bytes;
-}
-
-template <class T>
-void Tape<T>::tasks_after_all(std::string name, int count, std::vector<Tensor<T>> reads,
-                              std::vector<Tensor<T>> writes, TaskFunction run) {
-  tasks(std::move(name), count, std::move(reads), std::move(writes), std::move(run));
-  calls_.back().after_all = true;
 }
 
 template <class T>
@@ -210,6 +215,15 @@ Tensor<T> Tape<T>::parameter_gradient(const std::string& name, Shape shape, T* d
     throw InvalidArgument("tape: `" + name + "` is applied as " + to_string(found->second->shape) +
                           " and as " + to_string(shape));
   return found->second;
+}
+
+template <class T>
+std::vector<Tensor<T>> Tape<T>::parameter_gradients(const T* begin, const T* end) const {
+  std::vector<Tensor<T>> found;
+  for (auto at = parameter_gradients_.lower_bound(begin); at != parameter_gradients_.end() && at->first < end;
+       ++at)
+    found.push_back(at->second);
+  return found;
 }
 
 template <class T>
@@ -359,18 +373,12 @@ void Tape<T>::cut_into_tasks(const std::shared_ptr<std::vector<Call>>& calls,
 /// The same calls for a device of whole batches.
 template <class T>
 std::vector<WholeCall> Tape<T>::whole_calls(const std::vector<Call>& calls, std::byte* scratch) {
-  std::map<const void*, int> calls_of;
-  for (const Call& call : calls)
-    for (const auto* touched : {&call.reads, &call.writes})
-      for (const Tensor<T> x : *touched) ++calls_of[&x->root()];
   std::vector<WholeCall> whole;
   for (const Call& call : calls) {
     WholeCall& w = whole.emplace_back();
     w.name = call.name;
     for (const Tensor<T> x : call.reads) w.reads.push_back(&x->root());
-    for (const Tensor<T> x : call.writes)
-      if (calls_of[&x->root()] > 1) w.writes.push_back(&x->root());  // else nobody waits for it
-    w.after_all = call.after_all;
+    for (const Tensor<T> x : call.writes) w.writes.push_back(&x->root());
     if (call.by_rows)
       w.run = [&call, scratch] { call.run_rows({0, call.rows, nullptr, scratch}); };
     else
@@ -380,7 +388,7 @@ std::vector<WholeCall> Tape<T>::whole_calls(const std::vector<Call>& calls, std:
 }
 
 template <class T>
-Program Tape<T>::finish() {
+Program Tape<T>::finish(bool replays) {
   Program program;
   const std::vector<GroupRange> ranges = cut_into_groups();
   const std::size_t tile_bytes = padded(place_values(ranges, program));
@@ -396,9 +404,16 @@ Program Tape<T>::finish() {
   if (device_->whole_batches()) {
     auto scratch = std::make_shared<Buffer<std::byte>>(program.statistics_.scratch_bytes, device_->memory());
     program.owned_.push_back(scratch);
-    program.recording_ = device_->record(whole_calls(*calls, scratch->data()));
+    const std::vector<WholeCall> once = whole_calls(*calls, scratch->data());
+    program.recording_ = device_->record(once);
     program.statistics_.launches = program.recording_->launches();
     program.statistics_.critical_path = program.recording_->critical_path();
+    if (const int times = device_->replays_at_once(); replays && times > 1) {
+      std::vector<WholeCall> many;
+      for (int i = 0; i < times; ++i) many.insert(many.end(), once.begin(), once.end());
+      program.many_ = device_->record(many);
+      program.statistics_.critical_path = static_cast<double>(program.many_->critical_path()) / times;
+    }
   } else {
     cut_into_tasks(calls, ranges, tile_bytes, program);
   }

@@ -32,12 +32,15 @@ constexpr int kTileRows = 64;
 /// A finished recording.
 class Program {
  public:
-  /// Replays the recording once. Allocates nothing.
-  void run();
+  /// Replays the recording so many times, in launches of device.replays_at_once() while enough are left.
+  /// Allocates nothing.
+  void run(int times = 1);
 
   struct Statistics {
     int calls = 0, groups = 0;
-    int launches = 0, critical_path = 0;  ///< of a device of whole batches
+    /// Of one replay by a device of whole batches; the path that of several at once, shared out among them.
+    int launches = 0;
+    double critical_path = 0;
     std::size_t stored_bytes = 0, tile_bytes = 0, scratch_bytes = 0;
   };
   const Statistics& statistics() const { return statistics_; }
@@ -47,7 +50,7 @@ class Program {
   friend class Tape;
 
   std::shared_ptr<Device> device_;
-  std::unique_ptr<Recording> recording_;  // of a device of whole batches; others have groups
+  std::unique_ptr<Recording> recording_, many_;  // of a device of whole batches; others have groups
   std::vector<TaskGroup> groups_;
   std::vector<Buffer<std::byte>> worker_memory_;
   std::vector<std::byte*> worker_pointers_;
@@ -76,6 +79,10 @@ class Tape {
   /// A value whose memory the caller owns: parameters, data.
   Tensor<T> external(std::string name, Shape shape, T* data);
 
+  /// Memory of the caller, by its address, as one of the reads or writes of a call: the step's state, or an
+  /// entry of the parameters.
+  Tensor<T> place(const void* address);
+
   /// Appends a row call over `rows` rows. Every variable that it reads or writes is named.
   void rows(std::string name, int rows, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
             RowFunction run);
@@ -91,9 +98,6 @@ class Tape {
   /// Appends a task call.
   void tasks(std::string name, int count, std::vector<Tensor<T>> reads, std::vector<Tensor<T>> writes,
              TaskFunction run, std::size_t scratch_bytes = 0);
-  /// The same, of tasks that depend on everything before, named or not.
-  void tasks_after_all(std::string name, int count, std::vector<Tensor<T>> reads,
-                       std::vector<Tensor<T>> writes, TaskFunction run);
   /// While backward runs: appends a task call that nothing but the optimiser and other such calls wait for.
   /// Where threads share out groups it comes after all row calls of the gradient; those that write the same
   /// tensor follow each other in the order of recording.
@@ -132,19 +136,21 @@ class Tape {
   /// The gradient of parameters, which lies at `data`: the same tensor for each layer that contributes to it.
   /// Throws InvalidArgument if one asks for another shape.
   Tensor<T> parameter_gradient(const std::string& name, Shape shape, T* data);
+  /// The gradients that lie at begin .. end.
+  std::vector<Tensor<T>> parameter_gradients(const T* begin, const T* end) const;
   /// Appends the gradient of the sum of all losses recorded since the last call. What was recorded before is
   /// a constant to what is recorded later, and the gradients of parameters begin anew.
   void backward();
 
   /// Ends the recording. The tape is empty afterwards.
-  Program finish();
+  /// replays  whether the program will often be run many times in a row, as gradient steps are
+  Program finish(bool replays = false);
 
  private:
   struct Call {
     std::string name;
     bool by_rows = false;
-    bool joins = false;      // tasks that do not depend on those of the task call before: may share its group
-    bool after_all = false;  // depends on everything before, named or not
+    bool joins = false;  // tasks that do not depend on those of the task call before: may share its group
     int rows = 0, count = 0;
     std::vector<Tensor<T>> reads, writes;
     RowFunction run_rows;
@@ -169,6 +175,7 @@ class Tape {
   std::vector<Call> calls_, deferred_;
   std::vector<std::pair<Tensor<T>, std::function<void()>>> backward_;
   std::map<const T*, Tensor<T>> parameter_gradients_;
+  std::map<const void*, Tensor<T>> places_;
   std::vector<Tensor<T>> kept_;
   int no_gradient_depth_ = 0;
 };

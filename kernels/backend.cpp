@@ -136,6 +136,7 @@ class CpuBackend final : public Backend<T> {
       update_parameters(call.pieces[i], call.settings, call.state, call.count, squares + i,
                         call.gradient_scale);
   }
+  void begin_next_step(StepState*) const override {}
   void finish_step(const std::vector<const OptimizerStep<T>*>& groups, T* squares,
                    const std::vector<const T*>& losses) const override {
     std::size_t pieces = 0;

@@ -136,6 +136,9 @@ class Backend {
   virtual void clip_gradient(const OptimizerStep<T>& call, const T* squares) const = 0;
   /// Pieces first .. first + count of the optimiser's step, and their squares.
   virtual void update(const OptimizerStep<T>& call, int first, int count, T* squares) const = 0;
+  /// On a device of whole batches: what is drawn from here on belongs to the next step. It need not wait for
+  /// the optimisers. Elsewhere finish_step() does this.
+  virtual void begin_next_step(StepState* state) const = 0;
   /// After all groups: notes a step that is not finite in the state and counts it. Their squares and partial
   /// lie one after the other. losses: each one value.
   virtual void finish_step(const std::vector<const OptimizerStep<T>*>& groups, T* squares,

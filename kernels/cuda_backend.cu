@@ -160,6 +160,10 @@ void CudaBackend::update(const OptimizerStep<float>& call, int, int, float*) con
   });
 }
 
+void CudaBackend::begin_next_step(StepState* state) const {
+  queue_.launch(1, [&](const Stream& stream) { cuda::begin_next_step(state, stream.get()); });
+}
+
 void CudaBackend::finish_step(const std::vector<const OptimizerStep<float>*>& groups, float* squares,
                               const std::vector<const float*>& losses) const {
   std::vector<UpdateArguments<float>> pieces;

@@ -34,6 +34,7 @@ class CudaBackend final : public Backend<float> {
   void square_gradients(const OptimizerStep<float>& call, int, int, float*) const override;
   void clip_gradient(const OptimizerStep<float>& call, const float*) const override;
   void update(const OptimizerStep<float>& call, int, int, float*) const override;
+  void begin_next_step(StepState* state) const override;
   void finish_step(const std::vector<const OptimizerStep<float>*>& groups, float* squares,
                    const std::vector<const float*>& losses) const override;
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -14,7 +15,7 @@ Graph Queue::capture(const std::function<void()>& calls) {
   return streams_.capture([this, calls] {
     row_operations_.clear();
     sums_.clear();
-    call_ = row_work_ = sum_work_ = {};
+    call_ = row_work_ = {};
     calls();
     flush_rows();
     flush_sums();
@@ -24,9 +25,10 @@ Graph Queue::capture(const std::function<void()>& calls) {
 void Queue::begin_call(const Work& call) {
   call_ = call;
   if (call.after_all) flush_rows();
-  if (call.after_all || call_.conflicts_with(sum_work_)) {
+  const auto needed = [&](const HeldSum& held) { return call.after_all || call.conflicts_with(held.work); };
+  if (std::any_of(sums_.begin(), sums_.end(), needed)) {
     flush_rows();  // they may hold what the sums read
-    flush_sums();
+    flush_sums(needed);
   }
 }
 
@@ -42,8 +44,7 @@ void Queue::add(const RowOperation<float>& operation, int rows) {
 
 void Queue::add(const ColumnSum& sum) {
   if (sums_.size() == kColumnSums) flush_sums();
-  sums_.push_back(sum);
-  sum_work_.add(call_);
+  sums_.push_back({sum, call_});
   if (streams_.eager()) flush_sums();
 }
 
@@ -69,11 +70,30 @@ void Queue::flush_rows() {
 }
 
 void Queue::flush_sums() {
+  flush_sums([](const HeldSum&) { return true; });
+}
+
+/// Those that are needed, and with them those that could begin as early: the others would delay them.
+void Queue::flush_sums(const std::function<bool(const HeldSum&)>& needed) {
   if (sums_.empty()) return;
   flush_rows();
-  const std::vector<ColumnSum> sums = std::exchange(sums_, {});
-  streams_.submit(std::exchange(sum_work_, {}), 1,
-                  [&](const Stream& stream) { column_sums(sums, stream.get()); });
+  Work work;
+  for (const HeldSum& held : sums_)
+    if (needed(held)) work.add(held.work);
+  const int begin = streams_.ready(work);
+  std::vector<ColumnSum> sums;
+  std::vector<HeldSum> later;
+  for (const HeldSum& held : std::exchange(sums_, {})) {
+    const bool goes = needed(held) || streams_.ready(held.work) <= begin;
+    if (!goes) {
+      later.push_back(held);
+      continue;
+    }
+    sums.push_back(held.sum);
+    work.add(held.work);
+  }
+  sums_ = std::move(later);
+  streams_.submit(work, 1, [&](const Stream& stream) { column_sums(sums, stream.get()); });
 }
 
 }  // namespace r2pac::cuda

@@ -39,15 +39,20 @@ class Queue {
  private:
   bool suits_rows(const Work& work) const;
   void flush_rows();
+  struct HeldSum {
+    ColumnSum sum;
+    Work work;
+  };
   void flush_sums();
+  void flush_sums(const std::function<bool(const HeldSum&)>& needed);
 
   Precision precision_;
   Streams streams_;
   // Of the capture under way.
-  Work call_, row_work_, sum_work_;
+  Work call_, row_work_;
   std::vector<RowOperation<float>> row_operations_;
   int rows_ = 0;
-  std::vector<ColumnSum> sums_;
+  std::vector<HeldSum> sums_;
 };
 
 }  // namespace r2pac::cuda

@@ -7,7 +7,7 @@
 namespace r2pac::cuda {
 namespace {
 
-constexpr int kStreams = 8;  // unmeasured: other numbers were not tried
+constexpr int kStreams = 12;  // with 8, chains of overlapping steps wait for each other (docs/performance.md)
 #ifdef R2PAC_CUDA_HOST
 constexpr std::size_t kWorkspaceBytes = 256;
 #else

@@ -9,7 +9,7 @@ namespace r2pac {
 template <class T>
 void update_parameters(const UpdateArguments<T>& a, const AdamSettings& settings, const StepState* state,
                        const UpdateCount& count, T* squares, const T* gradient_scale) {
-  const auto step = adam_step<T>(settings, static_cast<long long>(count.at(state->step)),
+  const auto step = adam_step<T>(settings, static_cast<long long>(count.at(state->completed)),
                                  gradient_scale == nullptr ? T(1) : *gradient_scale);
   *squares = static_cast<T>(
       vector_kernels<T>().adam(a.value, a.first_moment, a.second_moment, a.gradient, a.target, a.size, step));
@@ -27,8 +27,8 @@ void finish_step(StepState* state, const T* squares, std::size_t n, const std::v
   bool finite = true;
   for (std::size_t i = 0; i < n; ++i) finite &= std::isfinite(squares[i]);
   for (const T* loss : losses) finite &= std::isfinite(*loss);
-  ++state->step;
-  if (!finite && state->first_bad_step == 0) state->first_bad_step = state->step;
+  state->step = ++state->completed;
+  if (!finite && state->first_bad_step == 0) state->first_bad_step = state->completed;
 }
 
 template void update_parameters(const UpdateArguments<float>&, const AdamSettings&, const StepState*,

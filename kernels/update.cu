@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kThreads, 4)
     (block < table.pieces[middle].first_chunk ? high : low) = middle;
   }
   if constexpr (kUpdates) {
-    if (thread == 0) shared_step = step_at(terms, static_cast<float>(count.at(state->step)));
+    if (thread == 0) shared_step = step_at(terms, static_cast<float>(count.at(state->completed)));
     __syncthreads();
   }
   const AdamStep<float> step = shared_step;
@@ -183,11 +183,13 @@ __global__ void __launch_bounds__(kFinishThreads)
     if (thread < table.losses) finite = finite && std::isfinite(*table.loss[thread]);
     const bool bad = __syncthreads_or(!finite) != 0;
     if (thread == 0) {
-      ++state->step;
-      if (bad && state->first_bad_step == 0) state->first_bad_step = state->step;
+      ++state->completed;
+      if (bad && state->first_bad_step == 0) state->first_bad_step = state->completed;
     }
   }
 }
+
+__global__ void __launch_bounds__(1) begin_next_step_kernel(StepState* state) { ++state->step; }
 
 int chunks_of(std::size_t size) { return static_cast<int>((size + kChunk - 1) / kChunk); }
 
@@ -264,6 +266,10 @@ void clip_gradient(const float* partial_squares, std::size_t n, double clip, flo
                    cudaStream_t stream) {
   launch(clip_kernel, 1, kFinishThreads, 0, stream, partial_squares, static_cast<int>(n),
          static_cast<float>(clip), scale);
+}
+
+void begin_next_step(StepState* state, cudaStream_t stream) {
+  launch(begin_next_step_kernel, 1, 1, 0, stream, state);
 }
 
 void finish_step(const std::vector<UpdateArguments<float>>& pieces, StepState* state,

@@ -19,7 +19,7 @@ inline constexpr int kStepLosses = 32;
 /// needed for the pieces' sizes.
 std::size_t update_scratch(const std::vector<UpdateArguments<float>>& pieces);
 
-/// kernels/update.h's update_parameters for every piece: step number count.at(state->step). Fastest
+/// kernels/update.h's update_parameters for every piece: step number count.at(state->completed). Fastest
 /// where a piece's arrays have the same alignment. scratch [update_scratch] is overwritten.
 ///
 /// The corrections 1 - beta^t are made on the device as -expm1(t log(beta)) in single precision: rounding
@@ -36,9 +36,12 @@ void square_gradients(const std::vector<UpdateArguments<float>>& pieces, float* 
 void clip_gradient(const float* partial_squares, std::size_t n, double clip, float* scale,
                    cudaStream_t stream);
 
+/// ++state->step.
+void begin_next_step(StepState* state, cudaStream_t stream);
+
 /// After update_parameters of the same pieces: squares[i] = sum of squared gradients of piece i, in a fixed
-/// order; then kernels/update.h's finish_step. losses: device addresses of one value each.
-/// Throws InvalidArgument beyond kStepLosses.
+/// order; then kernels/update.h's finish_step, which leaves state->step alone. losses: device addresses of
+/// one value each. Throws InvalidArgument beyond kStepLosses.
 void finish_step(const std::vector<UpdateArguments<float>>& pieces, StepState* state,
                  const std::vector<const float*>& losses, const float* scratch, float* squares,
                  cudaStream_t stream);

@@ -17,7 +17,7 @@ struct UpdateArguments {
   std::size_t size;
 };
 
-/// Adam's step number count.at(state->step) and Polyak. *squares = sum of squared gradients, which are
+/// Adam's step number count.at(state->completed) and Polyak. *squares = sum of squared gradients, which are
 /// then multiplied by *gradient_scale unless that is null.
 template <class T>
 void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& settings,
@@ -28,8 +28,8 @@ void update_parameters(const UpdateArguments<T>& arguments, const AdamSettings& 
 template <class T>
 void clip_gradient(const T* squares, std::size_t n, double clip, T* scale);
 
-/// Ends a gradient step: notes it as the first bad one if one of squares [n] or of the losses is not finite
-/// and none is known yet; then ++state->step.
+/// Ends a gradient step, and begins the next: counts it, and notes it as the first bad one if one of squares
+/// [n] or of the losses is not finite and none is known yet.
 template <class T>
 void finish_step(StepState* state, const T* squares, std::size_t n, const std::vector<const T*>& losses);
 

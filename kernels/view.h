@@ -44,9 +44,12 @@ R2_FORMULA void contribute(T& gradient, T value, bool add) {
   gradient = add ? gradient + value : value;
 }
 
-/// Where a run stands. Kernels read it, so that a replayed recording sees the current step.
+/// Where a run stands, over all its stages. Kernels read it, so that a replayed recording sees the current
+/// step. Between steps both counts are equal; a device whose steps overlap begins one before it completes
+/// another.
 struct StepState {
-  unsigned long long step = 0;            ///< gradient steps completed in the whole run, all stages
+  unsigned long long step = 0;            ///< of the step under way, from 0; what is drawn in it is by this
+  unsigned long long completed = 0;       ///< gradient steps, as optimisers count them
   unsigned long long first_bad_step = 0;  ///< the first whose losses or gradients were not finite; 0: none
 };
 

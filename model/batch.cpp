@@ -31,7 +31,7 @@ template <class T>
 Batch<T> draw_batch(Tape<T>& tape, const WindowSource<T>& source, int batch, std::uint64_t seed,
                     const StepState* state, int first_row) {
   const Batch<T> b = make_batch(tape, source, batch);
-  tape.row_operation("draw batch", batch, {}, parts(b), [=](const Slice& slice) {
+  tape.row_operation("draw batch", batch, {tape.place(state)}, parts(b), [=](const Slice& slice) {
     return GatherWindows<T>{source, seed, state, first_row + slice.first, views(b, slice)};
   });
   return b;
@@ -51,7 +51,7 @@ template <class T>
 Tensor<T> drawn_column(Tape<T>& tape, const std::string& name, const T* column, std::uint32_t windows,
                        int batch, std::uint64_t seed, const StepState* state) {
   const Tensor<T> out = tape.value(name, {1, batch, 1});
-  tape.row_operation(name, batch, {}, {out}, [=](const Slice& slice) {
+  tape.row_operation(name, batch, {tape.place(state)}, {out}, [=](const Slice& slice) {
     return GatherColumn<T>{column, windows, seed, state, slice.first, out->view(slice)};
   });
   return out;

@@ -30,7 +30,7 @@ template <class T>
 Tensor<T> drawn_surplus(Recorder<T>& r, const std::string& name, Draw which, double factor = 1) {
   const Tensor<T> greatest = r.scalar(kGreatestBudget),
                   drawn = r.tape().value(name, {1, r.settings().batch, 1});
-  r.tape().row_operation(name, drawn->shape.rows, {greatest}, {drawn},
+  r.tape().row_operation(name, drawn->shape.rows, {greatest, r.tape().place(r.state())}, {drawn},
                          [=, seed = r.seed(), state = r.state()](const Slice& slice) {
                            return DrawSurplus<T>{seed,
                                                  state,

@@ -61,7 +61,7 @@ Tensor<T> budgets(Recorder<T>& r) {
     }
     const Tensor<T> greatest = r.scalar(kGreatestBudget);
     r.tape().row_operation(
-        "budgets", rows, {greatest}, {budget},
+        "budgets", rows, {greatest, r.tape().place(r.state())}, {budget},
         [=, seed = r.seed(), state = r.state(),
          scale = static_cast<T>(r.settings().cost_scale)](const Slice& slice) {
           return DrawBudgets<T>{seed, state, slice.first, greatest->whole().data, scale, budget->view(slice)};

@@ -27,7 +27,7 @@ Transitions<T> transitions(Recorder<T>& r) {
   return r.template once<Transitions<T>>("transitions", [&] {
     const Batch<T> b = r.batch();
     const Tensor<T> initial = r.tape().value("initial", b.mask->shape);
-    r.tape().row_operation("initial states", b.mask->shape.rows, {}, {initial},
+    r.tape().row_operation("initial states", b.mask->shape.rows, {r.tape().place(r.state())}, {initial},
                            [=, source = r.source(), seed = r.seed(), state = r.state()](const Slice& slice) {
                              return GatherSteps<T>{source, source.initial, seed,
                                                    state,  slice.first,    initial->view(slice)};

@@ -11,7 +11,7 @@ namespace {
 template <class T>
 Tensor<T> drop_labels(Recorder<T>& r, Tensor<T> label) {
   const Tensor<T> out = r.tape().value("dropped label", label->shape);
-  r.tape().row_operation("label dropout", label->shape.rows, {label}, {out},
+  r.tape().row_operation("label dropout", label->shape.rows, {label, r.tape().place(r.state())}, {out},
                          [=, dropout = static_cast<T>(r.settings().label_dropout), seed = r.seed(),
                           state = r.state()](const Slice& slice) {
                            return LabelDropout<T>{label->view(slice), dropout,         seed, state,
@@ -54,7 +54,7 @@ FlowDraw<T> draw_flow(Recorder<T>& r) {
     const Shape shape = r.batch().actions->shape;
     const FlowDraw<T> f{r.tape().value("noise", shape), r.tape().value("flow_time", {1, shape.rows, 1})};
     r.tape().row_operation(
-        "draw flow", shape.rows, {}, {f.noise, f.time},
+        "draw flow", shape.rows, {r.tape().place(r.state())}, {f.noise, f.time},
         [=, seed = r.seed(), state = r.state()](const Slice& slice) {
           return DrawFlow<T>{seed, state, slice.first, f.noise->view(slice), f.time->view(slice)};
         });

@@ -64,7 +64,7 @@ template <class T>
 Tensor<T> step_costs(Recorder<T>& r) {
   const Tensor<T> mask = r.batch().mask,
                   costs = r.tape().value("step_costs", {1, mask->shape.rows, r.chunk_length()});
-  r.tape().row_operation("costs of steps", mask->shape.rows, {}, {costs},
+  r.tape().row_operation("costs of steps", mask->shape.rows, {r.tape().place(r.state())}, {costs},
                          [=, source = r.source(), seed = r.seed(), state = r.state()](const Slice& slice) {
                            return GatherSteps<T>{source, source.costs, seed,
                                                  state,  slice.first,  costs->view(slice)};
@@ -116,7 +116,7 @@ Tensor<T> updated_region_end(Recorder<T>& r, Tensor<T> v_cost) {
   if (settings.threshold != Threshold::quantile) return end;
   require_shape("updated_region_end", "v_cost", {1, v_cost->shape.rows, 1}, v_cost->shape);
   r.tape().tasks(
-      "threshold", 1, {v_cost, end}, {end},
+      "threshold", 1, {v_cost, end, r.tape().place(r.state())}, {end},
       [=, alpha = settings.alpha, keep = settings.threshold_ema, state = r.state(), first = r.first_step(),
        &backend = r.tape().backend()](int, int, std::byte* scratch) {
         backend.update_threshold(v_cost->whole(), alpha, keep, state, first, end->whole().data,

@@ -107,7 +107,7 @@ auto row_operation(int rows, Make make) {
     return [&backend, operation, rows] { backend.rows(operation, rows); };
   };
 }
-const StepState kState{12345, 0};
+const StepState kState{12345, 12345, 0};
 
 }  // namespace
 

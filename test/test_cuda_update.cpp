@@ -92,7 +92,7 @@ template <class T>
 std::vector<T> update_on_cpu(const Layout& layout, Arrays<T>& arrays, const AdamSettings& settings,
                              unsigned long long step) {
   std::vector<T> squares(layout.pieces());
-  const StepState state{step};
+  const StepState state{step, step};
   const std::array<T*, 5> memory = {arrays[0].data(), arrays[1].data(), arrays[2].data(), arrays[3].data(),
                                     arrays[4].data()};
   for (std::size_t p = 0; p < layout.pieces(); ++p)
@@ -106,7 +106,7 @@ class Device {
   Device(const Layout& layout, const Arrays<float>& arrays, unsigned long long step,
          std::size_t loss_count = 3)
       : losses(std::vector<float>(loss_count, 0.5f)),
-        state(std::vector<StepState>{{step}}),
+        state(std::vector<StepState>{{step, step}}),
         squares(std::vector<float>(layout.pieces() + 1, kNan)),
         scratch_(0) {
     std::array<float*, 5> addresses{};

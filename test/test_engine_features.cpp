@@ -179,7 +179,7 @@ TEST_CASE(
   check_gradient(cases::dropouts, 33);  // first 16, head 5, critics 12
   constexpr int rows = 1000, cols = 7, nets = 2;
   const auto mask = [](int which, unsigned long long step, int first_row) {
-    const StepState state{step, 0};
+    const StepState state{step, step, 0};
     std::vector<double> factor(std::size_t{nets} * rows * cols);
     for (int r = 0; r < rows; ++r)
       DrawDropout<double>{9,         &state,

@@ -19,7 +19,7 @@ struct Workbench {
 
   explicit Workbench(const std::shared_ptr<Device>& device)
       : tape(device), numbers(std::size_t{rows} * 20, device->memory()), states(1, device->memory()) {
-    const StepState now{123, 0};
+    const StepState now{123, 123, 0};
     states.copy_in(&now, 1);
     declare(parameters);
     declare(fixed);

@@ -70,7 +70,7 @@ std::vector<Column> columns_of(const BenchFacts& facts) {
   else
     column("threads", -7, [](const BenchRow& row) { return std::to_string(row.threads); });
   if (on_cuda && facts.suite == "step")
-    column("in a row", -8, [](const BenchRow& row) { return std::to_string(row.critical_path); });
+    column("in a row", -8, [](const BenchRow& row) { return positive("%.4g", row.critical_path); });
   const char* const time = on_cuda && facts.suite == "kernels" ? "%.4f" : "%.3f";
   column("ms", 27, [=](const BenchRow& row) {
     return number(time, row.median_ms) + " [" + number(time, row.lower_ms) + ", " +

@@ -187,12 +187,16 @@ bool Learner<T>::settle(const std::function<bool()>& stop) {
 }
 
 template <class T>
-void Learner<T>::advance(const std::function<bool()>& stop) {
+void Learner<T>::advance(const std::function<bool()>& stop, std::uint64_t most) {
   if (!prepare(stop)) return;
-  step_->run();
-  ++step_count_;
+  const std::uint64_t interval = device_->check_interval();
+  const auto at_once = static_cast<std::uint64_t>(device_->replays_at_once());
+  const std::uint64_t free = std::min({most, segment_->end - step_count_, interval - step_count_ % interval});
+  const std::uint64_t steps = free < at_once ? 1 : at_once;
+  step_->run(static_cast<int>(steps));
+  step_count_ += steps;
   scalars_over_data_.reset();
-  if (step_count_ % device_->check_interval() == 0) check_finite();
+  if (step_count_ % interval == 0) check_finite();
 }
 
 template <class T>
@@ -272,6 +276,7 @@ void Learner<T>::load(const SafetensorsFile& file) {
   if (used == 0 || used != text.size() || state.step > total_steps())
     throw Error(ExitCode::checkpoint, "`step` is `" + text + "`, which is no step of this run",
                 file.path().string(), "use another checkpoint");
+  state.completed = state.step;
   state_.copy_in(&state, 1);
   step_count_ = state.step;
   segment_ = nullptr;

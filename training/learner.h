@@ -44,11 +44,11 @@ class Learner {
   /// followers. Throws InvalidArgument when the shapes differ.
   void take_first_stage(const Networks<T>& from);
 
-  /// Takes one step. A new stage first goes through the whole data set; meanwhile it calls `stop`, and if
-  /// that returns true, no step is taken. Throws Error(diverged) naming step and term if a loss or gradient
-  /// is not finite. A device whose answers take waiting is checked only every check_interval() steps, and by
-  /// report() and save().
-  void advance(const std::function<bool()>& stop = {});
+  /// Takes one step, or as many as the device takes at once, but at most `most`. A new stage first goes
+  /// through the whole data set; meanwhile it calls `stop`, and if that returns true, no step is taken.
+  /// Throws Error(diverged) naming step and term if a loss or gradient is not finite. A device whose answers
+  /// take waiting is checked only every check_interval() steps, and by report() and save().
+  void advance(const std::function<bool()>& stop = {}, std::uint64_t most = 1);
 
   /// Computes the scalars from the whole data set, after the last step.
   /// Returns false if `stop` ended it early.

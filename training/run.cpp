@@ -73,7 +73,7 @@ class Run {
     if (!evaluate(stop)) return stopped();
     while (!learner_.finished()) {
       const std::uint64_t before = learner_.step();
-      learner_.advance(stop);
+      learner_.advance(stop, steps_to_look(before));
       const std::uint64_t step = learner_.step();
       if (step == before) return stopped();
       if (callbacks_.progress) callbacks_.progress(step, learner_.total_steps());
@@ -120,6 +120,16 @@ class Run {
 
   bool logs_at(std::uint64_t step) const {
     return step == 1 || is_multiple(step, settings_.log_every) || step == learner_.total_steps();
+  }
+
+  /// Steps after `step` until something is to be done between two of them.
+  std::uint64_t steps_to_look(std::uint64_t step) const {
+    if (step == 0) return 1;
+    const auto until = [&](std::uint64_t every) { return every - step % every; };
+    std::uint64_t steps = std::min(until(static_cast<std::uint64_t>(settings_.log_every)),
+                                   until(static_cast<std::uint64_t>(settings_.checkpoint_every)));
+    if (options_.evaluate_every > 0) steps = std::min(steps, until(options_.evaluate_every));
+    return steps;
   }
 
   std::unique_ptr<TrainingData<float>> load_data() const {

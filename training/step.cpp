@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "engine/optimizer.h"
@@ -42,7 +43,8 @@ Step<T>::Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inpu
     for (const auto& loss : losses_) losses.push_back(loss.value);
     optimizer->finish(losses);
   }
-  program_ = tape.finish();
+  constexpr bool kManyTimes = true;
+  program_ = tape.finish(kManyTimes);
 }
 
 /// The networks that the stages train, those of the same turns, rate, follower and
@@ -53,6 +55,8 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
                                                          std::vector<std::vector<int>>& turns) {
   struct Key {
     std::vector<int> turns;
+    std::set<std::size_t>
+        stages;       // kept apart where a step may begin before all stages of another have ended
     double slowness;  // so that the greatest rate comes first
     bool rate_stays;
     double cosine_steps, polyak, clip_norm;
@@ -63,6 +67,12 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
   std::map<Key, OptimizerGroup<T>> groups;
   std::map<Key, std::vector<std::string>> owners;
   std::map<int, std::vector<int>> turns_of_entry;
+  std::map<int, std::set<std::size_t>> stages_of_entry;
+  if (device_->whole_batches())
+    for (const NamedTensor& tensor : networks.tensors())
+      for (std::size_t i = 0; i < stages.size(); ++i)
+        if (std::ranges::find(stages[i].trains, tensor.owner) != stages[i].trains.end())
+          stages_of_entry[tensor.entry].insert(i);
   for (const NamedTensor& tensor : networks.tensors()) {
     int turn = 0;
     std::vector<int> own;
@@ -76,6 +86,7 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
       throw InvalidArgument("Step: `" + tensor.name + "` moves at another time than what lies beside it");
     const Network& owner = networks.declared(tensor.owner);
     const Key key{own,
+                  stages_of_entry[tensor.entry],
                   -owner.rate,
                   owner.rate_stays,
                   owner.cosine_steps,

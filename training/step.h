@@ -27,8 +27,8 @@ class Step {
   Step(const std::vector<Stage<T>>& stages, const RecorderInputs<T>& inputs, std::shared_ptr<Device> device,
        const StepOptions& options = {});
 
-  /// One gradient step; the state's step advances if the optimiser is part of it.
-  void run() { program_.run(); }
+  /// So many gradient steps; the state's counts grow if the optimiser is part of them.
+  void run(int steps = 1) { program_.run(steps); }
 
   using Numbers = std::vector<std::pair<std::string, double>>;
   /// Name and value of each loss. A run that diverges names the term by them.
