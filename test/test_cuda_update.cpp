@@ -125,7 +125,7 @@ class Device {
   void set(const cuda::DeviceArray<float>& array, std::size_t i, float to) {
     R2_CUDA(cudaMemcpy(array.data() + i, &to, sizeof to, cudaMemcpyHostToDevice));
   }
-  unsigned long long step() const { return state.host()[0].step; }
+  unsigned long long completed() const { return state.host()[0].completed; }
   unsigned long long first_bad_step() const { return state.host()[0].first_bad_step; }
 
   std::vector<cuda::DeviceArray<float>> memory;
@@ -185,7 +185,7 @@ TEST_CASE("cuda: Adam and Polyak are as near to double precision as the CPU's") 
     update_on_cpu(layout, single, settings, kFirstStep + t - 1 + step);
     device.update(settings);
   }
-  CHECK(device.step() == kFirstStep + t + 2);
+  CHECK(device.completed() == kFirstStep + t + 2);
   CHECK(device.first_bad_step() == 0);
 
   for (const Array a : {value, first_moment, second_moment, target}) {
@@ -260,7 +260,7 @@ TEST_CASE("cuda: updates have the same bits in any order of threads, and in a gr
   R2_CUDA(cudaGraphDestroy(graph));
   R2_CUDA(cudaStreamDestroy(stream));
 
-  CHECK(device.step() == kFirstStep + 3);
+  CHECK(device.completed() == kFirstStep + 3);
   const auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   const auto same_array = [&](const cuda::DeviceArray<float>& a, const cuda::DeviceArray<float>& b) {
     const std::vector<float> left = a.host(), right = b.host();
@@ -291,7 +291,7 @@ TEST_CASE("cuda: the first step with a gradient or loss that is not finite is ke
   CHECK(device.first_bad_step() == found);
   device.update(settings);
   CHECK(device.first_bad_step() == found);
-  CHECK(device.step() == 7003);
+  CHECK(device.completed() == 7003);
 }
 
 TEST_CASE("cuda: more pieces than one table holds, and none") {
@@ -304,7 +304,7 @@ TEST_CASE("cuda: more pieces than one table holds, and none") {
   const std::vector<double> squares = update_on_cpu<double>(layout, exact, {}, kFirstStep);
   const std::vector<float> sums = device.squares.host();
   for (std::size_t p = 0; p < count; ++p) CHECK(near(sums[p], squares[p], 3 * kEpsilon * squares[p]));
-  CHECK(device.step() == kFirstStep + 1);
+  CHECK(device.completed() == kFirstStep + 1);
   CHECK(device.first_bad_step() == 0);
   for (const std::size_t p : {std::size_t{0}, count - 1}) {
     if (count == 0) break;
@@ -319,5 +319,5 @@ TEST_CASE("cuda: more losses than finish_step looks at are refused") {
   const Layout layout(std::vector<Shape>{Shape{5}});
   Device device(layout, layout.numbers<float>(), kFirstStep, cuda::kStepLosses + 1);
   CHECK_THROWS_AS(device.update({}), InvalidArgument);
-  CHECK(device.step() == kFirstStep);
+  CHECK(device.completed() == kFirstStep);
 }
