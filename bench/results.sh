@@ -3,8 +3,8 @@
 #   quick  --preset quick, 3 seeds, one thread; METHODS chooses among safe (safe chunks), budgeted, r2pac (as printed),
 #          r2pacbetter (R2PAC with better settings), clonesafe (cloning of the episodes within the limit), and safe chunks
 #          of which one part is taken away: nomask, penalty (in place of the mask), nonorm (layer norm), nonormal
-#          (normalised observations), noregion (the limit as the region), each as safe chunks act; long is safe chunks of
-#          ten times the steps; bench/quick_table.py OUT_FOLDER prints the table
+#          (normalised observations), noregion (the limit as the region), each as safe chunks act; tenfold is safe chunks
+#          of ten times the steps; bench/quick_table.py OUT_FOLDER prints the table
 #   short  12,000 joint steps of 3 x 256, batch 256: R2PAC and cloning of safe episodes, 3 seeds a file
 #   long   200,000 joint steps of 3 x 128, batch 128, three readings of the penalty, and the flows of the
 #          sequential schedule on the same critics; one seed
@@ -70,7 +70,7 @@ penalty|$chunks --set penalty_reading=direct|,budget=half
 nonorm|--method safe-chunks --set layer_norm=false|,budget=half
 nonormal|--method safe-chunks --set normalize_observations=false|,budget=half
 noregion|--method safe-chunks --set threshold=quantile|,budget=half
-long|--method safe-chunks --set critic_steps=280000 --set steps=200000|,budget=half
+tenfold|--method safe-chunks --set critic_steps=280000 --set steps=200000|,budget=half
 RUNS
   elif [ "$what" = short ]; then
     settings=(--steps "${STEPS:-12000}" --hidden 256,256,256 --batch 256)

@@ -23,8 +23,8 @@ std::string to_string(const Shape& shape) {
 }
 
 void Program::run(int times) {
-  const int at_once = many_ != nullptr ? device_->replays_at_once() : 1;
-  for (; at_once > 1 && times >= at_once; times -= at_once) many_->run();
+  if (many_ != nullptr)
+    for (const int at_once = device_->replays_at_once(); times >= at_once; times -= at_once) many_->run();
   for (; times > 0; --times) {
     if (recording_ != nullptr) recording_->run();
     for (const TaskGroup& group : groups_) device_->pool()->run(group, worker_pointers_);

@@ -107,18 +107,20 @@ std::string hazards() {
   return circles;
 }
 
+/// x of column i of a map, or y of row i.
+float place(const CostMap& map, int i) {
+  return -1.0f + 2.0f * static_cast<float>(i) / static_cast<float>(map.size - 1);
+}
+
 // gnuplot's binary matrix: the number of columns and their x, then for each row its y and values.
 std::string binary_matrix(const CostMap& map) {
   const auto size = static_cast<std::size_t>(map.size);
   std::string bytes;
   const auto put = [&](float value) { bytes.append(reinterpret_cast<const char*>(&value), sizeof value); };
-  const auto place = [&](std::size_t i) {
-    return -1.0f + 2.0f * static_cast<float>(i) / static_cast<float>(size - 1);
-  };
   put(static_cast<float>(size));
-  for (std::size_t j = 0; j < size; ++j) put(place(j));
+  for (int j = 0; j < map.size; ++j) put(place(map, j));
   for (std::size_t i = 0; i < size; ++i) {
-    put(place(i));
+    put(place(map, static_cast<int>(i)));
     for (std::size_t j = 0; j < size; ++j) put(map.values[i * size + j]);
   }
   return bytes;
@@ -127,13 +129,10 @@ std::string binary_matrix(const CostMap& map) {
 /// Of each point of a map: x, y, and how opaque the grey of missing data is there, up to 255.
 std::string fade(const CostMap& map) {
   std::ostringstream out;
-  const auto place = [&](int i) { return -1.0 + 2.0 * i / (map.size - 1); };
   for (int i = 0; i < map.size; ++i)
     for (int j = 0; j < map.size; ++j) {
-      const std::size_t point =
-          static_cast<std::size_t>(i) * static_cast<std::size_t>(map.size) + static_cast<std::size_t>(j);
-      const float known = map.coverage.empty() ? 1 : map.coverage[point];
-      out << place(j) << ' ' << place(i) << ' ' << std::lround(255 * (1 - known)) << '\n';
+      const float known = map.coverage.empty() ? 1 : map.coverage[static_cast<std::size_t>(i * map.size + j)];
+      out << place(map, j) << ' ' << place(map, i) << ' ' << std::lround(255 * (1 - known)) << '\n';
     }
   return out.str();
 }

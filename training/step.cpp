@@ -55,8 +55,8 @@ std::vector<OptimizerGroup<T>> Step<T>::optimizer_groups(const std::vector<Stage
                                                          std::vector<std::vector<int>>& turns) {
   struct Key {
     std::vector<int> turns;
-    std::set<std::size_t>
-        stages;       // kept apart where a step may begin before all stages of another have ended
+    // Apart where a step may begin before all stages of another have ended.
+    std::set<std::size_t> stages;
     double slowness;  // so that the greatest rate comes first
     bool rate_stays;
     double cosine_steps, polyak, clip_norm;
