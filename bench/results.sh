@@ -4,7 +4,7 @@
 #          r2pacbetter (R2PAC with better settings), clonesafe (cloning of the episodes within the limit), and safe chunks
 #          of which one part is taken away: nomask, penalty (in place of the mask), nonorm (layer norm), nonormal
 #          (normalised observations), noregion (the limit as the region), each as safe chunks act; tenfold is safe chunks
-#          of ten times the steps; bench/quick_table.py OUT_FOLDER prints the table
+#          of ten times the steps, navigation those of the preset navigation; bench/quick_table.py OUT_FOLDER prints the table
 #   short  12,000 joint steps of 3 x 256, batch 256: R2PAC and cloning of safe episodes, 3 seeds a file
 #   long   200,000 joint steps of 3 x 128, batch 128, three readings of the penalty, and the flows of the
 #          sequential schedule on the same critics; one seed
@@ -50,7 +50,8 @@ for file in "$data"/Safety*.hdf5; do
       [[ " ${METHODS:-$name} " = *" $name "* ]] || continue
       for seed in ${SEEDS:-0 1 2}; do
         run=quick-$name-$task-$seed
-        train "$run" --data "$file" --seed "$seed" --preset quick $settings
+        [[ $settings = *--preset* ]] || settings="--preset quick $settings"
+        train "$run" --data "$file" --seed "$seed" $settings
         [ "$name" = clonesafe ] || [ -e "$out/scores/$run.diagnosis.json" ] ||  # a clone has no critics
           "$r2pac" diagnose "$out/$run" --data "$file" -o "$out/scores/$run.diagnosis.json" >/dev/null
         for acting in $actings; do
@@ -60,7 +61,7 @@ for file in "$data"/Safety*.hdf5; do
         done
       done
     done <<RUNS
-safe|--method safe-chunks|,budget=half ,budget=remaining ,budget=none ,budget=none,bound_scale=1
+safe|--method safe-chunks|,budget=half ,budget=remaining ,budget=none ,budget=half,bound_scale=1 ,budget=remaining,bound_scale=1 ,budget=none,bound_scale=1
 budgeted|--method budgeted|,budget=remaining
 r2pac||,selection=least-cost ,selection=region
 r2pacbetter|--set layer_norm=true --set normalize_observations=true --set penalty_reading=direct|,selection=region
@@ -70,6 +71,7 @@ penalty|$chunks --set penalty_reading=direct|,budget=half
 nonorm|--method safe-chunks --set layer_norm=false|,budget=half
 nonormal|--method safe-chunks --set normalize_observations=false|,budget=half
 noregion|--method safe-chunks --set threshold=quantile|,budget=half
+navigation|--method safe-chunks --preset navigation --hold-out 0.1|,budget=half ,budget=none
 tenfold|--method safe-chunks --set critic_steps=280000 --set steps=200000|,budget=half
 RUNS
   elif [ "$what" = short ]; then

@@ -189,6 +189,16 @@ const SettingTexts kQuickSizes = {{"schedule", "sequential"},      {"hidden", "1
                                   {"critic_steps", "28000"},       {"steps", "20000"},
                                   {"distill_steps", "10000"},      {"log_every", "2000"}};
 
+/// Of safe chunks where each episode has another layout and lasts a thousand steps: chunks so long that a
+/// hazard's edge lies within one, a horizon near enough for data of a thousand layouts, and costs as they are
+/// on average.
+const SettingTexts kNavigation = {
+    {"schedule", "sequential"}, {"hidden", "128,128,128"}, {"actor_hidden", "256,256,256"},
+    {"batch", "256"},           {"critic_steps", "24000"}, {"steps", "40000"},
+    {"distill_steps", "10000"}, {"log_every", "2000"},     {"chunk_length", "20"},
+    {"discount", "0.97"},       {"normal_scores", "tied"}, {"cost_expectile", "0.5"},
+    {"cost_ceiling", "0"},      {"bound_scale", "3"}};
+
 /// Networks as published, half the batch, fewer steps; and `more`.
 SettingTexts mini_sizes(std::string_view steps, const SettingTexts& more = {}) {
   SettingTexts texts = {{"hidden", "256,256"}, {"batch", "256"}, {"steps", steps}, {"log_every", "2000"}};
@@ -212,6 +222,11 @@ const SettingTexts kBcrlNarrow = {{"initializer", "torch"}};
 const std::vector<RunPreset>& run_presets() {
   static const std::vector<RunPreset> all = {
       {"quick", "small networks, some minutes on one core", kQuickSizes},
+      {"navigation",
+       "safe chunks among obstacles that are elsewhere in each episode of a thousand steps, a quarter of an "
+       "hour",
+       {},
+       {{"safe-chunks", kNavigation}}},
       {"osrl",
        "the sizes and steps of the published code",
        {},

@@ -36,7 +36,7 @@ const std::vector<Companions>& companions();
 /// Settings by name and their texts.
 using SettingTexts = std::vector<std::pair<std::string_view, std::string_view>>;
 
-/// Sizes and steps for a purpose; --preset.
+/// Sizes and steps for a purpose, and what else the purpose needs; --preset.
 struct RunPreset {
   std::string_view name, description;
   SettingTexts settings;  ///< of a method that `of_methods` does not name; empty: the preset is not for it

@@ -246,6 +246,16 @@ TEST_CASE("a preset of sizes comes after the task's and before everything that i
   CHECK(settings_of(run_preset("mini"), "r2pac") != settings_of(run_preset("mini"), "safe-chunks"));
   for (const MethodInfo& method : method_list())
     for (const char* size : {"mini", "tiny"}) CHECK(run_preset(size).is_for(method.name));
+  request.preset = "navigation";
+  request.overrides = {"task=PointGoal1", "method=safe-chunks", "discount=0.9"};
+  const ResolvedSettings far = resolve_settings(request);
+  CHECK(far.values.chunk_length == 20);
+  CHECK(far.origin.at("chunk_length") == "preset navigation");
+  CHECK(far.values.cost_expectile == 0.5);  // the method's own is another
+  CHECK(far.values.discount == 0.9);
+  CHECK(far.values.layer_norm);
+  request.overrides = {"task=PointGoal1"};
+  CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("navigation") && Catch::Contains("r2pac"));
   request.preset = "quik";
   CHECK_THROWS_WITH(resolve_settings(request), Catch::Contains("quik"));
 }

@@ -31,8 +31,8 @@ void add_training_flags(CLI::App& verb, SettingsRequest& request, bool with_step
   setting("--method", "method", "What to train, as r2pac or safe-chunks; `r2pac methods` lists all");
   verb.add_option(
       "--preset", request.preset,
-      "Sizes and steps for a purpose: quick (small networks, some minutes on one core), mini (as a "
-      "table of methods), tiny (seconds), osrl (as published code)");
+      "Sizes and steps for a purpose: quick (small networks, some minutes on one core), navigation (a new "
+      "layout each episode), mini (as a table of methods), tiny (seconds), osrl (as published code)");
   setting("--seed", "seed", "Seed of all random numbers");
   if (with_steps) setting("--steps", "steps", "Gradient steps (sequential schedule: of each stage)");
   setting("--hold-out", "hold_out",

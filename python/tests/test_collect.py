@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from r2pac.collect import __main__ as command
-from r2pac.collect import episodes, files, gaits, legs, navigating, search
+from r2pac.collect import episodes, files, gaits, legs, navigating, policy, search
 from r2pac.collect.action_noise import ActionNoise
 from r2pac.collect.selection import keep
 from r2pac.collect.styles import Style, by_step, plan
@@ -331,3 +331,25 @@ def test_a_simulator_gives_the_same_file_whatever_the_number_of_processes(tmp_pa
             env=environment,
         )
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_drivers_are_policies():
+    seen = np.random.default_rng(1).uniform(0, 1, (5, 60)).astype(np.float32)
+
+    def meant(number):
+        driver = TASKS["PointGoal1"].driver(np.random.default_rng([3, number]), 1000)
+        return [np.clip(driver.act(row, step), -1, 1) for step, row in enumerate(seen)]
+
+    def acted(episode, **texts):
+        driven = policy.make("PointGoal1", seed="3", **texts)
+        driven.reset(episode)
+        return [driven.act(row, step) for step, row in enumerate(seen)]
+
+    np.testing.assert_array_equal(acted(7), meant(7))
+    np.testing.assert_array_equal(acted(7, driver="4"), meant(4))
+    assert not np.array_equal(meant(7), meant(4))
+    for wrong in ({"driver": "-1"}, {"seed": "x"}):
+        with pytest.raises(UsageError, match="no number"):
+            policy.make("PointGoal1", **wrong)
+    with pytest.raises(UsageError, match="Nowhere"):
+        policy.make("Nowhere")
