@@ -48,9 +48,9 @@ for file in "$data"/Safety*.hdf5; do
     # name | settings of training | settings of acting, one score each
     while IFS='|' read -r name settings actings; do
       [[ " ${METHODS:-$name} " = *" $name "* ]] || continue
+      [[ $settings = *--preset* ]] || settings="--preset quick $settings"
       for seed in ${SEEDS:-0 1 2}; do
         run=quick-$name-$task-$seed
-        [[ $settings = *--preset* ]] || settings="--preset quick $settings"
         train "$run" --data "$file" --seed "$seed" $settings
         [ "$name" = clonesafe ] || [ -e "$out/scores/$run.diagnosis.json" ] ||  # a clone has no critics
           "$r2pac" diagnose "$out/$run" --data "$file" -o "$out/scores/$run.diagnosis.json" >/dev/null

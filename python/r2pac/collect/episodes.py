@@ -19,9 +19,14 @@ _BLIND_SHARE = 0.03
 _factory = functools.cache(factory)  # imports a simulator's package once in each process
 
 
+def candidate_rng(seed: int, number: int) -> np.random.Generator:
+    """All random numbers of a candidate, those of its driver first."""
+    return np.random.default_rng([seed, number])
+
+
 def drive(task: Task, seed: int, number: int) -> Episode:
     """One episode in a fresh simulator, as evaluation uses them. The same arguments give the same episode."""
-    rng = np.random.default_rng([seed, number])
+    rng = candidate_rng(seed, number)
     driver = task.driver(rng, task.steps)
     noise = ActionNoise(rng, driver.actions, driver.steadiness)
     if rng.random() < _BLIND_SHARE:

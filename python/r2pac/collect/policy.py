@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from r2pac.collect.episodes import candidate_rng
 from r2pac.collect.tasks import find_task
 from r2pac.errors import UsageError
 
@@ -23,7 +24,7 @@ class DriverPolicy:
 
     def reset(self, episode: int) -> None:
         number = episode if self._number is None else self._number
-        self._driver = self._task.driver(np.random.default_rng([self._seed, number]), self._task.steps)
+        self._driver = self._task.driver(candidate_rng(self._seed, number), self._task.steps)
 
     def act(self, observation: np.ndarray, step: int) -> np.ndarray:
         """[S] -> [A], within [-1, 1]."""
