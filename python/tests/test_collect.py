@@ -353,3 +353,5 @@ def test_drivers_are_policies():
             policy.make("PointGoal1", **wrong)
     with pytest.raises(UsageError, match="Nowhere"):
         policy.make("Nowhere")
+    with pytest.raises(UsageError, match="no drivers"):
+        policy.make()

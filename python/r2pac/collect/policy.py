@@ -31,7 +31,7 @@ class DriverPolicy:
         return np.clip(self._driver.act(observation, min(step, self._task.steps - 1)), -1, 1)
 
 
-def make(task: str, seed: str = "0", driver: str | None = None) -> DriverPolicy:
+def make(task: str = "", seed: str = "0", driver: str | None = None) -> DriverPolicy:
     """Takes texts, as `--set` gives them. Raises UsageError for what is no task with drivers or no number."""
     for name, text in (("seed", seed), ("driver", driver or "0")):
         if not text.isdecimal():
